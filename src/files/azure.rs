@@ -8,6 +8,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
+use azure_core::error::ErrorKind;
 use azure_core::http::{ClientOptions, RetryOptions, Transport};
 use azure_storage_blob::models::{
     BlobClientDownloadOptions, BlobContainerClientListBlobsOptions, BlockBlobClientUploadOptions,
@@ -26,6 +27,9 @@ use quarterdeck_actors::causes::chain;
 
 /// The block size in which larger blobs are written and read, in bytes.
 const BLOCK: NonZero<u32> = NonZero::<u32>::MIN.saturating_add(4 * 1024 * 1024 - 1);
+
+/// The name of the element that a list of blobs consists of.
+const LIST: &[u8] = b"EnumerationResults";
 
 /// The request timeout when the settings have none, or an invalid one.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,7 +110,14 @@ impl Container {
         let prefix = (!prefix.is_empty()).then(|| format!("{prefix}/"));
         let options = BlobContainerClientListBlobsOptions { prefix, maxresults: Some(1), ..Default::default() };
         let mut pages = self.client.list_blobs(Some(options))?.into_pages();
-        pages.try_next().await.map(|_| ())
+        let Some(page) = pages.try_next().await? else { return Ok(()) };
+        // The library takes any well-formed document as an empty list, such as the page of a proxy.
+        if page.body().windows(LIST.len()).any(|part| part == LIST) {
+            return Ok(());
+        }
+        let raw_response = Some(Box::new(page.to_raw_response()));
+        let kind = ErrorKind::HttpResponse { status: page.status(), error_code: None, raw_response };
+        Err(azure_core::Error::with_message(kind, "the response is not a list of blobs"))
     }
 
     async fn download(&self, key: &str) -> azure_core::Result<Bytes> {

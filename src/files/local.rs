@@ -79,8 +79,13 @@ impl Folder {
     ) -> Done<'static, T> {
         let path = self.path.join(joined("", key));
         let is_tried = self.is_tried;
-        let failed =
-            move |path: &Path, error: &io::Error| if is_tried { no_folder() } else { failure(step, path, error) };
+        let failed = move |path: &Path, error: &io::Error| {
+            if !is_tried {
+                return failure(step, path, error);
+            }
+            // A directory without space exists, which the test reveals as well if there is space.
+            full(step, error).unwrap_or_else(no_folder)
+        };
         let turns = self.turns.clone();
         async move {
             let place = path.clone();
@@ -177,7 +182,18 @@ fn no_folder() -> StepFailure {
     }
 }
 
-fn failure(step: Step, path: &Path, error: &io::Error) -> StepFailure {
+/// Returns the failure for a full disk or an exhausted quota, without a path; `None` for other errors.
+fn full(step: Step, error: &io::Error) -> Option<StepFailure> {
+    let cause = match code(error)? {
+        "ENOSPC" => "the disk of the directory is full",
+        "EDQUOT" => "the disk quota of the server's user is exhausted",
+        _ => return None,
+    };
+    Some(StepFailure { cause: cause.to_owned(), ..failure(step, Path::new(""), error) })
+}
+
+/// Returns the failure for an error of the file system at a path.
+pub(super) fn failure(step: Step, path: &Path, error: &io::Error) -> StepFailure {
     let code = code(error).or((error.kind() == io::ErrorKind::NotADirectory).then_some("ENOTDIR"));
     let remedy = match code {
         Some("EACCES" | "EPERM") => "Give the server's user the rights to read, write and search",

@@ -80,6 +80,35 @@ pub(super) fn joined(prefix: &str, key: &str) -> String {
     }
 }
 
+/// Returns true if a response is an HTML page, as proxies, login forms and consoles send. Stores send XML, some of them
+/// with the wrong content type.
+pub(super) fn is_page(content_type: Option<&str>, body: &[u8]) -> bool {
+    let begins_with = |text: &[u8], word: &str| {
+        text.get(..word.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let has_type = content_type.is_some_and(|kind| begins_with(kind.trim_start().as_bytes(), "text/html"));
+    let body = body.trim_ascii_start();
+    let is_xml = ["<?xml", "<Error"].iter().any(|word| begins_with(body, word));
+    (has_type && !is_xml) || ["<!doctype html", "<html"].iter().any(|word| begins_with(body, word))
+}
+
+/// Returns the failure for an HTML page instead of the response of a store.
+pub(super) fn page(step: Step, status: u16, store: &str, about: &StoreDescription, is_tls: bool) -> StepFailure {
+    // Before the first successful list it is not known that the store itself answers.
+    let step = if step == Step::List { Step::Authenticate } else { step };
+    let tls = if is_tls { String::new() } else { format!(" If it expects TLS, turn {} on.", about.tls) };
+    StepFailure {
+        step,
+        kind: Kind::Other,
+        code: Some(format!("HTTP {status}")),
+        cause: "the response is an HTML page, as a proxy, a login form or a console sends it".to_owned(),
+        remedy: format!(
+            "Set {} to the host and port of {store} itself, and let a proxy between pass its requests on.{tls}",
+            about.place
+        ),
+    }
+}
+
 /// Returns the provider's error code, or the HTTP status without one. A text that does not look like a code is not
 /// passed on, because a hostile host can put anything there.
 pub(super) fn code_or_status(code: Option<&str>, status: u16) -> String {

@@ -98,7 +98,7 @@ impl Bucket {
             identity: identity.shown(),
             note: None,
             request_timeout,
-            place: "FileSettings.AmazonS3Endpoint",
+            place: address.place(),
             tls: "FileSettings.AmazonS3SSL",
         };
         let part_size = usize::try_from(settings.amazon_s3_upload_part_size_bytes).unwrap_or(0).max(MIN_PART_BYTES);
@@ -132,7 +132,7 @@ impl Bucket {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        errors::failure(step, error, &self.about, self.address.is_tls())
+        errors::failure(step, error, &self.about, &self.address)
     }
 
     async fn list(&self) -> Result<(), SdkError<ListObjectsV2Error>> {

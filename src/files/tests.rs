@@ -4,5 +4,6 @@ mod azure;
 mod line;
 mod local;
 mod peers;
+mod remedies;
 mod s3;
-mod support;
+pub(super) mod support;

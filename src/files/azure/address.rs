@@ -34,10 +34,7 @@ pub(super) struct Account {
 pub(super) fn account(settings: &StoreSettings) -> Result<Account, StepFailure> {
     let account = &settings.azure_storage_account;
     if !is_label(account) {
-        return Err(unusable(
-            "the account name is invalid",
-            "Set FileSettings.AzureStorageAccount to the bare account name.",
-        ));
+        return Err(unusable("the account name is invalid", remedy_for_account(account)));
     }
     let scheme = if settings.azure_ssl { "https" } else { "http" };
     let endpoint = settings.azure_endpoint.trim().trim_matches('/');
@@ -66,6 +63,26 @@ pub(super) fn account(settings: &StoreSettings) -> Result<Account, StepFailure> 
             .to_owned()
     });
     Ok(Account { url, note })
+}
+
+/// Returns the remedy for an account that is given as an address or as a connection string.
+fn remedy_for_account(text: &str) -> String {
+    const NAME: &str = "FileSettings.AzureStorageAccount";
+    let words = text.split(';').find_map(|word| word.trim().strip_prefix("AccountName="));
+    let address = text.trim().split_once("://").map_or(text.trim(), |(_, rest)| rest);
+    let (host, path) = address.split_once('/').unwrap_or((address, ""));
+    let host = host.split(':').next().unwrap_or_default();
+    let first = host.split('.').next().filter(|_| own_hosts::is_azure(host));
+    if let Some(name) = words.or(first).filter(|name| is_label(name)) {
+        return format!("Set {NAME} to the bare account name: {name}.");
+    }
+    let is_elsewhere = text.contains("://");
+    match path.split('/').next().filter(|name| is_elsewhere && is_label(name)) {
+        Some(name) => format!(
+            "Set {NAME} to the bare account name: {name}. The host before it belongs into FileSettings.AzureEndpoint."
+        ),
+        None => format!("Set {NAME} to the bare account name, without a scheme, a host or a path."),
+    }
 }
 
 /// Returns true when the host is Azure's own, of any account, over TLS.

@@ -1,10 +1,11 @@
 //! Maps errors of Azure to their meaning and a remedy.
 
 use azure_core::error::ErrorKind;
+use azure_core::http::headers::HeaderName;
 use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
 use quarterdeck_actors::storage::report::{Step, StepFailure};
 
-use crate::files::objects::{StoreDescription, code_or_status};
+use crate::files::objects::{StoreDescription, code_or_status, is_page, page};
 
 const KEY: &str =
     "Check FileSettings.AzureStorageAccount and FileSettings.AzureAccessKey, and the clock of this server.";
@@ -12,8 +13,15 @@ const KEY: &str =
 /// Returns the failure for a refusal, or for a missing response, at a step.
 pub(super) fn failure(step: Step, error: &azure_core::Error, about: &StoreDescription, is_tls: bool) -> StepFailure {
     match error.kind() {
-        ErrorKind::HttpResponse { status, error_code, .. } => {
+        ErrorKind::HttpResponse { status, error_code, raw_response } => {
             let status = u16::from(*status);
+            let is_page = raw_response.as_ref().is_some_and(|answer| {
+                let kind = answer.headers().get_optional_str(&HeaderName::from_static("content-type"));
+                is_page(kind, answer.body())
+            });
+            if is_page {
+                return page(step, status, "Azure Blob Storage", about, is_tls);
+            }
             let (step, kind, remedy) = meaning(step, error_code.as_deref(), status, about);
             StepFailure {
                 step,
@@ -88,7 +96,10 @@ fn unanswered(step: Step, error: &azure_core::Error, about: &StoreDescription, i
         } else {
             "the response is not from Azure Blob Storage".to_owned()
         },
-        remedy: format!("Check that {} points to Azure Blob Storage.{tls}", about.place),
+        remedy: format!(
+            "Check that {} points to Azure Blob Storage, and that no proxy answers in its place.{tls}",
+            about.place
+        ),
     }
 }
 

@@ -70,6 +70,17 @@ impl Address {
         self.is_tls() && is_usual_port && is_region && is_amazon_s3(&self.host)
     }
 
+    /// Returns the names of the settings that determine the host.
+    pub(super) fn place(&self) -> &'static str {
+        let has_region_in_host = self.host == AMAZON && self.has_region();
+        if has_region_in_host { "FileSettings.AmazonS3Region and FileSettings.AmazonS3Endpoint" } else { PLACE }
+    }
+
+    /// Returns true if the endpoint in the settings is a host of Amazon for one region.
+    pub(super) fn names_region(&self) -> bool {
+        is_amazon_s3(&self.host) && !self.host.is_empty() && self.host != AMAZON && !self.host.contains("accelerate")
+    }
+
     pub(super) fn has_region(&self) -> bool {
         !self.region.is_empty()
     }

@@ -163,10 +163,16 @@ async fn over_tls(year: i32, change: impl FnOnce(&mut Settings)) -> Report {
 }
 
 /// Runs the test of a store that sends these responses, one on each connection.
-async fn answered(answers: Vec<String>, change: impl FnOnce(&mut Settings)) -> Report {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut settings = s3_at(&listener.local_addr().unwrap().to_string());
+pub(super) async fn answered(answers: Vec<String>, change: impl FnOnce(&mut Settings)) -> Report {
+    let mut settings = s3_at(&served(answers).await);
     change(&mut settings);
+    probed(&settings).await
+}
+
+/// Starts a server that sends these responses, one on each connection. Returns its address.
+pub(super) async fn served(answers: Vec<String>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
         // The first connection belongs to the step that only connects.
         drop(listener.accept().await.unwrap());
@@ -174,7 +180,7 @@ async fn answered(answers: Vec<String>, change: impl FnOnce(&mut Settings)) -> R
             answer(listener.accept().await.unwrap().0, text).await;
         }
     });
-    probed(&settings).await
+    address
 }
 
 async fn answer(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, text: String) {
@@ -197,7 +203,7 @@ fn refusal(status: &str, code: &str, header: &str) -> String {
     with_body(status, header, &format!("<Error><Code>{code}</Code><Message>it says no</Message></Error>"))
 }
 
-fn with_body(status: &str, header: &str, body: &str) -> String {
+pub(super) fn with_body(status: &str, header: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\n{header}content-type: application/xml\r\nconnection: close\r\ncontent-length: \

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::support::{expect_failure, expect_passed, passed, probed, settings};
 use crate::files::Stores;
+use crate::files::local::failure;
 use crate::files::needs;
 
 #[tokio::test]
@@ -97,7 +98,23 @@ async fn a_full_disk_fails_at_the_write_and_keeps_nothing() {
     std::fs::write(&filler, vec![0; 8 << 20]).unwrap_err();
     let report = probed(&at(folder.path())).await;
     expect_failure(&report, Step::Write, Kind::Other, Some("ENOSPC"), "Free space");
+    // A directory that is only tried has the same remedy, without a path.
+    let report = probed(&StoreSettings { is_tried: true, ..at(folder.path()) }).await;
+    expect_failure(&report, Step::Write, Kind::Other, Some("ENOSPC"), "Free space on the disk");
+    assert_eq!(report.failure.unwrap().cause, "the disk of the directory is full");
     assert_eq!(names(folder.path()), ["filler"]);
+}
+
+#[test]
+fn an_exhausted_quota_is_told_apart_from_a_full_disk() {
+    for (errno, code, remedy) in [
+        (rustix::io::Errno::DQUOT, "EDQUOT", "Raise the disk quota of the server's user"),
+        (rustix::io::Errno::NOSPC, "ENOSPC", "Free space on the disk, or set a directory on another disk"),
+    ] {
+        let told = failure(Step::Write, Path::new("/files"), &errno.into());
+        assert_eq!((told.step, told.code.as_deref()), (Step::Write, Some(code)));
+        assert!(told.remedy.starts_with(remedy) && told.remedy.contains("FileSettings.Directory"), "{}", told.remedy);
+    }
 }
 
 #[tokio::test]

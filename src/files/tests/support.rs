@@ -45,7 +45,7 @@ pub(super) fn settings(changed: Value) -> StoreSettings {
 }
 
 /// Returns the settings for S3 at an address, without TLS.
-pub(super) fn s3_at(endpoint: &str) -> StoreSettings {
+pub(in crate::files) fn s3_at(endpoint: &str) -> StoreSettings {
     settings(json!({
         "DriverName": "amazons3",
         "AmazonS3AccessKeyId": "AKIAEXAMPLEEXAMPLE00",
