@@ -13,6 +13,7 @@ mod config_round_trip;
 mod database;
 mod email;
 mod files;
+mod files_delegated;
 mod files_elsewhere;
 mod images;
 mod license;

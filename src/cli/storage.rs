@@ -57,7 +57,7 @@ async fn report(common: &Common, test: &Test) -> Result<Report, String> {
     let settings = with_file(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
     let config = with_stored(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
     let store = if test.export { Store::Exports } else { Store::Files };
-    let settings = proposed(None, store, &config).map_err(|refusal| text_of(&refusal))?;
+    let settings = proposed(None, store, &config, &|_| true).map_err(|refusal| text_of(&refusal))?;
     Ok(match Stores::default().open(&settings) {
         Ok(backend) => backend.probe().await,
         Err(failure) => Report::unusable(&settings.driver_name, failure),

@@ -16,7 +16,7 @@ use crate::support::{Client, TestServer};
 
 const ROUTES: [&str; 2] = ["/file/test", "/file/s3_test"];
 const INCOMPLETE: &str = "api.file.test_connection_settings_nil.app_error";
-const PLACEHOLDER: &str = "********************************";
+pub const PLACEHOLDER: &str = "********************************";
 
 /// The timeout of every wait.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -173,7 +173,7 @@ const SECRETS: [(&str, &str, [&str; 3]); 2] = [
 ];
 
 /// Starts a server with stores that are configured and unreachable.
-async fn with_secrets(driver: &str) -> TestServer {
+pub async fn with_secrets(driver: &str) -> TestServer {
     let mut settings = String::from("[FileSettings]\n");
     for prefix in ["", "Export"] {
         write!(

@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::own_hosts::{is_amazon_region, is_amazon_s3, is_azure};
 use super::settings::{FileSettings, SECTION, Store, StoreSettings};
 use crate::config::Config;
+use crate::config::complete::fill_unreadable;
 use crate::config::document::{Document, given, insert};
 use crate::config::fixes::fixed;
-use crate::config::reentry::reusable;
+use crate::config::reentry::{companions, reusable};
 use crate::config::secrets::PLACEHOLDER;
 use crate::config::table::{Setting, settings};
 use crate::error::{AppError, OrFail};
@@ -19,18 +20,34 @@ const SECRETS: [(&str, &str); 2] = [("amazons3", "AmazonS3SecretAccessKey"), ("a
 /// document, returns the settings in force.
 ///
 /// A stored secret is sent only to the host where it is in use. For any other host the error names the secret, and the
-/// caller must enter it again. Nothing of this is saved.
-pub fn proposed(submitted: Option<&Document>, store: Store, running: &Config) -> Result<StoreSettings, AppError> {
+/// caller must enter it again. The same holds for null, which stands for the stored value of a setting that the caller
+/// may not read. Nothing of this is saved.
+pub fn proposed(
+    submitted: Option<&Document>,
+    store: Store,
+    running: &Config,
+    may_read: &dyn Fn(&Setting) -> bool,
+) -> Result<StoreSettings, AppError> {
     let Some(submitted) = submitted else {
         check_driver(&running.document, store)?;
         return Ok(running.store(store));
     };
-    check_complete(submitted)?;
-    check_driver(submitted, store)?;
-    let mut document = completed(submitted, &running.document);
-    let driver = text(submitted, &store.path("DriverName"));
+    let (submitted, filled) = filled(submitted, &running.document, may_read);
+    check_complete(&submitted)?;
+    let mut document = completed(&submitted, &running.document);
+    let driver = text(&submitted, &store.path("DriverName"));
+    let is_in_use = |path: &String| given(&document, path) == given(&running.document, path);
+    // A caller who may not read the stored place must not find it out by guesses.
+    let is_guess = |path: &String| !filled.contains(&path.as_str()) && may_not_read(path, may_read);
+    let destination = destination(store, driver);
+    let is_stored_place = destination.iter().all(is_in_use) && !destination.iter().any(is_guess);
+    if let Some(setting) = filled.iter().find(|path| is_used(path, store, driver)).filter(|_| !is_stored_place) {
+        return Err(AppError::new(OTHER_STORE).with("Setting", *setting));
+    }
+    check_driver(&submitted, store)?;
     for (user, key) in SECRETS {
-        restore(&mut document, &store.path(key), driver == user, &running.document)?;
+        let is_sent = driver == user;
+        restore(&mut document, &store.path(key), is_sent, is_stored_place, &running.document)?;
     }
     check_own_credentials(&document, store, driver)?;
     let Some(Value::Object(section)) = fixed(&document).remove("FileSettings") else { return Err(incomplete()) };
@@ -48,8 +65,56 @@ pub fn proposed(submitted: Option<&Document>, store: Store, running: &Config) ->
 
 const INCOMPLETE: &str = "api.file.test_connection_settings_nil.app_error";
 
+/// The refusal of null for a setting that the caller may not read, because another store is to be tested.
+const OTHER_STORE: &str = "api.file.test_connection_settings_nil.app_error#other_store";
+
 fn incomplete() -> AppError {
     AppError::new(INCOMPLETE)
+}
+
+/// Returns the document with the stored values in place of null for settings that the caller may not read, and the paths
+/// of these settings. Settings of Azure that an older client leaves out count as null.
+fn filled(
+    submitted: &Document,
+    running: &Document,
+    may_read: &dyn Fn(&Setting) -> bool,
+) -> (Document, Vec<&'static str>) {
+    let mut document = submitted.clone();
+    for setting in section().filter(|setting| !is_known_to_all(setting)) {
+        let is_given = given(submitted, &setting.path).is_some_and(|value| setting.kind.admits(value));
+        if !is_given {
+            insert(&mut document, &setting.path, Value::Null);
+        }
+    }
+    let filled = fill_unreadable(&mut document, SECTION.trim_end_matches('.'), running, may_read);
+    (document, filled)
+}
+
+/// Returns the settings that decide where a test goes.
+fn destination(store: Store, driver: &str) -> Vec<String> {
+    let secret = SECRETS.iter().find(|(user, _)| *user == driver).map(|(_, key)| store.path(key));
+    let companions = secret.iter().flat_map(|secret| companions(secret)).map(|path| (*path).to_owned());
+    let others = ["DriverName", "AzureAuthMode", "Directory"].map(|key| store.path(key)).into_iter();
+    // The check of certificates is not part of the tested section; its value in force applies to the test.
+    companions
+        .filter(|path| path.starts_with(SECTION))
+        .chain(others.filter(|path| is_used(path, store, driver)))
+        .collect()
+}
+
+/// Returns true if a test of the store with this driver uses the setting.
+fn is_used(path: &str, store: Store, driver: &str) -> bool {
+    let family = match driver {
+        "local" => "Directory",
+        "amazons3" => "AmazonS3",
+        "azureblob" => "Azure",
+        _ => return false,
+    };
+    path == store.path("DriverName") || path.starts_with(&store.path(family))
+}
+
+fn may_not_read(path: &str, may_read: &dyn Fn(&Setting) -> bool) -> bool {
+    settings().get(path).is_some_and(|setting| !may_read(setting))
 }
 
 /// Refuses a document without the settings that every client knows. A value of the wrong type counts as missing.
@@ -105,11 +170,17 @@ fn completed(submitted: &Document, running: &Document) -> Document {
 
 /// Replaces a placeholder with the stored secret. A secret that the driver does not use is sent nowhere, so it is not
 /// checked.
-fn restore(document: &mut Document, secret: &str, is_used: bool, running: &Document) -> Result<(), AppError> {
+fn restore(
+    document: &mut Document,
+    secret: &str,
+    is_sent: bool,
+    is_stored_place: bool,
+    running: &Document,
+) -> Result<(), AppError> {
     if text(document, secret) != PLACEHOLDER {
         return Ok(());
     }
-    if is_used && !reusable(secret, document, running) {
+    if is_sent && !(is_stored_place && reusable(secret, document, running)) {
         return Err(AppError::new("api.file.test_connection_reenter_secret.app_error").with("Name", secret.to_owned()));
     }
     let stored = given(running, secret).cloned().unwrap_or_else(|| Value::from(""));

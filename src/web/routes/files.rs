@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use quarterdeck_actors::config::table::Setting;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::storage::report::{Kind, Report, StepFailure};
 use quarterdeck_actors::storage::settings::Store;
@@ -9,6 +10,7 @@ use quarterdeck_actors::storage::submitted::proposed;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::config_access::reads;
 use crate::domain::session::Session;
 use crate::web::answer::{Done, Json, Okay, Reply};
 use crate::web::request::{Body, Request};
@@ -32,12 +34,16 @@ const STORE: Query = Query::optional("store", Type::OneOf(&["files", "export"]),
 
 const REPORT: Query = Query::optional("report", Type::Boolean, "Adds every step to the response.");
 
+const DETAILS: &str = "Needs the permission `test_s3`. A stored secret is sent only to the store in use. `null` stands \
+                       for the stored value of a setting that the caller may not read, while driver, place and user \
+                       of the store are those in use.";
+
 pub(super) const TEST: Operation = Description::new(
     Tag::Environment,
     "TestFileStoreConnection",
     "Tests a file store, step by step. No file is left behind.",
 )
-.details("Needs the permission `test_s3`. A stored secret is sent only to the store in use.")
+.details(DETAILS)
 .queries(&[STORE, REPORT])
 .optional_body(Type::of::<ConfigSchema>(), "The settings to test. The default is the settings in force.")
 .responses(&[Response::json(200, Type::of::<Passed<'_>>(), "The store works.")])
@@ -46,7 +52,7 @@ pub(super) const TEST: Operation = Description::new(
 
 pub(super) const TEST_S3: Operation =
     Description::new(Tag::Environment, "TestS3Connection", "Tests a file store; an older name of `file/test`.")
-        .details("Needs the permission `test_s3`. A stored secret is sent only to the store in use.")
+        .details(DETAILS)
         .queries(&[STORE, REPORT])
         .optional_body(Type::of::<ConfigSchema>(), "The settings to test. The default is the settings in force.")
         .responses(&[Response::json(200, Type::of::<Passed<'_>>(), "The store works.")])
@@ -65,7 +71,8 @@ pub(super) async fn test(
     session.require("test_s3")?;
     let store = store_of(&request)?;
     let submitted = submitted_config(body).await?;
-    let settings = proposed(submitted.as_ref(), store, &app.actors.config.current())?;
+    let may_read = |setting: &Setting| reads(&session, setting);
+    let settings = proposed(submitted.as_ref(), store, &app.actors.config.current(), &may_read)?;
     let report = request.while_awaited(app.actors.files.test(settings)).await??;
     let wants_report = request.is_true("report");
     match &report.failure {

@@ -4,13 +4,15 @@ use super::*;
 use crate::config::document::remove;
 use crate::config::secrets::masked;
 
+const READS_ALL: &dyn Fn(&Setting) -> bool = &|_| true;
+
 const BOTH: [(Store, &str); 2] = [(Store::Files, ""), (Store::Exports, "Export")];
 
 #[test]
 fn without_a_document_the_settings_in_force_are_tried() {
     let running = running("", "s3");
-    assert_eq!(proposed(None, Store::Files, &running).unwrap(), running.store(Store::Files));
-    let refused = proposed(None, Store::Files, &with(&running, "AmazonS3Bucket", json!(""))).unwrap_err();
+    assert_eq!(proposed(None, Store::Files, &running, READS_ALL).unwrap(), running.store(Store::Files));
+    let refused = proposed(None, Store::Files, &with(&running, "AmazonS3Bucket", json!("")), READS_ALL).unwrap_err();
     assert_eq!(refused.id, "api.admin.test_s3.missing_s3_bucket");
 }
 
@@ -23,12 +25,12 @@ fn every_setting_that_all_clients_know_must_be_given_in_its_kind() {
         for broken in [json!(null), json!([])] {
             let mut submitted = running.document.clone();
             insert(&mut submitted, &setting.path, broken);
-            let refused = proposed(Some(&submitted), Store::Files, &running).unwrap_err();
+            let refused = proposed(Some(&submitted), Store::Files, &running, READS_ALL).unwrap_err();
             assert_eq!((refused.id.as_ref(), refused.params[0].1.as_str()), (INCOMPLETE, key(setting)));
         }
     }
     for submitted in [json!({}), json!({ "FileSettings": 1 }), json!({ "FileSettings": {} })] {
-        assert_eq!(proposed(submitted.as_object(), Store::Files, &running).unwrap_err().id, INCOMPLETE);
+        assert_eq!(proposed(submitted.as_object(), Store::Files, &running, READS_ALL).unwrap_err().id, INCOMPLETE);
     }
 }
 
@@ -39,9 +41,30 @@ fn what_older_clients_leave_out_is_as_it_is_in_force() {
     for setting in section().filter(|setting| !is_known_to_all(setting)) {
         remove(&mut submitted, &setting.path);
     }
-    let settings = proposed(Some(&submitted), Store::Files, &running).unwrap();
+    let settings = proposed(Some(&submitted), Store::Files, &running, READS_ALL).unwrap();
     assert_eq!(settings.azure_container, "files");
     assert_eq!(settings.amazon_s3_secret_access_key.expose(), "hunter2");
+}
+
+#[test]
+fn what_a_client_leaves_out_and_may_not_read_goes_to_no_other_host() {
+    for (store, prefix) in BOTH {
+        let running = running(prefix, "azure");
+        let unread = store.path("AzurePathPrefix");
+        let reads_others = |setting: &Setting| setting.path != unread;
+        let mut submitted = masked(&running.document);
+        remove(&mut submitted, &unread);
+        let settings = proposed(Some(&submitted), store, &running, &reads_others).unwrap();
+        assert_eq!(settings, running.store(store));
+        insert(&mut submitted, &store.path("AzureEndpoint"), json!("elsewhere"));
+        insert(&mut submitted, &store.path("AzureAccessKey"), json!("ZW50ZXJlZA=="));
+        let refused = proposed(Some(&submitted), store, &running, &reads_others).unwrap_err();
+        assert_eq!((refused.id.as_ref(), refused.params), (OTHER_STORE, vec![("Setting", unread.clone())]));
+        assert!(proposed(Some(&submitted), store, &running, READS_ALL).is_ok());
+        // The other drivers do not use the setting.
+        insert(&mut submitted, &store.path("DriverName"), json!("local"));
+        assert!(proposed(Some(&submitted), store, &running, &reads_others).is_ok());
+    }
 }
 
 #[test]
@@ -53,7 +76,7 @@ fn a_driver_must_be_known_and_have_what_it_needs() {
             for (key, value) in changes {
                 insert(&mut submitted, &store.path(key), value.clone());
             }
-            proposed(Some(&submitted), store, &running).map_err(|refused| (refused.id, refused.params))
+            proposed(Some(&submitted), store, &running, READS_ALL).map_err(|refused| (refused.id, refused.params))
         };
         let named = |key: &str| vec![("Name", store.path(key))];
         assert!(refusal("local", &[]).is_ok());
@@ -83,16 +106,16 @@ fn a_stored_secret_goes_only_where_it_is_in_use() {
         ] {
             let running = running(prefix, driver);
             let submitted = masked(&running.document);
-            let settings = proposed(Some(&submitted), store, &running).unwrap();
+            let settings = proposed(Some(&submitted), store, &running, READS_ALL).unwrap();
             assert_eq!(settings, running.store(store));
             for place in places {
                 let mut elsewhere = submitted.clone();
                 insert(&mut elsewhere, &store.path(place), json!("elsewhere"));
-                let refused = proposed(Some(&elsewhere), store, &running).unwrap_err();
+                let refused = proposed(Some(&elsewhere), store, &running, READS_ALL).unwrap_err();
                 assert_eq!(refused.id, "api.file.test_connection_reenter_secret.app_error");
                 assert_eq!(refused.params, [("Name", store.path(secret))]);
                 insert(&mut elsewhere, &store.path(secret), json!("entered"));
-                assert!(proposed(Some(&elsewhere), store, &running).is_ok());
+                assert!(proposed(Some(&elsewhere), store, &running, READS_ALL).is_ok());
             }
         }
     }
@@ -103,7 +126,7 @@ fn a_placeholder_of_another_driver_is_of_no_interest() {
     let running = running("", "s3");
     let mut submitted = masked(&running.document);
     insert(&mut submitted, "FileSettings.DriverName", json!("local"));
-    assert!(proposed(Some(&submitted), Store::Files, &running).is_ok());
+    assert!(proposed(Some(&submitted), Store::Files, &running, READS_ALL).is_ok());
 }
 
 /// Returns a running configuration with all settings that the driver needs.
@@ -144,7 +167,7 @@ fn what_the_machine_provides_goes_to_the_provider_over_tls_and_nowhere_else() {
         for (key, value) in changes {
             insert(&mut submitted, &format!("{SECTION}{key}"), value.clone());
         }
-        proposed(Some(&submitted), Store::Files, running).map_err(|refused| refused.id.into_owned())
+        proposed(Some(&submitted), Store::Files, running, READS_ALL).map_err(|refused| refused.id.into_owned())
     };
     let no_keys =
         with(&with(&running("", "s3"), "AmazonS3AccessKeyId", json!("")), "AmazonS3SecretAccessKey", json!(""));
@@ -184,18 +207,18 @@ fn a_host_is_pinned_where_the_operators_file_gives_it_and_the_request_leaves_it(
     for (store, prefix) in BOTH {
         for (driver, endpoint) in [("s3", "AmazonS3Endpoint"), ("azure", "AzureEndpoint")] {
             let typed = running(prefix, driver);
-            assert!(!proposed(None, store, &typed).unwrap().is_pinned, "a default, or saved over the API");
+            assert!(!proposed(None, store, &typed, READS_ALL).unwrap().is_pinned, "a default, or saved over the API");
             let values = typed.overrides.iter().map(|(path, pinned)| (path.clone(), pinned.value.clone()));
             let values = values.chain([(store.path(endpoint), json!("169.254.10.1:9000"))]);
             let pinned = Config::from_overrides(values).unwrap();
-            assert!(proposed(None, store, &pinned).unwrap().is_pinned);
+            assert!(proposed(None, store, &pinned, READS_ALL).unwrap().is_pinned);
             let mut submitted = masked(&pinned.document);
-            assert!(proposed(Some(&submitted), store, &pinned).unwrap().is_pinned);
+            assert!(proposed(Some(&submitted), store, &pinned, READS_ALL).unwrap().is_pinned);
             insert(&mut submitted, &store.path(endpoint), json!("169.254.10.2:9000"));
             for key in ["AmazonS3SecretAccessKey", "AzureAccessKey"] {
                 insert(&mut submitted, &store.path(key), json!("ZW50ZXJlZA=="));
             }
-            assert!(!proposed(Some(&submitted), store, &pinned).unwrap().is_pinned);
+            assert!(!proposed(Some(&submitted), store, &pinned, READS_ALL).unwrap().is_pinned);
         }
     }
 }
