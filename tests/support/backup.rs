@@ -54,12 +54,13 @@ pub fn names(place: &Workplace) -> Vec<String> {
 }
 
 /// Queries for the tables that a restore does not change; each returns all rows of its table as text.
-const SAME: [&str; 6] = [
+const SAME: [&str; 7] = [
     "SELECT id || username || email || password || roles || CAST(createat AS varchar) FROM users ORDER BY id",
     "SELECT userid || category || name || value FROM preferences ORDER BY userid, category, name",
     "SELECT id || name || permissions FROM roles ORDER BY id",
     "SELECT id || sha || value FROM configurations ORDER BY id",
     "SELECT id || changes FROM qd_configversions ORDER BY id",
+    "SELECT name || data FROM configurationfiles ORDER BY name",
     "SELECT name || value FROM systems WHERE name NOT LIKE 'QuarterdeckAudit%' AND name NOT LIKE 'QuarterdeckOpen%' \
      AND name NOT LIKE 'health%' ORDER BY name",
 ];

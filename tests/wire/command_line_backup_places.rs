@@ -1,5 +1,6 @@
 //! Backups of installations with their configuration in another PostgreSQL, or their licence outside of the database.
 
+use crate::support::backdoor::{execute_in, texts_in};
 use crate::support::backup::{QUIET, bad, bring, good, on_sqlite};
 use crate::support::configuration::nested;
 use crate::support::license::Seller;
@@ -43,6 +44,10 @@ async fn a_configuration_in_another_postgresql_goes_into_the_database_and_can_be
         let server = place.serve_with(&config, &["serve"]).await;
         let admin = server.client().log_in("admin").await;
         admin.put("/config/patch", nested("TeamSettings.SiteName", "Elsewhere")).await.expect(200);
+        // Certificates of a SAML provider go along with the configuration that names them.
+        execute_in(&place.path(""), &file_row("idp.crt", "earlier")).await;
+        database::execute(&address, &file_row("idp.crt", "elsewhere")).await;
+        database::execute(&address, &file_row("sp.key", "elsewhere")).await;
         good(place.run_with(&config, &["backup", "one.qdbackup"], "").await);
         assert!(server.stop().await.success());
         good(place.run_with(&config, &["backup", "verify", "one.qdbackup"], "").await);
@@ -56,6 +61,7 @@ async fn a_configuration_in_another_postgresql_goes_into_the_database_and_can_be
         let server = other.serve().await;
         assert_eq!(site_name(&server).await, "Elsewhere");
         assert!(server.stop().await.success());
+        assert_eq!(texts_in(&other.path(""), FILES).await, ["idp.crt: elsewhere", "sp.key: elsewhere"]);
         let history = good(other.run(&["config", "history"], "").await);
         assert!(!history.contains("Earlier"), "{history}");
         if is_on_sqlite {
@@ -64,6 +70,31 @@ async fn a_configuration_in_another_postgresql_goes_into_the_database_and_can_be
             assert_eq!(site_name(&server).await, "Elsewhere");
         }
     }
+}
+
+const FILES: &str = "SELECT name || ': ' || data FROM configurationfiles ORDER BY name";
+
+fn file_row(name: &str, data: &str) -> String {
+    format!("INSERT INTO configurationfiles (name, data, createat, updateat) VALUES ('{name}', '{data}', 1, 1)")
+}
+
+/// The tables of the configuration in the other database are those of an earlier version.
+#[actix_web::test]
+async fn a_database_of_the_configuration_without_a_table_for_files_is_backed_up_without_files() {
+    let Some(base) = database::only_postgres("this is about PostgreSQL") else { return };
+    let address = other_database(&base).await;
+    let config = [("MM_CONFIG", address.as_str())];
+    let (place, other) = (Workplace::new(QUIET).await, Workplace::new(QUIET).await);
+    let server = place.serve_with(&config, &["serve"]).await;
+    administrator(&server).await;
+    assert!(server.stop().await.success());
+    execute_in(&place.path(""), &file_row("idp.crt", "earlier")).await;
+    database::execute(&address, "DROP TABLE configurationfiles").await;
+    good(place.run_with(&config, &["backup", "one.qdbackup"], "").await);
+    good(place.run(&["backup", "verify", "one.qdbackup"], "").await);
+    bring(&place, &other, "one.qdbackup");
+    good(other.run(&["restore", "one.qdbackup"], "").await);
+    assert_eq!(texts_in(&other.path(""), FILES).await, Vec::<String>::new());
 }
 
 /// Returns the id of the licence in force on a server.

@@ -33,7 +33,11 @@ use crate::store::{Db, Snapshot, StoreError, Table, embedded_files};
 const FIRST_MIGRATION: &str = "V1__accounts";
 
 /// The tables of the configuration, which `MM_CONFIG` may keep in a database of their own.
-const CONFIG_TABLES: [&str; 2] = ["configurations", "qd_configversions"];
+const CONFIG_TABLES: [&str; 3] = ["configurations", CONFIG_FILES, "qd_configversions"];
+
+/// The table of files that belong to the configuration. A database of the configuration that an earlier version made
+/// lacks it.
+const CONFIG_FILES: &str = "configurationfiles";
 
 /// The options of the operator.
 pub(crate) struct Wanted<'a> {
@@ -96,7 +100,10 @@ pub(crate) async fn make(
     for table in &tables {
         let is_of_configuration = CONFIG_TABLES.contains(&table.name.as_str());
         let source = elsewhere.as_mut().filter(|_| is_of_configuration).unwrap_or(&mut snapshot);
-        counts.insert(table_part(&table.name), add_table(&mut archive, source, table).await?);
+        let is_missing = table.name == CONFIG_FILES && !source.has(table).await?;
+        let count =
+            if is_missing { add_empty(&mut archive, table)? } else { add_table(&mut archive, source, table).await? };
+        counts.insert(table_part(&table.name), count);
     }
     drop((snapshot, elsewhere));
     add_settings(&mut archive, sources)?;
@@ -150,6 +157,12 @@ async fn add_table(archive: &mut Archive<Output>, snapshot: &mut Snapshot, table
     snapshot.rows(table, taking).await?;
     entry.end();
     Ok(count)
+}
+
+/// Adds a table without rows. Returns their number.
+fn add_empty(archive: &mut Archive<Output>, table: &Table) -> Result<u64, BackupError> {
+    archive.begin(&table_part(&table.name)).map_err(StoreError::File)?.end();
+    Ok(0)
 }
 
 fn add_settings(archive: &mut Archive<Output>, sources: &Sources) -> Result<(), BackupError> {

@@ -58,6 +58,23 @@ impl Snapshot {
         Ok(schema)
     }
 
+    /// Returns true if the database has this table.
+    pub(crate) async fn has(&mut self, table: &Table) -> Result<bool, StoreError> {
+        let sql = match &self.source {
+            Source::Postgres(_) => {
+                "SELECT tablename::text FROM pg_tables WHERE schemaname = ANY (current_schemas(false))"
+            }
+            Source::Sqlite(_) => "SELECT name FROM sqlite_master WHERE type = 'table'",
+        };
+        let mut is_there = false;
+        self.each(sql, &mut |mut row| {
+            is_there |= row.text()? == table.name;
+            Ok(())
+        })
+        .await?;
+        Ok(is_there)
+    }
+
     /// Calls `take` with each row of a table. Skips the rows that belong to a running server.
     pub(crate) async fn rows(
         &mut self,
