@@ -16,10 +16,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::options::Common;
-use super::output::failure;
+use super::output::{failure, remark};
 use crate::settings::Settings;
 use backend::ConfigBackend;
-use remark::remark;
 
 pub(super) const AFTER_HELP: &str = "\
 If a server runs with ServiceSettings.EnableLocalMode, the command uses its local socket, and a change takes effect at

@@ -10,6 +10,12 @@ pub(super) fn failure(reason: impl std::fmt::Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Prints a line on standard error, so that standard output holds only the result.
+pub(super) fn remark(text: impl std::fmt::Display) {
+    // A write error is ignored: standard error may be closed, and the result does not depend on it.
+    let _ = writeln!(std::io::stderr(), "quarterdeck: {text}");
+}
+
 /// Prints a line on standard output.
 pub(super) fn say(text: impl std::fmt::Display) {
     // A write error is ignored: the reader has closed the pipe.

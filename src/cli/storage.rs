@@ -9,10 +9,10 @@ use quarterdeck_actors::storage::settings::Store;
 use quarterdeck_actors::storage::submitted::proposed;
 
 use super::options::Common;
-use super::output::{failure, say};
+use super::output::{failure, remark, say};
 use crate::base::error_text::text_of;
 use crate::files::Stores;
-use crate::server::starting_config::{with_file, with_stored};
+use crate::server::starting_config::{with_file, with_stored_for};
 
 const TEST_HELP: &str = "\
 The command uses the settings that the server would start with. It writes a small test object, reads it back and deletes
@@ -55,7 +55,9 @@ pub(super) fn run(common: &Common, command: &StorageCommand) -> ExitCode {
 async fn report(common: &Common, test: &Test) -> Result<Report, String> {
     let (settings, sources) = common.settings().map_err(|refusal| refusal.to_string())?;
     let settings = with_file(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
-    let config = with_stored(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
+    let read = with_stored_for(settings, &sources, "FileSettings.").await;
+    let (config, uncertain) = read.map_err(|refusal| refusal.to_string())?;
+    uncertain.iter().for_each(remark);
     let store = if test.export { Store::Exports } else { Store::Files };
     let settings = proposed(None, store, &config, &|_| true).map_err(|refusal| text_of(&refusal))?;
     Ok(match Stores::default().open(&settings) {

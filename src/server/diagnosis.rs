@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use super::StartError;
 use super::database::{choose, is_default};
-use super::starting_config::{compose, made_with, place};
+use super::installation::made_with;
+use super::starting_config::{compose, place};
 use crate::domain::support_packet::secrets::of_config;
 use crate::domain::support_packet::{Database, Fault, OF_DATABASE};
 use crate::domain::version_store::{Place, VersionStore, has_tables};

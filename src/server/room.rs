@@ -9,6 +9,7 @@ pub(crate) mod database;
 pub(crate) mod diagnosis;
 mod failures;
 mod http;
+pub(crate) mod installation;
 mod listeners;
 mod located;
 mod mending;

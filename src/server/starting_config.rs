@@ -11,12 +11,13 @@ use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
 use super::database::choose;
+use super::installation::{UncertainSettings, defaults_elsewhere, made_with};
 use super::located::located;
-use crate::domain::config_access::{decision_context, defaults_of};
+use crate::domain::config_access::decision_context;
 use crate::domain::version_store::{Place, VersionStore, has_tables, restoring};
 use crate::files::private::check_creatable;
 use crate::settings::{Settings, Sources, quoted};
-use crate::store::{Db, StoreError, embedded_folder};
+use crate::store::{Db, embedded_folder};
 
 /// The advice in the error when no version can be restored.
 const UNREADABLE: &str = "no usable version of it is left: put back a copy";
@@ -48,23 +49,34 @@ pub(crate) fn refuse_unchosen(settings: &Settings, sources: &Sources) -> Result<
 
 /// Returns the configuration with which a server would start, without starting one. Creates nothing.
 pub(crate) async fn with_stored(settings: Settings, sources: &Sources) -> Result<Config, StartError> {
+    with_stored_for(settings, sources, "").await.map(|(config, _)| config)
+}
+
+/// Returns the configuration with which a server would start, for a command that uses only settings that begin with
+/// `prefix`. Also returns the settings among them that are uncertain, because the database of a `config.json` did not
+/// answer.
+pub(crate) async fn with_stored_for(
+    settings: Settings,
+    sources: &Sources,
+    prefix: &str,
+) -> Result<(Config, Option<UncertainSettings>), StartError> {
     let sql = settings.config.view.sql.clone();
     let place = place(sources)?.seen_from(&sql);
     let db = Db::new(&sql)?;
     if let Place::File(_) = place {
-        // A database that is away must not keep commands from reading the file.
-        let defaults = made_with(&db).await.unwrap_or_default();
         let Config { stored, overrides, .. } = settings.config;
-        return Config::compose_with(defaults, stored, overrides)
-            .map_err(|cause| StartError::Configuration(cause.to_string()));
+        let (defaults, uncertain) = defaults_elsewhere(&db, stored.as_ref(), &overrides, prefix).await;
+        let config = Config::compose_with(defaults, stored, overrides);
+        return Ok((config.map_err(|cause| StartError::Configuration(cause.to_string()))?, uncertain));
     }
     let is_own = matches!(place, Place::Database | Place::Sqlite);
     if is_own && !has_tables(&db).await? {
-        return Ok(settings.config);
+        return Ok((settings.config, None));
     }
     let opened = VersionStore::open(&place, &db, &sql).await;
     let versions = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
-    compose(&versions, settings.config.overrides, sources, made_with(&db).await?).await
+    let config = compose(&versions, settings.config.overrides, sources, made_with(&db).await?).await?;
+    Ok((config, None))
 }
 
 /// Returns the place of the configuration that `MM_CONFIG` names.
@@ -141,11 +153,6 @@ fn context_of_start(config: &Config, key: &Secret) -> DecisionContext {
     let (exists, created) = (context.file_exists.clone(), embedded_folder(&config.view.sql));
     let is_created = move |path: &str| created.as_ref().is_some_and(|folder| folder.starts_with(path));
     DecisionContext { file_exists: Arc::new(move |path| exists(path) || is_created(path)), ..context }
-}
-
-/// Returns the defaults of the installation in this database. Creates nothing.
-pub(crate) async fn made_with(db: &Db) -> Result<Defaults, StoreError> {
-    if has_tables(db).await? { defaults_of(db).await } else { Ok(Defaults::Today) }
 }
 
 /// Returns the active version with the pinned settings on top. The error of an unusable one names the way out.

@@ -11,8 +11,9 @@ use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
 use super::database::refuse_beside_unnamed;
+use super::installation::made_with;
 use super::listeners;
-use super::starting_config::{made_with, place, read_configuration, refuse_broken, with_file};
+use super::starting_config::{place, read_configuration, refuse_broken, with_file};
 use crate::domain::license::VerificationKey;
 use crate::domain::upgrade;
 use crate::domain::version_store::{Place, VersionStore};

@@ -1,5 +1,6 @@
 //! `quarterdeck config`: on the store, and through the local socket of a running server.
 
+mod away;
 mod extras;
 mod refusals;
 mod secrets;

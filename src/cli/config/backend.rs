@@ -123,6 +123,14 @@ impl ConfigBackend {
         }
     }
 
+    /// Fails if no change can be stored. A running server reports that with each change.
+    pub(super) async fn prepare_change(&self) -> Result<(), String> {
+        match self {
+            Self::Store(store) => store.prepare_change().await.map_err(|refusal| explain(&refusal)),
+            Self::Server(_) => Ok(()),
+        }
+    }
+
     /// Copies the configuration of one store to another, as a new version there.
     pub(super) async fn migrate(&self, from: &str, to: &str, comment: &str) -> Result<(), String> {
         match self {

@@ -19,15 +19,16 @@ use serde_json::{Value, json};
 
 use super::backend::{Changed, Current, Outcome, Proposed};
 use crate::base::paging::Paging;
+use crate::cli::output::remark;
 use crate::domain::audit::both_sides;
 use crate::domain::audit::key_file::ready_keys;
-use crate::domain::config_access::{decision_context, fingerprint_key};
+use crate::domain::config_access::{decision_context, defaults_of, fingerprint_key};
 use crate::domain::config_migration::Migration;
 use crate::domain::version_store::{Place, Recorded, VersionStore, has_tables, restoring};
 use crate::server::database::choose;
-use crate::server::starting_config::made_with;
+use crate::server::installation::{UncertainSettings, defaults_elsewhere, made_with, within_limit};
 use crate::settings::Settings;
-use crate::store::{Db, VersionRecord, own_record};
+use crate::store::{Db, StoreError, VersionRecord, own_record};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
@@ -43,7 +44,12 @@ pub(super) struct Store {
     overrides: Overrides,
     sql: SqlSettings,
     settings: Settings,
+    /// The defaults of the installation, as far as they are known.
     defaults: Defaults,
+    uncertain: Option<UncertainSettings>,
+    /// True if the configuration is in a file or another database than the accounts. It can be read while that one is
+    /// down.
+    is_elsewhere: bool,
 }
 
 impl Store {
@@ -60,9 +66,16 @@ impl Store {
         Db::refuse_doubtful(&sql, false).await.or_fail(LOAD_FAILED)?;
         let db = Db::new(&sql).or_fail(LOAD_FAILED)?;
         let versions = VersionStore::open(&place, &db, &sql).await?;
-        // A database that is away must not keep the command from a configuration that is elsewhere.
-        let defaults = made_with(&db).await.unwrap_or_default();
-        Ok(Self { defaults, db, versions, overrides, sql, settings: settings.clone() })
+        let is_elsewhere = matches!(place, Place::File(_) | Place::Postgres(_));
+        let (defaults, uncertain) = if !is_elsewhere {
+            (made_with(&db).await.unwrap_or_default(), None)
+        } else if let Ok(active) = versions.active().await {
+            defaults_elsewhere(&db, active.as_ref(), &overrides, "").await
+        } else {
+            // The subcommand that needs the active version reports its error.
+            (Defaults::Today, None)
+        };
+        Ok(Self { db, versions, overrides, sql, settings: settings.clone(), defaults, uncertain, is_elsewhere })
     }
 
     /// Returns the configuration that a server would start with.
@@ -74,6 +87,7 @@ impl Store {
 
     pub(super) async fn current(&self) -> Result<Current, AppError> {
         let config = self.config().await?;
+        self.uncertain.iter().for_each(remark);
         Ok(Current { version: config.version().to_owned(), extras: config.extras(), document: config.document })
     }
 
@@ -86,7 +100,7 @@ impl Store {
 
     pub(super) async fn difference(&self, before: &str, after: &str) -> Result<Vec<Changed>, AppError> {
         let (before, after) = (self.versions.known(before).await?, self.versions.known(after).await?);
-        let context = self.context().await?;
+        let (_, context) = self.installation(false).await?;
         let changes = changes(&before.document, &after.document, &*context.fingerprint);
         Ok(changes.into_iter().map(Changed::from).collect())
     }
@@ -102,6 +116,11 @@ impl Store {
         self.change(event_of(ChangeMode::Restore), restoring(target.document), comment, false).await
     }
 
+    /// Fails if no change can be stored, because the database with the audit trail cannot be used.
+    pub(super) async fn prepare_change(&self) -> Result<(), AppError> {
+        self.db.migrate().await.or_fail(SAVE_FAILED)
+    }
+
     async fn change(
         &self,
         event: &'static str,
@@ -110,18 +129,25 @@ impl Store {
         is_dry_run: bool,
     ) -> Result<Outcome, AppError> {
         if !is_dry_run {
-            self.db.migrate().await.or_fail(SAVE_FAILED)?;
+            self.prepare_change().await?;
         }
-        let (wanted, context) = (Wanted::Proposal(proposal), self.context().await?);
+        let (defaults, context) = self.installation(!is_dry_run).await?;
+        let wanted = Wanted::Proposal(proposal);
         let write = Write { wanted, author: author("cli", comment), expected: None, is_dry_run, context };
         let record = record(event, Value::Object(Document::new()));
-        let saved = self.save(self.versions.clone(), write, record).await?;
+        let saved = self.save(self.versions.clone(), write, record, defaults).await?;
         Ok(self.outcome(saved))
     }
 
     /// Changes what is stored in `versions`, with a record of it in the audit trail.
-    async fn save(&self, versions: VersionStore, write: Write, record: AuditRecord) -> Result<Saved, AppError> {
-        let versions = Recorded { versions, trail: self.db.clone(), defaults: self.defaults };
+    async fn save(
+        &self,
+        versions: VersionStore,
+        write: Write,
+        record: AuditRecord,
+        defaults: Defaults,
+    ) -> Result<Saved, AppError> {
+        let versions = Recorded { versions, trail: self.db.clone(), defaults };
         let store = Audited { versions, record: Arc::new(Mutex::new(record)) };
         let drafted = store.clone();
         let change = change_stored(&store, &self.overrides, Arc::new(write));
@@ -149,11 +175,31 @@ impl Store {
         Config::compose_with(self.defaults, stored, self.overrides.clone()).or_fail(LOAD_FAILED)
     }
 
-    async fn context(&self) -> Result<DecisionContext, AppError> {
-        let is_made = has_tables(&self.db).await.or_fail(LOAD_FAILED)?;
-        // If no version was ever stored, no earlier fingerprint exists to compare with, so a random key is enough.
-        let key = if is_made { fingerprint_key(&self.db).await.or_fail(LOAD_FAILED)? } else { Secret::new(new_id()) };
-        Ok(decision_context(&key))
+    /// Returns the defaults of the installation and the context of decisions.
+    ///
+    /// If nothing is stored and the configuration is not in the database, a database that does not answer costs only the
+    /// fingerprints of the installation.
+    async fn installation(&self, is_stored: bool) -> Result<(Defaults, DecisionContext), AppError> {
+        let (defaults, key) = if is_stored || !self.is_elsewhere {
+            self.read_installation().await.or_fail(LOAD_FAILED)?
+        } else {
+            within_limit(self.read_installation()).await.unwrap_or_else(|why| {
+                remark(format_args!("{why}, so fingerprints of secrets differ from those in other output"));
+                self.uncertain.iter().for_each(remark);
+                (self.defaults, Secret::new(new_id()))
+            })
+        };
+        Ok((defaults, decision_context(&key)))
+    }
+
+    /// Returns the defaults of the installation and the key of its fingerprints. If no version was ever stored, no
+    /// earlier fingerprint exists to compare with, so a random key is enough.
+    async fn read_installation(&self) -> Result<(Defaults, Secret), StoreError> {
+        if !has_tables(&self.db).await? {
+            return Ok((Defaults::Today, Secret::new(new_id())));
+        }
+        let defaults = defaults_of(&self.db).await?;
+        Ok((defaults, fingerprint_key(&self.db).await?))
     }
 
     /// Copies the configuration of one store to another, as a new version there, with the files that it names.
@@ -161,9 +207,9 @@ impl Store {
         self.db.migrate().await.or_fail(SAVE_FAILED)?;
         let Migration { wanted, target, files } = Migration::open(from, to, &self.db, &self.sql).await?;
         let record = record(MIGRATION, json!({ "from": Place::label(from), "to": Place::label(to), "files": files }));
-        let context = self.context().await?;
+        let (defaults, context) = self.installation(true).await?;
         let write = Write { wanted, author: author("migrate", comment), expected: None, is_dry_run: false, context };
-        self.save(target, write, record).await.map(drop).or_fail(MIGRATE_FAILED)
+        self.save(target, write, record, defaults).await.map(drop).or_fail(MIGRATE_FAILED)
     }
 }
 

@@ -1,7 +1,5 @@
 //! The options of every change, and output besides its result.
 
-use std::io::Write;
-
 use clap::Args;
 use serde::Serialize;
 
@@ -21,10 +19,4 @@ pub(super) struct Remark {
 /// Prints a value as JSON.
 pub(super) fn say_json(value: &impl Serialize) {
     say(serde_json::to_string_pretty(value).unwrap_or_default());
-}
-
-/// Prints a line on standard error, so that standard output holds only the result.
-pub(super) fn remark(text: impl std::fmt::Display) {
-    // A write error is ignored: standard error may be closed, and the result does not depend on it.
-    let _ = writeln!(std::io::stderr(), "quarterdeck: {text}");
 }

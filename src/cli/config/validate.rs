@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::backend::ConfigBackend;
 use super::paths::{Misfit, doubled_misfits, lines, misfits};
-use super::remark::{remark, say_json};
+use super::remark::say_json;
 use crate::base::error_text::findings;
-use crate::cli::output::say;
+use crate::cli::output::{remark, say};
 use crate::domain::config_access::decision_context;
 use crate::settings::Settings;
 

@@ -8,9 +8,9 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use super::backend::{Changed, ConfigBackend};
-use super::remark::{Remark, remark, say_json};
+use super::remark::{Remark, say_json};
 use super::write::tell;
-use crate::cli::output::say;
+use crate::cli::output::{remark, say};
 use crate::store::VersionRecord;
 
 const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
@@ -108,6 +108,7 @@ pub(super) async fn roll_back(backend: &ConfigBackend, rollback: Rollback) -> Re
         tell(backend, &outcome, false, json);
         return Ok(());
     }
+    backend.prepare_change().await?;
     for record in backend.records(LAST_GOOD).await?.iter().filter(|record| !record.is_active) {
         match backend.roll_back(&record.id, &comment_on(&record.id)).await {
             Ok(outcome) => {

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::backend::{ConfigBackend, Outcome, Proposed};
 use super::paths::{doubled_misfits, found, lines, misfits, only, setting, value};
-use super::remark::{Remark, remark, say_json};
-use crate::cli::output::say;
+use super::remark::{Remark, say_json};
+use crate::cli::output::{remark, say};
 use crate::settings::Settings;
 
 /// The longest input, in bytes. It exceeds any configuration; a longer input is refused, not cut.
