@@ -4,7 +4,9 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::support::backup::{Moment, QUIET, bad, filled, good, inhabited, kill_at, kills, moments, names, signal};
+use crate::support::backup::{
+    Moment, QUIET, bad, bring, filled, good, inhabited, kill_at, kills, moments, names, signal,
+};
 use crate::support::process::Workplace;
 use crate::support::waiting::until;
 
@@ -56,6 +58,40 @@ async fn killed(place: &Workplace, moment: Moment) -> bool {
 
 fn size(file: &Path) -> Option<u64> {
     std::fs::metadata(file).ok().map(|found| found.len())
+}
+
+#[actix_web::test]
+async fn what_a_killed_backup_left_is_refused_by_its_name_and_replaced_by_the_next_one() {
+    let (place, server, _) = inhabited(QUIET).await;
+    let bytes = filled(&place);
+    assert!(server.stop().await.success());
+    let target = Workplace::new(QUIET).await;
+    for passphrase in [None, Some("Correct-Horse-1")] {
+        let mut arguments = vec!["backup", "one.qdbackup", "--with-files", "--with-keys"];
+        let mut unlocking = Vec::new();
+        if let Some(passphrase) = passphrase {
+            std::fs::write(place.path("words"), passphrase).unwrap();
+            std::fs::write(target.path("words"), passphrase).unwrap();
+            unlocking = vec!["--passphrase-file", "words"];
+        }
+        arguments.extend(&unlocking);
+        while !place.path(PART).exists() {
+            let _ = std::fs::remove_file(place.path("one.qdbackup"));
+            kill_at(&place, &arguments, Moment::Written(bytes / 2), |place| size(&place.path(PART))).await;
+        }
+        bring(&place, &target, PART);
+        let before = names(&target);
+        for (place, command) in [(&place, ["backup", "verify", PART].as_slice()), (&target, &["restore", PART])] {
+            let refused = bad(place.run(&[command, &unlocking].concat(), "").await);
+            assert!(refused.contains(&format!("{PART} is not a whole backup: ")), "{command:?}: {refused}");
+            assert!(refused.contains("make the backup again"), "{command:?}: {refused}");
+        }
+        assert_eq!(names(&target), before);
+        good(place.run(&arguments, "").await);
+        assert!(!place.path(PART).exists());
+        good(place.run(&[&["backup", "verify", "one.qdbackup"][..], &unlocking].concat(), "").await);
+        std::fs::remove_file(place.path("one.qdbackup")).unwrap();
+    }
 }
 
 #[actix_web::test]

@@ -1,12 +1,16 @@
 //! `kill -9` during `quarterdeck restore`: the place is complete or unusable, and a repeated restore completes it.
 
+use std::process::Output;
+
 use rustix::process::Signal;
 
 use crate::support::backup::{
     Moment, QUIET, bad, bring, content, filled, good, inhabit, kill_at, kills, moments, names, on_sqlite, signal,
 };
+use crate::support::configuration::nested;
 use crate::support::database;
 use crate::support::process::Workplace;
+use crate::support::server::account;
 use crate::support::waiting::until;
 
 const RESTORE: [&str; 5] = ["restore", "one.qdbackup", "--keep-sessions", "--files", "files"];
@@ -171,6 +175,65 @@ async fn every_command_refuses_what_a_killed_restore_left_and_says_what_to_do() 
         assert!(refused.contains("was not made by a restore of this program"), "{refused}");
         assert_eq!(std::fs::read(target.path("test.db-restore")).unwrap(), b"mine");
     }
+}
+
+/// Runs a command in a place whose configuration is in a `config.json`.
+async fn run_with_file(place: &Workplace, arguments: &[&str]) -> Output {
+    place.run_with(&IN_FILE, arguments, "").await
+}
+
+const IN_FILE: [(&str, &str); 1] = [("MM_CONFIG", "config.json")];
+
+#[actix_web::test]
+async fn every_file_that_a_killed_restore_left_is_named_before_the_next_one() {
+    let source = Workplace::new(QUIET).await;
+    let server = source.serve_with(&IN_FILE, &["serve"]).await;
+    server.client().post("/users", account("admin")).await.expect(201);
+    server
+        .client()
+        .log_in("admin")
+        .await
+        .put("/config/patch", nested("TeamSettings.SiteName", "One"))
+        .await
+        .expect(200);
+    assert!(server.stop().await.success());
+    filled(&source);
+    good(run_with_file(&source, &["backup", "one.qdbackup", "--with-files", "--with-keys"]).await);
+    let restore = ["restore", "one.qdbackup", "--files", "files", "--settings", "old"];
+    let target = loop {
+        let target = Workplace::new(QUIET).await;
+        bring(&source, &target, "one.qdbackup");
+        let mut child = target.begin_with(&IN_FILE, &restore);
+        until("the first file is placed", async || {
+            placed(&target).is_some_and(|bytes| bytes > 0) || child.try_wait().unwrap().is_some()
+        })
+        .await;
+        child.kill().await.unwrap();
+        let ended = run_with_file(&target, &["check"]).await;
+        // Otherwise the restore was complete before the signal.
+        if String::from_utf8_lossy(&ended.stderr).contains("a restore was cut off") {
+            break target;
+        }
+    };
+    let refused = bad(run_with_file(&target, &restore).await);
+    let configuration = target.path("config.json").display().to_string();
+    let left = [configuration.as_str(), &format!("{configuration}.versions"), "files", "old"];
+    assert!(
+        refused.contains(&format!("a restore was cut off here, and files are left: {}\n", left.join(", "))),
+        "{refused}"
+    );
+    std::fs::remove_file(target.path("config.json")).unwrap();
+    for folder in &left[1..] {
+        std::fs::remove_dir_all(target.path(folder)).unwrap();
+    }
+    good(run_with_file(&target, &restore).await);
+    for name in ["config.json", "audit.key"] {
+        assert_eq!(std::fs::read(target.path(name)).unwrap(), std::fs::read(source.path(name)).unwrap(), "{name}");
+    }
+    assert_eq!(placed(&target), placed(&source));
+    let server = target.serve_with(&IN_FILE, &["serve"]).await;
+    server.client().log_in("admin").await;
+    assert!(server.stop().await.success());
 }
 
 #[actix_web::test]

@@ -102,7 +102,13 @@ impl Workplace {
 
     /// Starts a command and does not wait for its end.
     pub fn begin(&self, arguments: &[&str]) -> Child {
+        self.begin_with(&[], arguments)
+    }
+
+    /// Starts a command with more environment variables and does not wait for its end.
+    pub fn begin_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Child {
         let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 

@@ -22,7 +22,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 31] = [
+const LOOPS: [(&str, usize, &str); 32] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("src/domain/support_packet/outlet.rs", 1, "the number of bytes ends it"),
     ("src/files/tests/line.rs", 1, PEER),
@@ -33,8 +33,9 @@ const LOOPS: [(&str, usize, &str); 31] = [
     ("tests/contract/files.rs", 2, PEER),
     ("tests/faults/actors.rs", 1, "twelve restarts end it"),
     ("tests/faults/audit_frozen.rs", 2, "the number of changes ends it, and each has the deadline of its client"),
-    ("tests/faults/backup_killed.rs", 1, STEP),
+    ("tests/faults/backup_killed.rs", 2, STEP),
     ("tests/faults/license_hostile.rs", 1, STEP),
+    ("tests/faults/restore_killed.rs", 1, STEP),
     ("tests/faults/tasks.rs", 1, STEP),
     ("tests/faults/websocket.rs", 2, "each step has a deadline; three minutes end it"),
     ("tests/support/home.rs", 1, "the process ends it, which has a deadline"),

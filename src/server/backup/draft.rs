@@ -9,6 +9,9 @@ use quarterdeck_actors::id::new_id;
 use super::BackupError;
 use crate::files::private;
 
+/// The end of a temporary name.
+const ENDING: &str = ".part";
+
 /// The file under a temporary name. It is deleted unless it gets its final name.
 ///
 /// The temporary name follows from the final one, so the next attempt overwrites what a crash left. A file lock
@@ -26,7 +29,7 @@ impl Draft {
         refuse_existing(target)?;
         let name =
             target.file_name().ok_or_else(|| BackupError::Refused("the name of a file is missing".to_owned()))?;
-        let draft = target.with_file_name(format!(".{}.part", name.display()));
+        let draft = target.with_file_name(format!(".{}{ENDING}", name.display()));
         let file = private::append(&draft).map_err(BackupError::at(&draft))?;
         let is_named = |file: &File| {
             let (opened, named) = (file.metadata(), std::fs::symlink_metadata(&draft));
@@ -52,7 +55,7 @@ impl Draft {
     /// Creates the draft under a name that no other process uses.
     fn unlocked(target: &Path) -> Result<(Self, File), BackupError> {
         let name = target.file_name().unwrap_or_default();
-        let draft = target.with_file_name(format!(".{}.{}.part", name.display(), new_id()));
+        let draft = target.with_file_name(format!(".{}.{}{ENDING}", name.display(), new_id()));
         let file = private::create(&draft).map_err(BackupError::at(&draft))?;
         let lock = file.try_clone().map_err(BackupError::at(&draft))?;
         Ok((Self { path: draft, target: target.to_owned(), _lock: lock }, file))
@@ -70,6 +73,12 @@ impl Drop for Draft {
         // After `finish` the file has another name, so nothing is deleted here.
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// Returns true if a file has a temporary name. Unless it is being written, an interrupted backup left it.
+pub(super) fn is_draft(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') && name.ends_with(ENDING)
 }
 
 /// Refuses a path that exists, even as a broken symbolic link.

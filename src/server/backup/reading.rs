@@ -11,6 +11,7 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
 
+use super::draft::is_draft;
 use super::format::{
     FILES, MANIFEST, MAX_MANIFEST_BYTES, MAX_ROW_BYTES, MAX_SMALL_PART_BYTES, Manifest, Part, table_part,
 };
@@ -50,11 +51,25 @@ struct Hashing<R> {
 }
 
 impl Backup {
-    /// Opens a backup. Calls `passphrase` only if the backup is encrypted.
+    /// Opens a backup. Calls `passphrase` only if the backup is encrypted. Names a file that an interrupted backup left.
     pub(crate) fn open(
         path: &Path,
         passphrase: &mut dyn FnMut() -> Result<Secret, BackupError>,
     ) -> Result<Self, BackupError> {
+        Self::read(path, passphrase).map_err(|refusal| {
+            let is_damaged = matches!(refusal, BackupError::Bad(_) | BackupError::Damaged { .. });
+            if !(is_damaged && is_draft(path)) {
+                return refusal;
+            }
+            BackupError::Refused(format!(
+                "{} is not a whole backup: it is being written, or an interrupted backup left it\n\
+                 make the backup again; one of the same name replaces this file",
+                path.display()
+            ))
+        })
+    }
+
+    fn read(path: &Path, passphrase: &mut dyn FnMut() -> Result<Secret, BackupError>) -> Result<Self, BackupError> {
         let mut file = File::open(path).map_err(BackupError::at(path))?;
         let mut begin = Vec::new();
         let looked = file.by_ref().take(8).read_to_end(&mut begin).and_then(|_| file.seek(SeekFrom::Start(0)));
