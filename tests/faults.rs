@@ -13,6 +13,7 @@ mod busy_restart;
 mod clean_stop;
 mod clocks;
 mod config_disk;
+mod config_earlier;
 mod config_killed;
 mod config_step;
 mod config_unreadable;

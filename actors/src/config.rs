@@ -22,6 +22,7 @@ pub mod proposal;
 pub mod provenance;
 pub(crate) mod range;
 pub mod reentry;
+pub mod remedies;
 pub mod restored;
 pub mod rules;
 pub mod saving;
@@ -56,7 +57,7 @@ use document::Document;
 pub use effective::{Config, Override, Stored};
 use events::{ConfigChanged, Publisher};
 pub use overrides::Overrides;
-use proposal::{DecisionContext, check_rules};
+use proposal::DecisionContext;
 use saving::{Saved, Write, change_running};
 
 const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
@@ -177,7 +178,7 @@ impl ConfigHandle {
 
 /// Refuses a configuration that breaks a rule. The server calls this before it starts with the configuration.
 pub fn check(config: &Config, context: &DecisionContext) -> Result<(), AppError> {
-    check_rules(&config.document, context)
+    proposal::check(config, context)
 }
 
 struct ConfigActor {
@@ -203,9 +204,9 @@ impl Handler<Reload> for ConfigActor {
         let load = async move {
             let overrides = source.load().await.or_fail(RELOAD_FAILED)?;
             let stored = store.load().await.or_fail(RELOAD_FAILED)?;
-            stored.iter().for_each(Stored::log_dropped);
             let config = Config::compose_with(store.defaults(), stored, overrides).or_fail(RELOAD_FAILED)?;
-            check_rules(&config.document, &context).or_fail(RELOAD_FAILED)?;
+            check(&config, &context).or_fail(RELOAD_FAILED)?;
+            config.log_notices();
             Ok(Arc::new(config))
         };
         AtomicResponse::new(Box::pin(load.into_actor(self).map(|loaded: Result<Arc<Config>, AppError>, actor, _| {

@@ -9,7 +9,6 @@ pub(crate) mod job;
 pub(crate) mod json_place;
 pub(crate) mod keyed;
 pub(crate) mod lenient;
-pub(crate) mod nearest;
 pub(crate) mod network;
 pub(crate) mod paging;
 pub(crate) mod pause;

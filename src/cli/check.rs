@@ -74,6 +74,9 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
     for notice in examined.config.overrides.unknown_plugins(&examined.config.document) {
         say(format_args!("warning: {notice}"));
     }
+    for notice in examined.config.notices() {
+        say(format_args!("warning: {notice}"));
+    }
     if let Ok(Some(source)) = Source::named(&examined.settings.options) {
         say(format_args!("releases: from {}", source.host()));
     }

@@ -112,7 +112,7 @@ pub(super) async fn stored_configuration(
     defaults: Defaults,
 ) -> Result<Config, StartError> {
     let config = compose(versions, overrides, sources, defaults).await?;
-    config.stored.iter().for_each(Stored::log_dropped);
+    config.log_notices();
     refuse_broken(&config, Some(versions), sources, key).await?;
     Ok(config)
 }

@@ -29,9 +29,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tracing::warn;
 
-use crate::base::nearest::nearest;
 pub(crate) use database::{DATA_SOURCE, is_shipped};
 use options::Options;
+use quarterdeck_actors::nearest::nearest;
 pub use refusal::SettingsError;
 pub(crate) use unnamed::quoted;
 use values::{check, from_text, kind_of, to_json};

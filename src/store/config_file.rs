@@ -251,10 +251,6 @@ impl ConfigFile {
         let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         let mut document: Document = serde_json::from_slice(text).map_err(|cause| self.refusal(place_of(&cause)))?;
         document.remove("FeatureFlags");
-        // A file that never had settings is an empty configuration. One that has versions lost its content.
-        if document.is_empty() && self.versions_folder().exists() {
-            return Err(self.refusal("it contains no settings"));
-        }
         let text = String::from_utf8_lossy(text);
         let mut wrong = Vec::new();
         for problem in problems(&Stored::new(String::new(), document.clone()).document) {

@@ -17,7 +17,8 @@ async fn a_file_that_cannot_be_read_is_a_refusal_that_names_the_cure() {
     for (bytes, problem) in [
         (&b""[..], "the file is empty"),
         (b" \n", "the file is empty"),
-        (b"{}", "it contains no settings"),
+        (b"\0\0\0\0", "line 1 column 1: the file is not JSON"),
+        (b"{", "the file ends too early"),
         (b"{\n  \"TeamSettings\": nonsense", "line 2 column 20: the file is not JSON"),
         (b"[]", "the file is not a JSON object"),
         (b"{\"TeamSettings\": {\"SiteName\": 5}}", "/TeamSettings/SiteName must be"),
@@ -33,6 +34,26 @@ async fn a_file_that_cannot_be_read_is_a_refusal_that_names_the_cure() {
     assert!(said.contains("the file is missing") && said.contains(&cure), "{said}");
     assert!(!place.file().exists());
     cure_works(&place, &said, "two").await;
+}
+
+#[actix_web::test]
+async fn an_empty_object_is_the_word_of_an_operator_and_begins_with_the_defaults() {
+    let place = ConfigPlace::new(StoreKind::InFile).await;
+    let server = place.start().await;
+    let named = place.rename("one").await;
+    assert!(server.stop().await.success());
+    for empty in ["{}", "\u{feff}{ }\n"] {
+        std::fs::write(place.file(), empty).unwrap();
+        let checked = place.home.command("check").await;
+        assert!(checked.contains("warning: the stored configuration has no settings"), "{checked}");
+        let server = place.start().await;
+        assert_eq!(place.in_force().await.0, "Mattermost");
+        assert!(server.stop().await.success());
+    }
+    let server = place.start().await;
+    place.client().post(&format!("/config/versions/{named}/rollback"), serde_json::json!({})).await.expect(200);
+    assert_eq!(place.in_force().await.0, "one", "the versions beside the file stay");
+    assert!(server.stop().await.success());
 }
 
 #[actix_web::test]

@@ -85,6 +85,13 @@ impl Home {
         String::from_utf8(ended.stdout).unwrap()
     }
 
+    /// Runs a command of the program with the settings and variables of the server. Returns its output.
+    pub async fn command(&self, arguments: &str) -> String {
+        let variables: Vec<String> = self.variables.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
+        let variables = variables.join(" ");
+        self.shell(&format!("{variables} quarterdeck {arguments} --config $PWD/config.toml")).await
+    }
+
     /// Runs statements on the database of the embedded engine. No server may be running.
     pub fn execute(&self, sql: &str) {
         let connection = rusqlite::Connection::open(self.folder.path().join("test.db")).unwrap();

@@ -11,7 +11,8 @@ use super::document::{Document, given, insert, remove};
 use super::extras::{extras, with_extras};
 use super::fixes::fixed;
 use super::overrides::Overrides;
-use super::spelling::{DoubledKey, respelled};
+use super::remedies::{Remedy, remedied, without_misfits};
+use super::spelling::{DoubledKey, Respelled, respelled};
 use super::table::{Kind, Setting, placed, settings};
 use super::view::View;
 use crate::storage::settings::{Store, StoreSettings};
@@ -33,6 +34,8 @@ pub struct Stored {
     /// All sections except the feature flags.
     pub document: Document,
     doubled: Vec<DoubledKey>,
+    respelled: Vec<String>,
+    misfits: Vec<Remedy>,
 }
 
 /// A configuration: the whole document, the typed view of the settings that the server uses, and the origin of the
@@ -49,6 +52,8 @@ pub struct Config {
     pub overrides: Overrides,
     /// The defaults with which the stored version was completed.
     pub defaults: Defaults,
+    /// The stored values that new documents must not have, and what is used instead of them.
+    pub remedies: Vec<Remedy>,
 }
 
 impl fmt::Debug for Override {
@@ -73,22 +78,22 @@ impl fmt::Debug for Config {
 impl Stored {
     /// Returns a version with this content, whose keys may be in any letter case.
     ///
-    /// Of two spellings of a key today's counts, because only the other one can be a key that was kept unread.
+    /// Of two spellings of a key today's counts, because only the other one can be a key that was kept unread. Such a
+    /// key is dropped if its value has a wrong type.
     pub fn new(id: String, document: Document) -> Self {
-        let (document, doubled) = respelled(document);
-        Self { id, document, doubled }
+        let Respelled { mut document, doubled, paths: respelled } = respelled(document, true);
+        let misfits = without_misfits(&mut document, &respelled);
+        Self { id, document, doubled, respelled, misfits }
+    }
+
+    /// Returns the paths whose last key is stored in another spelling.
+    pub(super) fn respelled(&self) -> &[String] {
+        &self.respelled
     }
 
     /// Returns the keys that were dropped because the version has them in two spellings. Only the first ones are listed.
     pub fn dropped(&self) -> &[DoubledKey] {
         &self.doubled
-    }
-
-    /// Logs the keys that were dropped because the version has them in two spellings.
-    pub fn log_dropped(&self) {
-        for DoubledKey { pointer, counts, other } in &self.doubled {
-            warn!(config.version = %self.id, %pointer, "the stored key {other:?} is dropped: {counts:?} counts");
-        }
     }
 }
 
@@ -104,13 +109,21 @@ impl Config {
         stored: Option<Stored>,
         overrides: Overrides,
     ) -> Result<Self, serde_json::Error> {
-        let document = overridden(&filled(stored.as_ref(), defaults, &overrides), &overrides);
+        let composed = |stored: Option<&Stored>| overridden(&filled(stored, defaults, &overrides), &overrides);
+        let mut stored = stored;
+        let (document, remedies) = match &mut stored {
+            Some(version) => {
+                let (document, remedies) = remedied(version, defaults, &overrides, &|version| composed(Some(version)));
+                (document, [version.misfits.clone(), remedies].concat())
+            }
+            None => (composed(None), Vec::new()),
+        };
         let unclear = overrides.unclear(&document);
         if !unclear.is_empty() {
             return Err(serde_json::Error::custom(unclear.join("\n")));
         }
         let view = serde_json::from_value(Value::Object(document.clone()))?;
-        Ok(Self { document, view, stored, overrides, defaults })
+        Ok(Self { document, view, stored, overrides, defaults, remedies })
     }
 
     /// Makes the configuration of a server without a stored version and with these values pinned.
@@ -118,6 +131,29 @@ impl Config {
         let place = String::new;
         let overrides = values.into_iter().map(|(path, value)| (path, Override { value, place: place() }));
         Self::compose(None, overrides.collect())
+    }
+
+    /// Returns a sentence for each stored key that is dropped and for each stored value that new documents must not have.
+    pub fn notices(&self) -> Vec<String> {
+        let doubled = self.stored.iter().flat_map(Stored::dropped);
+        let dropped = |DoubledKey { pointer, counts, other }: &DoubledKey| {
+            format!("the stored key {other:?} at {pointer} is dropped, because {counts:?} is stored too and counts")
+        };
+        let is_empty = self.stored.as_ref().is_some_and(|stored| stored.document.is_empty());
+        let empty = is_empty.then(|| "the stored configuration has no settings, so each has its default".to_owned());
+        empty.into_iter().chain(doubled.map(dropped)).chain(self.remedies.iter().map(Remedy::to_string)).collect()
+    }
+
+    /// Logs the notices. Called when a version was loaded.
+    pub fn log_notices(&self) {
+        for notice in self.notices() {
+            warn!(config.version = %self.version(), "{notice}");
+        }
+    }
+
+    /// Returns true if the stored value of a setting stays in use although new documents must not have it.
+    pub(super) fn keeps(&self, path: &str) -> bool {
+        self.remedies.iter().any(|remedy| remedy.stays() && remedy.path == path)
     }
 
     /// Returns the id of the stored version, which is also its `ETag`; `default` if no version was ever stored.

@@ -13,7 +13,7 @@ use super::limits::check_limits;
 use super::merge::{patched, replaced};
 use super::reentry::{KeptSecret, kept};
 use super::restored::{Restored, restored};
-use super::rules::{Facts, Failure, failures};
+use super::rules::{AtLoad, Facts, Failure, failures};
 use super::table::{Kind, Setting, defaults, placed, settings};
 use crate::error::{AppError, Detail, OrFail};
 use crate::id::new_id;
@@ -108,6 +108,8 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
     if proposal.mode != ChangeMode::Restore {
         check_limits(&proposal.body)?;
     }
+    let (remedied, kept_values) = remedied(running, proposal);
+    let proposal = &remedied;
     let effective = effective(running, proposal);
     if !proposal.is_local {
         check_protection(running, proposal.mode, &effective)?;
@@ -135,7 +137,11 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
     };
     let document = overridden(&running.defaults.complete(&stored), &running.overrides);
     let kept = kept_secrets(running, proposal, &document)?;
-    check_rules(&document, context)?;
+    let is_unchanged = |path: &str| given(&document, path) == given(&running.document, path);
+    check_rules(&document, context, &|path| match proposal.mode {
+        ChangeMode::Restore => kept_values.iter().any(|kept| kept == path),
+        ChangeMode::Replace | ChangeMode::Patch => running.keeps(path) && is_unchanged(path),
+    })?;
     let changes = changes(&running.document, &document, &*context.fingerprint);
     let unset = match proposal.mode {
         ChangeMode::Patch | ChangeMode::Replace => [unset, dropped(&running.document, &document)].concat(),
@@ -147,11 +153,23 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
     Ok(Decision { config, changes, unset, ineffective, kept })
 }
 
+/// Returns the proposal with the remedies for a version that is restored, and the paths of its values that stay in use
+/// although new documents must not have them. Other proposals stay as they are.
+fn remedied(running: &Config, proposal: &Proposal) -> (Proposal, Vec<String>) {
+    let version = (proposal.mode == ChangeMode::Restore).then(|| Stored::new(String::new(), proposal.body.clone()));
+    let Some(config) = version.and_then(|version| running.with_stored(version).ok()) else {
+        return (proposal.clone(), Vec::new());
+    };
+    let kept = config.remedies.iter().filter(|remedy| remedy.stays()).map(|remedy| remedy.path.clone()).collect();
+    let body = config.stored.map_or_else(|| proposal.body.clone(), |stored| stored.document);
+    (Proposal { body, ..proposal.clone() }, kept)
+}
+
 /// Returns the result of replacing the stored document with one of another store, which is kept as it is.
 pub(super) fn copied(running: &Config, document: &Document, context: &DecisionContext) -> Result<Decision, AppError> {
     const FAILED: &str = "app.config.load.app_error";
     let config = running.with_stored(Stored::new(new_id(), document.clone())).or_fail(FAILED)?;
-    check_rules(&config.document, context)?;
+    check(&config, context)?;
     let before = running.stored.as_ref().map_or_else(defaults, |stored| stored.document.clone());
     let changes = changes(&before, document, &*context.fingerprint);
     Ok(Decision { config, changes, unset: Vec::new(), ineffective: Vec::new(), kept: Vec::new() })
@@ -303,10 +321,18 @@ fn text<'a>(document: &'a Document, path: &str) -> Option<&'a str> {
     given(document, path).and_then(Value::as_str)
 }
 
+/// Refuses a configuration that breaks rules, except for stored values that stay in use.
+pub(super) fn check(config: &Config, context: &DecisionContext) -> Result<(), AppError> {
+    check_rules(&config.document, context, &|path| config.keeps(path))
+}
+
 /// Refuses a document that breaks rules. The error has the id of the first failure and lists all failures.
-pub(super) fn check_rules(document: &Document, context: &DecisionContext) -> Result<(), AppError> {
+///
+/// A value that `stays` in use although the document must not have it is no failure.
+fn check_rules(document: &Document, context: &DecisionContext, stays: &dyn Fn(&str) -> bool) -> Result<(), AppError> {
     let facts = Facts { now_ms: context.now_ms, file_exists: &*context.file_exists };
-    let all = failures(document, &facts);
+    let stays = |failure: &Failure| failure.at_load == AtLoad::Stays && stays(&failure.path());
+    let all: Vec<Failure> = failures(document, &facts).into_iter().filter(|failure| !stays(failure)).collect();
     let Some(first) = all.first() else { return Ok(()) };
     let mut refusal = AppError::new(first.id);
     refusal.params.clone_from(&first.params);
@@ -314,6 +340,6 @@ pub(super) fn check_rules(document: &Document, context: &DecisionContext) -> Res
     Err(refusal)
 }
 
-fn detail(Failure { pointer, id, params }: Failure) -> Detail {
+fn detail(Failure { pointer, id, params, .. }: Failure) -> Detail {
     Detail { pointer, id, params }
 }

@@ -38,7 +38,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::Config;
-    use super::super::proposal::{DecisionContext, check_rules};
+    use super::super::proposal::{DecisionContext, check};
     use super::super::table::{Kind, Setting, defaults, placed};
     use super::*;
 
@@ -60,7 +60,7 @@ mod tests {
             for value in EXTREMES {
                 let config = Config::from_overrides([(setting.path.clone(), json!(value))]);
                 let config = config.unwrap_or_else(|cause| panic!("{} = {value}: {cause}", setting.path));
-                if let Err(refusal) = check_rules(&config.document, &context()) {
+                if let Err(refusal) = check(&config, &context()) {
                     assert!(refusal.id.contains(".is_valid."), "{}: {}", setting.path, refusal.id);
                     refused += 1;
                 }

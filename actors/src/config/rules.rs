@@ -24,8 +24,8 @@ mod tests;
 
 use serde_json::{Map, Value};
 
-pub use rule::Failure;
 use rule::Rule;
+pub use rule::{AtLoad, Failure};
 pub use settings::Facts;
 use settings::Settings;
 

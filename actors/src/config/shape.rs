@@ -4,13 +4,8 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::table::{Kind, Node, tree};
+use crate::nearest;
 use crate::steps::{counted, walked};
-
-/// The minimum similarity (0 to 1) of a known name that is suggested for an unknown key.
-const MIN_SIMILARITY: f64 = 0.7;
-
-/// The maximum length of an unknown key for which a name is suggested, in bytes.
-const MAX_NAME_BYTES: usize = 128;
 
 /// A key or value that the table of settings does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,17 +158,9 @@ impl Search {
 }
 
 fn nearest(key: &str, node: &Node) -> Option<String> {
-    if key.len() > MAX_NAME_BYTES {
-        return None;
-    }
-    let likeness = |known: &str| strsim::jaro_winkler(&known.to_lowercase(), &key.to_lowercase());
-    let (_, (known, node)) = node
-        .children
-        .iter()
-        .map(|child| (likeness(child.0), child))
-        .filter(|(likeness, _)| *likeness >= MIN_SIMILARITY)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))?;
-    Some(node.setting.map_or_else(|| (*known).to_owned(), |setting| setting.path.clone()))
+    let known = nearest::nearest(key, node.children.keys().copied())?;
+    let setting = node.children.get(known).and_then(|node| node.setting);
+    Some(setting.map_or_else(|| known.to_owned(), |setting| setting.path.clone()))
 }
 
 /// Returns the JSON pointer of `key` below `pointer`.
@@ -247,7 +234,7 @@ mod tests {
                 ),
                 unknown("/ServiceSettings/Quux", None),
                 unknown("/ServiceSettings/siteurl", Some("ServiceSettings.SiteURL")),
-                unknown("/ServiceSettings.SiteURL", Some("ServiceSettings")),
+                unknown("/ServiceSettings.SiteURL", None),
                 unknown(
                     "/SqlSettings/ReplicaLagSettings/0/DataSorce",
                     Some("SqlSettings.ReplicaLagSettings[].DataSource")

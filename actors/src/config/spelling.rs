@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::document::Document;
+use super::document::{Document, below};
 use super::shape::pointer_below;
 use super::table::{Kind, Node, Setting, tree};
 use crate::steps::counted;
@@ -59,7 +59,7 @@ pub struct DoubledKey {
 
 /// Returns a submitted document in today's spelling, or the keys that it gives in two spellings.
 pub fn spelled(document: Document) -> Result<Document, Vec<DoubledKey>> {
-    let (document, doubled) = respelled(document);
+    let Respelled { document, doubled, .. } = respelled(document, false);
     if doubled.is_empty() { Ok(document) } else { Err(doubled) }
 }
 
@@ -67,7 +67,7 @@ pub fn spelled(document: Document) -> Result<Document, Vec<DoubledKey>> {
 pub fn spelled_value(setting: &Setting, value: Value) -> Result<Value, Vec<DoubledKey>> {
     let keys = setting.path.split('.');
     let Some(node) = keys.clone().try_fold(tree(), |node, key| node.children.get(key)) else { return Ok(value) };
-    let mut search = Search { path: keys.map(str::to_owned).collect(), doubled: Vec::new() };
+    let mut search = Search { path: keys.map(str::to_owned).collect(), ..Search::default() };
     let value = search.value(value, node);
     if search.doubled.is_empty() { Ok(value) } else { Err(search.doubled) }
 }
@@ -88,14 +88,23 @@ pub fn spelled_path(path: &str) -> String {
     keys.join(".")
 }
 
-/// Returns `document` in today's spelling, and the keys that it gives in two spellings, of which only the first ones are
-/// listed.
+/// A document in today's spelling, with the keys that had another one.
+pub(super) struct Respelled {
+    pub(super) document: Document,
+    /// The keys that the document gives in two spellings. Only the first ones are listed.
+    pub(super) doubled: Vec<DoubledKey>,
+    /// The paths whose last key had another spelling, if they are listed.
+    pub(super) paths: Vec<String>,
+}
+
+/// Returns `document` in today's spelling.
 ///
-/// Of two spellings, today's counts; if neither of them is today's, the last one counts.
-pub(super) fn respelled(document: Document) -> (Document, Vec<DoubledKey>) {
-    let mut search = Search::default();
+/// Of two spellings, today's counts; if neither of them is today's, the last one counts. The paths with another
+/// spelling are listed for stored documents only, because their number and length are not limited.
+pub(super) fn respelled(document: Document, is_stored: bool) -> Respelled {
+    let mut search = Search { respelled: is_stored.then(Vec::new), ..Search::default() };
     let document = search.section(document, tree());
-    (document, search.doubled)
+    Respelled { document, doubled: search.doubled, paths: search.respelled.unwrap_or_default() }
 }
 
 /// Returns log targets with their members in the spelling of the library that reads them.
@@ -109,6 +118,8 @@ struct Search {
     /// caller chooses the length of keys.
     path: Vec<String>,
     doubled: Vec<DoubledKey>,
+    /// The paths whose last key had another spelling; `None` if they are not listed.
+    respelled: Option<Vec<String>>,
 }
 
 impl Search {
@@ -133,6 +144,9 @@ impl Search {
                 let value = self.below(value, node.children.get(known), known);
                 spelled.insert(known.to_owned(), value);
                 spellings.insert(known, key);
+                if let Some(paths) = &mut self.respelled {
+                    paths.push(below(&self.path.join("."), known));
+                }
             }
         }
         spelled

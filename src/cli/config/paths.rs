@@ -7,7 +7,7 @@ use quarterdeck_actors::config::spelling::{DoubledKey, spelled_path, spelled_val
 use quarterdeck_actors::config::table::{Kind, Setting, settings};
 use serde_json::{Value, json};
 
-use crate::base::nearest::nearest;
+use quarterdeck_actors::nearest::nearest;
 
 /// Returns the setting at `path`, in any letter case. Refuses a section or a part of a list.
 pub(super) fn setting(path: &str) -> Result<&'static Setting, String> {

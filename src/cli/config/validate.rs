@@ -11,7 +11,7 @@ use quarterdeck_actors::secret::Secret;
 use serde_json::json;
 
 use super::backend::ConfigBackend;
-use super::paths::{Misfit, doubled_misfits, lines, misfits};
+use super::paths::{Misfit, lines, misfits};
 use super::remark::say_json;
 use crate::base::error_text::findings;
 use crate::cli::output::{remark, say};
@@ -67,15 +67,17 @@ pub(super) fn document(text: &str) -> Result<Document, String> {
 fn validate(settings: &Settings, document: Document, json: bool) -> Result<(), String> {
     let stored = Stored::new(new_id(), document);
     let (unknown, wrong) = misfits(&stored.document);
-    let dropped = doubled_misfits(stored.dropped().to_vec());
     if !json {
-        unknown.iter().chain(&dropped).for_each(remark);
+        unknown.iter().for_each(remark);
     }
     if !wrong.is_empty() {
         return end(&wrong, json);
     }
     let config = Config::compose(Some(stored), settings.config.overrides.clone());
     let config = config.map_err(|cause| cause.to_string())?;
+    if !json {
+        config.notices().iter().for_each(remark);
+    }
     let around = decision_context(&Secret::new(new_id()));
     let failures = check(&config, &around).err().map(|refusal| findings(&refusal)).unwrap_or_default();
     let misfits: Vec<Misfit> = failures.into_iter().map(|(path, message)| Misfit { path, message }).collect();

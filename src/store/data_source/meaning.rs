@@ -188,7 +188,7 @@ impl Reading {
             self.options.push(format!("-c {name}={}", escaped(&word.value)));
             return Ok(());
         }
-        let nearest = crate::base::nearest::nearest(name, KNOWN.into_iter());
+        let nearest = quarterdeck_actors::nearest::nearest(name, KNOWN.into_iter());
         let hint = nearest.map(|known| format!("; the nearest known word is {known}")).unwrap_or_default();
         Err(Problem::about(
             word,

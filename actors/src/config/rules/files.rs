@@ -2,7 +2,7 @@
 
 use super::demand::{at_least, blank_or, given, is, one_of, other_than, text, unlike, within};
 use super::rule::Fill::{Found, Setting};
-use super::rule::{Params, Rule, when};
+use super::rule::{AtLoad, Params, Rule, when};
 use super::texts::{has_at_least_32_bytes, has_no_parent_step, is_azure_account, is_trimmed};
 
 const VALUE: Params = &[("Value", Found)];
@@ -34,7 +34,8 @@ pub(super) const STORAGE: &[Rule] = &[
     blank_or("/FileSettings/PublicLinkSalt", has_at_least_32_bytes).or("model.config.is_valid.file_salt.app_error"),
     given("/FileSettings/Directory").or("model.config.is_valid.directory.app_error"),
     text("/FileSettings/Directory", is_trimmed)
-        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE),
+        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE)
+        .at_load(AtLoad::Stays),
     at_least("/FileSettings/MaxImageDecoderConcurrency", -1)
         .or_with("model.config.is_valid.image_decoder_concurrency.app_error", VALUE),
     other_than("/FileSettings/MaxImageDecoderConcurrency", 0)
@@ -63,9 +64,11 @@ pub(super) const STORAGE: &[Rule] = &[
     one_of("/FileSettings/AmazonS3StorageClass", STORAGE_CLASSES)
         .or_with("model.config.is_valid.storage_class.app_error", VALUE),
     text("/FileSettings/AmazonS3PathPrefix", is_trimmed)
-        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE),
+        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE)
+        .at_load(AtLoad::Stays),
     text("/FileSettings/AzurePathPrefix", is_trimmed)
-        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE),
+        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE)
+        .at_load(AtLoad::Stays),
     text("/FileSettings/AzurePathPrefix", has_no_parent_step)
         .or_with("model.config.is_valid.directory_traversal.app_error", SETTING_AND_VALUE),
     one_of("/FileSettings/ExportAmazonS3StorageClass", STORAGE_CLASSES)
@@ -90,11 +93,14 @@ pub(super) const STORAGE: &[Rule] = &[
         )],
     ),
     text("/FileSettings/ExportAmazonS3PathPrefix", is_trimmed)
-        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE),
+        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE)
+        .at_load(AtLoad::Stays),
     text("/FileSettings/ExportAzurePathPrefix", is_trimmed)
-        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE),
+        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE)
+        .at_load(AtLoad::Stays),
     text("/FileSettings/ExportAzurePathPrefix", has_no_parent_step)
         .or_with("model.config.is_valid.directory_traversal.app_error", SETTING_AND_VALUE),
     text("/FileSettings/ExportDirectory", is_trimmed)
-        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE),
+        .or_with("model.config.is_valid.directory_whitespace.app_error", SETTING_AND_VALUE)
+        .at_load(AtLoad::Stays),
 ];

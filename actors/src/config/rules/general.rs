@@ -1,8 +1,9 @@
 //! Rules on settings that sections share, the cache, teams and the database (1 to 26 of the contract).
 
+use super::super::listen_address::parts;
 use super::demand::{at_least, blank, blank_or, each, given, is, items, off, on, one_of, text};
 use super::rule::Fill::{Found, Just};
-use super::rule::{Rule, when};
+use super::rule::{AtLoad, Rule, when};
 use super::texts::{has_at_least_32_bytes, has_at_most_30_bytes};
 use crate::id::is_id;
 
@@ -21,6 +22,12 @@ pub(super) const MAIL_AND_METRICS: &[Rule] = &[
     ),
     each("/MetricsSettings/ClientSideUserIds", is_id)
         .or_with("model.config.is_valid.metrics_client_side_user_id.app_error", &[("Id", Found)]),
+    when(
+        on("/MetricsSettings/Enable"),
+        &[text("/MetricsSettings/ListenAddress", |address| parts(address).is_some())
+            .or("model.config.is_valid.listen_address.app_error")
+            .at_load(AtLoad::FullAddress)],
+    ),
 ];
 
 pub(super) const CACHE_AND_TEAMS: &[Rule] = &[

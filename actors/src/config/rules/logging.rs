@@ -3,15 +3,15 @@
 use super::demand::{free_of, given, on, text};
 use super::log_targets::{bad_audit_target, bad_server_target, not_targets};
 use super::rule::Fill::Found;
-use super::rule::{Params, Rule, when};
+use super::rule::{AtLoad, Params, Rule, when};
 
 const ERROR: Params = &[("Error", Found)];
 
 const UNKNOWN_LEVEL: &str = "model.config.is_valid.log.level.app_error";
 
 pub(super) const RULES: &[Rule] = &[
-    text("/LogSettings/ConsoleLevel", is_level).or(UNKNOWN_LEVEL),
-    text("/LogSettings/FileLevel", is_level).or(UNKNOWN_LEVEL),
+    text("/LogSettings/ConsoleLevel", is_level).or(UNKNOWN_LEVEL).at_load(AtLoad::Default),
+    text("/LogSettings/FileLevel", is_level).or(UNKNOWN_LEVEL).at_load(AtLoad::Default),
     free_of("/LogSettings/AdvancedLoggingJSON", not_targets)
         .or_with("model.config.is_valid.log.advanced_logging.json", ERROR),
     free_of("/LogSettings/AdvancedLoggingJSON", bad_server_target)

@@ -12,10 +12,28 @@ pub struct Failure {
     pub id: &'static str,
     /// Values for the placeholders in the id's text.
     pub params: Vec<(&'static str, String)>,
+    /// The treatment of a stored value that breaks the rule.
+    pub at_load: AtLoad,
+}
+
+/// The treatment of a value that breaks a rule and is stored already. Requests with such a value are refused.
+///
+/// Every rule that becomes stricter is marked, because an installation that exists must start with a value that an
+/// earlier version of the program took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtLoad {
+    /// The start is refused, as it always was.
+    Refused,
+    /// The default is used instead.
+    Default,
+    /// The complete address is used instead, for a host of digits that only a resolver understands.
+    FullAddress,
+    /// The value stays in use, because data may be stored under it.
+    Stays,
 }
 
 pub(super) enum Rule {
-    Plain { demand: Demand, id: &'static str, params: Params },
+    Plain { demand: Demand, id: &'static str, params: Params, at_load: AtLoad },
     When(Demand, &'static [Rule]),
 }
 
@@ -34,6 +52,13 @@ pub(super) enum Fill {
     Just(&'static str),
 }
 
+impl Failure {
+    /// Returns the path of the setting.
+    pub fn path(&self) -> String {
+        dotted(&self.pointer)
+    }
+}
+
 impl Demand {
     /// Makes the rule that the demand must be met.
     pub(super) const fn or(self, id: &'static str) -> Rule {
@@ -42,7 +67,7 @@ impl Demand {
 
     /// Makes the rule that the demand must be met, with parameters for its failure.
     pub(super) const fn or_with(self, id: &'static str, params: Params) -> Rule {
-        Rule::Plain { demand: self, id, params }
+        Rule::Plain { demand: self, id, params, at_load: AtLoad::Refused }
     }
 }
 
@@ -52,6 +77,14 @@ pub(super) const fn when(condition: Demand, rules: &'static [Rule]) -> Rule {
 }
 
 impl Rule {
+    /// Makes a rule with another treatment of stored values.
+    pub(super) const fn at_load(self, at_load: AtLoad) -> Self {
+        match self {
+            Self::Plain { demand, id, params, .. } => Self::Plain { demand, id, params, at_load },
+            Self::When(condition, rules) => Self::When(condition, rules),
+        }
+    }
+
     /// Returns the failures of a document against this rule, in order.
     pub(super) fn failures(&self, settings: &Settings<'_>) -> Vec<Failure> {
         match self {
@@ -59,11 +92,12 @@ impl Rule {
                 rules.iter().flat_map(|rule| rule.failures(settings)).collect()
             }
             Self::When(..) => Vec::new(),
-            Self::Plain { demand, id, params } => {
+            Self::Plain { demand, id, params, at_load } => {
                 let failure = |found: String| Failure {
                     pointer: demand.pointer.to_owned(),
                     id,
                     params: params.iter().map(|(name, fill)| (*name, fill.text(demand, &found, settings))).collect(),
+                    at_load: *at_load,
                 };
                 demand.found_instead(settings).map(failure).into_iter().collect()
             }

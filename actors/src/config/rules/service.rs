@@ -3,7 +3,7 @@
 use super::super::listen_address::parts;
 use super::demand::{at_least, blank_or, each, in_folder, is, off, on, on_disk, one_of, text, unlike, within};
 use super::rule::Fill::{Found, Just};
-use super::rule::{Rule, when};
+use super::rule::{AtLoad, Rule, when};
 use super::texts::{is_known_cipher, is_version};
 use super::urls::{is_redirect_pattern, is_uri_or_path};
 
@@ -39,9 +39,11 @@ pub(super) const RULES: &[Rule] = &[
     blank_or("/ServiceSettings/SiteURL", is_uri_or_path).or("model.config.is_valid.site_url.app_error"),
     blank_or("/ServiceSettings/WebsocketURL", is_uri_or_path).or("model.config.is_valid.websocket_url.app_error"),
     blank_or("/ServiceSettings/MinimumDesktopAppVersion", is_version)
-        .or("model.config.is_valid.minimum_desktop_app_version.app_error"),
+        .or("model.config.is_valid.minimum_desktop_app_version.app_error")
+        .at_load(AtLoad::Default),
     text("/ServiceSettings/ListenAddress", |address| parts(address).is_some())
-        .or("model.config.is_valid.listen_address.app_error"),
+        .or("model.config.is_valid.listen_address.app_error")
+        .at_load(AtLoad::FullAddress),
     at_least("/ServiceSettings/OutgoingIntegrationRequestsTimeout", 1)
         .or("model.config.is_valid.outgoing_integrations_request_timeout.app_error"),
     one_of("/ServiceSettings/ExperimentalGroupUnreadChannels", &["disabled", "default_on", "default_off"])

@@ -99,11 +99,13 @@ fn two_spellings_of_a_key_are_named_with_both() {
 
 #[test]
 fn in_a_stored_document_todays_spelling_wins_and_otherwise_the_last() {
-    let (todays, _) = respelled(document(json!({"EmailSettings": {"SMTPPassword": "a", "smtppassword": "b"}})));
-    assert_eq!(Value::Object(todays), json!({"EmailSettings": {"SMTPPassword": "a"}}));
-    let (last, dropped) = respelled(document(json!({"EmailSettings": {"SmtpPassword": "a", "smtpPassword": "b"}})));
-    assert_eq!(Value::Object(last), json!({"EmailSettings": {"SMTPPassword": "b"}}));
-    assert_eq!((dropped[0].counts.as_str(), dropped[0].other.as_str()), ("smtpPassword", "SmtpPassword"));
+    let todays = respelled(document(json!({"EmailSettings": {"SMTPPassword": "a", "smtppassword": "b"}})), true);
+    assert_eq!(todays.paths, [""; 0]);
+    assert_eq!(Value::Object(todays.document), json!({"EmailSettings": {"SMTPPassword": "a"}}));
+    let last = respelled(document(json!({"EmailSettings": {"SmtpPassword": "a", "smtpPassword": "b"}})), true);
+    assert_eq!(last.paths, ["EmailSettings.SMTPPassword"]);
+    assert_eq!(Value::Object(last.document), json!({"EmailSettings": {"SMTPPassword": "b"}}));
+    assert_eq!((last.doubled[0].counts.as_str(), last.doubled[0].other.as_str()), ("smtpPassword", "SmtpPassword"));
 }
 
 #[test]

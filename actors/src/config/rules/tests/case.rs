@@ -37,7 +37,7 @@ impl Case {
     }
 
     pub(super) fn failure(&self) -> Failure {
-        Failure { pointer: self.pointer.to_owned(), id: self.id, params: self.params.clone() }
+        Failure { pointer: self.pointer.to_owned(), id: self.id, params: self.params.clone(), at_load: AtLoad::Refused }
     }
 
     pub(super) fn broken(&self) -> Map<String, Value> {
@@ -66,5 +66,6 @@ pub(super) fn document_with(changes: &[(&str, Value)]) -> Map<String, Value> {
 
 pub(super) fn failures_of(document: &Map<String, Value>) -> Vec<Failure> {
     let file_exists = |path: &str| ["cert.pem", "key.pem", "/var/tmp"].contains(&path);
-    failures(document, &Facts { now_ms: NOW_MS, file_exists: &file_exists })
+    let failures = failures(document, &Facts { now_ms: NOW_MS, file_exists: &file_exists });
+    failures.into_iter().map(|failure| Failure { at_load: AtLoad::Refused, ..failure }).collect()
 }

@@ -42,6 +42,8 @@ fn shared() -> Vec<Case> {
             "model.config.is_valid.metrics_client_side_user_id.app_error",
         )
         .param("Id", "short"),
+        case("/MetricsSettings/ListenAddress", "0.0.0:8067", ":8067", "model.config.is_valid.listen_address.app_error")
+            .given("/MetricsSettings/Enable", true),
         case("/CacheSettings/CacheType", "memcached", "lru", "model.config.is_valid.cache_type.app_error"),
         redis(case(
             "/CacheSettings/RedisAddress",

@@ -3,11 +3,17 @@
 /// The number of characters for each of which one more edit is allowed, beside the first.
 const CHARACTERS_PER_EDIT: usize = 5;
 
+/// The maximum length of a name for which a known one is suggested, in bytes.
+const MAX_NAME_BYTES: usize = 128;
+
 /// Returns the most similar known name, if it is only a few edits away.
 ///
 /// The edits are compared with the length of the last part of the name, because a long section that is right says
 /// nothing about the rest.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > MAX_NAME_BYTES {
+        return None;
+    }
     let name = name.to_lowercase();
     let last = name.rsplit(['.', '_']).next().unwrap_or_default().chars().count();
     let allowed = 1 + last / CHARACTERS_PER_EDIT;
