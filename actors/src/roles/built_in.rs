@@ -75,6 +75,39 @@ mod tests {
         assert!(admin.built_in && admin.scheme_managed);
     }
 
+    // The numbers are those of a Mattermost 11.6 after its first start.
+    #[test]
+    fn each_role_has_as_many_permissions_as_in_mattermost_and_none_that_it_took_away() {
+        let roles = built_in(1);
+        let count = |name: &str| roles.iter().find(|role| role.name == name).unwrap().permissions.len();
+        for (name, permissions) in [
+            ("system_admin", 274),
+            ("system_manager", 122),
+            ("system_read_only_admin", 72),
+            ("system_user_manager", 41),
+            ("system_user", 13),
+            ("team_admin", 41),
+            ("team_user", 10),
+            ("channel_admin", 24),
+            ("channel_user", 27),
+            ("channel_guest", 8),
+            ("playbook_admin", 7),
+            ("run_admin", 2),
+        ] {
+            assert_eq!(count(name), permissions, "{name}");
+        }
+        let roles: Roles = roles.into_iter().collect();
+        for (role, permission) in [
+            ("system_admin", "manage_incoming_webhooks"),
+            ("system_admin", "manage_slash_commands"),
+            ("team_admin", "manage_outgoing_webhooks"),
+            ("team_admin", "edit_others_posts"),
+            ("team_admin", "invite_guest"),
+        ] {
+            assert!(!roles.grant(role, permission), "{role}: {permission}");
+        }
+    }
+
     // Section 8.3 of the reference, row by row: the columns are the delegated roles.
     #[test]
     fn the_delegated_roles_have_what_the_reference_says() {
