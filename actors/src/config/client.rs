@@ -60,15 +60,16 @@ pub struct LicenseFacts {
     pub has_shared_channels: bool,
 }
 
-/// The tiers of a licence. Each tier includes the earlier ones.
+/// The tiers of a licence. Each tier includes the earlier ones. The edition Entry has every feature, within limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each variant is the tier of that name")]
 pub enum Tier {
-    /// The lowest tier; also used for a licence without a known tier.
-    Entry,
+    /// The tier of a licence whose edition has none, such as E20: only its single features count.
+    Unknown,
     Professional,
     Enterprise,
     EnterpriseAdvanced,
+    Entry,
 }
 
 /// The running program, as its clients see it.

@@ -38,15 +38,21 @@ pub fn told_to_anybody(license: Option<&License>) -> BTreeMap<&'static str, Stri
 
 /// Returns the facts about the licence on which the client configuration depends.
 pub fn facts(license: &License) -> LicenseFacts {
+    let tier = tier(license);
     LicenseFacts {
         features: license.features.known_to_rules(),
-        tier: match license.sku_short_name.as_str() {
-            "professional" => Tier::Professional,
-            "enterprise" => Tier::Enterprise,
-            "advanced" => Tier::EnterpriseAdvanced,
-            _ => Tier::Entry,
-        },
+        tier,
         is_cloud: license.features.has("cloud"),
-        has_shared_channels: license.features.has("shared_channels"),
+        has_shared_channels: license.features.has("shared_channels") || tier >= Tier::Professional,
+    }
+}
+
+fn tier(license: &License) -> Tier {
+    match license.sku_short_name.as_str() {
+        "professional" => Tier::Professional,
+        "enterprise" => Tier::Enterprise,
+        "advanced" => Tier::EnterpriseAdvanced,
+        "entry" => Tier::Entry,
+        _ => Tier::Unknown,
     }
 }

@@ -79,6 +79,23 @@ fn clients_are_told_39_keys_and_strangers_7_fewer() {
 }
 
 #[test]
+fn the_editions_have_an_order_and_shared_channels_begin_with_professional() {
+    let of = |edition: &str| {
+        let mut document = document();
+        document["sku_short_name"] = json!(edition);
+        document["features"] = json!({ "users": 10, "shared_channels": false, "future_features": false });
+        facts(&read(&document).unwrap())
+    };
+    let editions = ["E20", "professional", "enterprise", "advanced", "entry"].map(of);
+    assert!(editions.windows(2).all(|pair| pair[0].tier < pair[1].tier), "{editions:?}");
+    assert_eq!(editions.map(|facts| facts.has_shared_channels), [false, true, true, true, true]);
+    let mut single = document();
+    single["sku_short_name"] = json!("E20");
+    single["features"] = json!({ "users": 10, "shared_channels": true });
+    assert!(facts(&read(&single).unwrap()).has_shared_channels, "a single feature counts without an edition");
+}
+
+#[test]
 fn what_is_no_licence_is_refused() {
     let deep = format!("{{\"limits\":{}", "[".repeat(100_000));
     for broken in ["", "[]", "null", "{", deep.as_str(), r#"{"features":{"users":"ten"},"customer":{}}"#] {

@@ -147,13 +147,13 @@ fn a_key_of_a_feature_is_told_only_with_a_licence_that_has_it() {
         ("ThemeSettings.AllowCustomThemes", Value::from(false)),
         ("GitLabSettings.ButtonText", Value::from("Enter")),
     ]);
-    let bare = license(Tier::Entry, []);
+    let bare = license(Tier::Unknown, []);
     for told in [authenticated(&document, None), authenticated(&document, Some(&bare))] {
         assert_eq!((&*told["EnableLdap"], &*told["LdapNicknameAttributeSet"]), ("false", "false"));
         assert_eq!(told["AllowCustomThemes"], "true");
         assert!(!told.contains_key("GitLabButtonText"));
     }
-    let told = authenticated(&document, Some(&license(Tier::Entry, ["LDAP", "OpenId", "ThemeManagement"])));
+    let told = authenticated(&document, Some(&license(Tier::Unknown, ["LDAP", "OpenId", "ThemeManagement"])));
     assert_eq!((&*told["EnableLdap"], &*told["LdapNicknameAttributeSet"]), ("true", "true"));
     assert_eq!(told["AllowCustomThemes"], "false");
     assert_eq!(told["GitLabButtonText"], "Enter");
@@ -161,7 +161,13 @@ fn a_key_of_a_feature_is_told_only_with_a_licence_that_has_it() {
 
 #[test]
 fn a_key_of_a_tier_is_told_from_that_tier_on() {
-    let expected = [(Tier::Entry, 0), (Tier::Professional, 1), (Tier::Enterprise, 2), (Tier::EnterpriseAdvanced, 3)];
+    let expected = [
+        (Tier::Unknown, 0),
+        (Tier::Professional, 1),
+        (Tier::Enterprise, 2),
+        (Tier::EnterpriseAdvanced, 3),
+        (Tier::Entry, 4),
+    ];
     for (tier, known) in expected {
         let told = authenticated(&defaults(), Some(&license(tier, [])));
         let of_tiers = ["PostAcknowledgements", "MobileEnableBiometrics", "EnableAutoTranslation"];
@@ -182,7 +188,7 @@ fn any_licence_a_hosted_one_and_shared_channels_switch_their_keys() {
         let told = authenticated(&document, license);
         keys.map(|key| told[key].clone())
     };
-    let bare = license(Tier::Entry, []);
+    let bare = license(Tier::Unknown, []);
     let hosted = LicenseFacts { is_cloud: true, has_shared_channels: true, ..bare.clone() };
     assert_eq!(told(None), ["true", "false", "false"]);
     assert_eq!(told(Some(&bare)), ["false", "false", "false"]);
