@@ -26,8 +26,10 @@ fn names_are_taken_in_any_letter_case_and_a_setting_given_twice_is_refused_with_
     assert_eq!(settings.config.view.email.smtp_server, "mail.example");
     assert_eq!(settings.unknown, [""; 0]);
     let states = [("MM_PLUGINSETTINGS_PLUGINSTATES", r#"{"Com.Example": {"enable": true}}"#)];
-    let states = read("", &states).unwrap().config.overrides["PluginSettings.PluginStates"].value.clone();
-    assert_eq!(states, serde_json::json!({"Com.Example": {"Enable": true}}));
+    let config = read("", &states).unwrap().config;
+    let states = serde_json::json!({"Com.Example": {"Enable": true}});
+    assert_eq!(config.overrides["PluginSettings.PluginStates"].value, states);
+    assert_eq!(config.document["PluginSettings"]["PluginStates"], states, "no built-in plugin is added");
     let twice = "[EmailSettings]\nSMTPServer = \"one\"\nSmtpServer = \"two\"\n";
     let refused = read(twice, &[]).unwrap_err().to_string();
     let words = "config.toml:3: EmailSettings.SMTPServer is set already, in another letter case, by config.toml:2";

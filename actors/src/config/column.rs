@@ -73,6 +73,8 @@ pub(super) enum Fix {
     CommaListWith(String),
     /// Adds the missing keys of the default. Some of them take their value from another setting.
     MissingKeys(BTreeMap<String, String>),
+    /// Adds the missing members of each element of a list, as null.
+    AllMembers,
     /// Adds this entry to the list of each of these keys.
     AlwaysLists(BTreeMap<String, String>),
 }

@@ -9,7 +9,7 @@ use tracing::warn;
 use super::completion::Defaults;
 use super::document::{Document, given, insert, remove};
 use super::extras::{extras, with_extras};
-use super::fixes::fixed;
+use super::fixes::{fixed, fixed_around};
 use super::overrides::Overrides;
 use super::remedies::{Remedy, remedied, without_misfits};
 use super::spelling::{DoubledKey, Respelled, respelled};
@@ -236,7 +236,7 @@ pub(super) fn overridden(document: &Document, overrides: &Overrides) -> Document
         }
     }
     overrides.override_plugins(&mut document);
-    fixed(&document)
+    fixed_around(&document, &|path| overrides.contains_key(path))
 }
 
 /// Returns the stored document with the custom defaults beneath it, completed with the defaults.

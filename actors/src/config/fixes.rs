@@ -6,14 +6,20 @@ use serde_json::{Map, Value, json};
 
 use super::column::Fix;
 use super::document::{Document, given, insert};
-use super::table::{Setting, placed};
+use super::table::{Setting, placed, settings};
 use crate::steps::counted;
 
 /// Returns `document` with all corrections applied. Applying them again changes nothing.
 pub fn fixed(document: &Document) -> Document {
+    fixed_around(document, &|_| false)
+}
+
+/// Returns `document` with all corrections applied, except that no key is added to a map that is pinned.
+pub(super) fn fixed_around(document: &Document, is_pinned: &dyn Fn(&str) -> bool) -> Document {
     let mut fixed = document.clone();
     for setting in placed() {
-        for fix in &setting.fixes {
+        let is_kept = |fix: &&Fix| matches!(fix, Fix::MissingKeys(_)) && is_pinned(&setting.path);
+        for fix in setting.fixes.iter().filter(|fix| !is_kept(fix)) {
             let value = given(&fixed, &setting.path).unwrap_or(&Value::Null);
             if let Some(mended) = fix.mended(value, setting, &fixed) {
                 insert(&mut fixed, &setting.path, mended);
@@ -45,6 +51,7 @@ impl Fix {
                 Some(Value::from(comma_list(value.as_str()?, given(document, path)?.as_str()?)))
             }
             Self::MissingKeys(switches) => Some(with_keys(value.as_object()?, default(), switches, document)),
+            Self::AllMembers => Some(with_members(value.as_array()?, setting)),
             Self::AlwaysLists(entries) => Some(with_entries(value.as_object()?, entries)),
         }
     }
@@ -69,6 +76,7 @@ impl Fix {
             | Self::Replace(_)
             | Self::AtMost(_)
             | Self::CommaListWith(_)
+            | Self::AllMembers
             | Self::AlwaysLists(_) => None,
         }
     }
@@ -113,9 +121,28 @@ fn with_keys(
     let Value::Object(default) = default else { return Value::Object(complete) };
     for (key, value) in default {
         let switch = switches.get(&key).and_then(|path| given(document, path));
-        complete.entry(key).or_insert_with(|| switch.map_or(value, |switch| json!({"Enable": switch})));
+        let entry = complete.entry(key).or_insert(Value::Null);
+        if entry.is_null() {
+            *entry = switch.map_or(value, |switch| json!({"Enable": switch}));
+        }
     }
     Value::Object(complete)
+}
+
+/// Returns the elements of a list with all members that the table has for them.
+fn with_members(elements: &[Value], setting: &Setting) -> Value {
+    let place = format!("{}[].", setting.path);
+    let members: Vec<&str> = settings().keys().filter_map(|path| path.strip_prefix(&place)).collect();
+    let complete = |element: &Value| {
+        let mut element = element.clone();
+        if let Value::Object(element) = &mut element {
+            for member in &members {
+                element.entry(*member).or_insert(Value::Null);
+            }
+        }
+        element
+    };
+    counted(elements.iter()).map(complete).collect()
 }
 
 fn with_entries(map: &Map<String, Value>, entries: &BTreeMap<String, String>) -> Value {
@@ -191,11 +218,45 @@ mod tests {
     #[test]
     fn flagged_posts_always_reach_reviewers() {
         let path = "ContentFlaggingSettings.NotificationSettings.EventTargetMapping";
-        let reviewed = json!({"flagged": ["author", "reviewers"]});
-        assert_eq!(mended(path, json!({"flagged": ["author"]})), reviewed);
-        assert_eq!(mended(path, reviewed.clone()), reviewed);
-        assert_eq!(mended(path, json!({"flagged": null})), json!({"flagged": ["reviewers"]}));
-        assert_eq!(mended(path, json!({})), json!({"flagged": ["reviewers"]}));
+        let flagged = |mapping: Value| mended(path, mapping)["flagged"].clone();
+        let reviewed = json!(["author", "reviewers"]);
+        assert_eq!(flagged(json!({"flagged": ["author"]})), reviewed);
+        assert_eq!(flagged(json!({"flagged": reviewed})), reviewed);
+        assert_eq!(flagged(json!({"flagged": null})), json!(["reviewers"]));
+        assert_eq!(flagged(json!({})), json!(["reviewers"]));
+    }
+
+    #[test]
+    fn each_event_of_content_flagging_has_its_own_default() {
+        let path = "ContentFlaggingSettings.NotificationSettings.EventTargetMapping";
+        let default = json!({
+            "flagged": ["reviewers"], "assigned": ["reviewers"],
+            "removed": ["reviewers", "author", "reporter"], "dismissed": ["reviewers", "reporter"],
+        });
+        for event in ["flagged", "assigned", "removed", "dismissed"] {
+            let mut expected = default.clone();
+            expected[event] = json!(["reviewers", "author"]);
+            assert_eq!(mended(path, json!({ event: ["reviewers", "author"] })), expected, "{event}");
+            assert_eq!(mended(path, json!({ event: null })), default, "{event}");
+        }
+        assert_eq!(mended(path, json!({"assigned": []}))["assigned"], json!([]), "no target is a value");
+    }
+
+    #[test]
+    fn an_element_of_a_list_has_all_members() {
+        let path = "SqlSettings.ReplicaLagSettings";
+        let complete = json!([{"DataSource": "one", "QueryAbsoluteLag": null, "QueryTimeLag": null}]);
+        assert_eq!(mended(path, json!([{"DataSource": "one"}])), complete);
+        assert_eq!(mended(path, complete.clone()), complete);
+        assert_eq!(mended(path, json!([])), json!([]));
+    }
+
+    #[test]
+    fn a_pinned_map_stays_as_it_is() {
+        let states = json!({"playbooks": {"Enable": false}});
+        let document = settings_of(defaults(), [("PluginSettings.PluginStates", states.clone())]);
+        let fixed = fixed_around(&document, &|path| path == "PluginSettings.PluginStates");
+        assert_eq!(fixed["PluginSettings"]["PluginStates"], states);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::access::hidden;
 use super::document::{Document, given};
 use super::effective::Config;
 use super::extras::without_extras;
-use super::fixes::fixed;
+use super::fixes::fixed_around;
 use super::merge::{patched, replaced};
 use super::overrides::PluginPin;
 use super::proposal::{ChangeMode, Proposal, is_kept};
@@ -72,7 +72,7 @@ pub(super) fn ineffective(running: &Config, proposal: &Proposal, decided: &Docum
         ChangeMode::Replace => (running.document.clone(), replaced(&running.document, &body, &|_| true)),
         ChangeMode::Restore => (running.unpinned(), running.defaults.complete(&body)),
     };
-    let wanted = fixed(&wanted);
+    let wanted = fixed_around(&wanted, &|path| running.overrides.contains_key(path));
     let told = |setting: &'static Setting| {
         let reason = reason(running, proposal, setting)?;
         let submitted = given(&known, &setting.path)?;

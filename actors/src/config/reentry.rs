@@ -38,7 +38,7 @@ pub(super) enum Destination {
 }
 
 /// Each secret of the table of settings, with its host. A test checks that none is missing.
-const ROWS: [(&str, Destination); 25] = [
+const ROWS: [(&str, Destination); 26] = [
     // Clients receive it.
     ("ServiceSettings.GoogleDeveloperKey", Destination::Nowhere),
     // Clients receive it.
@@ -49,6 +49,8 @@ const ROWS: [(&str, Destination); 25] = [
     ("SqlSettings.DataSourceReplicas", Destination::To(&["SqlSettings.DriverName"])),
     ("SqlSettings.DataSourceSearchReplicas", Destination::To(&["SqlSettings.DriverName"])),
     ("SqlSettings.ReplicaLagSettings[].DataSource", Destination::WhereItSays),
+    // The server has no search engine, and a key is never sent.
+    ("ElasticsearchSettings.ClientKey", Destination::Nowhere),
     // It is used for encryption on this machine.
     ("SqlSettings.AtRestEncryptKey", Destination::Nowhere),
     // It is used for signatures on this machine.

@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_table_holds_every_setting_and_each_default_is_of_its_kind() {
-        assert_eq!(settings().len(), 671);
+        assert_eq!(settings().len(), 672);
         for setting in settings().values() {
             for default in [setting.default_value(), setting.default_in(Mode::Blank), setting.default_in(Mode::Update)]
             {

@@ -20,10 +20,10 @@ const TOLD_SECRETS: [&str; 2] = ["GiphySdkKey", "GoogleDeveloperKey"];
 
 #[test]
 fn without_a_licence_the_sets_have_the_sizes_of_the_reference() {
-    assert_eq!(hashed_part(&defaults(), Audience::Anonymous, &facts(None)).len(), 123);
-    assert_eq!(hashed_part(&defaults(), Audience::Authenticated, &facts(None)).len(), 249);
-    assert_eq!(client_config(&defaults(), Audience::Anonymous, &facts(None)).len(), 123 + 1);
-    assert_eq!(client_config(&defaults(), Audience::Authenticated, &facts(None)).len(), 249 + 4);
+    assert_eq!(hashed_part(&defaults(), Audience::Anonymous, &facts(None)).len(), 124);
+    assert_eq!(hashed_part(&defaults(), Audience::Authenticated, &facts(None)).len(), 250);
+    assert_eq!(client_config(&defaults(), Audience::Anonymous, &facts(None)).len(), 124 + 1);
+    assert_eq!(client_config(&defaults(), Audience::Authenticated, &facts(None)).len(), 250 + 4);
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn with_every_licence_condition_met_every_key_of_the_table_is_told() {
     let told = hashed_part(&with_intune(), Audience::Authenticated, &facts(Some(&license)));
     let keys: HashSet<&str> = rows().iter().map(|row| row.key).collect();
     assert_eq!(keys.len(), 235);
-    assert_eq!(told.len(), 235 + 35);
+    assert_eq!(told.len(), 235 + 36);
     assert!(keys.iter().all(|key| told.contains_key(*key)));
 }
 
@@ -68,7 +68,7 @@ fn every_row_names_settings_of_the_kind_that_its_encoding_writes() {
 #[test]
 fn no_row_tells_a_setting_that_is_masked_elsewhere() {
     let masked: HashSet<String> = masked();
-    assert_eq!(masked.len(), 25, "the table masks other settings than it did");
+    assert_eq!(masked.len(), 26, "the table masks other settings than it did");
     let telling: Vec<&str> =
         rows().iter().filter(|row| paths(row).iter().any(|path| masked.contains(path))).map(|row| row.key).collect();
     assert_eq!(telling, TOLD_SECRETS);

@@ -18,11 +18,13 @@ pub(super) const RULES: &[Rule] = &[
         .or_with("model.config.is_valid.log.advanced_logging.parse", ERROR),
     when(
         on("/ExperimentalAuditSettings/FileEnabled"),
-        &[given("/ExperimentalAuditSettings/FileName")
-            .or("model.config.is_valid.experimental_audit_settings.file_name_empty")],
+        &[
+            given("/ExperimentalAuditSettings/FileName")
+                .or("model.config.is_valid.experimental_audit_settings.file_name_empty"),
+            text("/ExperimentalAuditSettings/FileName", |name| !name.ends_with('\\'))
+                .or("model.config.is_valid.experimental_audit_settings.file_name_is_directory"),
+        ],
     ),
-    text("/ExperimentalAuditSettings/FileName", |name| !name.ends_with('\\'))
-        .or("model.config.is_valid.experimental_audit_settings.file_name_is_directory"),
     free_of("/ExperimentalAuditSettings/AdvancedLoggingJSON", not_targets)
         .or_with("model.config.is_valid.log.advanced_logging.json", ERROR),
     free_of("/ExperimentalAuditSettings/AdvancedLoggingJSON", bad_audit_target)

@@ -160,7 +160,8 @@ fn logs() -> Vec<Case> {
             "logs\\",
             "logs",
             "model.config.is_valid.experimental_audit_settings.file_name_is_directory",
-        ),
+        )
+        .given("/ExperimentalAuditSettings/FileEnabled", true),
         case("/ExperimentalAuditSettings/AdvancedLoggingJSON", json!("audit.json"), json!(""), TARGETS)
             .param("Error", "invalid type: string \"audit.json\", expected a map"),
         case("/ExperimentalAuditSettings/AdvancedLoggingJSON", level(5), level(101), TARGET)
