@@ -1,5 +1,7 @@
 //! The origins whose pages may call the server. Requests (CORS) and sockets use the same rule.
 
+use std::fmt;
+
 use actix_web::http::header::{HeaderMap, ORIGIN};
 use reqwest::Url;
 
@@ -33,7 +35,16 @@ pub(crate) enum Allowed {
     /// Every site, but without credentials.
     Any,
     /// The listed ones.
-    Listed(Vec<Origin>),
+    Listed(Vec<Entry>),
+}
+
+/// An entry of the setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// One origin.
+    One(Origin),
+    /// Every origin with this beginning and this end, in lower case: an entry with one `*`.
+    Between(String, String),
 }
 
 impl Origin {
@@ -81,15 +92,58 @@ impl Allowed {
         } else if entries.contains(&ANY) {
             Self::Any
         } else {
-            Self::Listed(
-                entries.into_iter().filter_map(|entry| Origin::of_site(entry).filter(|_| is_bare(entry))).collect(),
-            )
+            Self::Listed(entries.into_iter().filter_map(Entry::of).collect())
         }
     }
 
-    /// Returns true if the origin is listed by name.
+    /// Returns true if the origin is listed by name, or by an entry with a `*`.
     pub(crate) fn lists(&self, origin: &Origin) -> bool {
-        matches!(self, Self::Listed(origins) if origins.contains(origin))
+        matches!(self, Self::Listed(entries) if entries.iter().any(|entry| entry.holds(origin)))
+    }
+}
+
+impl Entry {
+    fn of(entry: &str) -> Option<Self> {
+        if !is_bare(entry) {
+            return None;
+        }
+        match entry.split_once(ANY) {
+            None => Origin::of_site(entry).map(Self::One),
+            Some((start, end)) => Self::between(&start.to_ascii_lowercase(), &end.to_ascii_lowercase()),
+        }
+    }
+
+    /// A star stands for a port or for the beginning of a host name, but not for its end: `https://chat.example*` would
+    /// admit `https://chat.example.other.example`.
+    fn between(start: &str, end: &str) -> Option<Self> {
+        let end = end.strip_suffix('/').unwrap_or(end);
+        let end = match start.split_once("://") {
+            Some(("https", _)) => end.strip_suffix(":443").unwrap_or(end),
+            Some(("http", _)) => end.strip_suffix(":80").unwrap_or(end),
+            Some(_) | None => end,
+        };
+        let ends_the_host = end.is_empty() || (end.starts_with(':') && !end.starts_with("://"));
+        let extends_a_host = ends_the_host && !start.ends_with([':', '/']);
+        let begins_a_part = !start.is_empty() || end.starts_with(['.', ':']);
+        let is_right = !end.contains(ANY) && !extends_a_host && begins_a_part;
+        is_right.then(|| Self::Between(start.to_owned(), end.to_owned()))
+    }
+
+    fn holds(&self, origin: &Origin) -> bool {
+        match self {
+            Self::One(one) => one == origin,
+            Self::Between(start, end) => {
+                let text = origin.to_string();
+                text.strip_prefix(start.as_str()).is_some_and(|rest| rest.ends_with(end.as_str()))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}://{}", self.scheme, self.host)?;
+        self.port.map_or(Ok(()), |port| write!(formatter, ":{port}"))
     }
 }
 
@@ -172,6 +226,44 @@ mod tests {
         assert!(
             Allowed::of("https://b\u{fc}cher.example").lists(&Origin::parse("https://xn--bcher-kva.example").unwrap())
         );
+    }
+
+    #[test]
+    fn one_star_in_an_origin_stands_for_any_text_there() {
+        for (entry, listed, others) in [
+            (
+                "https://*.Chat.example/",
+                &["https://a.chat.example", "https://a.b.chat.example:443"][..],
+                &[
+                    "https://chat.example",
+                    "http://a.chat.example",
+                    "https://a.chat.example:8443",
+                    "https://achat.example",
+                ][..],
+            ),
+            ("https://*.chat.example:443", &["https://a.chat.example"], &["https://a.chat.example:8443"]),
+            ("https://app-*.chat.example:8443", &["https://app-1.chat.example:8443"], &["https://app-1.chat.example"]),
+            (
+                "http://localhost:*",
+                &["http://localhost:3000"],
+                &["http://localhost", "http://localhost.other.example:80"],
+            ),
+            ("https://*", &["https://any.example", "https://any.example:1"], &["http://any.example"]),
+            ("https://chat.example*", &[], &["https://chat.example.other.example", "https://chat.example"]),
+            ("https://chat*:8443", &[], &["https://chat.other.example:8443"]),
+            ("https://*.chat.*", &[], &["https://a.chat.example"]),
+            ("https://*.chat.example/path", &[], &["https://a.chat.example"]),
+            ("*.chat.example", &["https://a.chat.example", "http://a.chat.example"], &["https://a.chat.example.other"]),
+            ("*://chat.example", &["https://chat.example", "http://chat.example"], &["https://chat.example:8443"]),
+            ("*chat.example", &[], &["https://otherchat.example"]),
+        ] {
+            let allowed = Allowed::of(&format!("https://first.example {entry}"));
+            for (origins, is_listed) in [(listed, true), (others, false)] {
+                for origin in origins {
+                    assert_eq!(allowed.lists(&Origin::parse(origin).unwrap()), is_listed, "{entry} {origin}");
+                }
+            }
+        }
     }
 
     #[test]

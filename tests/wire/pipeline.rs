@@ -145,6 +145,17 @@ async fn pages_of_admitted_sites_may_read_answers_and_others_may_not() {
 }
 
 #[actix_web::test]
+async fn a_star_inside_an_origin_stands_for_any_text_there() {
+    let settings = "[ServiceSettings]\nAllowCorsFrom = \"https://one.example https://*.chat.example\"\n";
+    let server = TestServer::start_with(settings).await;
+    for (origin, is_admitted) in [("https://a.chat.example", true), ("https://chat.example.other.example", false)] {
+        let answer = server.client().send(Method::GET, "/system/ping", None, &[("Origin", origin)]).await;
+        let expected = if is_admitted { origin } else { "" };
+        assert_eq!(answer.header("access-control-allow-origin"), expected);
+    }
+}
+
+#[actix_web::test]
 async fn pages_of_any_site_are_admitted_without_credentials() {
     let settings = "[ServiceSettings]\nAllowCorsFrom = \"  https://one.example  * \"\nCorsAllowCredentials = true\n";
     let server = TestServer::start_with(settings).await;

@@ -54,6 +54,15 @@ async fn what_is_no_request_for_a_socket_is_refused_with_the_version_that_is_spo
 }
 
 #[actix_rt::test]
+async fn a_star_inside_an_origin_admits_pages_as_it_does_for_the_api() {
+    let server = quiet("AllowCorsFrom = \"https://one.example https://*.chat.example\"\n").await;
+    for (origin, is_admitted) in [("https://a.chat.example", true), ("https://a.chat.example.evil.example", false)] {
+        let head = upgrade("", &format!("Origin: {origin}\r\n"));
+        assert_eq!(WebSocket::try_open(&server.base, &head).await.is_ok(), is_admitted, "{origin}");
+    }
+}
+
+#[actix_rt::test]
 async fn a_page_of_any_site_opens_a_socket_but_the_cookie_of_its_visitor_does_not_log_in() {
     let server = quiet("AllowCorsFrom = \"*\"\nSiteURL = \"http://chat.example\"\n").await;
     let admin = server.admin().await;
