@@ -14,6 +14,7 @@ pub(crate) mod license;
 pub(crate) mod notices;
 pub(crate) mod passwords;
 pub(crate) mod session;
+pub(crate) mod signing_key;
 pub(crate) mod support_packet;
 pub(crate) mod teams;
 pub(crate) mod trial_license;

@@ -43,6 +43,10 @@ pub(crate) struct Installation {
     pub(crate) installed_at: Option<i64>,
     /// The purpose of the installation: `production`, `test` or `dev`.
     pub(crate) purpose: &'static str,
+    /// The public half of the key with which messages for phones are signed.
+    pub(crate) signing_key: Option<String>,
+    /// The highest applied migration of the schema.
+    pub(crate) schema_version: Option<i64>,
     /// True once an account has been created. It never becomes false again.
     pub(crate) has_accounts: AtomicBool,
 }
@@ -142,10 +146,10 @@ impl Prepared {
             build: &BUILD,
             diagnostic_id: &installation.diagnostic_id,
             has_no_accounts: !installation.has_accounts.load(Ordering::SeqCst),
-            signing_key: None,
+            signing_key: installation.signing_key.as_deref(),
             terms_of_service_id: None,
             installation_date_ms: installation.installed_at,
-            schema_version: None,
+            schema_version: installation.schema_version,
             upgraded_from_te: false,
             service_environment: installation.purpose,
         };

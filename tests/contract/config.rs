@@ -2,6 +2,7 @@
 
 mod defaults;
 mod ineffective;
+mod installation;
 mod kept_secrets;
 mod origins;
 mod pinned;

@@ -2,9 +2,10 @@
 
 use actix_web::web::Bytes;
 use quarterdeck_actors::config::Config;
-use quarterdeck_actors::config::view::View;
+use quarterdeck_actors::config::document::given;
 use quarterdeck_actors::json::to_json;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// The health of a part of the server, or of the server as a whole.
@@ -49,6 +50,10 @@ pub(crate) struct Ping<'a> {
     pub(crate) ios_latest_version: &'a str,
     /// The oldest version of the app for iOS that may connect.
     pub(crate) ios_min_version: &'a str,
+    /// The value of the feature flag `TestFeature`, unless it is `off`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) test_feature_flag: Option<&'a str>,
     /// The last check of the database.
     #[serde(rename = "database_status", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -68,8 +73,10 @@ pub(crate) struct Ping<'a> {
 
 impl<'a> Ping<'a> {
     /// Returns the response of a healthy server.
-    pub(crate) fn of(view: &'a View) -> Self {
+    pub(crate) fn of(config: &'a Config) -> Self {
+        let view = &config.view;
         let requirements = &view.client_requirements;
+        let test_feature = given(&config.document, "FeatureFlags.TestFeature").and_then(Value::as_str);
         Self {
             active_search_backend: if view.sql.disable_database_search { "none" } else { "database" },
             android_latest_version: &requirements.android_latest_version,
@@ -80,6 +87,7 @@ impl<'a> Ping<'a> {
             database: None,
             filestore: None,
             is_root: None,
+            test_feature_flag: test_feature.filter(|value| *value != "off"),
             status: Health::Ok,
         }
     }
@@ -87,5 +95,5 @@ impl<'a> Ping<'a> {
 
 /// Returns the response to a ping without query parameters while the server is healthy, as bytes.
 pub(crate) fn short_ping(config: &Config) -> Bytes {
-    to_json(&Ping::of(&config.view)).unwrap_or_default().into()
+    to_json(&Ping::of(config)).unwrap_or_default().into()
 }

@@ -73,8 +73,7 @@ pub(super) async fn ping(
     let sees_root = wants_details && session.is_some_and(|session| session.may("manage_system"));
     let can_receive_notifications = can_receive(&request, &app).await;
     let is_root = sees_root.then(is_root);
-    let ping =
-        Ping { can_receive_notifications, database, filestore, is_root, status, ..Ping::of(&request.config().view) };
+    let ping = Ping { can_receive_notifications, database, filestore, is_root, status, ..Ping::of(request.config()) };
     let is_success = is_healthy || request.is_true("use_rest_semantics");
     let code = if is_success { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
     let body = to_json(&ping).or_fail("api.marshal_error")?;
