@@ -61,12 +61,14 @@ fn value(document: &Document, harmless: &Document, path: &str) -> Option<String>
 
 #[cfg(test)]
 mod tests {
+    use quarterdeck_actors::config::table::Kind;
     use quarterdeck_actors::config::{Override, check};
     use quarterdeck_actors::secret::Secret;
     use serde_json::json;
 
     use super::*;
     use crate::domain::config_access::decision_context;
+    use crate::settings::Sources;
     use crate::store::ConfigFile;
 
     fn lines(config: &Config, versions: Option<&VersionStore>) -> Vec<String> {
@@ -92,6 +94,31 @@ mod tests {
         assert_eq!(begins("environment variable MM_X: ServiceSettings.ListenAddress is \"0.0.0:9917\": "), 1);
         assert_eq!(begins("config.toml:5: SqlSettings.AtRestEncryptKey: "), 1, "a secret is not shown");
         assert!(lines.len() == 3 && !lines.concat().contains("canary"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_number_of_a_variable_is_taken_or_refused_with_the_name_of_the_variable() {
+        let numbers = settings().values().filter(|setting| setting.kind == Kind::Int);
+        let variables = numbers.filter_map(|setting| setting.env.clone());
+        let (mut taken, mut refused) = (0, 0);
+        for variable in variables {
+            for value in ["-1", "1.5", "1099511627776", "9223372036854775807", "9223372036854775808", "many"] {
+                let sources = Sources::isolated(None, vec![(variable.clone(), value.to_owned())]);
+                let problem = match sources.load() {
+                    Err(problem) => problem.to_string(),
+                    Ok(loaded) => match check(&loaded.config, &decision_context(&Secret::new("key".to_owned()))) {
+                        Ok(()) => {
+                            taken += 1;
+                            continue;
+                        }
+                        Err(refusal) => located(&loaded.config, None, &refusal),
+                    },
+                };
+                refused += 1;
+                assert!(problem.contains(&variable), "{variable}={value}: {problem}");
+            }
+        }
+        assert!(taken > 100 && refused > 300, "{taken} {refused}");
     }
 
     #[test]

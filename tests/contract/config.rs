@@ -14,6 +14,7 @@ mod saving;
 mod secrets;
 mod spelling;
 mod starting;
+mod sweep;
 mod versions;
 mod whole;
 mod writing;
