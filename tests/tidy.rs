@@ -14,6 +14,7 @@ mod skipping;
 mod spawning;
 mod statements;
 mod tested;
+mod user_names;
 mod waiting;
 
 use std::path::{Path, PathBuf};

@@ -17,6 +17,7 @@ mod memory;
 mod ping;
 mod process;
 mod report;
+mod search;
 mod storage;
 mod ws;
 
@@ -47,6 +48,8 @@ enum Command {
     Memory(memory::Options),
     /// Latency of the statistics of a site with a million messages, compared with a ping
     Analytics(analytics::Options),
+    /// Latency of searches inside the names of 100,000 accounts, on either engine
+    Search(search::Options),
     /// Memory of each idle WebSocket connection, compared with a bare actix-ws server or with another build
     WsIdle(ws::idle::Options),
     /// Server CPU and latency of each event that many sockets receive, compared with a bare actix-ws server or with another build
@@ -75,6 +78,7 @@ fn main() -> Done {
         Command::Logs(options) => wait_for(logs::run(&options)),
         Command::Memory(options) => wait_for(memory::run(&options)),
         Command::Analytics(options) => wait_for(analytics::run(&options)),
+        Command::Search(options) => wait_for(search::run(&options)),
         Command::WsIdle(options) => wait_alone_for(ws::idle::run(&options)),
         Command::WsFanout(options) => wait_alone_for(ws::fanout::run(&options)),
         Command::WsStorm(options) => wait_alone_for(ws::storm::run(&options)),

@@ -5,6 +5,7 @@ pub(crate) mod bot;
 pub(crate) mod budget;
 pub(crate) mod channel;
 pub(crate) mod error_text;
+pub(crate) mod flag;
 pub(crate) mod job;
 pub(crate) mod json_place;
 pub(crate) mod keyed;

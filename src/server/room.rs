@@ -21,6 +21,7 @@ mod stop;
 mod stream;
 mod tasks;
 mod upgrade_offers;
+mod user_names;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use quarterdeck_actors::task;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::announcing;
+use super::{announcing, user_names};
 use crate::store::{Db, own_record};
 use crate::web::state::AppState;
 
@@ -35,6 +35,7 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "report_refusals", keep_reporting_refusals);
     keep(app, "close_drafts", keep_closing_drafts);
     keep(app, "prune_unknown_names", keep_pruning_names);
+    keep(app, "compare_user_names", user_names::keep_comparing);
     if let Some(days) = app.facts.options.audit_retention_days {
         keep(app, "prune_audits", move |app| keep_pruning(app, days));
     }

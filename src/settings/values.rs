@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::SettingsError;
+use crate::base::flag::flag;
 
 pub(super) fn to_json(value: &Spanned<DeValue<'_>>) -> Value {
     match value.get_ref() {
@@ -26,11 +27,7 @@ pub(super) fn to_json(value: &Spanned<DeValue<'_>>) -> Value {
 /// Converts an environment variable. A text that does not fit the type stays text, which `check` then refuses.
 pub(super) fn from_text(kind: Kind, text: &str) -> Value {
     let read = match kind {
-        Kind::Bool => match text {
-            "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(Value::from(true)),
-            "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(Value::from(false)),
-            _ => None,
-        },
+        Kind::Bool => flag(text).map(Value::from),
         Kind::Int => text.parse::<i64>().ok().map(Value::from),
         Kind::Strings => Some(text.split(' ').map(Value::from).collect()),
         Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => serde_json::from_str(text).ok(),

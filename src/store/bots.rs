@@ -37,7 +37,9 @@ impl Db {
 
     /// Adds a bot owned by the oldest active system administrator. Adds nothing when the name is taken.
     pub(crate) async fn add_bot(&self, bot: &User) -> Result<(), StoreError> {
-        let transaction = Transaction::of(vec![account(bot), mark(bot)]).lock_exclusive(Subject::Accounts);
+        let mut statements = vec![account(bot), mark(bot)];
+        statements.extend(self.storing_names(bot));
+        let transaction = Transaction::of(statements).lock_exclusive(Subject::Accounts);
         self.transaction(transaction).await.map(drop)
     }
 }

@@ -39,12 +39,14 @@ mod testing;
 mod tokens;
 mod transaction;
 mod unknown_names;
+mod user_names;
 mod users;
 mod value;
 mod writing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use quarterdeck_actors::config::view::SqlSettings;
@@ -72,6 +74,7 @@ pub(crate) use sqlite::{close_opened, files_of as embedded_files};
 pub(crate) use tokens::AccessToken;
 pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};
+pub(crate) use user_names::UserSearch;
 pub(crate) use users::{
     AccountLimit, Changed, Cursor, Entry, Filter, Guests, Order, ReportFilter, ReportOrder, ReportPage, ReportRow,
 };
@@ -88,6 +91,8 @@ pub struct Db {
     audit_keys: Arc<AuditKeys>,
     /// False when this database stores only versions of the configuration, for a server whose other data is elsewhere.
     has_trail: bool,
+    /// True once the searchable names were compared with the accounts.
+    has_compared_names: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
@@ -121,7 +126,7 @@ impl Db {
             EngineKind::Postgres => Engine::Postgres(Postgres::new(settings)?),
             EngineKind::Sqlite => Engine::Sqlite(Sqlite::new(settings)?),
         };
-        Ok(Self { engine, audit_keys: Arc::default(), has_trail: true })
+        Ok(Self { engine, audit_keys: Arc::default(), has_trail: true, has_compared_names: Arc::default() })
     }
 
     /// Returns this database with keys for the audit trail.
@@ -158,6 +163,7 @@ impl Db {
         if is_behind {
             self.note_change().await?;
         }
+        self.create_names().await?;
         info!(db.engine = self.engine_name(), "database schema is up to date");
         Ok(())
     }

@@ -71,7 +71,9 @@ impl Db {
         entry: Entry,
         room: AccountLimit,
     ) -> Result<Option<String>, StoreError> {
-        let transaction = Transaction::of(insertion(user, entry, room)).lock_exclusive(Subject::Accounts);
+        let mut statements = insertion(user, entry, room);
+        statements.extend(self.storing_names(user));
+        let transaction = Transaction::of(statements).lock_exclusive(Subject::Accounts);
         let mut answers = self.transaction(transaction).await?;
         let mut inserted = answers.swap_remove(0);
         inserted.first_mut().map(Row::text).transpose()
@@ -186,6 +188,7 @@ impl Db {
             .iter()
             .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
             .collect();
+        statements.extend(self.removing_names(id));
         statements.push(statement("DELETE FROM users WHERE id = $1 RETURNING id", vec![id.into()]));
         let transaction =
             Transaction::of(statements).lock_exclusive(Subject::Accounts).lock_exclusive(Subject::User(id));
@@ -220,7 +223,7 @@ fn insertion(user: &User, entry: Entry, room: AccountLimit) -> Vec<Statement> {
     let sql = "INSERT INTO users (id, createat, updateat, deleteat, username, password, authdata, authservice, email, emailverified, \
                nickname, firstname, lastname, position, roles, allowmarketing, props, notifyprops, lastpasswordupdate, \
                lastpictureupdate, failedattempts, locale, mfaactive, mfasecret, timezone, remoteid, lastlogin) \
-               SELECT $1, $2, $2, 0, $3, $4, NULL, '', $5, $6, $7, $8, $9, $10, \
+               SELECT $1, $2, $2, 0, $3, $4, $20, $21, $5, $6, $7, $8, $9, $10, \
                CASE WHEN EXISTS (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE b.userid IS NULL) \
                THEN $11 ELSE 'system_admin system_user' END, $12, $13, $14, $2, 0, 0, $15, $16, '', $17, '', 0 \
                WHERE (CAST($18 AS text) = 'any' OR (CAST($18 AS text) = 'further') = \
@@ -251,6 +254,8 @@ fn insertion(user: &User, entry: Entry, room: AccountLimit) -> Vec<Statement> {
         json_of(&user.timezone),
         entry.name().into(),
         max.into(),
+        user.auth_data.clone().into(),
+        (&user.auth_service).into(),
     ];
     let preferences = [
         ("recommended_next_steps", "hide", "false"),

@@ -21,6 +21,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::is_id;
 
+use crate::base::flag::flag;
 use crate::base::paging::Paging;
 use crate::domain::audit::{Audit, Notes};
 use crate::domain::caller::Caller;
@@ -130,9 +131,19 @@ impl Request {
         Pairs::of(&self.http).values(name).next().is_some()
     }
 
-    /// Returns true if the query parameter is exactly `true`.
+    /// Returns the truth of a query parameter, in the forms that Mattermost reads; `None` if it has none of them.
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+        self.query(name).as_deref().and_then(flag)
+    }
+
+    /// Returns true if the query parameter is exactly `true`: Mattermost reads those of the ping so.
+    pub(crate) fn is_literally_true(&self, name: &str) -> bool {
+        self.query(name).is_some_and(|text| text == "true")
+    }
+
+    /// Returns true if the query parameter is a flag that is set.
     pub(crate) fn is_true(&self, name: &str) -> bool {
-        self.query(name).as_deref() == Some("true")
+        self.flag(name) == Some(true)
     }
 
     /// Returns the page and the page size. A value that is not a number, or is negative, is treated as absent.
@@ -147,11 +158,6 @@ impl Request {
     /// Returns true if the header `X-Requested-With` says that a script of the web app sent the request.
     pub(crate) fn is_from_script(&self) -> bool {
         self.header("X-Requested-With") == Some("XMLHttpRequest")
-    }
-
-    /// Returns true if the query parameter has one of the values that Go's `strconv.ParseBool` reads as true.
-    pub(crate) fn is_on(&self, name: &str) -> bool {
-        matches!(self.query(name).as_deref(), Some("1" | "t" | "T" | "TRUE" | "true" | "True"))
     }
 
     /// Returns true if the client accepts gzip and the settings allow it.

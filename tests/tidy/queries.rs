@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::bounds::shipped;
 
 /// Parameters that are only read or only described: file, name and reason.
-const EXCEPTIONS: [(&str, &str, &str); 7] = [
+const EXCEPTIONS: [(&str, &str, &str); 8] = [
     ("src/web/routes/config.rs", "format", "accepted for compatibility, without an effect"),
     ("src/web/routes/config/document.rs", "source", "sent by the command line only"),
     ("src/web/routes/config/document.rs", "unknown", "sent by the command line only"),
     ("src/web/routes/manual_test.rs", "uid", "accepted for compatibility, without an effect"),
+    ("src/web/routes/users/list.rs", "group_constrained", "refused, because there are no groups"),
     ("src/web/routes/users/list.rs", "in_group", "refused, because there are no groups"),
     ("src/web/routes/users/list.rs", "not_in_group", "refused, because there are no groups"),
     ("src/web/socket/upgrade.rs", "posted_ack", "accepted for compatibility, without an effect"),
@@ -19,7 +20,7 @@ const EXCEPTIONS: [(&str, &str, &str); 7] = [
 const DESCRIBES: [&str; 2] = ["Query::optional(", "Query::required("];
 
 /// The calls that read a parameter.
-const READS: [&str; 6] = ["query(", "queries(", "is_true(", "is_on(", "has_query(", "number("];
+const READS: [&str; 7] = ["query(", "queries(", "is_true(", "is_literally_true(", "flag(", "has_query(", "number("];
 
 /// Arrays of names that are read one by one.
 const NAMES: [(&str, &str); 1] = [("src/web/routes/users/list.rs", "const UNSUPPORTED")];
@@ -63,6 +64,22 @@ fn a_handler_that_reads_a_page_has_its_parameters_described() {
     for (path, text) in handlers() {
         let reads = text.contains(".paging()");
         assert_eq!(reads, text.contains("[PAGE, PER_PAGE]") || text.contains("PAGE,\n"), "{path}");
+    }
+}
+
+/// A flag has one reader, so that `?permanent=1` means the same in every route.
+#[test]
+fn flags_are_read_by_one_function() {
+    for (path, text) in super::bounds::shipped() {
+        let is_reader = path == "src/base/flag.rs";
+        let compares =
+            ["== Some(\"true\")", "== Some(\"false\")", "\"TRUE\""].into_iter().find(|form| text.contains(form));
+        assert!(
+            is_reader || compares.is_none(),
+            "{path}: {compares:?}: read flags with Request::is_true or base::flag"
+        );
+        let reads_literally = text.contains(".is_literally_true(");
+        assert_eq!(reads_literally, path == "src/web/routes/health.rs", "{path}: only the ping compares with `true`");
     }
 }
 

@@ -1,36 +1,37 @@
 //! Lists of accounts: the filter, the sort order and the counts.
 
-use quarterdeck_actors::steps::{counted, walked};
-
-use super::super::{Db, Row, StoreError, Value, statement};
+use super::super::{Db, Row, StoreError, UserSearch, Value, statement};
 use super::{SELECT, escaped, user};
 use crate::base::paging::Paging;
 use crate::base::user::User;
 
-/// The maximum number of words in a search; further ones are ignored.
-const MAX_WORDS: usize = 10;
-
-/// The maximum length of a search word or role, in bytes. A longer one matches no account and is not sent to the
-/// database. SQLite accepts patterns up to 50,000 bytes.
-const MAX_WORD_BYTES: usize = 1_000;
+/// The maximum length of a role, in bytes. A longer one matches no account and is not sent to the database. SQLite
+/// accepts patterns up to 50,000 bytes.
+const MAX_ROLE_BYTES: usize = 1_000;
 
 /// The conditions for a list of accounts, and its sort order.
-#[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each one is a question of its own")]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Filter {
     pub(crate) in_team: Option<String>,
     pub(crate) not_in_team: Option<String>,
     pub(crate) is_without_team: bool,
+    pub(crate) in_channel: Option<String>,
+    pub(crate) not_in_channel: Option<String>,
     /// A role that the accounts must have; they may have others.
     pub(crate) role: Option<String>,
-    /// The accounts must have at least one of these; `system_user` means accounts with no other role.
+    /// The accounts must have at least one of these, or of the roles below; `system_user` means accounts with no other
+    /// role.
     pub(crate) roles: Vec<String>,
-    /// Beginnings of names or email addresses, separated by spaces; all must match. Empty matches all accounts.
+    /// Roles in the team `in_team`.
+    pub(crate) team_roles: Vec<String>,
+    /// Roles in the channel `in_channel`.
+    pub(crate) channel_roles: Vec<String>,
+    /// Parts of names and addresses, separated by spaces; all must match. A search has an order of its own, `UserSearch`.
     pub(crate) term: String,
-    pub(crate) searches_email: bool,
-    pub(crate) searches_full_name: bool,
     pub(crate) is_active: Option<bool>,
     pub(crate) leaves_bots_out: bool,
+    /// Leaves accounts of other servers out.
+    pub(crate) leaves_remote_out: bool,
     pub(crate) order: Order,
 }
 
@@ -54,6 +55,39 @@ impl Db {
         self.read(statement(sql, values)).await?.into_iter().map(user).collect()
     }
 
+    /// Returns those of the accounts with these ids that match `filter`, sorted by name, at most `limit`.
+    pub(in crate::store) async fn users_among(
+        &self,
+        filter: &Filter,
+        ids: Vec<String>,
+        limit: usize,
+    ) -> Result<Vec<User>, StoreError> {
+        let (mut condition, next) = (filter.parts(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let ids = condition.place(Value::Texts(ids));
+        condition.add(format!("u.id = ANY ({ids})"));
+        self.first_by_name(condition, next).await
+    }
+
+    /// Returns the next accounts that match `filter`, sorted by name, after the one with the name `after`.
+    pub(in crate::store) async fn users_after(
+        &self,
+        filter: &Filter,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<User>, StoreError> {
+        let mut condition = filter.parts();
+        let after = condition.place(after);
+        condition.add(format!("u.username > {after}"));
+        self.first_by_name(condition, limit).await
+    }
+
+    async fn first_by_name(&self, mut condition: Condition, limit: i64) -> Result<Vec<User>, StoreError> {
+        let limit = condition.place(limit);
+        let (condition, values) = condition.finish();
+        let sql = format!("{SELECT}{condition} ORDER BY {} LIMIT {limit}", Order::Name.sql());
+        self.read(statement(sql, values)).await?.into_iter().map(user).collect()
+    }
+
     /// Returns the number of accounts that match `filter`.
     pub(crate) async fn count_users(&self, filter: &Filter) -> Result<i64, StoreError> {
         let (condition, values) = filter.condition();
@@ -68,13 +102,6 @@ impl Db {
                    WHERE m.userid = $1 AND o.userid <> $1 ORDER BY o.userid";
         let rows = self.read(statement(sql, vec![user_id.into()])).await?;
         rows.into_iter().map(|mut row: Row| row.text()).collect()
-    }
-
-    /// Returns true when the user is a member of the team.
-    pub(crate) async fn belongs_to_team(&self, user_id: &str, team_id: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM teammembers WHERE teamid = $1 AND userid = $2 AND deleteat = 0";
-        let rows = self.read(statement(sql, vec![team_id.into(), user_id.into()])).await?;
-        Ok(!rows.is_empty())
     }
 }
 
@@ -119,8 +146,13 @@ impl Condition {
 impl Filter {
     /// Returns the `WHERE` clause with its values; empty if all accounts match.
     pub(super) fn condition(&self) -> (String, Vec<Value>) {
+        self.parts().finish()
+    }
+
+    fn parts(&self) -> Condition {
         let mut condition = Condition::default();
         self.restrict_teams(&mut condition);
+        self.restrict_channels(&mut condition);
         self.restrict_roles(&mut condition);
         self.restrict_names(&mut condition);
         match self.is_active {
@@ -131,7 +163,10 @@ impl Filter {
         if self.leaves_bots_out {
             condition.add("b.userid IS NULL");
         }
-        condition.finish()
+        if self.leaves_remote_out {
+            condition.add("COALESCE(u.remoteid, '') = ''");
+        }
+        condition
     }
 
     fn restrict_teams(&self, condition: &mut Condition) {
@@ -149,56 +184,73 @@ impl Filter {
         }
     }
 
+    fn restrict_names(&self, condition: &mut Condition) {
+        let term = self.term.clone();
+        let search = UserSearch { term, searches_email: true, searches_full_name: true, ..UserSearch::default() };
+        if let Some(part) = search.restriction(&mut condition.values) {
+            condition.add(part);
+        }
+    }
+
+    fn restrict_channels(&self, condition: &mut Condition) {
+        const MEMBER: &str = "EXISTS (SELECT 1 FROM channelmembers m WHERE m.userid = u.id AND m.channelid =";
+        if let Some(channel) = &self.in_channel {
+            let at = condition.place(channel);
+            condition.add(format!("{MEMBER} {at})"));
+        }
+        if let Some(channel) = &self.not_in_channel {
+            let at = condition.place(channel);
+            condition.add(format!("NOT {MEMBER} {at})"));
+        }
+    }
+
     fn restrict_roles(&self, condition: &mut Condition) {
-        if self.role.as_ref().is_some_and(|role| role.len() > MAX_WORD_BYTES) {
+        if self.role.as_ref().is_some_and(|role| role.len() > MAX_ROLE_BYTES) {
             condition.add("1 = 0");
         } else if let Some(role) = &self.role {
             let part = holds(role, condition);
             condition.add(part);
         }
+        let mut any = Vec::new();
         if !self.roles.is_empty() {
             let (plain, others): (Vec<&String>, Vec<&String>) =
                 self.roles.iter().partition(|role| *role == "system_user");
             let others = others.into_iter().map(|role| pattern(role)).collect();
             let at = condition.place(Value::Texts(others));
-            let any = format!(
+            any.push(format!(
                 "EXISTS (SELECT 1 FROM unnest(CAST({at} AS text[])) AS list(value) \
                  WHERE ' ' || u.roles || ' ' LIKE list.value ESCAPE '\\')"
-            );
-            let is_plain = if plain.is_empty() { "" } else { " OR u.roles = 'system_user'" };
-            condition.add(format!("({any}{is_plain})"));
+            ));
+            if !plain.is_empty() {
+                any.push("u.roles = 'system_user'".to_owned());
+            }
         }
-    }
-
-    fn restrict_names(&self, condition: &mut Condition) {
-        let columns = [
-            ("username", true),
-            ("nickname", true),
-            ("email", self.searches_email),
-            ("firstname", self.searches_full_name),
-            ("lastname", self.searches_full_name),
+        let places = [
+            ("team", "teammembers m WHERE m.deleteat = 0 AND m.teamid =", &self.in_team, &self.team_roles),
+            ("channel", "channelmembers m WHERE m.channelid =", &self.in_channel, &self.channel_roles),
         ];
-        walked(self.term.len());
-        let term = self.term.to_lowercase();
-        let words =
-            counted(term.split_whitespace()).map(|word| word.trim_start_matches('@')).filter(|word| !word.is_empty());
-        let words: Vec<&str> = words.take(MAX_WORDS).collect();
-        if words.iter().any(|word| word.len() > MAX_WORD_BYTES) {
-            condition.add("1 = 0");
-            return;
+        for (place, members, id, roles) in places {
+            let Some(id) = id.as_ref().filter(|_| !roles.is_empty()) else { continue };
+            let at = condition.place(id);
+            for (_, role) in PLACE_ROLES.iter().filter(|(name, _)| roles.contains(&format!("{place}_{name}"))) {
+                any.push(format!("EXISTS (SELECT 1 FROM {members} {at} AND m.userid = u.id AND {role})"));
+            }
         }
-        let Some(last) = words.last() else { return };
-        // The last word is repeated up to one of a few counts, because each count is a statement of its own to prepare.
-        let count = words.len().next_power_of_two().min(MAX_WORDS);
-        for word in words.iter().chain(std::iter::repeat(last)).take(count) {
-            let at = condition.place(format!("{}%", escaped(word)));
-            let searched = columns.iter().filter(|(_, is_searched)| *is_searched);
-            let any: Vec<String> =
-                searched.map(|(column, _)| format!("lower(u.{column}) LIKE {at} ESCAPE '\\'")).collect();
+        if !any.is_empty() {
             condition.add(format!("({})", any.join(" OR ")));
         }
     }
 }
+
+/// The roles that a membership has by its marks. Administrators of the system count as such only.
+const PLACE_ROLES: [(&str, &str); 3] = [
+    ("admin", "m.schemeadmin AND ' ' || u.roles || ' ' NOT LIKE '% system_admin %'"),
+    (
+        "user",
+        "m.schemeuser AND NOT COALESCE(m.schemeadmin, FALSE) AND ' ' || u.roles || ' ' NOT LIKE '% system_admin %'",
+    ),
+    ("guest", "m.schemeguest"),
+];
 
 fn holds(role: &str, condition: &mut Condition) -> String {
     let at = condition.place(pattern(role));
@@ -211,30 +263,13 @@ fn pattern(role: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use quarterdeck_actors::steps::assert_linear;
 
     use super::*;
 
     #[test]
-    fn searches_have_few_texts_whatever_their_words_are() {
-        let text = |term: String| Filter { term, ..Filter::default() }.condition().0;
-        let texts: HashSet<String> = (0..40).map(|words| text("word ".repeat(words))).collect();
-        assert_eq!(texts.len(), 6, "no word, 1, 2, 4, 8 and 10 words");
-        let long = "x".repeat(MAX_WORD_BYTES + 1);
-        let placed = (0..10).map(|at| format!("{}{long} {}", "a ".repeat(at), "b ".repeat(9 - at)));
-        let texts: HashSet<String> = placed.map(text).collect();
-        assert_eq!(texts.len(), 1);
-    }
-
-    #[test]
-    fn a_search_takes_steps_in_proportion_to_its_words_and_roles() {
+    fn a_list_takes_steps_in_proportion_to_its_roles() {
         for shape in ["x", "@", "x ", "@ ", " ", "%", "\\", "_%\\ ", "\u{130}", "\u{130} "] {
-            assert_linear(&format!("words of {shape:?}"), 1_000, |size| {
-                let term = shape.repeat(size);
-                Filter { term, searches_email: true, searches_full_name: true, ..Filter::default() }.condition();
-            });
             assert_linear(&format!("a role of {shape:?}"), 1_000, |size| {
                 Filter { role: Some(shape.repeat(size)), roles: vec![shape.repeat(size)], ..Filter::default() }
                     .condition();

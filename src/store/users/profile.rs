@@ -27,11 +27,15 @@ impl Db {
         now: i64,
         change: impl Fn(&User) -> Result<Option<User>, AppError> + Send + Sync + 'static,
     ) -> Result<Changed, StoreError> {
+        let kind = self.kind();
         let decide = move |answers: &[Vec<Row>]| {
             let Some(row) = answers.first().and_then(|rows| rows.first()) else { return Ok(Vec::new()) };
             let before = user(row.clone())?;
             let changed = change(&before).map_err(|refusal| StoreError::Refused(Box::new(refusal)))?;
-            Ok(changed.map(|after| vec![difference(&before, &after, now), selection(&before.id)]).unwrap_or_default())
+            let Some(after) = changed else { return Ok(Vec::new()) };
+            let mut statements = vec![difference(&before, &after, now), selection(&before.id)];
+            statements.extend(Self::renaming(kind, &before, &after));
+            Ok(statements)
         };
         let transaction = Transaction::decided(vec![selection(id)], decide).lock_exclusive(Subject::User(id));
         let mut answers = self.transaction(transaction).await?.into_iter();

@@ -76,6 +76,17 @@ impl Body {
         Ok(list.into_iter().map(|AnyCase(item)| item).collect())
     }
 
+    /// Parses the body as a list, of a route for which Mattermost does not name the body in the refusal.
+    pub(crate) async fn unnamed_list<T>(self) -> Result<Vec<T>, AppError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.list("body").await.map_err(|refusal| match refusal.id.as_ref() {
+            "api.context.invalid_body_param.app_error" => AppError::new("api.payload.parse.error").because(refusal),
+            _ => refusal,
+        })
+    }
+
     /// Parses the body as any JSON value; `None` if it is empty, malformed or `null`.
     pub(crate) async fn anything(self) -> Result<Option<Value>, AppError> {
         worked_out(self.read?, anything).await

@@ -64,7 +64,7 @@ pub(super) async fn ping(
         let body = app.prepared.current(&app.actors.config).ping.clone();
         return Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body));
     }
-    let wants_details = request.is_true("get_server_status");
+    let wants_details = request.is_literally_true("get_server_status");
     let outcomes = wants_details.then(|| app.actors.health.current());
     let (database, filestore) =
         (status_of("database", outcomes.as_deref()), status_of("filestore", outcomes.as_deref()));
@@ -74,7 +74,7 @@ pub(super) async fn ping(
     let can_receive_notifications = can_receive(&request, &app).await;
     let is_root = sees_root.then(is_root);
     let ping = Ping { can_receive_notifications, database, filestore, is_root, status, ..Ping::of(request.config()) };
-    let is_success = is_healthy || request.is_true("use_rest_semantics");
+    let is_success = is_healthy || request.is_literally_true("use_rest_semantics");
     let code = if is_success { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
     let body = to_json(&ping).or_fail("api.marshal_error")?;
     let mut answer = HttpResponse::build(code).insert_header((CONTENT_TYPE, JSON)).body(body);

@@ -150,8 +150,6 @@ fn filter(request: &Request) -> Result<ReportFilter, AppError> {
         is_without_team,
         role: request.query("role_filter").filter(|_| guests.is_none()),
         term: if id.is_some() { String::new() } else { term },
-        searches_email: true,
-        searches_full_name: true,
         is_active,
         leaves_bots_out: true,
         ..Filter::default()

@@ -46,7 +46,7 @@ pub(super) async fn show(
     audit: Audit,
 ) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("manage_system")?;
-    let leaves_logs_out = request.query("basic_server_logs").as_deref() == Some("false");
+    let leaves_logs_out = request.flag("basic_server_logs") == Some(false);
     let wanted = Wanted { with_logs: !leaves_logs_out, plugins: request.queries("plugin_packets") };
     audit.parameter("include_logs", wanted.with_logs);
     audit.parameter("plugin_packets", wanted.noted_plugins());

@@ -117,7 +117,7 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/users", users::list::LIST).listeners(NetworkAndSocket),
     post("/api/v4/users/ids", users::list::WITH_IDS, OnRefusal("getUsersByIds")).listeners(NetworkAndSocket),
     post("/api/v4/users/usernames", users::list::NAMED, OnRefusal("getUsersByNames")),
-    post("/api/v4/users/search", users::list::SEARCH, OnRefusal("searchUsers")).while_busy(WhileBusy::Refused),
+    post("/api/v4/users/search", users::search::SEARCH, OnRefusal("searchUsers")).while_busy(WhileBusy::Refused),
     get("/api/v4/users/stats", users::list::STATS),
     get("/api/v4/users/stats/filtered", users::list::FILTERED_STATS),
     get("/api/v4/users/known", users::list::ACQUAINTANCES),

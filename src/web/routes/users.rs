@@ -3,8 +3,10 @@
 pub(super) mod active;
 pub(super) mod edit;
 pub(super) mod list;
+mod narrowing;
 pub(super) mod password;
 pub(super) mod roles;
+pub(super) mod search;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderValue, IF_NONE_MATCH};

@@ -3,18 +3,70 @@
 use serde_json::{Value, json};
 
 use super::{names, server_with_bert};
+use crate::support::waiting::until;
 use crate::support::{Client, TestServer};
 
 #[actix_web::test]
-async fn the_term_is_the_beginning_of_a_name_or_an_address() {
+async fn the_term_is_a_part_of_a_name_or_an_address() {
     let (_server, _admin, bert) = server_with_bert("").await;
-    let names_of_bert = json!({ "nickname": "Bee", "first_name": "Robert", "last_name": "Koch_1" });
+    let names_of_bert = json!({ "nickname": "Bee", "first_name": "Robert", "last_name": "Königs_1" });
     bert.put("/users/me/patch", names_of_bert).await.expect(200);
-    for term in ["BER", "@bert", "bee", "rob", "koch", "bert@chat", "robert koch", "koch_"] {
+    for term in [
+        "BER",
+        "@bert",
+        "bee",
+        "obe",
+        "ert",
+        "r",
+        "ee",
+        "königs",
+        "KÖNIGS",
+        "nig",
+        "bert@chat",
+        "robert kön",
+        "gs_",
+        "bee*",
+    ] {
         assert_eq!(found(&bert, json!({ "term": term })).await, ["bert"], "{term}");
     }
-    for term in ["ert", "robert admin", "koc_1", "%"] {
+    for term in ["robert admin", "gs%1", "n_gs", "%", "ert@ch bex", "rtbee"] {
         assert_eq!(found(&bert, json!({ "term": term })).await, [""; 0], "{term}");
+    }
+    for term in ["chat.example", "@", "*", "e"] {
+        assert_eq!(found(&bert, json!({ "term": term })).await, ["admin", "bert"], "{term}");
+    }
+}
+
+#[actix_web::test]
+async fn a_search_finds_what_each_change_left_at_once() {
+    let (server, admin, bert) = server_with_bert("[ServiceSettings]\nEnableAPIUserDeletion = true\n").await;
+    let carl = server.user(&admin, "carl").await;
+    bert.put("/users/me/patch", json!({ "last_name": "Quixote" })).await.expect(200);
+    assert_eq!(found(&admin, json!({ "term": "uixot" })).await, ["bert"]);
+    bert.put("/users/me/patch", json!({ "last_name": "Panza", "username": "norbert" })).await.expect(200);
+    assert_eq!(found(&admin, json!({ "term": "uixot" })).await, [""; 0]);
+    assert_eq!(found(&admin, json!({ "term": "anz" })).await, ["norbert"]);
+    let whole = json!({ "id": bert.user_id, "username": "sancho", "email": "bert@chat.example" });
+    admin.put(&format!("/users/{}", bert.user_id), whole).await.expect(200);
+    assert_eq!(found(&admin, json!({ "term": "anz" })).await, [""; 0]);
+    assert_eq!(found(&admin, json!({ "term": "anch" })).await, ["sancho"]);
+    admin.delete(&format!("/users/{}?permanent=true", carl.user_id)).await.expect_ok();
+    assert_eq!(found(&admin, json!({ "term": "car", "allow_inactive": true })).await, [""; 0]);
+}
+
+#[actix_web::test]
+async fn accounts_that_another_program_wrote_are_found_too() {
+    let (server, admin, bert) = server_with_bert("").await;
+    let at = quarterdeck_actors::clock::wall_ms();
+    server
+        .execute(&format!("UPDATE users SET lastname = 'Dulcinea', updateat = {at} WHERE id = '{}'", bert.user_id))
+        .await;
+    let insertion = "INSERT INTO users (id, username, email, firstname, lastname, nickname, createat, updateat, deleteat, \
+                     authservice, password, roles, locale, position, props, notifyprops, timezone) VALUES \
+                     ('directdirectdirectdirectdi', 'rocinante', 'r@chat.example', '', '', '', 1,";
+    server.execute(&format!("{insertion} {at}, 0, '', '', 'system_user', 'en', '', '{{}}', '{{}}', '{{}}')")).await;
+    for (term, expected) in [("ulcin", "bert"), ("ocina", "rocinante")] {
+        until(term, async || found(&admin, json!({ "term": term })).await == [expected]).await;
     }
 }
 
@@ -29,7 +81,11 @@ async fn what_is_hidden_is_not_searched_for_those_from_whom_it_is_hidden() {
         assert_eq!(found(&bert, json!({ "term": term })).await, [""; 0], "{term}");
     }
     assert_eq!(found(&bert, json!({ "term": "carl" })).await, ["carl"]);
-    assert_eq!(bert.post("/users/search", json!({ "term": "carl" })).await.expect(200)[0]["email"], "");
+    for term in ["carl", "bert"] {
+        // The row of the caller is shown as to others, too.
+        let row = &bert.post("/users/search", json!({ "term": term })).await.expect(200)[0];
+        assert_eq!((row["email"].as_str(), row.get("notify_props")), (Some(""), None), "{term}");
+    }
 }
 
 #[actix_web::test]
@@ -53,6 +109,7 @@ async fn a_search_can_be_narrowed_and_widened() {
     assert_eq!(found(&admin, everybody(json!({ "without_team": true }))).await, ["admin"]);
     assert_eq!(found(&bert, everybody(json!({ "role": "system_admin" }))).await, ["admin"]);
     assert_eq!(found(&bert, everybody(json!({ "roles": ["system_user"] }))).await, ["bert"]);
+    assert_eq!(found(&bert, everybody(json!({ "roles": ["No Role"], "unknown": [] }))).await, ["admin", "bert"]);
 }
 
 #[actix_web::test]
@@ -62,7 +119,10 @@ async fn a_search_is_refused_in_the_order_of_body_term_team_limit() {
     let refused = [
         (json!([]), 400, "api.context.invalid_body_param.app_error"),
         (json!({ "term": "", "team_id": team }), 400, "api.context.invalid_body_param.app_error"),
-        (json!({ "term": "b", "roles": ["No Role"] }), 400, "api.context.invalid_body_param.app_error"),
+        (json!({ "term": "b", "not_in_channel_id": team }), 400, "api.context.invalid_body_param.app_error"),
+        (json!({ "term": "b", "in_group_id": team }), 400, "api.context.invalid_body_param.app_error"),
+        (json!({ "term": "b", "group_constrained": true }), 400, "api.context.invalid_body_param.app_error"),
+        (json!({ "term": "b", "in_channel_id": team }), 403, "api.context.permissions.app_error"),
         (json!({ "term": "b", "team_id": team, "limit": -1 }), 403, "api.context.permissions.app_error"),
         (json!({ "term": "b", "not_in_team_id": team }), 403, "api.context.permissions.app_error"),
         (json!({ "term": "b", "without_team": true }), 403, "api.context.permissions.app_error"),

@@ -73,7 +73,7 @@ const STORED: HeaderName = HeaderName::from_static("x-config-stored");
 /// `GET /config`: returns the configuration in force, with the settings that the caller may read.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     require_any_read(&session)?;
-    let (no_defaults, no_masks) = (request.is_on("remove_defaults"), request.is_on("remove_masked"));
+    let (no_defaults, no_masks) = (request.is_true("remove_defaults"), request.is_true("remove_masked"));
     let is_whole = !no_defaults && !no_masks;
     if is_whole && reads_everything(&session) {
         let prepared = app.prepared.current(&app.actors.config);
@@ -84,7 +84,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     }
     let config = app.actors.config.current();
     let mut document = seen_by(&session, &config.document);
-    if session.is_local() && request.is_on("unknown") {
+    if session.is_local() && request.is_true("unknown") {
         document = with_extras(document, &config.extras());
     }
     if no_defaults {

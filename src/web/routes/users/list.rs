@@ -1,16 +1,17 @@
-//! Routes that list, search and count accounts.
+//! Routes that list and count accounts.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::is_id;
-use serde::{Deserialize, Serialize};
+use quarterdeck_actors::roles::Roles;
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::base::paging::Paging;
+use super::narrowing::{check_may_see, known_roles, roles};
+use crate::base::user::User;
 use crate::base::user::view::UserView;
-use crate::base::user::{User, is_role_name};
 use crate::domain::accounts::touch;
 use crate::domain::session::Session;
 use crate::store::{Filter, Order};
@@ -19,15 +20,9 @@ use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
-const DEFAULT_FOUND: usize = 100;
-const MAX_FOUND: usize = 1000;
-
-/// The largest number of roles in one request.
-const MAX_ROLES: usize = 100;
-
-/// Mattermost's filters by channel or group, which this server does not support. They are refused, because ignoring
-/// them would return wrong lists.
-const UNSUPPORTED: [&str; 4] = ["in_channel", "not_in_channel", "in_group", "not_in_group"];
+/// Mattermost's filters by group, which this server does not support. They are refused, because ignoring them would
+/// return wrong lists.
+const UNSUPPORTED: [&str; 2] = ["in_group", "not_in_group"];
 
 pub(crate) const LIST: Operation =
     Description::new(Tag::Accounts, "GetUsers", "Lists accounts, as far as the caller may see them.")
@@ -37,12 +32,26 @@ pub(crate) const LIST: Operation =
             Query::optional("in_team", Type::String, "Only members of this team."),
             Query::optional("not_in_team", Type::String, "Only accounts that are not in this team."),
             Query::optional("in_channel", Type::String, "Only members of this channel."),
-            Query::optional("not_in_channel", Type::String, "Only accounts that are not in this channel."),
+            Query::optional(
+                "not_in_channel",
+                Type::String,
+                "Only accounts that are not in this channel; needs `in_team`.",
+            ),
             Query::optional("without_team", Type::Boolean, "Only accounts without a team."),
             Query::optional("active", Type::Boolean, "Only active accounts."),
             Query::optional("inactive", Type::Boolean, "Only deactivated accounts."),
-            Query::optional("role", Type::String, "Only accounts with this role."),
+            Query::optional(
+                "role",
+                Type::String,
+                "Only accounts with this role; `system_user` means those without another role.",
+            ),
             Query::optional("roles", Type::String, "Only accounts with one of these roles, separated by commas."),
+            Query::optional("team_roles", Type::String, "Roles in the team of `in_team`, as further ones of `roles`."),
+            Query::optional(
+                "channel_roles",
+                Type::String,
+                "Roles in the channel of `in_channel`, as further ones of `roles`.",
+            ),
             Query::optional("sort", Type::String, "The order."),
         ])
         .responses(&[Response::json(200, Type::List(&Type::of::<UserView<'_>>()), "The page.")])
@@ -51,8 +60,8 @@ pub(crate) const LIST: Operation =
 
 /// `GET /users`: returns accounts page by page, by default sorted by name.
 pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
-    let filter = listed(&request)?;
-    check_may_see(&session, &app, &filter).await?;
+    let filter = listed(&request, &app.accounts.roles)?;
+    check_may_see(&session, &app.accounts, &filter).await?;
     let users = app.db.users(&filter, request.paging()).await.or_fail("app.user.get_profiles.app_error")?;
     touch(&app.accounts.sessions, &session).await;
     seen(&users, &session, request.config())
@@ -105,30 +114,6 @@ pub(crate) async fn named(
     seen(&users, &session, request.config())
 }
 
-pub(crate) const SEARCH: Operation =
-    Description::new(Tag::Accounts, "SearchUsers", "Lists the accounts whose names begin with a term.")
-        .body(Type::of::<Search>(), "The term, and further conditions.")
-        .responses(&[Response::json(200, Type::List(&Type::of::<UserView<'_>>()), "The accounts.")])
-        .refusals(&[400, 403, 500])
-        .handled_by(handler!(search));
-
-/// `POST /users/search`: returns accounts with a name that begins with the term. Addresses and full names are searched
-/// as well, if the caller may see them.
-pub(crate) async fn search(
-    request: Request,
-    session: Session,
-    app: Data<AppState>,
-    body: Body,
-) -> Result<HttpResponse, AppError> {
-    let search: Search = body.object("props").await?;
-    let limit = search.limit;
-    let filter = search.filter(&session, request.config())?;
-    check_may_see(&session, &app, &filter).await?;
-    let paging = Paging { page: 0, per_page: max_found(limit)? };
-    let users = app.db.users(&filter, paging).await.or_fail("app.user.search.app_error")?;
-    seen(&users, &session, request.config())
-}
-
 pub(crate) const STATS: Operation =
     Description::new(Tag::Accounts, "GetTotalUsersStats", "Returns the number of active accounts.")
         .responses(&[Response::json(200, Type::of::<Stats>(), "The number.")])
@@ -152,6 +137,10 @@ pub(crate) const FILTERED_STATS: Operation = Description::new(
     Query::optional("roles", Type::String, "Only accounts with one of these roles, separated by commas."),
     Query::optional("include_deleted", Type::Boolean, "Includes deactivated accounts."),
     Query::optional("include_bots", Type::Boolean, "Includes bots."),
+    Query::optional("include_remote_users", Type::Boolean, "Includes accounts of other servers."),
+    Query::optional("in_channel", Type::String, "Only members of this channel."),
+    Query::optional("team_roles", Type::String, "Roles in the team of `in_team`, as further ones of `roles`."),
+    Query::optional("channel_roles", Type::String, "Roles in the channel of `in_channel`, as further ones of `roles`."),
 ])
 .responses(&[Response::json(200, Type::of::<Stats>(), "The number.")])
 .refusals(&[400, 403, 500])
@@ -160,11 +149,19 @@ pub(crate) const FILTERED_STATS: Operation = Description::new(
 /// `GET /users/stats/filtered`: returns the number of accounts that match the filters.
 pub(crate) async fn filtered_stats(request: Request, session: Session, app: Data<AppState>) -> Answer<Stats> {
     session.require("sysconsole_read_user_management_users")?;
+    let (in_team, in_channel) = (request.query("in_team"), request.query("in_channel"));
+    let of_place = |place: &Option<String>, given: Option<String>, name| {
+        roles(name, given.filter(|_| place.is_some()).unwrap_or_default().split(','))
+    };
     let filter = Filter {
-        in_team: request.query("in_team"),
-        roles: roles(request.query("roles").unwrap_or_default().split(','))?,
+        roles: roles("roles", request.query("roles").unwrap_or_default().split(','))?,
+        team_roles: of_place(&in_team, request.query("team_roles"), "teamRoles")?,
+        channel_roles: of_place(&in_channel, request.query("channel_roles"), "channelRoles")?,
+        in_team,
+        in_channel,
         is_active: (!request.is_true("include_deleted")).then_some(true),
         leaves_bots_out: !request.is_true("include_bots"),
+        leaves_remote_out: !request.is_true("include_remote_users"),
         ..Filter::default()
     };
     count(&app, &filter).await
@@ -192,69 +189,49 @@ pub(crate) struct Stats {
     total_users_count: i64,
 }
 
-/// The parameters of a search. `null` is treated as absent.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = UserSearch)]
-pub(crate) struct Search {
-    /// The beginning of a name.
-    #[schema(required = true, nullable = false, min_length = 1)]
-    term: Option<String>,
-    /// Only members of this team.
-    team_id: Option<String>,
-    /// Only users who are not in this team.
-    not_in_team_id: Option<String>,
-    /// Only users without a team.
-    without_team: Option<bool>,
-    /// Deactivated accounts too.
-    allow_inactive: Option<bool>,
-    /// Only users with this role.
-    role: Option<String>,
-    /// Only users with one of these roles.
-    roles: Option<Vec<String>>,
-    /// The maximum number of results; 100 by default, at most 1,000.
-    limit: Option<i64>,
-}
-
-impl Search {
-    fn filter(self, session: &Session, config: &Config) -> Result<Filter, AppError> {
-        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let is_admin = session.may("manage_system");
-        let privacy = &config.view.privacy;
-        let is_any_activity = self.allow_inactive == Some(true);
-        Ok(Filter {
-            term: given(self.term).ok_or_else(|| AppError::invalid_body("term"))?,
-            in_team: given(self.team_id),
-            not_in_team: given(self.not_in_team_id),
-            is_without_team: self.without_team == Some(true),
-            role: given(self.role),
-            roles: roles(self.roles.unwrap_or_default().iter().map(String::as_str))?,
-            searches_email: is_admin || privacy.show_email_address,
-            searches_full_name: is_admin || privacy.show_full_name,
-            is_active: (!is_any_activity).then_some(true),
-            ..Filter::default()
-        })
-    }
-}
-
-fn listed(request: &Request) -> Result<Filter, AppError> {
+fn listed(request: &Request, known: &Roles) -> Result<Filter, AppError> {
     if let Some(name) = UNSUPPORTED.into_iter().find(|name| request.query(name).is_some()) {
         return Err(AppError::invalid_url(name));
     }
-    let in_team = request.query("in_team");
-    let not_in_team = request.query("not_in_team");
-    let is_one_team = in_team.is_some() && not_in_team.is_none();
+    if request.is_true("group_constrained") {
+        return Err(AppError::invalid_url("group_constrained"));
+    }
+    let (in_team, not_in_team) = (request.query("in_team"), request.query("not_in_team"));
+    let (in_channel, not_in_channel) = (request.query("in_channel"), request.query("not_in_channel"));
+    if not_in_channel.is_some() && in_team.is_none() {
+        return Err(AppError::invalid_url("team_id"));
+    }
+    let is_without_team = request.is_true("without_team");
+    let others = [&not_in_team, &in_channel, &not_in_channel];
+    let is_one_team = in_team.is_some() && others.into_iter().all(Option::is_none) && !is_without_team;
     let is_active = match (request.is_true("inactive"), request.is_true("active")) {
-        (true, _) => Some(false),
+        (true, true) => return Err(AppError::invalid_url("inactive")),
+        (true, false) => Some(false),
         (false, true) => Some(true),
         (false, false) => None,
     };
+    let order = order(request, is_one_team)?;
+    let role = request.query("role");
+    known_roles(known, "role", role.iter().map(String::as_str))?;
+    let mut roles = known_roles(known, "roles", request.query("roles").unwrap_or_default().split(','))?;
+    // As one of several roles and alone, this one means the accounts without another role.
+    if roles.is_empty() && role.as_deref() == Some("system_user") {
+        roles.push("system_user".to_owned());
+    }
+    let of_place = |place: &Option<String>, given: Option<String>, name| {
+        known_roles(known, name, given.filter(|_| place.is_some()).unwrap_or_default().split(','))
+    };
     Ok(Filter {
-        order: order(request, is_one_team)?,
+        order,
+        team_roles: of_place(&in_team, request.query("team_roles"), "teamRoles")?,
+        channel_roles: of_place(&in_channel, request.query("channel_roles"), "channelRoles")?,
         in_team,
         not_in_team,
-        is_without_team: request.is_true("without_team"),
-        role: request.query("role"),
-        roles: roles(request.query("roles").unwrap_or_default().split(','))?,
+        in_channel,
+        not_in_channel,
+        is_without_team,
+        role,
+        roles,
         is_active,
         ..Filter::default()
     })
@@ -270,38 +247,11 @@ fn order(request: &Request, is_one_team: bool) -> Result<Order, AppError> {
     }
 }
 
-fn roles<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, AppError> {
-    let names: Vec<&str> = names.map(str::trim).filter(|name| !name.is_empty()).collect();
-    let is_valid = names.len() <= MAX_ROLES && names.iter().all(|name| is_role_name(name));
-    if !is_valid {
-        return Err(AppError::invalid_body("roles"));
-    }
-    Ok(names.into_iter().map(str::to_owned).collect())
-}
-
 async fn keys(body: Body, name: &'static str) -> Result<Vec<String>, AppError> {
-    let mut keys: Vec<String> = body.list(name).await?;
+    let mut keys: Vec<String> = body.unnamed_list().await?;
     keys.sort();
     keys.dedup();
     if keys.is_empty() { Err(AppError::invalid_body(name)) } else { Ok(keys) }
-}
-
-fn max_found(limit: Option<i64>) -> Result<usize, AppError> {
-    let limit = usize::try_from(limit.unwrap_or(0)).ok().filter(|limit| *limit <= MAX_FOUND);
-    let limit = limit.ok_or_else(|| AppError::invalid_body("limit"))?;
-    Ok(if limit == 0 { DEFAULT_FOUND } else { limit })
-}
-
-/// Refuses a filter by team to a caller who is not a member and may not view every team.
-async fn check_may_see(session: &Session, app: &AppState, filter: &Filter) -> Result<(), AppError> {
-    for team in [&filter.in_team, &filter.not_in_team].into_iter().flatten() {
-        let is_member =
-            app.db.belongs_to_team(session.user_id(), team).await.or_fail("app.team.get_members.app_error")?;
-        if !is_member {
-            session.require("view_team")?;
-        }
-    }
-    if filter.is_without_team { session.require("list_users_without_team") } else { Ok(()) }
 }
 
 fn seen(users: &[User], session: &Session, config: &Config) -> Result<HttpResponse, AppError> {

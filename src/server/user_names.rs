@@ -1,0 +1,44 @@
+//! Keeps the searchable names of accounts equal to the accounts, also when another program writes those.
+
+use std::time::Duration;
+
+use actix_web::web::Data;
+use quarterdeck_actors::clock::{MINUTE_MS, wall_ms};
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use crate::store::StoreError;
+use crate::web::state::AppState;
+
+/// The interval between two comparisons of the accounts that changed lately, and the delay after a failed comparison.
+const CHANGED_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The interval between two comparisons of all accounts.
+const ALL_INTERVAL: Duration = Duration::from_hours(1);
+
+/// The time that is compared again, in ms. It allows for clock skew and for transactions that were committed late.
+const OVERLAP_MS: i64 = 5 * MINUTE_MS;
+
+/// Compares all accounts, and then those that changed lately, over and over.
+pub(super) async fn keep_comparing(app: Data<AppState>) {
+    loop {
+        let begun = Instant::now();
+        if report(&app.db.compare_names().await) {
+            while begun.elapsed() < ALL_INTERVAL {
+                sleep(CHANGED_INTERVAL).await;
+                report(&app.db.compare_changed_names(wall_ms() - OVERLAP_MS).await);
+            }
+        } else {
+            sleep(CHANGED_INTERVAL).await;
+        }
+    }
+}
+
+fn report(compared: &Result<usize, StoreError>) -> bool {
+    match compared {
+        Ok(0) => {}
+        Ok(count) => info!(user_names.corrected = count, "the searchable names of accounts were corrected"),
+        Err(cause) => warn!(%cause, "the searchable names of accounts could not be compared; the server tries again"),
+    }
+    compared.is_ok()
+}

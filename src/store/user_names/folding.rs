@@ -1,0 +1,107 @@
+//! The form of names in which they are compared: small letters, composed, each field on a line of its own.
+//!
+//! The letters are folded here and not by the database, because SQLite knows only those of ASCII, and PostgreSQL those of
+//! its locale.
+
+use std::collections::BTreeSet;
+
+use quarterdeck_actors::steps::walked;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::base::user::User;
+
+/// The length of the longest pieces of text that PostgreSQL indexes, in characters.
+const MAX_GRAM_CHARACTERS: usize = 3;
+
+/// The searchable texts of an account. There is one for each right: all callers may search `names`, and the settings can
+/// hide `fullname` and `email`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Searchable {
+    pub(super) user_id: String,
+    /// As in `users`: results are sorted by it.
+    pub(super) username: String,
+    /// The username and the nickname.
+    pub(super) names: String,
+    /// The first and the last name.
+    pub(super) fullname: String,
+    pub(super) email: String,
+}
+
+impl Searchable {
+    pub(super) fn of(user: &User) -> Self {
+        Self {
+            user_id: user.id.clone(),
+            username: user.username.clone(),
+            names: lines(&user.username, &user.nickname),
+            fullname: lines(&user.first_name, &user.last_name),
+            email: folded(&user.email),
+        }
+    }
+}
+
+/// Returns the text in small letters and composed form. Both forms of the small sigma become one.
+pub(super) fn folded(text: &str) -> String {
+    walked(text.len());
+    text.nfc().flat_map(char::to_lowercase).map(|letter| if letter == 'ς' { 'σ' } else { letter }).nfc().collect()
+}
+
+/// Words of a search contain no line break, so none matches across two fields.
+fn lines(one: &str, other: &str) -> String {
+    format!("{}\n{}", folded(one), folded(other))
+}
+
+/// Returns the pieces of the names for the index on PostgreSQL, each once. The first character names the right.
+pub(super) fn grams_of(names: &Searchable) -> Vec<String> {
+    let texts = [('n', &names.names), ('f', &names.fullname), ('e', &names.email)];
+    let mut grams = BTreeSet::new();
+    for (right, text) in texts {
+        for line in text.lines() {
+            let letters: Vec<char> = line.chars().collect();
+            for length in 1..=MAX_GRAM_CHARACTERS {
+                grams.extend(letters.windows(length).map(|gram| gram_of(right, gram)));
+            }
+        }
+    }
+    grams.into_iter().collect()
+}
+
+/// Returns the pieces that every text with this word has: all of the greatest length that fits into the word.
+pub(super) fn grams_in(right: char, word: &str) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    let length = letters.len().min(MAX_GRAM_CHARACTERS);
+    let grams: BTreeSet<String> = letters.windows(length.max(1)).map(|gram| gram_of(right, gram)).collect();
+    grams.into_iter().collect()
+}
+
+fn gram_of(right: char, letters: &[char]) -> String {
+    std::iter::once(&right).chain(letters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_folded_beyond_ascii() {
+        for (one, other) in [("ÄRGER", "ärger"), ("A\u{308}rger", "ärger"), ("ΌΣΟΣ", "όσος"), ("ЖУК", "жук")]
+        {
+            assert_eq!(folded(one), folded(other), "{one}");
+        }
+        assert_eq!(folded("İ"), folded("i\u{307}"));
+    }
+
+    #[test]
+    fn the_pieces_of_a_word_are_among_those_of_every_name_with_it() {
+        let user = User { username: "anna".to_owned(), last_name: "Öztürk".to_owned(), ..User::default() };
+        let names = Searchable::of(&user);
+        let all = grams_of(&names);
+        assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "each once");
+        for (right, word) in [('n', "a"), ('n', "nn"), ('n', "anna"), ('f', "öz"), ('f', "türk"), ('f', "ö")] {
+            let grams = grams_in(right, word);
+            assert!(!grams.is_empty() && grams.iter().all(|gram| all.contains(gram)), "{word}: {grams:?}");
+        }
+        for (right, word) in [('n', "öz"), ('f', "anna"), ('e', "a"), ('n', "ana")] {
+            assert!(grams_in(right, word).iter().any(|gram| !all.contains(gram)), "{word}");
+        }
+    }
+}
