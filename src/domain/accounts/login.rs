@@ -235,7 +235,7 @@ async fn open(
     let props = BTreeMap::from([
         ("csrf".to_owned(), new_id()),
         ("platform".to_owned(), agent.platform.to_owned()),
-        ("os".to_owned(), agent.os),
+        ("os".to_owned(), agent.os.to_owned()),
         ("browser".to_owned(), agent.browser),
         ("isMobile".to_owned(), is_mobile.to_string()),
         ("isSaml".to_owned(), "false".to_owned()),
