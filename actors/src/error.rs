@@ -51,6 +51,18 @@ impl AppError {
         }
     }
 
+    /// Keeps the details and the cause from clients, also in developer mode. The cause is logged.
+    #[must_use]
+    pub fn confidential(self) -> Self {
+        let cause = self.cause.map(|cause| Box::new(Confidential(cause)) as Box<dyn Error + Send + Sync>);
+        Self { detail: String::new(), cause, ..self }
+    }
+
+    /// Returns true if clients must not see the cause, also in developer mode.
+    pub fn is_confidential(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| cause.is::<Confidential>())
+    }
+
     /// Fills the placeholder `name` of the text.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -80,6 +92,22 @@ impl AppError {
     /// Returns the error for a wrong path or query parameter.
     pub fn invalid_url(name: &'static str) -> Self {
         Self::new("api.context.invalid_url_param.app_error").with("Name", name)
+    }
+}
+
+/// A cause that is only logged.
+#[derive(Debug)]
+struct Confidential(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for Confidential {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl Error for Confidential {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }
 

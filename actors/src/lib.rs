@@ -18,6 +18,7 @@ pub mod hub;
 pub mod id;
 pub mod json;
 pub mod license;
+pub mod locales;
 pub mod nearest;
 pub mod notices;
 pub mod presence;

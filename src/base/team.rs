@@ -1,5 +1,6 @@
 //! Teams and their members: the stored form, the form in responses, and their validation.
 
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::schema::one_of;
 use serde::Serialize;
@@ -142,12 +143,17 @@ impl Team {
         self.kind == OPEN && self.allow_open_invite
     }
 
-    /// Returns true if the team admits users with this email address.
-    pub(crate) fn admits(&self, email: &str) -> bool {
-        let allowed = self.allowed_domains.replace(['@', ','], " ").to_lowercase();
-        let mut domains = allowed.split_whitespace().peekable();
-        let is_free = domains.peek().is_none();
-        is_free || domains.any(|domain| email.ends_with(&format!("@{domain}")))
+    /// Returns true if the team admits this user: the domain of the address must be among those of the team and among
+    /// those of the server. For a guest, only the server's domains of guests count.
+    pub(crate) fn admits(&self, user: &User, config: &Config) -> bool {
+        let view = &config.view;
+        user.is_bot
+            || if user.has_role("system_guest") {
+                is_in_domains(&user.email, &view.guests.restrict_creation_to_domains)
+            } else {
+                is_in_domains(&user.email, &self.allowed_domains)
+                    && is_in_domains(&user.email, &view.team.restrict_creation_to_domains)
+            }
     }
 
     /// Refuses a team with an invalid field; the error names the first one.
@@ -247,6 +253,14 @@ impl From<Member> for MemberView {
     }
 }
 
+/// Returns true if the address has one of these domains, which commas or blanks separate. An empty list has all.
+pub(crate) fn is_in_domains(email: &str, allowed: &str) -> bool {
+    let allowed = allowed.replace(['@', ','], " ").to_lowercase();
+    let mut domains = allowed.split_whitespace().peekable();
+    let is_free = domains.peek().is_none();
+    is_free || domains.any(|domain| email.ends_with(&format!("@{domain}")))
+}
+
 /// Returns true for a valid team name: lower-case letters, digits and hyphens, with no hyphen at either end.
 pub(crate) fn is_team_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -276,9 +290,24 @@ mod tests {
 
     #[test]
     fn a_team_admits_the_addresses_of_its_domains() {
-        let team = |domains: &str| Team { allowed_domains: domains.to_owned(), ..Team::default() };
-        assert!(team("").admits("a@any.example"));
-        assert!(team("@Chat.example, b.example").admits("a@chat.example"));
-        assert!(!team("chat.example").admits("a@xchat.example"));
+        let config = |domains: &str, of_guests: &str| {
+            let settings = [
+                ("TeamSettings.RestrictCreationToDomains", domains),
+                ("GuestAccountsSettings.RestrictCreationToDomains", of_guests),
+            ];
+            Config::from_overrides(settings.map(|(path, text)| (path.to_owned(), text.into()))).unwrap()
+        };
+        let admits = |domains: &str, config: &Config, roles: &str| {
+            let user = User { email: "a@chat.example".to_owned(), roles: roles.to_owned(), ..User::default() };
+            Team { allowed_domains: domains.to_owned(), ..Team::default() }.admits(&user, config)
+        };
+        let free = config("", "");
+        assert!(admits("", &free, "system_user"));
+        assert!(admits("@Chat.example, b.example", &free, "system_user"));
+        assert!(!admits("xchat.example", &free, "system_user"));
+        let narrow = config("b.example", "chat.example");
+        assert!(!admits("", &narrow, "system_user") && !admits("chat.example", &narrow, "system_user"));
+        assert!(admits("b.example", &narrow, "system_guest"), "the domains of guests count");
+        assert!(!admits("", &config("chat.example", "b.example"), "system_guest"));
     }
 }

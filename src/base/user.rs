@@ -6,15 +6,22 @@ use std::collections::BTreeMap;
 
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::locales::is_supported;
 use quarterdeck_actors::secret::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::cleaning::cleaned;
+use super::locale;
+
 pub(crate) const MAX_EMAIL_CHARACTERS: usize = 128;
 const MAX_NAME_CHARACTERS: usize = 64;
 const MAX_POSITION_CHARACTERS: usize = 128;
-const MAX_LOCALE_CHARACTERS: usize = 5;
+
+/// The widths of the database columns of the login service and of the id there.
+const MAX_SERVICE_BYTES: usize = 32;
+const MAX_AUTH_DATA_BYTES: usize = 128;
 const MAX_USERNAME_CHARACTERS: usize = 64;
 
 const RESERVED_USERNAMES: [&str; 4] = ["all", "channel", "matterbot", "system"];
@@ -81,9 +88,11 @@ pub(crate) struct Profile {
     pub(crate) email_verified: Option<bool>,
     /// True if the user accepts marketing mail.
     pub(crate) allow_marketing: Option<bool>,
-    /// Ignored: accounts log in at this server.
-    #[expect(dead_code, reason = "a value that is not a text refuses the body")]
+    /// The login service; only for a new account, and only administrators may name one. The account then has no
+    /// password.
     pub(crate) auth_service: Option<String>,
+    /// The id at that login service.
+    pub(crate) auth_data: Option<String>,
     /// Free properties.
     pub(crate) props: Option<BTreeMap<String, String>>,
     /// The notification settings.
@@ -96,15 +105,16 @@ impl User {
     /// Replaces the given fields; the others stay.
     pub(crate) fn apply(&mut self, profile: Profile) {
         let lower = |text: String| in_lower_case(&text);
-        replace(&mut self.username, profile.username.map(lower));
+        replace(&mut self.username, profile.username.map(cleaned).map(lower));
         replace(&mut self.email, profile.email.map(lower));
-        replace(&mut self.nickname, profile.nickname);
-        replace(&mut self.first_name, profile.first_name);
-        replace(&mut self.last_name, profile.last_name);
+        replace(&mut self.nickname, profile.nickname.map(cleaned));
+        replace(&mut self.first_name, profile.first_name.map(cleaned));
+        replace(&mut self.last_name, profile.last_name.map(cleaned));
         replace(&mut self.position, profile.position);
         replace(&mut self.locale, profile.locale);
         replace(&mut self.props, profile.props);
-        replace(&mut self.notify_props, profile.notify_props);
+        // An account always has notification settings: an empty map would switch all notifications off.
+        replace(&mut self.notify_props, profile.notify_props.filter(|map| !map.is_empty()));
         replace(&mut self.timezone, profile.timezone);
     }
 
@@ -113,7 +123,7 @@ impl User {
         if self.username.is_empty() {
             self.username = format!("a{}", self.id);
         }
-        if self.locale.is_empty() {
+        if !is_supported(&self.locale) {
             self.locale.clone_from(&config.view.localization.default_client_locale);
         }
         if self.notify_props.is_empty() {
@@ -124,16 +134,21 @@ impl User {
         }
     }
 
-    /// Refuses an account with an invalid field.
-    pub(crate) fn check(&self) -> Result<(), AppError> {
+    /// Refuses an account with an invalid field. An address or a locale that is the same in `old` is not judged again,
+    /// because it may be older than the rule.
+    pub(crate) fn check(&self, old: &Self) -> Result<(), AppError> {
+        let auth_data = self.auth_data.as_deref().unwrap_or_default();
+        let is_elsewhere = !self.auth_service.is_empty();
         let rules = [
             ("username", is_username(&self.username)),
-            ("email", is_email(&self.email)),
+            ("email", (self.email == old.email && !self.email.is_empty()) || is_email(&self.email)),
             ("nickname", self.nickname.chars().count() <= MAX_NAME_CHARACTERS),
             ("position", self.position.chars().count() <= MAX_POSITION_CHARACTERS),
             ("first_name", self.first_name.chars().count() <= MAX_NAME_CHARACTERS),
             ("last_name", self.last_name.chars().count() <= MAX_NAME_CHARACTERS),
-            ("locale", is_locale(&self.locale)),
+            ("auth_data", auth_data.len() <= MAX_AUTH_DATA_BYTES),
+            ("auth_data_type", (auth_data.is_empty() || is_elsewhere) && self.auth_service.len() <= MAX_SERVICE_BYTES),
+            ("locale", self.locale == old.locale || locale::is_known(&self.locale)),
         ];
         match rules.iter().find(|(_, is_met)| !is_met) {
             Some((field, _)) => Err(AppError::new(format!("model.user.is_valid.{field}.app_error"))),
@@ -144,6 +159,11 @@ impl User {
     /// Returns the fields of a new account that the audit trail records.
     pub(crate) fn made(&self) -> Value {
         json!({ "id": self.id, "username": self.username, "email": self.email, "roles": self.roles })
+    }
+
+    /// Returns true if the account belongs to another server.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote_id.as_deref().is_some_and(|remote| !remote.is_empty())
     }
 
     /// Returns true if the account has the role `name`.
@@ -199,25 +219,17 @@ pub(crate) fn is_role_name(name: &str) -> bool {
     (1..=MAX_NAME_CHARACTERS).contains(&name.len()) && has_alphabet
 }
 
-/// Returns true for a valid email address: one `@` between two texts, and no characters that break a mail header.
+/// Returns true for a valid email address: one `@` between two texts, no dot at the ends of a text or beside another one,
+/// and no characters that break a mail header.
 pub(crate) fn is_email(text: &str) -> bool {
-    let has_parts =
-        text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    let is_dotted_well = |part: &str| part.split('.').all(|atom| !atom.is_empty());
+    let has_parts = text
+        .split_once('@')
+        .is_some_and(|(name, host)| is_dotted_well(name) && is_dotted_well(host) && !host.contains('@'));
     let is_plain = text
         .chars()
         .all(|character| !character.is_whitespace() && !character.is_control() && !"<>()[],;:\\\"".contains(character));
     has_parts && is_plain && text.len() <= MAX_EMAIL_CHARACTERS && text == text.to_lowercase()
-}
-
-fn is_locale(tag: &str) -> bool {
-    let mut parts = tag.split('-');
-    let has_language = parts
-        .next()
-        .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
-    tag.is_empty()
-        || (tag.len() <= MAX_LOCALE_CHARACTERS
-            && has_language
-            && parts.all(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric())))
 }
 
 #[cfg(test)]
@@ -236,21 +248,43 @@ mod tests {
 
     #[test]
     fn an_address_has_two_parts_and_cannot_break_a_header() {
-        for email in ["a@b", "anna+tag@chat.example"] {
+        for email in ["a@b", "anna+tag@chat.example", "a.b.c@d.e", "a/b@chat.example", "zoë@chat.example"] {
             assert!(is_email(email), "{email}");
         }
         for email in ["", "a", "@b", "a@", "a@b@c", "A@b", "a@b\r\nbcc:x@y", "a b@c", "<a@b>"] {
             assert!(!is_email(email), "{email:?}");
         }
+        for email in ["john..doe@example.com", "email.@domain.com", ".a@b", "a@b..c", "a@.b", "a@b.", "a@.", ".@b"] {
+            assert!(!is_email(email), "{email:?}");
+        }
     }
 
     #[test]
-    fn locales_are_tags_of_at_most_five_characters() {
-        for tag in ["", "en", "pt-BR", "zh-TW"] {
-            assert!(is_locale(tag), "{tag}");
-        }
-        for tag in ["e", "english", "en_US", "zh-Hant"] {
-            assert!(!is_locale(tag), "{tag}");
-        }
+    fn notification_settings_never_vanish_and_names_lose_characters_that_cannot_be_seen() {
+        let mut user = User { notify_props: map(&NOTIFY_PROPS), ..User::default() };
+        let profile = Profile {
+            username: Some("an\u{2028}NA".to_owned()),
+            last_name: Some("\u{FEFF}Berg".to_owned()),
+            notify_props: Some(BTreeMap::new()),
+            ..Profile::default()
+        };
+        user.apply(profile);
+        assert_eq!((user.username.as_str(), user.last_name.as_str()), ("anna", "Berg"));
+        assert_eq!(user.notify_props, map(&NOTIFY_PROPS));
+    }
+
+    #[test]
+    fn an_address_and_a_locale_that_are_older_than_their_rules_stay_until_they_change() {
+        let old = User {
+            username: "anna".to_owned(),
+            email: "an..na@b".to_owned(),
+            locale: "zzzzz".to_owned(),
+            ..User::default()
+        };
+        old.check(&old).unwrap();
+        let refused = old.check(&User::default()).unwrap_err();
+        assert_eq!(refused.id, "model.user.is_valid.email.app_error");
+        let refused = User { email: "a@b".to_owned(), locale: "xx".to_owned(), ..old.clone() }.check(&old).unwrap_err();
+        assert_eq!(refused.id, "model.user.is_valid.locale.app_error");
     }
 }

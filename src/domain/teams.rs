@@ -3,12 +3,14 @@
 mod member;
 
 use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::id::new_id;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::base::cleaning::cleaned;
 use crate::base::team::{Channel, Member, OPEN, Team, TeamType};
 use crate::base::user::User;
 use crate::domain::announce;
@@ -56,6 +58,7 @@ pub(crate) struct Proposal {
 /// members.
 pub(crate) async fn found(
     (db, hub): (&Db, &HubHandle),
+    config: &Config,
     proposal: Proposal,
     founder: Option<&User>,
 ) -> Result<Team, AppError> {
@@ -63,7 +66,7 @@ pub(crate) async fn found(
         return Err(AppError::new("app.team.save.existing.app_error"));
     }
     let team = proposed(proposal, founder);
-    if founder.is_some_and(|founder| !team.admits(&founder.email)) {
+    if founder.is_some_and(|founder| !team.admits(founder, config)) {
         return Err(AppError::new("api.team.is_team_creation_allowed.domain.app_error"));
     }
     team.check()?;
@@ -84,12 +87,12 @@ fn proposed(proposal: Proposal, founder: Option<&User>) -> Team {
         id: new_id(),
         create_at: now,
         update_at: now,
-        display_name: proposal.display_name,
-        name: proposal.name,
-        description: proposal.description,
+        display_name: cleaned(proposal.display_name),
+        name: cleaned(proposal.name),
+        description: cleaned(proposal.description),
         email: founder.map_or_else(|| proposal.email.to_lowercase(), |founder| founder.email.clone()),
         kind: proposal.kind,
-        company_name: proposal.company_name,
+        company_name: cleaned(proposal.company_name),
         allowed_domains: proposal.allowed_domains,
         invite_id: new_id(),
         allow_open_invite: proposal.allow_open_invite,
@@ -106,27 +109,30 @@ fn refusal(error: StoreError) -> AppError {
 /// Makes `user` a member, unless the team is full or does not admit the user's address. A membership is kept as it is.
 pub(crate) async fn join(
     (db, hub): (&Db, &HubHandle),
+    config: &Config,
     team: &Team,
     user: &User,
-    max_members: i64,
 ) -> Result<Member, AppError> {
     const FAILED: &str = "app.team.save_member.save.app_error";
     let known = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?;
+    let was_member = known.is_some();
     if let Some(member) = known.filter(Member::is_active) {
         return Ok(member);
     }
-    if !team.admits(&user.email) {
+    if !team.admits(user, config) {
         return Err(AppError::new("api.team.join_user_to_team.allowed_domains.app_error"));
     }
     let member = Member::new(&team.id, user);
+    let max_members = config.view.team.max_users_per_team;
     db.join_team(&member, &DEFAULT_CHANNELS.map(|(name, _)| name), max_members, wall_ms()).await.or_fail(FAILED)?;
     let joined = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
     let Some(joined) = joined else {
         let is_gone = db.user(&user.id).await.or_fail(FAILED)?.is_none();
-        let id = if is_gone {
-            "app.user.missing_account.const"
-        } else {
-            "app.team.join_user_to_team.max_accounts.app_error"
+        // Mattermost has another error for a user who comes back.
+        let id = match (is_gone, was_member) {
+            (true, _) => "app.user.missing_account.const",
+            (false, true) => "app.team.join_user_to_team.max_accounts.app_error",
+            (false, false) => "app.team.join_user_to_team.save_member.max_accounts.app_error",
         };
         return Err(AppError::new(id));
     };

@@ -59,6 +59,7 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
     log(failure, status, request_id);
     let service = &config.view.service;
     let is_hidden = service.experimental_enable_hardened_mode && status.is_server_error();
+    let is_open = service.enable_developer && !failure.is_confidential();
     let envelope = if is_hidden {
         Envelope {
             id: "",
@@ -73,7 +74,7 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
         Envelope {
             id: sent(&failure.id),
             message: text_of(failure),
-            detailed_error: if service.enable_developer { detail_of(failure) } else { String::new() },
+            detailed_error: if is_open { detail_of(failure) } else { String::new() },
             request_id,
             status_code: status.as_u16(),
             errors: failure.failures.iter().map(problem).collect(),

@@ -4,6 +4,7 @@ mod codes;
 mod cookies;
 mod lockout;
 mod races;
+mod sign_in;
 
 use serde_json::{Value, json};
 

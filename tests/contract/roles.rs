@@ -93,11 +93,16 @@ async fn roles_are_looked_up_by_up_to_a_hundred_names() {
     let found = bert.post("/roles/names", wanted).await.expect(200);
     let names: Vec<&str> = found.as_array().unwrap().iter().map(|role| role["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["channel_user", "team_user"]);
-    bert.post("/roles/names", json!(vec!["x"; 100])).await.expect(200);
-    let too_many = bert.post("/roles/names", json!(vec!["x"; 101])).await;
+    let many = |count: usize| json!((0..count).map(|number| format!("x{number}")).collect::<Vec<_>>());
+    bert.post("/roles/names", many(100)).await.expect(200);
+    bert.post("/roles/names", json!(vec!["x"; 101])).await.expect(200);
+    let too_many = bert.post("/roles/names", many(101)).await;
     too_many.expect_refusal(400, "api.roles.get_multiple_by_name_too_many.request_error");
-    for body in [json!([]), json!({}), json!([1]), Value::Null] {
+    for body in [json!([]), json!(["Team User"])] {
         bert.post("/roles/names", body).await.expect_refusal(400, "api.context.invalid_body_param.app_error");
+    }
+    for body in [json!({}), json!([1]), Value::Null] {
+        bert.post("/roles/names", body).await.expect_refusal(400, "api.payload.parse.error");
     }
     let nobody = server.client().post("/roles/names", json!(["team_user"])).await;
     nobody.expect_refusal(401, "api.context.session_expired.app_error");

@@ -79,8 +79,11 @@ async fn statuses_of_several_people_are_read_at_once() {
         (found.as_array().unwrap().len(), word(&admin.user_id), word(&bert.user_id)),
         (2, json!("offline"), json!("away"))
     );
-    for body in [json!([]), json!({}), json!(["short"]), json!([1])] {
+    for body in [json!([]), json!(["short"])] {
         admin.post("/users/status/ids", body).await.expect_refusal(400, "api.context.invalid_body_param.app_error");
+    }
+    for body in [json!({}), json!([1]), json!(null), json!("text")] {
+        admin.post("/users/status/ids", body).await.expect_refusal(400, "api.payload.parse.error");
     }
     let nobody = server.client().post("/users/status/ids", json!([bert.user_id])).await;
     nobody.expect_refusal(401, "api.context.session_expired.app_error");

@@ -78,9 +78,29 @@ async fn a_team_takes_no_more_members_than_the_setting_says() {
     let (one, other) = tokio::join!(bert.post(&path, newcomer(&id, &bert)), carl.post(&path, newcomer(&id, &carl)));
     let (joined, refused) = if one.status == 201 { (one, other) } else { (other, one) };
     joined.expect(201);
-    refused.expect_refusal(400, "app.team.join_user_to_team.max_accounts.app_error");
+    refused.expect_refusal(400, "app.team.join_user_to_team.save_member.max_accounts.app_error");
     assert_eq!(admin.get(&path).await.expect(200).as_array().unwrap().len(), 2);
     admin.post(&path, newcomer(&id, &admin)).await.expect(201);
+    let dora = server.user(&admin, "dora").await;
+    let left = format!("INSERT INTO teammembers (teamid, userid, deleteat) VALUES ('{id}', '{}', 5)", dora.user_id);
+    server.execute(&left).await;
+    let refused = dora.post(&path, newcomer(&id, &dora)).await;
+    refused.expect_refusal(400, "app.team.join_user_to_team.max_accounts.app_error");
+}
+
+#[actix_web::test]
+async fn teams_take_only_addresses_of_the_domains_of_the_server() {
+    let server = TestServer::start_with("[TeamSettings]\nRestrictCreationToDomains = \"chat.example\"\n").await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    server.execute(&format!("UPDATE users SET email = 'b@else.example' WHERE id = '{}'", bert.user_id)).await;
+    let id = admin.found(open_team("crew")).await;
+    let refused = admin.post(&format!("/teams/{id}/members"), newcomer(&id, &bert)).await;
+    refused.expect_refusal(400, "api.team.join_user_to_team.allowed_domains.app_error");
+    let refused = bert.post("/teams", open_team("other")).await;
+    refused.expect_refusal(400, "api.team.is_team_creation_allowed.domain.app_error");
+    assert_eq!(admin.get("/teams/name/CREW").await.expect(200)["id"], json!(id));
+    assert_eq!(admin.get("/teams/name/Crew/exists").await.expect(200), json!({ "exists": true }));
 }
 
 #[actix_web::test]

@@ -79,16 +79,33 @@ async fn making_a_token_is_refused_in_the_order_of_the_contract() {
     let good = json!({ "description": "x" });
     bert.post(&of("short"), json!({})).await.expect_refusal(400, BAD_URL);
     bert.post(&of(NOBODY_S_ID), json!({})).await.expect_refusal(404, "app.user.missing_account.const");
-    for body in [json!([]), json!({}), json!({ "description": "" }), json!({ "description": "x".repeat(256) })] {
+    for body in [json!([]), json!({}), json!({ "description": "" })] {
         bert.post(&of("me"), body).await.expect_refusal(400, BAD_BODY);
     }
+    let long = json!({ "description": "x".repeat(256) });
+    bert.post(&of("me"), long.clone()).await.expect_refusal(403, FORBIDDEN);
     bert.post(&of("me"), good.clone()).await.expect_refusal(403, FORBIDDEN);
     let carl = holder(&server, &admin, "carl").await;
     for other in [&bert, &admin] {
         carl.post(&of(&other.user_id), good.clone()).await.expect_refusal(403, FORBIDDEN);
     }
     carl.post(&of("me"), good.clone()).await.expect_refusal(501, "app.user_access_token.disabled");
+    carl.post(&of("me"), long).await.expect_refusal(501, "app.user_access_token.disabled");
     admin.post(&of("me"), good).await.expect_refusal(501, "app.user_access_token.disabled");
+}
+
+#[actix_web::test]
+async fn a_description_has_a_limit_and_a_remote_account_gets_no_token() {
+    let server = TestServer::start_with(ON).await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    let path = format!("/users/{}/tokens", bert.user_id);
+    let body = |length: usize| json!({ "description": "x".repeat(length) });
+    admin.post(&path, body(255)).await.expect(200);
+    let refused = admin.post(&path, body(256)).await;
+    refused.expect_refusal(400, "model.user_access_token.is_valid.description.app_error");
+    server.execute(&format!("UPDATE users SET remoteid = 'elsewhere' WHERE id = '{}'", bert.user_id)).await;
+    admin.post(&path, body(1)).await.expect_refusal(403, FORBIDDEN);
 }
 
 #[actix_web::test]

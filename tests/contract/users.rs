@@ -2,9 +2,11 @@
 
 mod active;
 mod edit;
+mod elsewhere;
 mod list;
 mod password;
 mod roles;
+mod rules;
 mod search;
 mod show;
 mod socket;

@@ -68,9 +68,11 @@ pub(super) enum Fix {
     Replace(BTreeMap<String, String>),
     /// Lowers the number to this maximum.
     AtMost(i64),
-    /// Removes duplicates from a comma-separated list and adds the value of another setting. An empty list means all
-    /// and stays empty.
-    CommaListWith(String),
+    /// Replaces a locale that no client is translated into.
+    SupportedLocale,
+    /// Removes duplicates from a comma-separated list of locales and adds the one of another setting. An empty list means
+    /// all and stays empty; one with a locale that no client is translated into becomes empty.
+    LocalesWith(String),
     /// Adds the missing keys of the default. Some of them take their value from another setting.
     MissingKeys(BTreeMap<String, String>),
     /// Adds the missing members of each element of a list, as null.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::column::Fix;
 use super::document::{Document, given, insert};
 use super::table::{Setting, placed, settings};
+use crate::locales::{FALLBACK, is_supported};
 use crate::steps::counted;
 
 /// Returns `document` with all corrections applied. Applying them again changes nothing.
@@ -47,9 +48,8 @@ impl Fix {
             }
             Self::Replace(words) => words.get(value.as_str()?).map(|word| Value::from(word.as_str())),
             Self::AtMost(max) => Some(Value::from(value.as_i64()?.min(*max))),
-            Self::CommaListWith(path) => {
-                Some(Value::from(comma_list(value.as_str()?, given(document, path)?.as_str()?)))
-            }
+            Self::SupportedLocale => (!is_supported(value.as_str()?)).then(|| Value::from(FALLBACK)),
+            Self::LocalesWith(path) => Some(Value::from(locales(value.as_str()?, given(document, path)?.as_str()?))),
             Self::MissingKeys(switches) => Some(with_keys(value.as_object()?, default(), switches, document)),
             Self::AllMembers => Some(with_members(value.as_array()?, setting)),
             Self::AlwaysLists(entries) => Some(with_entries(value.as_object()?, entries)),
@@ -75,8 +75,9 @@ impl Fix {
             | Self::SlashAtEndIf(..)
             | Self::Replace(_)
             | Self::AtMost(_)
-            | Self::CommaListWith(_)
             | Self::AllMembers
+            | Self::SupportedLocale
+            | Self::LocalesWith(_)
             | Self::AlwaysLists(_) => None,
         }
     }
@@ -100,14 +101,14 @@ fn is_safe_link(link: &str) -> bool {
     link.starts_with('/') || rest.is_some_and(names_a_host)
 }
 
-fn comma_list(list: &str, also: &str) -> String {
-    let is_for_all = list.split(',').all(|entry| entry.trim().is_empty());
+fn locales(list: &str, also: &str) -> String {
+    let given = || counted(list.split(',')).map(str::trim).filter(|entry| !entry.is_empty());
+    let is_for_all = given().next().is_none() || given().any(|entry| !is_supported(entry));
     if is_for_all {
         return String::new();
     }
     let mut known = HashSet::new();
-    let entries = counted(list.split(',').chain(also.split(','))).map(str::trim);
-    let once: Vec<&str> = entries.filter(|entry| !entry.is_empty() && known.insert(*entry)).collect();
+    let once: Vec<&str> = given().chain([also.trim()]).filter(|entry| known.insert(*entry)).collect();
     once.join(",")
 }
 
@@ -198,6 +199,11 @@ mod tests {
             ("LogSettings.AdvancedLoggingJSON", Value::Null, json!({})),
             ("LocalizationSettings.AvailableLocales", json!("de, fr,de"), json!("de,fr,en")),
             ("LocalizationSettings.AvailableLocales", json!(""), json!("")),
+            ("LocalizationSettings.AvailableLocales", json!("de,xx"), json!("")),
+            ("LocalizationSettings.AvailableLocales", json!("pt-BR,en"), json!("pt-BR,en")),
+            ("LocalizationSettings.DefaultServerLocale", json!("xx"), json!("en")),
+            ("LocalizationSettings.DefaultClientLocale", json!("EN"), json!("en")),
+            ("LocalizationSettings.DefaultClientLocale", json!("zh-TW"), json!("zh-TW")),
             (
                 "PluginSettings.MarketplaceURL",
                 json!("https://marketplace.integrations.mattermost.com"),

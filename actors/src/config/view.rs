@@ -50,6 +50,8 @@ pub struct View {
     pub cloud: CloudSettings,
     #[serde(rename = "ClientRequirements")]
     pub client_requirements: ClientRequirements,
+    #[serde(rename = "GuestAccountsSettings")]
+    pub guests: GuestAccountsSettings,
 }
 
 impl View {
@@ -288,6 +290,14 @@ pub struct PrivacySettings {
 #[expect(missing_docs, reason = "each field is the setting of that name")]
 pub struct LocalizationSettings {
     pub default_client_locale: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct GuestAccountsSettings {
+    pub enable: bool,
+    pub restrict_creation_to_domains: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

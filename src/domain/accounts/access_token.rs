@@ -17,6 +17,8 @@ use crate::store::AccessToken;
 /// The length of a session that an access token opened, in ms: 100 years, so in practice it never expires.
 const TOKEN_SESSION_MS: i64 = 100 * 365 * 24 * HOUR_MS;
 
+const MAX_DESCRIPTION_BYTES: usize = 255;
+
 /// Creates a token for `user`, if the settings allow it. Returns its text, which is not shown again.
 pub(crate) async fn add_access_token(
     accounts: &Accounts,
@@ -26,6 +28,9 @@ pub(crate) async fn add_access_token(
 ) -> Result<(AccessToken, Secret), AppError> {
     if !is_allowed(config, user) {
         return Err(AppError::new("app.user_access_token.disabled"));
+    }
+    if description.len() > MAX_DESCRIPTION_BYTES {
+        return Err(AppError::new("model.user_access_token.is_valid.description.app_error"));
     }
     let token = AccessToken { id: new_id(), user_id: user.id.clone(), description, is_active: true };
     let text = Secret::new(new_id());
@@ -88,7 +93,7 @@ pub(crate) async fn open_access_token(
 }
 
 fn is_allowed(config: &Config, user: &User) -> bool {
-    user.is_bot || config.view.service.enable_user_access_tokens
+    !user.is_remote() && (user.is_bot || config.view.service.enable_user_access_tokens)
 }
 
 fn session_of(access: AccessToken, user: User, token: &str, now: i64) -> Session {

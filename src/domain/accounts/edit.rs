@@ -52,7 +52,7 @@ fn changed(stored: &User, profile: Profile, is_admitted: bool) -> Result<User, A
         }
         user.email_verified = false;
     }
-    user.check()?;
+    user.check(stored)?;
     maps::check(stored, &user)?;
     Ok(user)
 }

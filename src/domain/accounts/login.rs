@@ -162,7 +162,10 @@ impl LoginAttempt<'_> {
         let fits = |text: &str| text.chars().count() <= MAX_EMAIL_CHARACTERS;
         if !self.credentials.id.is_empty() {
             let id = Some(self.credentials.id.as_str()).filter(|id| fits(id)).unwrap_or_default();
-            return db.user(id).await.or_fail(FAILED);
+            let found = db.user(id).await.or_fail(FAILED)?;
+            // Without a way to sign in, no form of a login opens a session.
+            let is_on = email.enable_sign_in_with_username || email.enable_sign_in_with_email;
+            return Ok(found.filter(|_| is_on));
         }
         let name = Some(self.name).filter(|name| fits(name)).unwrap_or_default();
         let mut found = None;
@@ -191,7 +194,7 @@ impl LoginAttempt<'_> {
         if user.has_role("system_guest") {
             return Err(AppError::new("api.user.login.guest_accounts.disabled.error"));
         }
-        if user.remote_id.as_deref().is_some_and(|remote| !remote.is_empty()) {
+        if user.is_remote() {
             return Err(AppError::new("api.user.login.remote_users.login.error"));
         }
         Ok(())
@@ -280,7 +283,7 @@ fn masked(refusal: AppError, config: &Config) -> AppError {
     let is_told = TOLD_APART.contains(&refusal.id.as_ref());
     let is_fault_of_ours = status_of(&refusal.id) >= 500;
     if is_told || is_fault_of_ours {
-        return refusal;
+        return refusal.confidential();
     }
     let email = &config.view.email;
     let id = match (email.enable_sign_in_with_username, email.enable_sign_in_with_email) {
@@ -288,5 +291,6 @@ fn masked(refusal: AppError, config: &Config) -> AppError {
         (false, true) => "api.user.login.invalid_credentials_email",
         (true, true) | (false, false) => "api.user.login.invalid_credentials_email_username",
     };
-    AppError::new(id).because(refusal)
+    // Confidential, because the cause tells if the account exists.
+    AppError::new(id).because(refusal).confidential()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::time_zone;
 use crate::base::user::User;
 use quarterdeck_actors::error::AppError;
 
@@ -20,7 +21,10 @@ const MAX_MAP_CHARACTERS: usize = 16 * 1024;
 /// The longest time zone as JSON, in characters; the size of Mattermost's column.
 const MAX_TIMEZONE_CHARACTERS: usize = 256;
 
-/// Refuses a map that is too large. An unchanged map is accepted, because it may be older than the limits.
+/// The members of the time zone settings that name a zone.
+const ZONES: [&str; 2] = ["automaticTimezone", "manualTimezone"];
+
+/// Refuses a map that is too large, and a time zone that does not exist. An unchanged map is accepted, because it may be older than the limits.
 pub(super) fn check(old: &User, new: &User) -> Result<(), AppError> {
     if new.props != old.props && !is_small(&new.props) {
         return Err(AppError::new("model.user.is_valid.props.app_error"));
@@ -31,6 +35,13 @@ pub(super) fn check(old: &User, new: &User) -> Result<(), AppError> {
     let timezone_characters = || serde_json::to_string(&new.timezone).map_or(usize::MAX, |json| json.chars().count());
     if new.timezone != old.timezone && timezone_characters() > MAX_TIMEZONE_CHARACTERS {
         return Err(AppError::new("model.user.is_valid.timezone_limit.app_error"));
+    }
+    let is_unknown = |name: &&str| {
+        let zone = new.timezone.get(*name).filter(|zone| !zone.is_empty());
+        zone.is_some_and(|zone| old.timezone.get(*name) != Some(zone) && !time_zone::exists(zone))
+    };
+    if ZONES.iter().any(is_unknown) {
+        return Err(AppError::invalid_body("timezone"));
     }
     Ok(())
 }
@@ -68,5 +79,20 @@ mod tests {
         assert_eq!(refused.id, "model.user.is_valid.props.app_error");
         let refused = check(&old, &User { timezone: map(1, 1, 300), ..old.clone() }).unwrap_err();
         assert_eq!(refused.id, "model.user.is_valid.timezone_limit.app_error");
+    }
+
+    #[test]
+    fn a_time_zone_exists_or_was_there_before() {
+        let zone = |name: &str, zone: &str| User {
+            timezone: BTreeMap::from([(name.to_owned(), zone.to_owned())]),
+            ..User::default()
+        };
+        for known in ["", "Europe/Kyiv", "Europe/Kiev", "UTC"] {
+            check(&User::default(), &zone("manualTimezone", known)).unwrap();
+        }
+        let unknown = zone("automaticTimezone", "Mars/Olympus");
+        let refused = check(&User::default(), &unknown).unwrap_err();
+        assert_eq!(refused.params, [("Name", "timezone".to_owned())]);
+        check(&unknown, &User { nickname: "x".to_owned(), ..unknown.clone() }).unwrap();
     }
 }

@@ -15,6 +15,7 @@ use quarterdeck_actors::license::LicenseHandle;
 use serde_json::Value;
 
 use super::{Accounts, Claim, maps};
+use crate::base::team::is_in_domains;
 use crate::base::user::{Profile, User};
 use crate::domain::actors::Actors;
 use crate::domain::caller::Caller;
@@ -62,7 +63,10 @@ pub(crate) async fn create(
     let mut entry = entry(accounts, config, signup).await?;
     let mut room = check_room(&accounts.db, &actors.license).await?;
     let mut user = checked(profile, password.expose(), signup, config)?;
-    user.password = accounts.passwords.hash(caller, &user.username, password).await?;
+    // An account of another login service has no password here. The empty hash matches none.
+    if user.auth_service.is_empty() {
+        user.password = accounts.passwords.hash(caller, &user.username, password).await?;
+    }
     let mut roles = accounts.db.add_user(&user, entry, room).await.map_err(refusal)?;
     for _ in 1..MAX_ATTEMPTS {
         if roles.is_none() {
@@ -131,16 +135,27 @@ fn checked(profile: Profile, password: &str, signup: Signup<'_>, config: &Config
     if !is_domain_allowed(&user.email, config) {
         return Err(AppError::new("api.user.create_user.accepted_domain.app_error"));
     }
-    check_policy(password, &config.view.password)?;
-    user.check()?;
+    let is_elsewhere = !user.auth_service.is_empty();
+    if !is_elsewhere {
+        check_policy(password, &config.view.password)?;
+    }
+    user.check(&User::default())?;
+    let has_data = user.auth_data.as_deref().is_some_and(|data| !data.is_empty());
+    if has_data && !password.is_empty() {
+        return Err(AppError::new("model.user.is_valid.auth_data_pwd.app_error"));
+    }
     maps::check(&User::default(), &user)?;
     Ok(user)
 }
 
 fn proposed(profile: Profile, signup: Signup<'_>) -> User {
     let now = wall_ms();
-    let is_verified = !matches!(signup, Signup::Open(_)) && profile.email_verified == Some(true);
+    let is_trusted = !matches!(signup, Signup::Open(_));
+    let is_verified = is_trusted && profile.email_verified == Some(true);
+    let given = |text: &Option<String>| text.clone().filter(|text| is_trusted && !text.is_empty());
     let mut user = User {
+        auth_service: given(&profile.auth_service).unwrap_or_default(),
+        auth_data: given(&profile.auth_data),
         id: new_id(),
         create_at: now,
         update_at: now,
@@ -185,10 +200,7 @@ async fn check_room(db: &Db, license: &LicenseHandle) -> Result<AccountLimit, Ap
 
 /// Returns true if the settings allow accounts with an email address of this domain.
 pub(super) fn is_domain_allowed(email: &str, config: &Config) -> bool {
-    let allowed = config.view.team.restrict_creation_to_domains.replace(['@', ','], " ").to_lowercase();
-    let mut domains = allowed.split_whitespace().peekable();
-    let is_free = domains.peek().is_none();
-    is_free || domains.any(|domain| email.ends_with(&format!("@{domain}")))
+    is_in_domains(email, &config.view.team.restrict_creation_to_domains)
 }
 
 /// Maps a failed insert or update of an account to the error for the client.
@@ -197,6 +209,8 @@ pub(super) fn refusal(error: StoreError) -> AppError {
         "app.user.save.email_exists.app_error"
     } else if error.is_duplicate_of("username") {
         "app.user.save.username_exists.app_error"
+    } else if error.is_duplicate_of("authdata") {
+        "app.user.save.existing.app_error"
     } else {
         "app.user.save.app_error"
     };

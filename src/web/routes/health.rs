@@ -13,6 +13,7 @@ use quarterdeck_actors::health::Outcome;
 use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::probe::stores::SettingsState;
 
+use crate::base::time_zone;
 use crate::domain::session::Session;
 use crate::outbound::push;
 use crate::web::answer::{Answer, JSON, Json};
@@ -20,8 +21,6 @@ use crate::web::prepared::{Health, Ping};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
-
-const ZONES: &str = include_str!("health/timezones.txt");
 
 pub(super) const PING: Operation = Description::new(Tag::System, "GetPing", "Tells if the server is healthy.")
     .details(
@@ -121,7 +120,7 @@ pub(super) const TIMEZONES: Operation =
 
 /// `GET /system/timezones`: lists the time zones that a client may offer.
 pub(super) async fn timezones(_: Session) -> Answer<Vec<&'static str>> {
-    Ok(Json(ZONES.lines().collect()))
+    Ok(Json(time_zone::names().collect()))
 }
 
 pub(super) const LIVE: Operation = Description::new(Tag::System, "GetLiveness", "Tells if the process responds.")

@@ -100,7 +100,7 @@ async fn enter(
     audit.reserve(&app.trail.audit, Caller::Anonymous).await?;
     let letters = repeat_with(new_id).flat_map(String::into_bytes).filter(u8::is_ascii_lowercase).take(LETTERS);
     let name = format!("zz{}", letters.map(char::from).collect::<String>());
-    let team = found((&app.db, &app.actors.hub), Proposal::open(name, team), None).await?;
+    let team = found((&app.db, &app.actors.hub), config, Proposal::open(name, team), None).await?;
     let profile = Profile {
         email: Some(format!("success+{}@simulator.amazonses.com", new_id())),
         nickname: Some(user),
@@ -110,7 +110,7 @@ async fn enter(
     };
     let user = accounts::create((&app.accounts, &app.actors), config, profile, signup, &request.caller()).await?;
     app.prepared.note_account(&app.actors.config);
-    join((&app.db, &app.actors.hub), &team, &user, config.view.team.max_users_per_team).await?;
+    join((&app.db, &app.actors.hub), config, &team, &user).await?;
     let credentials = Credentials {
         id: user.id.clone(),
         login_id: String::new(),

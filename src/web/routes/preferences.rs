@@ -73,6 +73,7 @@ pub(super) async fn save(
 ) -> Result<Done, AppError> {
     let user_id = user_in_path(&request, &session, &app).await?;
     let preferences = own(&user_id, body, "api.preference.update_preferences.set.app_error").await?;
+    let preferences: Vec<Preference> = preferences.into_iter().map(Preference::mended).collect();
     preferences.iter().try_for_each(Preference::check)?;
     let is_saved = app.db.save_preferences(&user_id, &preferences).await;
     if !is_saved.or_fail("app.preference.save.updating.app_error")? {

@@ -62,7 +62,9 @@ pub(super) const LIST_NAMED: Operation =
 
 /// `POST /roles/names`: returns the roles with those names. Blank and unknown names are left out.
 pub(super) async fn list_named(_: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Role>> {
-    let mut names: Vec<String> = body.list("rolenames").await?;
+    let mut names: Vec<String> = body.unnamed_list().await?;
+    names.sort();
+    names.dedup();
     if names.is_empty() {
         return Err(AppError::invalid_body("rolenames"));
     }
@@ -70,8 +72,10 @@ pub(super) async fn list_named(_: Session, app: Data<AppState>, body: Body) -> A
         return Err(AppError::new("api.roles.get_multiple_by_name_too_many.request_error")
             .with("MaxNames", MAX_NAMES.to_string()));
     }
-    names.sort();
-    names.dedup();
+    names.retain(|name| !name.trim().is_empty());
+    if names.iter().any(|name| !is_role_name(name)) {
+        return Err(AppError::invalid_body("rolename"));
+    }
     Ok(Json(names.iter().filter_map(|name| app.accounts.roles.named(name)).cloned().collect()))
 }
 

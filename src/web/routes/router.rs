@@ -14,6 +14,9 @@ pub(crate) const PING_PATH: &str = "/api/v4/system/ping";
 /// The header in which the test of a `SiteURL` names the path that it tests.
 pub(crate) const TESTED_PATH: &str = "x-quarterdeck-site-path";
 
+/// The paths whose only parameter takes the rest of the path, because an e-mail address can have slashes.
+const OPEN_ENDED: [&str; 1] = ["/api/v4/users/email/{email}"];
+
 /// The path of the front page.
 const FRONT_PATH: &str = "/";
 
@@ -33,7 +36,9 @@ impl Router {
         }
         let mut paths = matchit::Router::new();
         for (path, verbs) in by_path {
-            paths.insert(path, verbs)?;
+            let is_open_ended = OPEN_ENDED.contains(&path);
+            let pattern = if is_open_ended { path.replace("/{", "/{*") } else { path.to_owned() };
+            paths.insert(pattern, verbs)?;
         }
         Ok(Self { paths, table, site_path })
     }

@@ -56,7 +56,7 @@ pub(super) const LIST: Operation =
 
 /// `POST /users/status/ids`: returns the statuses of several users; `offline` for a user without one.
 pub(super) async fn list(_: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Status>> {
-    let mut user_ids: Vec<String> = body.list("user_ids").await?;
+    let mut user_ids: Vec<String> = body.unnamed_list().await?;
     let are_ids = !user_ids.is_empty() && user_ids.iter().all(|id| is_id(id));
     if !are_ids {
         return Err(AppError::invalid_body("user_ids"));

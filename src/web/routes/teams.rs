@@ -28,6 +28,7 @@ pub(super) const CREATE: Operation =
 
 /// `POST /teams`: creates a team. The caller becomes its administrator; on the local socket the team has no members.
 pub(super) async fn create(
+    request: Request,
     session: Session,
     app: Data<AppState>,
     audit: Audit,
@@ -38,7 +39,7 @@ pub(super) async fn create(
         return Err(AppError::new("api.team.is_team_creation_allowed.disabled.app_error"));
     }
     let founder = if session.is_local() { None } else { Some(accounts::known(&app.db, session.user_id()).await?) };
-    let team = found((&app.db, &app.actors.hub), proposal, founder.as_ref()).await?;
+    let team = found((&app.db, &app.actors.hub), request.config(), proposal, founder.as_ref()).await?;
     audit.made(json!({ "id": team.id, "name": team.name }));
     Ok(Created(team))
 }
@@ -114,7 +115,7 @@ pub(super) const SHOW_NAMED: Operation =
 /// `GET /teams/name/{team_name}`: returns a team by its name.
 pub(super) async fn show_named(request: Request, session: Session, app: Data<AppState>) -> Answer<Team> {
     let name = team_name(&request)?;
-    let team = app.db.team_named(name).await.or_fail("app.team.get_by_name.app_error")?;
+    let team = app.db.team_named(&name).await.or_fail("app.team.get_by_name.app_error")?;
     let team = team.ok_or_else(|| AppError::new("app.team.get_by_name.missing.app_error"))?;
     shown(&app, &session, team).await
 }
@@ -138,7 +139,7 @@ pub(super) const EXISTS: Operation = Description::new(
 /// `GET /teams/name/{team_name}/exists`: returns true if a team with that name exists and the caller may know of it.
 pub(super) async fn exists(request: Request, session: Session, app: Data<AppState>) -> Answer<Existence> {
     let name = team_name(&request)?;
-    let team = app.db.team_named(name).await.or_fail("app.team.get_by_name.app_error")?;
+    let team = app.db.team_named(&name).await.or_fail("app.team.get_by_name.app_error")?;
     let Some(team) = team else { return Ok(Json(Existence { exists: false })) };
     let permission = if team.allow_open_invite { "list_public_teams" } else { "list_private_teams" };
     let exists = session.may(permission) || team_access(&app.accounts, &session, &team.id).await?.is_member();
@@ -283,7 +284,7 @@ pub(super) async fn add_member(
         team_access.require(if team.allow_open_invite { "join_public_teams" } else { "join_private_teams" })?;
     }
     let user = accounts::known(&app.db, &newcomer.user_id).await?;
-    let member = join((&app.db, &app.actors.hub), &team, &user, request.config().view.team.max_users_per_team).await?;
+    let member = join((&app.db, &app.actors.hub), request.config(), &team, &user).await?;
     Ok(Created(member.into()))
 }
 
@@ -307,8 +308,10 @@ async fn seen_by(app: &AppState, session: &Session, teams: Vec<Team>) -> Result<
         .collect())
 }
 
-fn team_name(request: &Request) -> Result<&str, AppError> {
-    Some(request.path("team_name")).filter(|name| is_team_name(name)).ok_or_else(|| AppError::invalid_url("team_name"))
+/// Returns the team name in the path, in small letters.
+fn team_name(request: &Request) -> Result<String, AppError> {
+    let name = Some(request.path("team_name").to_lowercase()).filter(|name| is_team_name(name));
+    name.ok_or_else(|| AppError::invalid_url("team_name"))
 }
 
 /// Returns the team with that id. Fails if it does not exist.

@@ -16,8 +16,6 @@ use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
-const MAX_DESCRIPTION_CHARACTERS: usize = 255;
-
 /// The members of the body that create a token. Other members are ignored.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AccessTokenDraft)]
@@ -94,10 +92,12 @@ pub(super) async fn create(
 ) -> Answer<Shown> {
     let user_id = request.user_id(&session)?;
     let user = accounts::known(&app.db, &user_id).await?;
+    if user.is_remote() {
+        return Err(session.refusal("create_user_access_token"));
+    }
     session.refuse_oauth("create_user_access_token")?;
     let draft: Draft = body.object("user_access_token").await?;
-    let has_description = (1..=MAX_DESCRIPTION_CHARACTERS).contains(&draft.description.len());
-    if !has_description {
+    if draft.description.is_empty() {
         return Err(AppError::invalid_body("description"));
     }
     session.require("create_user_access_token")?;

@@ -59,10 +59,15 @@ async fn others_are_edited_by_administrators_only_and_must_exist() {
 async fn a_new_address_of_ones_own_takes_the_password_and_is_not_verified() {
     let (_server, admin, bert) = server_with_bert("").await;
     admin.post(&format!("/users/{}/email/verify/member", bert.user_id), json!({})).await.expect(200);
-    for password in [json!(null), json!(""), json!("wrong")] {
+    let invalid = "api.context.invalid_body_param.app_error";
+    for (password, of_patch) in [
+        (json!(null), (400, invalid)),
+        (json!(""), (400, invalid)),
+        (json!("wrong"), (401, "api.user.check_user_password.invalid.app_error")),
+    ] {
         let body = json!({ "id": bert.user_id, "username": "bert", "email": "b@chat.example", "password": password });
-        for path in ["/users/me", "/users/me/patch"] {
-            bert.put(path, body.clone()).await.expect_refusal(400, "api.context.invalid_body_param.app_error");
+        for (path, (status, id)) in [("/users/me", (400, invalid)), ("/users/me/patch", of_patch)] {
+            bert.put(path, body.clone()).await.expect_refusal(status, id);
         }
     }
     assert_eq!(bert.get("/users/me").await.expect(200)["failed_attempts"], 2);

@@ -112,7 +112,17 @@ async fn a_new_password_and_an_administrator_unlock_an_account() {
     refusal.expect_refusal(401, "api.context.session_expired.app_error");
     let bert = server.login("bert").await;
     let refusal = bert.post("/users/me/reset_failed_attempts", json!({})).await;
-    refusal.expect_refusal(403, "api.context.permissions.app_error");
+    refusal.expect_refusal(403, "api.user.reset_password_failed_attempts.permissions.app_error");
+    for (service, id) in [("ldap", None), ("saml", Some("ldap_and_email_only"))] {
+        server.execute(&format!("UPDATE users SET authservice = '{service}' WHERE id = '{}'", bert.user_id)).await;
+        let reply = admin.post(&format!("/users/{}/reset_failed_attempts", bert.user_id), json!({})).await;
+        match id {
+            None => reply.expect_ok(),
+            Some(id) => {
+                reply.expect_refusal(400, &format!("api.user.reset_password_failed_attempts.{id}.app_error"));
+            }
+        }
+    }
     let unknown = admin.post("/users/yyyyyyyyyyyyyyyyyyyyyyyyyy/reset_failed_attempts", json!({})).await;
     unknown.expect_refusal(404, "app.user.missing_account.const");
 }

@@ -113,11 +113,10 @@ pub(crate) async fn add(
         return Err(AppError::invalid_body("user_id"));
     }
     team_access(&app.accounts, &session, team_id).await?.require("add_user_to_team")?;
-    let max = request.config().view.team.max_users_per_team;
     let (mut added, mut seen) = (Vec::new(), HashSet::new());
     for newcomer in newcomers.iter().filter(|newcomer| seen.insert(newcomer.user_id.as_str())) {
         let joined = match accounts::known(&app.db, &newcomer.user_id).await {
-            Ok(user) => join((&app.db, &app.actors.hub), &team, &user, max).await.map(MemberView::from),
+            Ok(user) => join((&app.db, &app.actors.hub), request.config(), &team, &user).await.map(MemberView::from),
             Err(refusal) => Err(refusal),
         };
         added.push((newcomer.user_id.as_str(), joined));

@@ -55,6 +55,7 @@ pub(crate) async fn replace(
     check_may_switch(&session, is_leaving, request.config())?;
     let user = known(&app.db, &id).await?;
     protect_admin(&session, &user)?;
+    check_may_change(&user, is_active, request.config())?;
     switch(&app, request.config(), &audit, user, is_active).await?;
     Ok(Done)
 }
@@ -101,6 +102,19 @@ fn check_may_switch(session: &Session, is_leaving: bool, config: &Config) -> Res
     }
     if is_leaving && !config.view.team.enable_user_deactivation {
         return Err(AppError::new("api.user.update_active.not_enable.app_error"));
+    }
+    Ok(())
+}
+
+/// Refuses to activate a guest while guests are off, and to switch an account that LDAP manages.
+fn check_may_change(user: &User, is_active: bool, config: &Config) -> Result<(), AppError> {
+    if is_active && user.has_role("system_guest") && !config.view.guests.enable {
+        let id = "api.user.update_active.cannot_enable_guest_when_guest_feature_is_disabled.app_error";
+        return Err(AppError::new(id));
+    }
+    if user.auth_service == "ldap" {
+        let id = "api.user.update_active.cannot_modify_status_when_user_is_managed_by_ldap.app_error";
+        return Err(AppError::new(id));
     }
     Ok(())
 }

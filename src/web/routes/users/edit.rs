@@ -9,13 +9,14 @@ use crate::base::user::view::UserView;
 use crate::base::user::{Profile, User};
 use crate::domain::accounts::{self, known, protect_admin, require_editor};
 use crate::domain::audit::Audit;
-use crate::domain::passwords::is_full;
 use crate::domain::session::Session;
 use crate::store::Changed;
 use crate::web::answer::{Json, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 use crate::web::state::AppState;
+
+const WRONG_PASSWORD: &str = "api.user.check_user_password.invalid.app_error";
 
 /// The number of attempts to store a change while other changes of the same account are stored in between.
 const MAX_TRIES: usize = 8;
@@ -27,7 +28,7 @@ pub(crate) const REPLACE: Operation = Description::new(
 )
 .body(Type::of::<Profile>(), "The profile.")
 .responses(&[Response::json(200, Type::of::<UserView<'_>>(), "The changed account.")])
-.refusals(&[400, 403, 404, 500])
+.refusals(&[400, 401, 403, 404, 500])
 .handled_by(handler!(replace));
 
 /// `PUT /users/{user_id}`: replaces the profile. A text that is absent from the body becomes empty.
@@ -44,14 +45,21 @@ pub(crate) async fn replace(
         return Err(AppError::invalid_body("user_id"));
     }
     require_editor(&session, &id)?;
-    change(&request, &session, &app, &audit, (&id, profile.in_full())).await
+    let changed = change(&request, &session, &app, &audit, (&id, profile.in_full())).await;
+    // Only the change of some members says what is wrong with the password.
+    changed.map_err(|refusal| match refusal.id.as_ref() {
+        WRONG_PASSWORD | "api.user.check_user_login_attempts.too_many.app_error" => {
+            AppError::invalid_body("password").because(refusal)
+        }
+        _ => refusal,
+    })
 }
 
 pub(crate) const PATCH: Operation =
     Description::new(Tag::Accounts, "PatchUser", "Changes the parts of the profile that the body names.")
         .body(Type::of::<Profile>(), "The changes.")
         .responses(&[Response::json(200, Type::of::<UserView<'_>>(), "The changed account.")])
-        .refusals(&[400, 403, 404, 500])
+        .refusals(&[400, 401, 403, 404, 500])
         .handled_by(handler!(patch));
 
 /// `PUT /users/{user_id}/patch`: changes the members that the body names.
@@ -112,9 +120,5 @@ async fn confirm_address(
     }
     let password = profile.password.clone().filter(|password| !password.is_empty());
     let password = password.ok_or_else(|| AppError::invalid_body("password"))?;
-    let confirmed =
-        accounts::confirm_password(&app.accounts, request.config(), &user.id, password, &request.caller()).await;
-    confirmed
-        .map(Some)
-        .map_err(|cause| if is_full(&cause) { cause } else { AppError::invalid_body("password").because(cause) })
+    accounts::confirm_password(&app.accounts, request.config(), &user.id, password, &request.caller()).await.map(Some)
 }

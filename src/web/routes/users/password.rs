@@ -99,9 +99,14 @@ pub(crate) async fn reset_failed_attempts(
     audit: Audit,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
-    session.require("sysconsole_write_user_management_users")?;
+    if !session.may("sysconsole_write_user_management_users") {
+        return Err(AppError::new("api.user.reset_password_failed_attempts.permissions.app_error"));
+    }
     let user = known(&app.db, &id).await?;
     protect_admin(&session, &user)?;
+    if !["", "ldap"].contains(&user.auth_service.as_str()) {
+        return Err(AppError::new("api.user.reset_password_failed_attempts.ldap_and_email_only.app_error"));
+    }
     app.db.reset_attempts(&id).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
     audit.changed(&json!({ "failed_attempts": user.failed_attempts }), &json!({ "failed_attempts": 0 }));
     Ok(Done)
