@@ -15,6 +15,9 @@ mod search;
 mod service;
 mod sign_in;
 
+/// The number of rules that refuse a load, as every version of the program did.
+const REFUSING_RULES: usize = 170;
+
 /// Asserts that `is_right` accepts the texts in `right` and refuses those in `wrong`.
 pub(super) fn assert_form(is_right: fn(&str) -> bool, right: &[&str], wrong: &[&str]) {
     for text in right {
@@ -93,6 +96,22 @@ fn several_failures_come_in_the_order_of_the_contract() {
         "model.config.is_valid.content_flagging.reasons_not_set.app_error",
     ];
     assert_eq!(ids, expected);
+}
+
+/// A rule that refuses a load keeps installations from starting. The number of such rules never grows: a new rule says
+/// with `at_load` what a load does with a stored value that an earlier version took.
+#[test]
+fn no_new_rule_refuses_a_load() {
+    let rules: Vec<&Rule> = ORDER.iter().copied().flatten().flat_map(leaves).collect();
+    let refusing = |rule: &&&Rule| matches!(rule, Rule::Plain { at_load: AtLoad::Refused, .. });
+    assert_eq!(rules.iter().filter(refusing).count(), REFUSING_RULES);
+}
+
+fn leaves(rule: &'static Rule) -> Vec<&'static Rule> {
+    match rule {
+        Rule::Plain { .. } => vec![rule],
+        Rule::When(_, rules) => rules.iter().flat_map(leaves).collect(),
+    }
 }
 
 #[test]
