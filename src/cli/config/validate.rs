@@ -11,7 +11,7 @@ use quarterdeck_actors::secret::Secret;
 use serde_json::json;
 
 use super::backend::ConfigBackend;
-use super::paths::{Misfit, lines, misfits};
+use super::paths::{Misfit, doubled_misfits, lines, misfits};
 use super::remark::say_json;
 use crate::base::error_text::findings;
 use crate::cli::output::{remark, say};
@@ -68,7 +68,8 @@ fn validate(settings: &Settings, document: Document, json: bool) -> Result<(), S
     let stored = Stored::new(new_id(), document);
     let (unknown, wrong) = misfits(&stored.document);
     if !json {
-        unknown.iter().for_each(remark);
+        let doubled = doubled_misfits(stored.dropped().to_vec());
+        unknown.iter().chain(&doubled).for_each(remark);
     }
     if !wrong.is_empty() {
         return end(&wrong, json);
@@ -76,7 +77,7 @@ fn validate(settings: &Settings, document: Document, json: bool) -> Result<(), S
     let config = Config::compose(Some(stored), settings.config.overrides.clone());
     let config = config.map_err(|cause| cause.to_string())?;
     if !json {
-        config.notices().iter().for_each(remark);
+        config.remedies.iter().for_each(remark);
     }
     let around = decision_context(&Secret::new(new_id()));
     let failures = check(&config, &around).err().map(|refusal| findings(&refusal)).unwrap_or_default();
