@@ -23,6 +23,7 @@ mod database_file;
 mod database_late;
 mod database_lost;
 mod database_room;
+mod ephemeral;
 mod few_files;
 mod frozen;
 mod hostile_bodies;

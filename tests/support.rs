@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod config_place;
 pub mod configuration;
 pub mod database;
+pub mod ephemeral;
 pub mod home;
 pub mod license;
 pub mod needs;

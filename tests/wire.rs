@@ -19,6 +19,7 @@ mod command_line_support_packet;
 mod command_line_support_packet_broken;
 mod connections;
 mod database_tls;
+mod ephemeral;
 mod first_account;
 mod health;
 mod limits;

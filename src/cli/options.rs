@@ -20,7 +20,12 @@ pub(super) struct Common {
 impl Common {
     /// Reads the settings from the file that the options name, and from the environment.
     pub(super) fn settings(&self) -> Result<(Settings, Sources), SettingsError> {
-        let sources = Sources::new(self.config.clone()).with_new_database(self.new);
+        let sources = self.sources();
         Ok((sources.load()?, sources))
+    }
+
+    /// Returns the file that the options name, and the environment.
+    pub(super) fn sources(&self) -> Sources {
+        Sources::new(self.config.clone()).with_new_database(self.new)
     }
 }

@@ -58,7 +58,8 @@ Exit code: 0 on success, 1 on failure (the reason is on standard error), 2 for a
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Starts the server; the default without a subcommand
-    Serve,
+    #[command(after_help = serve::AFTER_HELP)]
+    Serve(serve::Serve),
     /// Shows the settings in use and tests if the server could start; changes nothing
     #[command(after_help = check::AFTER_HELP)]
     Check,
@@ -94,8 +95,10 @@ impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> ExitCode {
         install_provider();
-        let code = match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::run(&self.common),
+        // The folder of an ephemeral server, which is removed when this function has closed the database in it.
+        let mut folder = None;
+        let code = match self.command.unwrap_or_else(|| Command::Serve(serve::Serve::default())) {
+            Command::Serve(options) => serve::run(&self.common, &options, &mut folder),
             Command::Audit(command) => audit::run(&self.common, &command),
             Command::Backup(command) => backup::run(&self.common, &command),
             Command::Check => check::run(&self.common),

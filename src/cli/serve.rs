@@ -1,7 +1,9 @@
 //! `quarterdeck serve`: starts the server, waits for a signal and stops; or executes the program that an upgrade
 //! installed.
 
+mod ephemeral;
 mod hint;
+mod owner;
 mod signals;
 
 use quarterdeck_actors::task;
@@ -11,10 +13,14 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use actix_web::rt::SystemRunner;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use clap::Args;
+use rustix::process::{Pid, Resource, Rlimit, getppid, getrlimit, setrlimit};
 use tracing::{error, info, warn};
 
+pub(super) use self::ephemeral::Folder;
+use self::ephemeral::Plan;
 use self::hint::Hint;
+use self::owner::Owner;
 use self::signals::{Signals, Unused};
 use super::options::Common;
 use super::output::{failure, say};
@@ -24,23 +30,65 @@ use crate::server::steps::{Attempts, examine};
 use crate::settings::{Settings, Sources};
 use crate::telemetry::logging;
 
+/// The maximum of `--users`.
+const MAX_USERS: i64 = 10_000;
+
+pub(super) const AFTER_HELP: &str = "\
+With --ephemeral the server is ready for the tests of a client: it listens on a free loopback port, keeps its data in a
+folder of its own that it removes at the end, and prints one line of JSON on standard output when it is ready:
+  url, websocket, admin (id, username, email, password), token (a session of the admin), password (of all accounts),
+  users (id and username of each), socket (the local socket) and pid
+It stops when its parent process ends. Settings that name data of another server have no effect; each one is named on
+standard error.";
+
+#[derive(Debug, Default, Args)]
+pub(super) struct Serve {
+    /// Starts a server for tests, with an administrator, that keeps nothing and ends with its parent process
+    #[arg(long)]
+    ephemeral: bool,
+    /// The number of accounts beside the administrator, named user-1, user-2, ...
+    #[arg(long, value_name = "N", requires = "ephemeral", value_parser = clap::value_parser!(u16).range(0..=MAX_USERS))]
+    users: Option<u16>,
+    /// Ends the server when its standard input ends, instead of with its parent process
+    #[arg(long, requires = "ephemeral")]
+    until_stdin_ends: bool,
+}
+
 /// The step after the server has ended.
 enum Next {
     Exit(ExitCode),
     Restart,
 }
 
-pub(super) fn run(common: &Common) -> ExitCode {
+/// Runs the server. The folder of an ephemeral one is put into `folder`, so that the caller removes it after the database
+/// in it is closed.
+pub(super) fn run(common: &Common, options: &Serve, folder: &mut Option<Folder>) -> ExitCode {
+    let parent = getppid();
     let system = actix_web::rt::System::new();
-    let Ok(signals) = system.block_on(async { Signals::receive() }) else {
+    let Ok((mut signals, unused)) = system.block_on(async { Signals::receive() }) else {
         return failure("signals cannot be received");
     };
     // The path is read now. Once an upgrade has replaced the file, the system no longer returns its name.
     let program = std::env::current_exe();
-    let (settings, sources) = match common.settings() {
-        Ok(read) => read,
+    let mut sources = common.sources();
+    if options.ephemeral {
+        let prepared = system.block_on(async { owner(parent, options) });
+        let prepared = prepared.and_then(|owner| Ok((owner, ephemeral::prepare(sources)?)));
+        match prepared {
+            Ok((owner, (made, replaced))) => {
+                signals.end_with(owner);
+                *folder = Some(made);
+                sources = replaced;
+            }
+            Err(cause) => return failure(format_args!("an ephemeral server cannot start: {cause}")),
+        }
+    }
+    let settings = match sources.load() {
+        Ok(settings) => settings,
         Err(refusal) => return failure(refusal),
     };
+    ephemeral::tell_replaced(&settings);
+    let plan = options.ephemeral.then(|| Plan::new(options.users.unwrap_or_default().into(), &settings));
     let log_settings = settings.config.view.log.clone();
     let logs = match logging::start(&log_settings) {
         Ok(logs) => logs,
@@ -49,7 +97,7 @@ pub(super) fn run(common: &Common) -> ExitCode {
     };
     settings.report();
     raise_file_limit();
-    let next = system.block_on(serve(settings, sources, &logs, signals));
+    let next = system.block_on(serve((settings, sources), plan, &logs, (signals, unused)));
     logs.flush();
     match next {
         Next::Exit(code) => code,
@@ -98,9 +146,14 @@ fn raise_file_limit() {
     }
 }
 
+/// Returns the process or the input with which an ephemeral server ends.
+fn owner(parent: Option<Pid>, options: &Serve) -> io::Result<Owner> {
+    if options.until_stdin_ends { Owner::input() } else { Ok(Owner::Parent(parent)) }
+}
+
 async fn serve(
-    settings: Settings,
-    sources: Sources,
+    (settings, sources): (Settings, Sources),
+    plan: Option<Plan>,
     logs: &logging::Logs,
     (mut signals, unused): (Signals, Unused),
 ) -> Next {
@@ -118,7 +171,15 @@ async fn serve(
         }
     };
     logs.follow(server.config().follow());
-    greet(&server, &named);
+    match plan {
+        Some(plan) => {
+            if let Err(cause) = plan.carry_out(&server).await {
+                return Next::Exit(given_up(server, &cause).await);
+            }
+            ephemeral::remove_abandoned();
+        }
+        None => greet(&server, &named),
+    }
     if let Some(file) = unnamed {
         say(file.notice());
         warn!("{}", file.notice());
@@ -141,6 +202,14 @@ async fn serve(
         }
         Err(cause) => Next::Exit(failure(cause)),
     }
+}
+
+/// Stops a server that no client can use.
+async fn given_up(server: Server, cause: &str) -> ExitCode {
+    error!(cause, "the server stops, because its accounts could not be created or announced");
+    // The first cause is the one that is printed.
+    let _ = server.stop_sooner_on(std::future::ready(())).await;
+    failure(cause)
 }
 
 /// Reads `config.toml` and the environment again.

@@ -13,6 +13,7 @@ mod first;
 mod login;
 mod maps;
 mod mfa;
+mod seed;
 mod seen;
 mod signup;
 
@@ -32,6 +33,7 @@ pub(crate) use device::{Device, attach, check_device_id, enable_notifications};
 pub(crate) use edit::{confirm_password, update};
 pub(crate) use first::{Claim, FirstAccount, SETUP_CODE, WhyOffline};
 pub(crate) use login::{Credentials, login};
+pub(crate) use seed::{Seed, Seeded, seed, suitable_password};
 pub(crate) use signup::{MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS, Signup, create, create_offline, entry};
 
 /// The parts that decide about accounts and their sessions.

@@ -13,8 +13,8 @@ use quarterdeck_actors::secret::Secret;
 
 use crate::domain::caller::Caller;
 use crate::settings::options::Options;
-pub(crate) use hash::PasswordMatch;
 use hash::hashes_of;
+pub(crate) use hash::{PasswordMatch, hash_of_random};
 use queue::Queue;
 pub(crate) use queue::{Permit, Turn, is_full};
 use schedule::Limits;

@@ -15,6 +15,7 @@ mod located;
 mod mending;
 mod metrics;
 mod read_delays;
+mod seeding;
 pub(crate) mod starting_config;
 pub(crate) mod steps;
 mod stop;

@@ -123,6 +123,12 @@ fn given(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
+/// Returns the path of an option that is named in any letter case.
+pub(super) fn path_of(name: &str) -> String {
+    let row = TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name));
+    format!("{SECTION}.{}", row.map_or(name, |row| row.name))
+}
+
 /// The values of all options.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -8,6 +8,7 @@ mod database;
 pub(crate) mod descriptors;
 pub(crate) mod options;
 mod refusal;
+mod replacements;
 mod unnamed;
 mod values;
 
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::document::Document;
@@ -33,6 +35,7 @@ pub(crate) use database::{DATA_SOURCE, is_shipped};
 use options::Options;
 use quarterdeck_actors::nearest::nearest;
 pub use refusal::SettingsError;
+pub(crate) use replacements::Replacements;
 pub(crate) use unnamed::quoted;
 use values::{check, from_text, kind_of, to_json};
 
@@ -66,6 +69,8 @@ pub struct Settings {
     pub options: Options,
     /// A notice for each unknown name, with the most similar known name.
     pub unknown: Vec<String>,
+    /// A notice for each given value that a replacement took the place of, with the origin of the value.
+    pub(crate) replaced: Vec<String>,
     /// The folder of the settings file, if there is one.
     pub folder: Option<PathBuf>,
 }
@@ -79,13 +84,14 @@ pub struct Sources {
     working_folder: Option<PathBuf>,
     /// True if the operator wants a new, empty database although such a file exists.
     is_new: bool,
+    replacements: Option<Arc<Replacements>>,
 }
 
 impl Sources {
     /// Returns the named file, or `config.toml` in the working folder if it exists, and the environment of the process.
     pub fn new(file: Option<PathBuf>) -> Self {
         let file = file.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()));
-        Self { file, environment: None, working_folder: Some(PathBuf::new()), is_new: false }
+        Self { file, environment: None, working_folder: Some(PathBuf::new()), is_new: false, replacements: None }
     }
 
     /// Returns these sources with the operator's choice about a new, empty database (`--new`).
@@ -100,7 +106,7 @@ impl Sources {
 
     /// Returns a file and an environment that are independent of the process, for several servers in one process.
     pub fn isolated(file: Option<PathBuf>, environment: Vec<(String, String)>) -> Self {
-        Self { file, environment: Some(environment), working_folder: None, is_new: false }
+        Self { file, environment: Some(environment), working_folder: None, is_new: false, replacements: None }
     }
 
     /// Returns the path of the settings file.
@@ -115,7 +121,7 @@ impl Sources {
 
     /// Returns the store of the configuration that the environment names; `None` for the database.
     pub fn store_name(&self) -> Option<String> {
-        self.variable(STORE)
+        self.variable(STORE).filter(|_| self.replacements.is_none())
     }
 
     /// Returns the signed text of the licence in the environment.
@@ -161,6 +167,7 @@ impl Sources {
             Ok(defaults) => reading.custom_defaults = defaults,
             Err(refusal) => reading.errors.push(refusal),
         }
+        self.replace_in(&mut reading);
         if let Err(refusal) = reading.settle_database(self.store_name().as_deref()) {
             reading.errors.push(refusal);
         }
@@ -200,6 +207,9 @@ struct Reading {
     overrides: Overrides,
     options: Options,
     unknown: Vec<String>,
+    /// The paths that were given, each with its origin, in the order in which they were read.
+    given: Vec<(String, String)>,
+    replaced: Vec<String>,
     custom_defaults: Document,
     /// The errors in the order in which they were found. All of them are reported at once.
     errors: Vec<SettingsError>,
@@ -245,7 +255,7 @@ impl Reading {
         for (key, value) in in_order(section) {
             let place = source.place(key.span().start);
             match self.options.take(key.get_ref(), &to_json(value)) {
-                Some(Ok(())) => {}
+                Some(Ok(())) => self.given.push((options::path_of(key.get_ref()), place)),
                 Some(Err(problem)) => self.errors.push(SettingsError::Unusable(format!("{place}: {problem}"))),
                 None => {
                     let known: Vec<String> = Options::names().collect();
@@ -296,13 +306,17 @@ impl Reading {
         let section = options::SECTION.to_uppercase();
         let name = variable.strip_prefix(PREFIX)?.strip_prefix(section.as_str())?.strip_prefix('_')?;
         let taken = self.options.take(name, &Value::from(text))?;
+        self.given.push((options::path_of(name), format!("{VARIABLE}{variable}")));
         Some(taken.map_err(|problem| SettingsError::Unusable(format!("{VARIABLE}{variable}: {problem}"))))
     }
 
     fn pin(&mut self, setting: &Setting, value: Value, place: String) {
         let checked = spelled(setting, value, &place).and_then(|value| check(setting, &value, &place).map(|()| value));
         match checked {
-            Ok(value) => drop(self.overrides.insert(setting.path.clone(), Override { value, place })),
+            Ok(value) => {
+                self.given.push((setting.path.clone(), place.clone()));
+                self.overrides.insert(setting.path.clone(), Override { value, place });
+            }
             Err(refusal) => self.errors.push(refusal),
         }
     }
@@ -321,7 +335,8 @@ impl Reading {
         }
         let config = Config::compose(None, self.overrides.with_defaults(self.custom_defaults));
         let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
-        Ok(Settings { config, options: self.options, unknown: self.unknown, folder: None })
+        let (options, unknown, replaced) = (self.options, self.unknown, self.replaced);
+        Ok(Settings { config, options, unknown, replaced, folder: None })
     }
 }
 

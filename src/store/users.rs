@@ -5,6 +5,7 @@ mod codes;
 mod filter;
 mod profile;
 mod report;
+mod seeding;
 
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::steps::walked;

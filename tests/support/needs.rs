@@ -11,7 +11,7 @@ const PEERS: &str = "QUARTERDECK_TEST_PEERS";
 
 /// All names that may be unwanted. `tests/run` installs the programs; `root` and `mount` are permissions of this
 /// process.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "azure",
     "browser",
     "faketime",
@@ -22,6 +22,7 @@ const NAMES: [&str; 15] = [
     "nginx",
     "postgres",
     "prometheus",
+    "pytest",
     "python",
     "root",
     "s3",

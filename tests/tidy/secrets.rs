@@ -7,16 +7,18 @@ use super::sources;
 
 /// The number of places in a file that read a secret as plain text. Check a new call before you count it here: it must
 /// not print, log, store or return the secret.
-const EXPOSED: [(&str, usize); 28] = [
+const EXPOSED: [(&str, usize); 30] = [
     ("actors/src/sessions.rs", 1),
     ("src/domain/accounts/first.rs", 1),
     ("src/domain/accounts/login.rs", 3),
     ("src/domain/accounts/mfa.rs", 1),
+    ("src/domain/accounts/seed.rs", 1),
     ("src/domain/accounts/signup.rs", 2),
     ("src/domain/audit/key_file.rs", 2),
     ("src/server/backup/seal.rs", 1),
     ("src/cli/backup.rs", 1),
     ("src/cli/serve.rs", 1),
+    ("src/cli/serve/ephemeral/greeting.rs", 2),
     ("src/cli/user/socket.rs", 1),
     ("src/domain/config_access.rs", 1),
     ("src/web/cookies.rs", 1),
@@ -24,7 +26,7 @@ const EXPOSED: [(&str, usize); 28] = [
     ("src/files/s3/credentials.rs", 1),
     ("src/outbound/images.rs", 1),
     ("src/outbound/mail/login.rs", 2),
-    ("src/domain/passwords/hash.rs", 4),
+    ("src/domain/passwords/hash.rs", 5),
     ("src/domain/passwords/queue.rs", 1),
     ("src/web/routes/login.rs", 1),
     ("src/web/routes/metrics.rs", 1),

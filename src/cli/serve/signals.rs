@@ -1,4 +1,4 @@
-//! The signals of the process. Once they are received here, none of them ends the process by its default action.
+//! The signals of the process, and the end of its owner, which counts as one. Once they are received here, none of them ends the process by its default action.
 
 use std::io;
 
@@ -6,11 +6,15 @@ use futures_util::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
+use super::owner::Owner;
+
 /// The signals that the server acts on.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// The process or input with which the server ends, if there is one.
+    owner: Option<Owner>,
     /// The number of requests to stop so far.
     ends: usize,
 }
@@ -25,6 +29,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            owner: None,
             ends: 0,
         };
         let unused = Unused([
@@ -34,21 +39,28 @@ impl Signals {
         Ok((signals, unused))
     }
 
-    /// Waits for SIGTERM or SIGINT.
+    /// Makes the end of `owner` a request to stop.
+    pub(super) fn end_with(&mut self, owner: Owner) {
+        self.owner = Some(owner);
+    }
+
+    /// Waits for SIGTERM, SIGINT or the end of the owner.
     pub(super) async fn end(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            () = end_of(self.owner.as_mut()) => {}
         }
         self.ends += 1;
     }
 
-    /// Waits for SIGTERM or SIGINT, and calls `reload` at each SIGHUP until then.
+    /// Waits for SIGTERM, SIGINT or the end of the owner, and calls `reload` at each SIGHUP until then.
     pub(super) async fn end_or_reload(&mut self, reload: impl AsyncFn()) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
+                () = end_of(self.owner.as_mut()) => break,
                 hangup = self.hangup.recv() => if hangup.is_some() { reload().await },
             }
         }
@@ -67,6 +79,14 @@ impl Unused {
     pub(super) async fn log(self) {
         let [first, second] = self.0;
         futures_util::future::join(log(first), log(second)).await;
+    }
+}
+
+/// Waits for the end of the owner, and forever without one.
+async fn end_of(owner: Option<&mut Owner>) {
+    match owner {
+        Some(owner) => owner.end().await,
+        None => std::future::pending().await,
     }
 }
 

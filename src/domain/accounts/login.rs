@@ -216,7 +216,8 @@ impl LoginAttempt<'_> {
     }
 }
 
-async fn open(
+/// Opens the session of an account whose password was compared with `checked`.
+pub(super) async fn open(
     accounts: &Accounts,
     config: &Config,
     (user, checked): (&User, Secret),

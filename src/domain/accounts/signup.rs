@@ -129,7 +129,8 @@ pub(crate) async fn create_offline(
     Ok(user)
 }
 
-fn checked(profile: Profile, password: &str, signup: Signup<'_>, config: &Config) -> Result<User, AppError> {
+/// Returns the account to add, if its properties and its password are valid.
+pub(super) fn checked(profile: Profile, password: &str, signup: Signup<'_>, config: &Config) -> Result<User, AppError> {
     let mut user = proposed(profile, signup);
     user.fill_defaults(config);
     if !is_domain_allowed(&user.email, config) {

@@ -13,6 +13,10 @@ use unicode_normalization::UnicodeNormalization;
 use super::MAX_PASSWORD_BYTES;
 
 const WORK_ROUNDS: u32 = 600_000;
+
+/// The rounds for a password that cannot be guessed.
+const RANDOM_PASSWORD_ROUNDS: u32 = 1;
+
 /// The largest accepted number of rounds. A stored hash with more would block a core for minutes, so it never matches.
 const MAX_WORK_ROUNDS: u32 = 10_000_000;
 
@@ -29,7 +33,8 @@ const HASH: usize = 32;
 const MAX_STORED_BYTES: usize = 256;
 
 /// A hash that matches no password. It is compared if there is no account or no password, so that this takes as long.
-static DECOY: LazyLock<Secret> = LazyLock::new(|| Secret::new(stored_form(&rand::random(), &rand::random())));
+static DECOY: LazyLock<Secret> =
+    LazyLock::new(|| Secret::new(stored_form(WORK_ROUNDS, &rand::random(), &rand::random())));
 
 /// The result of comparing a password with the stored hash.
 #[derive(Debug, Clone)]
@@ -44,14 +49,24 @@ pub(crate) enum PasswordMatch {
 
 /// Returns the hash of `password` to store.
 pub(super) fn hash_now(password: &str) -> String {
-    let salt: [u8; SALT] = rand::random();
-    let mut hash = [0; HASH];
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, work(WORK_ROUNDS), &salt, password.as_bytes(), &mut hash);
-    stored_form(&salt, &hash)
+    hash_with(WORK_ROUNDS, password)
 }
 
-fn stored_form(salt: &[u8; SALT], hash: &[u8; HASH]) -> String {
-    format!("$pbkdf2$f=SHA256,w={WORK_ROUNDS},l={HASH}${}${}", BASE64_NOPAD.encode(salt), BASE64_NOPAD.encode(hash))
+/// Returns the hash of a password of more than 100 random bits, which no number of rounds protects further. It takes
+/// microseconds; the first login replaces it with one in the usual format.
+pub(crate) fn hash_of_random(password: &Secret) -> Secret {
+    Secret::new(hash_with(RANDOM_PASSWORD_ROUNDS, password.expose()))
+}
+
+fn hash_with(rounds: u32, password: &str) -> String {
+    let salt: [u8; SALT] = rand::random();
+    let mut hash = [0; HASH];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, work(rounds), &salt, password.as_bytes(), &mut hash);
+    stored_form(rounds, &salt, &hash)
+}
+
+fn stored_form(rounds: u32, salt: &[u8; SALT], hash: &[u8; HASH]) -> String {
+    format!("$pbkdf2$f=SHA256,w={rounds},l={HASH}${}${}", BASE64_NOPAD.encode(salt), BASE64_NOPAD.encode(hash))
 }
 
 /// Returns the number of hashes that a comparison with a wrong `password` computes.
