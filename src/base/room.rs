@@ -19,6 +19,7 @@ pub(crate) mod percent;
 pub(crate) mod place;
 pub(crate) mod post;
 pub(crate) mod preference;
+pub(crate) mod qr_code;
 pub(crate) mod report_range;
 pub(crate) mod scheme;
 pub(crate) mod site_path;

@@ -17,7 +17,7 @@ use reqwest::Url;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -38,14 +38,25 @@ const DEFAULT_TIMEOUT_S: u64 = 10;
 /// The maximum of `SMTPServerTimeout`, in seconds.
 const MAX_TIMEOUT_S: u64 = 120;
 
+/// The maximum number of mails that wait in the background, because no response waits for them.
+const MAX_MAILS_IN_BACKGROUND: usize = 64;
+
 /// Sends mail, with a limit on simultaneous mails.
 pub(crate) struct Mailer {
     turns: Semaphore,
+    background: Arc<Semaphore>,
 }
 
 impl Mailer {
     pub(crate) fn new() -> Self {
-        Self { turns: Semaphore::new(MAX_MAILS_AT_ONCE) }
+        let background = Arc::new(Semaphore::new(MAX_MAILS_IN_BACKGROUND));
+        Self { turns: Semaphore::new(MAX_MAILS_AT_ONCE), background }
+    }
+
+    /// Returns a place for a mail that is sent in the background, or `None` when as many wait already. The place is
+    /// free again when it is dropped.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.background.clone().try_acquire_owned().ok()
     }
 
     /// Sends `mail` with `settings` for the site at `site_url`. Succeeds when the mail server has accepted the mail.

@@ -20,7 +20,7 @@ pub(super) const PROBE: &str = "health_check_";
 const PROBE_LOCK_WAIT: &str = "SET LOCAL lock_timeout = 2000";
 
 /// The tables that requests write to.
-const WRITTEN: [&str; 18] = [
+const WRITTEN: [&str; 19] = [
     "audits",
     "channelmembers",
     "channels",
@@ -37,6 +37,7 @@ const WRITTEN: [&str; 18] = [
     "systems",
     "teammembers",
     "teams",
+    "tokens",
     "useraccesstokens",
     "users",
 ];

@@ -4,6 +4,7 @@ mod attempts;
 mod codes;
 mod filter;
 mod profile;
+mod recovery;
 mod report;
 mod seeding;
 
@@ -11,6 +12,7 @@ use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::steps::walked;
 
 use super::licenses::TAKEN_SEATS;
+use super::mail_tokens::{MailTokenKind, removing_mail_tokens};
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, statement};
 use crate::base::user::User;
 pub(crate) use filter::{Filter, Order};
@@ -190,6 +192,7 @@ impl Db {
             .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
             .collect();
         statements.extend(self.removing_names(id));
+        statements.extend(MailTokenKind::ALL.map(|kind| removing_mail_tokens(kind, id)));
         statements.push(statement("DELETE FROM users WHERE id = $1 RETURNING id", vec![id.into()]));
         let transaction =
             Transaction::of(statements).lock_exclusive(Subject::Accounts).lock_exclusive(Subject::User(id));

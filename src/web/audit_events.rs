@@ -42,7 +42,7 @@ const SERVER: &str = "
 ";
 
 /// Details that the record of an event holds besides the request.
-const DETAILS: [(&str, &str); 31] = [
+const DETAILS: [(&str, &str); 35] = [
     ("addTeamMember", "`user_id`"),
     ("addTeamMembers", "`user_ids` of the users who are members now"),
     ("configReload", "each setting that changed"),
@@ -68,13 +68,17 @@ const DETAILS: [(&str, &str); 31] = [
     ("revokeSession", "`session_id`"),
     ("revokeUserAccessToken", "`token_id`, `user_id`"),
     ("rollbackConfig", "`version`, `secrets_kept`; each setting that changed"),
+    ("sendPasswordReset", "`email`"),
+    ("sendVerificationEmail", "`email`"),
     ("setServerBusy", "`seconds`"),
     ("testEmail", "`server`, `port` and `security` of the tested settings, if the settings can be read"),
     ("testNotification", "`post_id`"),
     ("updateConfig", "`dry_run`, `version`, `secrets_kept`; each setting that changed"),
     ("updateUser", "each member that changed"),
     ("updateUserActive", "`active` before and after"),
+    ("updateUserMfa", "`mfa_active` before and after"),
     ("updateUserRoles", "`roles`; the roles before and after"),
+    ("verifyUserEmail", "`email_verified` before and after"),
     ("verifyUserEmailWithoutToken", "each member that changed"),
     ("logout", "without a session there is no record"),
 ];

@@ -1,6 +1,7 @@
 //! The routes of the API. The rows are in `table`, one handler file for each noun.
 
 mod absent;
+mod account_pages;
 mod ai_bridge;
 mod analytics;
 mod audits;

@@ -4,7 +4,9 @@ mod active;
 mod edit;
 mod elsewhere;
 mod list;
+mod mfa;
 mod password;
+mod recovery;
 mod roles;
 mod rules;
 mod search;
@@ -53,6 +55,8 @@ async fn every_route_but_signing_up_wants_a_session() {
         (Method::DELETE, "/users/me"),
         (Method::POST, "/users/me/email/verify/member"),
         (Method::POST, "/users/me/reset_failed_attempts"),
+        (Method::PUT, "/users/me/mfa"),
+        (Method::POST, "/users/me/mfa/generate"),
     ];
     for (method, path) in routes {
         let refusal = anybody.send(method, path, Some("{}".to_owned()), &[]).await;

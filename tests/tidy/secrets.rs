@@ -7,11 +7,13 @@ use super::sources;
 
 /// The number of places in a file that read a secret as plain text. Check a new call before you count it here: it must
 /// not print, log, store or return the secret.
-const EXPOSED: [(&str, usize); 30] = [
+const EXPOSED: [(&str, usize); 34] = [
     ("actors/src/sessions.rs", 1),
     ("src/domain/accounts/first.rs", 1),
     ("src/domain/accounts/login.rs", 3),
-    ("src/domain/accounts/mfa.rs", 1),
+    ("src/domain/accounts/letters.rs", 2),
+    ("src/domain/accounts/mail_token.rs", 1),
+    ("src/domain/accounts/mfa.rs", 3),
     ("src/domain/accounts/seed.rs", 1),
     ("src/domain/accounts/signup.rs", 2),
     ("src/domain/audit/key_file.rs", 2),
@@ -29,6 +31,7 @@ const EXPOSED: [(&str, usize); 30] = [
     ("src/domain/passwords/hash.rs", 5),
     ("src/domain/passwords/queue.rs", 1),
     ("src/web/routes/login.rs", 1),
+    ("src/web/routes/users/mfa.rs", 4),
     ("src/web/routes/metrics.rs", 1),
     ("src/web/routes/tokens.rs", 1),
     ("src/web/socket/actions.rs", 3),
@@ -37,6 +40,7 @@ const EXPOSED: [(&str, usize); 30] = [
     ("src/store/unknown_names.rs", 1),
     ("src/store/users.rs", 3),
     ("src/store/users/attempts.rs", 3),
+    ("src/store/users/recovery.rs", 4),
     ("src/domain/support_packet/scrub.rs", 1),
 ];
 

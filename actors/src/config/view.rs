@@ -111,6 +111,7 @@ pub struct ServiceSettings {
     pub enable_insecure_outgoing_connections: bool,
     pub allowed_untrusted_internal_connections: String,
     pub enable_user_access_tokens: bool,
+    pub enable_multifactor_authentication: bool,
     pub allow_cors_from: String,
     pub cors_exposed_headers: String,
     pub cors_allow_credentials: bool,

@@ -17,14 +17,17 @@ const MAX_BYTES: usize = 1 << 20;
 /// The size of one cache entry, in bytes: key, value, and the links of the cache.
 const ENTRY_BYTES: usize = size_of::<(Key, Tally)>() + 48;
 
-/// The period over which attempts at locked accounts are counted.
-const LOCKED_PERIOD: Duration = Duration::from_hours(1);
+/// The period of the budgets for attempts at locked accounts and for mails.
+pub(crate) const BUDGET_PERIOD: Duration = Duration::from_hours(1);
 
 /// The number of attempts at one locked account that are hashed in a period, for all callers together.
 const MAX_HASHED_PER_ACCOUNT: u32 = 10;
 
 /// The number of attempts of one caller at one locked account that are hashed in a period.
 const MAX_HASHED_PER_CALLER: u32 = 3;
+
+/// The number of mails that one caller may have sent in a period.
+const MAX_MAILS_PER_CALLER: u32 = 10;
 
 /// The time after which the failures of an unknown name expire; the same as in the database.
 const FAILURES_LIFETIME: Duration = Duration::from_hours(24);
@@ -43,10 +46,10 @@ struct Tally {
     failures: i64,
     /// The time of the last failure, counted from the start of the server.
     failed_at: Duration,
-    /// The period for which `hashed` counts.
+    /// The period for which `taken` counts.
     period: u64,
-    /// The number of attempts that were hashed although the account is locked.
-    hashed: u32,
+    /// The number that was taken from a budget.
+    taken: u32,
 }
 
 impl Attempts {
@@ -103,20 +106,31 @@ impl Attempts {
 
     /// Returns true if one more attempt at a locked account, or at an unknown name treated as one, may be hashed.
     pub(super) fn take_locked(&self, account: &str, caller: &str, now: Instant) -> bool {
-        let period = now.saturating_duration_since(self.started).as_secs() / LOCKED_PERIOD.as_secs();
         let budgets = [
             (self.keyed.key(&["account", account]), MAX_HASHED_PER_ACCOUNT),
             (self.keyed.key(&["caller", account, caller]), MAX_HASHED_PER_CALLER),
         ];
+        self.take(&budgets, now)
+    }
+
+    /// Returns true if `caller` may have one more mail sent. The mail goes to an address that the caller names.
+    pub(crate) fn take_mail(&self, caller: &str, now: Instant) -> bool {
+        self.take(&[(self.keyed.key(&["mail", caller]), MAX_MAILS_PER_CALLER)], now)
+    }
+
+    /// Takes one from each budget of the current period. Returns false, and takes nothing, if one of them is empty.
+    fn take(&self, budgets: &[(Key, u32)], now: Instant) -> bool {
+        let period = now.saturating_duration_since(self.started).as_secs() / BUDGET_PERIOD.as_secs();
         let mut tallies = self.lock();
-        let used = budgets.map(|(key, _)| {
-            let tally = tallies.get(&key).copied().unwrap_or_default();
-            if tally.period == period { tally.hashed } else { 0 }
-        });
-        let is_left = budgets.iter().zip(used).all(|((_, max), used)| used < *max);
+        let used = |tallies: &mut Cache<Key, Tally>, key: &Key| {
+            let tally = tallies.get(key).copied().unwrap_or_default();
+            if tally.period == period { tally.taken } else { 0 }
+        };
+        let is_left = budgets.iter().all(|(key, max)| used(&mut tallies, key) < *max);
         if is_left {
-            for ((key, _), used) in budgets.into_iter().zip(used) {
-                tallies.insert(key, Tally { period, hashed: used + 1, ..Tally::default() });
+            for (key, _) in budgets {
+                let taken = used(&mut tallies, key) + 1;
+                tallies.insert(*key, Tally { period, taken, ..Tally::default() });
             }
         }
         is_left
@@ -187,7 +201,14 @@ mod tests {
         let hashed = (2..100).filter(|number| attempts.take_locked("anna", &format!("192.0.2.{number}"), now));
         assert_eq!(hashed.count(), 7);
         assert!(attempts.take_locked("bert", "192.0.2.1", now));
-        assert!(attempts.take_locked("anna", "192.0.2.1", now + LOCKED_PERIOD));
+        assert!(attempts.take_locked("anna", "192.0.2.1", now + BUDGET_PERIOD));
+    }
+
+    #[test]
+    fn a_caller_has_ten_mails_sent_in_an_hour() {
+        let (attempts, now) = (fresh(), Instant::now());
+        assert_eq!((0..20).filter(|_| attempts.take_mail("192.0.2.1", now)).count(), 10);
+        assert!(attempts.take_mail("192.0.2.2", now) && attempts.take_mail("192.0.2.1", now + BUDGET_PERIOD));
     }
 
     #[test]

@@ -9,10 +9,10 @@ use super::route::LogLevel::Trace;
 use super::route::RateLimit::Exempt;
 use super::route::{BodyLimit, Csrf, Route, WhileBusy, delete, get, post, put};
 use super::{
-    absent, ai_bridge, analytics, audits, bots, busy, caches, channels, config, database, email, files, health, images,
-    jobs, license, limits, links, login, logs, manual_test, metrics, notices, notifications, onboarding, openapi,
-    plugins, preferences, releases, reports, roles, schemes, sessions, site_url, status, support_packet, teams, tokens,
-    trial_license, upgrade, users,
+    absent, account_pages, ai_bridge, analytics, audits, bots, busy, caches, channels, config, database, email, files,
+    health, images, jobs, license, limits, links, login, logs, manual_test, metrics, notices, notifications,
+    onboarding, openapi, plugins, preferences, releases, reports, roles, schemes, sessions, site_url, status,
+    support_packet, teams, tokens, trial_license, upgrade, users,
 };
 
 /// Every route. A known path with another method is answered 404, because clients rely on that.
@@ -23,6 +23,10 @@ pub(super) static TABLE: &[Route] = &[
     get("/readyz", health::READY).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/startupz", health::STARTED).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/metrics", metrics::SHOW).class(Anonymous).log_level(Trace).rate_limit(Exempt),
+    // Pages that mails link to. The paths are those of Mattermost's web application.
+    get("/reset_password_complete", account_pages::SHOW).class(Anonymous).page(),
+    get("/do_verify_email", account_pages::SHOW).class(Anonymous).page(),
+    get("/account_page/{file}", account_pages::PART).class(Anonymous).page(),
     // The description of the API.
     get("/api/v4/openapi.json", openapi::SHOW).class(Open),
     get("/api/v4/openapi", openapi::PAGE).class(Open).page(),
@@ -133,6 +137,15 @@ pub(super) static TABLE: &[Route] = &[
     delete("/api/v4/users/{user_id}", users::active::REMOVE, Always("deleteUser")).listeners(NetworkAndSocket),
     post("/api/v4/users/{user_id}/email/verify/member", users::VERIFY_EMAIL, Always("verifyUserEmailWithoutToken"))
         .listeners(NetworkAndSocket),
+    post("/api/v4/users/password/reset/send", users::recovery::SEND_RESET, Always("sendPasswordReset"))
+        .class(Open)
+        .listeners(NetworkAndSocket),
+    post("/api/v4/users/password/reset", users::recovery::RESET, Always("resetPassword")).class(Open),
+    post("/api/v4/users/email/verify/send", users::recovery::SEND_VERIFICATION, Always("sendVerificationEmail"))
+        .class(Open),
+    post("/api/v4/users/email/verify", users::recovery::VERIFY, Always("verifyUserEmail")).class(Open),
+    put("/api/v4/users/{user_id}/mfa", users::mfa::REPLACE, Always("updateUserMfa")).listeners(NetworkAndSocket),
+    post("/api/v4/users/{user_id}/mfa/generate", users::mfa::ENROL, Always("generateMfaSecret")),
     post(
         "/api/v4/users/{user_id}/reset_failed_attempts",
         users::password::RESET_FAILED_ATTEMPTS,

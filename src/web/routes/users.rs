@@ -3,8 +3,10 @@
 pub(super) mod active;
 pub(super) mod edit;
 pub(super) mod list;
+pub(super) mod mfa;
 mod narrowing;
 pub(super) mod password;
+pub(super) mod recovery;
 pub(super) mod roles;
 pub(super) mod search;
 
@@ -57,6 +59,7 @@ pub(super) async fn create(
         accounts::create((&app.accounts, &app.actors), request.config(), profile, signup, &request.caller()).await?;
     app.prepared.note_account(&app.actors.config);
     audit.made(user.made());
+    recovery::ask_for_verification(&app, request.config(), &user);
     Created(user.for_owner()).reply()
 }
 

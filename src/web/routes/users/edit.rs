@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 
+use super::recovery::ask_for_verification;
 use crate::base::user::view::UserView;
 use crate::base::user::{Profile, User};
 use crate::domain::accounts::{self, known, protect_admin, require_editor};
@@ -81,7 +82,7 @@ pub(crate) async fn patch(
 async fn change(
     request: &Request,
     session: &Session,
-    app: &AppState,
+    app: &Data<AppState>,
     audit: &Audit,
     (id, profile): (&str, Profile),
 ) -> Result<HttpResponse, AppError> {
@@ -93,6 +94,9 @@ async fn change(
             Changed::Stored(accounts) => {
                 let (before, after) = &*accounts;
                 audit.changed(&before.for_owner(), &after.for_owner());
+                if before.email != after.email {
+                    ask_for_verification(app, request.config(), after);
+                }
                 return Json(after.for_owner()).reply();
             }
             Changed::MovedOn => {}

@@ -1,0 +1,98 @@
+//! A new password for users who forgot theirs, and the confirmation of mail addresses.
+//!
+//! Callers have no session. The functions that send a mail say nothing about the account: a caller must not learn which
+//! addresses have one.
+
+use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use tracing::{info, warn};
+
+use super::letters;
+use super::mail_token::{issue, owner, refusals};
+use crate::base::user::User;
+use crate::outbound::mail::{Mail, Mailer};
+use crate::store::{Db, MailTokenKind};
+
+/// Sends a mail with a link for a new password, if an account with that address has a password.
+pub(crate) async fn send_reset(db: &Db, mailer: &Mailer, config: &Config, email: &str) -> Result<(), AppError> {
+    let Some(user) = db.user_with_email(email).await.or_fail("app.user.get.app_error")? else { return Ok(()) };
+    if !has_password(&user) {
+        info!(user_id = user.id, "no mail with a link for a new password: the account has no password of this server");
+        return Ok(());
+    }
+    send_link(db, mailer, config, (&user, MailTokenKind::PasswordReset)).await
+}
+
+/// Sends a mail with a link that confirms the address, if an account has that address and it is not confirmed.
+pub(crate) async fn send_verification(db: &Db, mailer: &Mailer, config: &Config, email: &str) -> Result<(), AppError> {
+    let Some(user) = db.user_with_email(email).await.or_fail("app.user.get.app_error")? else { return Ok(()) };
+    if user.email_verified || user.delete_at > 0 {
+        return Ok(());
+    }
+    send_link(db, mailer, config, (&user, MailTokenKind::Verification)).await
+}
+
+/// Returns the account whose password may be replaced with this token.
+pub(crate) async fn recovering(db: &Db, token: &str) -> Result<User, AppError> {
+    let user = owner(db, MailTokenKind::PasswordReset, token, wall_ms()).await?;
+    let [unknown, _] = refusals(MailTokenKind::PasswordReset);
+    if has_password(&user) { Ok(user) } else { Err(AppError::new(unknown)) }
+}
+
+/// Stores that the address to which this token was sent is verified. Returns the account before the change.
+pub(crate) async fn verify_address(db: &Db, token: &str) -> Result<User, AppError> {
+    let user = owner(db, MailTokenKind::Verification, token, wall_ms()).await?;
+    let is_stored = db.verify_address(&user.id, &user.email, wall_ms()).await;
+    let [unknown, _] = refusals(MailTokenKind::Verification);
+    if is_stored.or_fail("app.user.verify_email.app_error")? { Ok(user) } else { Err(AppError::new(unknown)) }
+}
+
+/// Tells the owner of a new password.
+pub(crate) async fn tell_of_password(mailer: &Mailer, config: &Config, user: &User) {
+    tell(mailer, config, user, &letters::password_changed(config, user)).await;
+}
+
+/// Tells the owner that one-time codes are needed now, or no longer.
+pub(crate) async fn tell_of_mfa(mailer: &Mailer, config: &Config, user: &User, is_active: bool) {
+    tell(mailer, config, user, &letters::mfa_changed(config, user, is_active)).await;
+}
+
+async fn send_link(
+    db: &Db,
+    mailer: &Mailer,
+    config: &Config,
+    (user, kind): (&User, MailTokenKind),
+) -> Result<(), AppError> {
+    const FAILED: &str = "api.user.send_password_reset.send.app_error";
+    if config.view.service.site_url.is_empty() {
+        return Err(AppError::new(FAILED).with("Error", "it needs a link, and ServiceSettings.SiteURL is not set"));
+    }
+    let Some(token) = issue(db, kind, user, wall_ms()).await.or_fail(FAILED)? else {
+        info!(user_id = user.id, "no further mail with a link: the account got as many as it may get in an hour");
+        return Ok(());
+    };
+    let mail = match kind {
+        MailTokenKind::PasswordReset => letters::reset(config, user, &token),
+        MailTokenKind::Verification => letters::verification(config, user, &token),
+    };
+    let sent = mailer.send(&config.view.email, &config.view.service.site_url, &mail).await;
+    sent.map_err(|failure| AppError::new(FAILED).with("Error", failure.to_string()))
+}
+
+/// Sends a mail. A failure is logged only, because no response waits for it. Without a mail server nothing is sent.
+async fn tell(mailer: &Mailer, config: &Config, user: &User, mail: &Mail) {
+    if config.view.email.smtp_server.is_empty() {
+        return;
+    }
+    if let Err(failure) = mailer.send(&config.view.email, &config.view.service.site_url, mail).await {
+        warn!(user_id = user.id, cause = %failure, "a mail about an account could not be sent");
+    }
+}
+
+/// Returns true if the user can log in with a password of this server.
+fn has_password(user: &User) -> bool {
+    let is_elsewhere = !user.auth_service.is_empty() || user.auth_data.as_deref().is_some_and(|data| !data.is_empty());
+    let is_remote = user.remote_id.as_deref().is_some_and(|remote| !remote.is_empty());
+    user.delete_at == 0 && !user.is_bot && !is_elsewhere && !is_remote
+}
