@@ -7,8 +7,10 @@ CREATE TABLE IF NOT EXISTS qd_user_names (
     names text NOT NULL,
     fullname text NOT NULL,
     email text NOT NULL,
+    everything text NOT NULL,
     grams text[] NOT NULL,
     PRIMARY KEY (userid)
 );
-CREATE INDEX IF NOT EXISTS idx_qd_user_names_username ON qd_user_names (username) INCLUDE (userid, names, fullname, email);
+CREATE INDEX IF NOT EXISTS idx_qd_user_names_username
+    ON qd_user_names (username) INCLUDE (userid, everything, names, fullname, email);
 CREATE INDEX IF NOT EXISTS idx_qd_user_names_grams ON qd_user_names USING gin (grams) WITH (fastupdate = off);

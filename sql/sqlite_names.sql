@@ -7,9 +7,11 @@ CREATE TABLE IF NOT EXISTS qd_user_names (
     username varchar(64) NOT NULL,
     names text NOT NULL,
     fullname text NOT NULL,
-    email text NOT NULL
+    email text NOT NULL,
+    everything text NOT NULL
 );
-CREATE INDEX IF NOT EXISTS idx_qd_user_names_username ON qd_user_names (username, userid, names, fullname, email);
+CREATE INDEX IF NOT EXISTS idx_qd_user_names_username
+    ON qd_user_names (username, userid, everything, names, fullname, email);
 CREATE VIRTUAL TABLE IF NOT EXISTS qd_user_grams USING fts5 (
     names, fullname, email, tokenize = 'trigram case_sensitive 1', content = '', contentless_delete = 1
 );

@@ -57,21 +57,23 @@ fn storing(kind: EngineKind, stored: &Searchable) -> Vec<Statement> {
         (&stored.names).into(),
         (&stored.fullname).into(),
         (&stored.email).into(),
+        stored.everything().into(),
     ];
     match kind {
         EngineKind::Postgres => {
-            let sql = "INSERT INTO qd_user_names (userid, username, names, fullname, email, grams) \
-                       SELECT u.id, $2, $3, $4, $5, CAST($6 AS text[]) FROM users u WHERE u.id = $1 \
+            let sql = "INSERT INTO qd_user_names (userid, username, names, fullname, email, everything, grams) \
+                       SELECT u.id, $2, $3, $4, $5, $6, CAST($7 AS text[]) FROM users u WHERE u.id = $1 \
                        ON CONFLICT (userid) DO UPDATE SET username = excluded.username, names = excluded.names, \
-                       fullname = excluded.fullname, email = excluded.email, grams = excluded.grams";
+                       fullname = excluded.fullname, email = excluded.email, everything = excluded.everything, \
+                       grams = excluded.grams";
             values.push(Value::Texts(grams_of(stored)));
             vec![statement(sql, values)]
         }
         EngineKind::Sqlite => {
-            let sql = "INSERT INTO qd_user_names (userid, username, names, fullname, email) \
-                       SELECT u.id, $2, $3, $4, $5 FROM users u WHERE u.id = $1 \
+            let sql = "INSERT INTO qd_user_names (userid, username, names, fullname, email, everything) \
+                       SELECT u.id, $2, $3, $4, $5, $6 FROM users u WHERE u.id = $1 \
                        ON CONFLICT (userid) DO UPDATE SET username = excluded.username, names = excluded.names, \
-                       fullname = excluded.fullname, email = excluded.email";
+                       fullname = excluded.fullname, email = excluded.email, everything = excluded.everything";
             let grams = "INSERT INTO qd_user_grams (rowid, names, fullname, email) \
                          SELECT n.place, n.names, n.fullname, n.email FROM qd_user_names n WHERE n.userid = $1";
             vec![statement(REMOVE_GRAMS, vec![id.into()]), statement(sql, values), statement(grams, vec![id.into()])]

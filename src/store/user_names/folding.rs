@@ -28,6 +28,13 @@ pub(super) struct Searchable {
 }
 
 impl Searchable {
+    /// Returns all texts as one, for callers who may search all of them: one text is searched faster than three.
+    pub(super) fn everything(&self) -> String {
+        format!("{}\n{}\n{}", self.names, self.fullname, self.email)
+    }
+}
+
+impl Searchable {
     pub(super) fn of(user: &User) -> Self {
         Self {
             user_id: user.id.clone(),

@@ -23,12 +23,16 @@ const MAX_WORD_BYTES: usize = 1_000;
 /// The length from which SQLite finds a word by its index, in characters.
 const INDEXED_CHARACTERS: usize = 3;
 
+/// The number of characters of a word that the index looks for. Further ones are often those of a domain that all accounts
+/// have, which makes the index slow. The rest of the word is compared afterwards.
+const MAX_INDEXED_CHARACTERS: usize = 6;
+
 /// The number of accounts that are read before the index, for each one that is wanted: the index is quick for words that
-/// fewer than one in twenty accounts has.
-const READ_FIRST_FOR_EACH: usize = 20;
+/// fewer than one in eighty accounts has.
+const READ_FIRST_FOR_EACH: usize = 80;
 
 /// The minimum number of accounts that are read before the index.
-const MIN_READ_FIRST: usize = 2_000;
+const MIN_READ_FIRST: usize = 8_000;
 
 /// The maximum number of accounts that SQLite's index may yield, because they are sorted. Beyond it, all accounts are read
 /// in order.
@@ -75,18 +79,18 @@ impl Db {
     }
 
     async fn search_names(&self, search: &UserSearch, words: &[String], limit: usize) -> Result<Vec<User>, StoreError> {
-        let mut users = Vec::new();
-        let first = candidates(self.read(search.among_the_first(words, limit)).await?)?;
+        let (mut users, kind) = (Vec::new(), self.kind());
+        let first = candidates(self.read(search.among_the_first(kind, words, limit)).await?)?;
         let mut after = first.last().map(|last| last.username.clone()).unwrap_or_default();
         self.take(&mut users, first, search, limit).await?;
-        let is_indexed = match self.kind() {
+        let is_indexed = match kind {
             EngineKind::Postgres => true,
             EngineKind::Sqlite => self.has_few_hits(search, words).await?,
         };
         let portion = portion_of(limit);
         while users.len() < limit {
-            let statement = match (is_indexed, self.kind()) {
-                (false, _) => search.in_order(words, &after, portion),
+            let statement = match (is_indexed, kind) {
+                (false, _) => search.in_order(kind, words, &after, portion),
                 (true, EngineKind::Sqlite) => search.by_grams(words, &after, portion),
                 (true, EngineKind::Postgres) => search.by_pieces(words, &after, portion),
             };
@@ -183,21 +187,34 @@ impl UserSearch {
         if words.iter().any(|word| word.len() > MAX_WORD_BYTES) {
             return Some("1 = 0".to_owned());
         }
-        let condition = self.condition(&words, values);
-        Some(format!("u.id IN (SELECT n.userid FROM qd_user_names n WHERE {condition})"))
+        let all: Vec<String> = words
+            .iter()
+            .map(|word| {
+                values.push(format!("%{}%", escaped(word)).into());
+                format!("n.everything LIKE ${} ESCAPE '\\'", values.len())
+            })
+            .collect();
+        Some(format!("u.id IN (SELECT n.userid FROM qd_user_names n WHERE {})", all.join(" AND ")))
     }
 
     /// Adds the values of the words and returns the condition that all of them match.
-    fn condition(&self, words: &[String], values: &mut Vec<Value>) -> String {
+    fn condition(&self, kind: EngineKind, words: &[String], values: &mut Vec<Value>) -> String {
+        let position = match kind {
+            EngineKind::Postgres => "strpos",
+            EngineKind::Sqlite => "instr",
+        };
         // The last word is repeated up to one of a few counts, because each count is a statement of its own to prepare.
         let count = words.len().next_power_of_two().min(MAX_WORDS);
         let repeated = words.iter().chain(words.last().into_iter().cycle()).take(count);
         let all: Vec<String> = repeated
             .map(|word| {
-                values.push(format!("%{}%", escaped(word)).into());
+                values.push(word.as_str().into());
                 let at = values.len();
-                let any: Vec<String> =
-                    self.columns().map(|(_, column)| format!("n.{column} LIKE ${at} ESCAPE '\\'")).collect();
+                let contains = |column: &str| format!("{position}(n.{column}, ${at}) > 0");
+                if self.searches_email && self.searches_full_name {
+                    return contains("everything");
+                }
+                let any: Vec<String> = self.columns().map(|(_, column)| contains(column)).collect();
                 format!("({})", any.join(" OR "))
             })
             .collect();
@@ -205,21 +222,21 @@ impl UserSearch {
     }
 
     /// Returns the statement for matches among the first accounts by username.
-    fn among_the_first(&self, words: &[String], limit: usize) -> Statement {
+    fn among_the_first(&self, kind: EngineKind, words: &[String], limit: usize) -> Statement {
         let read = limit.saturating_mul(READ_FIRST_FOR_EACH).max(MIN_READ_FIRST);
         let mut values = vec![number(read), number(portion_of(limit))];
-        let condition = self.condition(words, &mut values);
+        let condition = self.condition(kind, words, &mut values);
         let sql = format!(
-            "SELECT n.userid, n.username FROM (SELECT userid, username, names, fullname, email FROM qd_user_names \
+            "SELECT n.userid, n.username FROM (SELECT userid, username, everything, names, fullname, email FROM qd_user_names \
              ORDER BY username LIMIT $1) n WHERE {condition} ORDER BY n.username LIMIT $2"
         );
         statement(sql, values)
     }
 
     /// Returns the statement for the next matches by username. It reads the accounts in that order.
-    fn in_order(&self, words: &[String], after: &str, limit: usize) -> Statement {
+    fn in_order(&self, kind: EngineKind, words: &[String], after: &str, limit: usize) -> Statement {
         let mut values = vec![after.into(), number(limit)];
-        let condition = self.condition(words, &mut values);
+        let condition = self.condition(kind, words, &mut values);
         let sql = format!(
             "SELECT n.userid, n.username FROM qd_user_names n WHERE n.username > $1 AND {condition} \
              ORDER BY n.username LIMIT $2"
@@ -231,7 +248,7 @@ impl UserSearch {
     fn by_grams(&self, words: &[String], after: &str, limit: usize) -> Statement {
         let wanted = self.wanted_grams(words).unwrap_or_default();
         let mut values = vec![after.into(), number(limit), wanted.into()];
-        let condition = self.condition(words, &mut values);
+        let condition = self.condition(EngineKind::Sqlite, words, &mut values);
         // SQLite takes the tables of a CROSS JOIN in this order, so it reads the hits only.
         let sql = format!(
             "SELECT n.userid, n.username FROM (SELECT g.rowid AS place FROM qd_user_grams g \
@@ -247,7 +264,7 @@ impl UserSearch {
         let columns = columns.join(" ");
         let long = words.iter().filter(|word| word.chars().count() >= INDEXED_CHARACTERS);
         let wanted: Vec<String> =
-            long.map(|word| format!("({{{columns}}} : \"{}\")", word.replace('"', "\"\""))).collect();
+            long.map(|word| format!("({{{columns}}} : \"{}\")", begin_of(word).replace('"', "\"\""))).collect();
         Some(wanted.join(" AND ")).filter(|wanted| !wanted.is_empty())
     }
 
@@ -257,10 +274,10 @@ impl UserSearch {
         let mut values = vec![after.into(), number(limit)];
         let mut any = Vec::new();
         for (right, _) in self.columns() {
-            values.push(Value::Texts(grams_in(right, longest)));
+            values.push(Value::Texts(grams_in(right, &begin_of(longest))));
             any.push(format!("n.grams @> CAST(${} AS text[])", values.len()));
         }
-        let condition = self.condition(words, &mut values);
+        let condition = self.condition(EngineKind::Postgres, words, &mut values);
         // Without MATERIALIZED, the planner may read all accounts in the order of usernames.
         let sql = format!(
             "WITH hits AS MATERIALIZED (SELECT n.userid, n.username FROM qd_user_names n \
@@ -270,6 +287,11 @@ impl UserSearch {
         );
         statement(sql, values)
     }
+}
+
+/// Returns the part of a word that the index looks for.
+fn begin_of(word: &str) -> String {
+    word.chars().take(MAX_INDEXED_CHARACTERS).collect()
 }
 
 /// Returns the number of ids that one statement takes from the names.
@@ -303,8 +325,13 @@ mod tests {
         let text = |words: usize| {
             let search = search(&"word ".repeat(words));
             let words = search.words();
-            [search.among_the_first(&words, 9), search.in_order(&words, "", 9), search.by_grams(&words, "", 9)]
-                .map(|statement| statement.sql)
+            let kind = EngineKind::Sqlite;
+            [
+                search.among_the_first(kind, &words, 9),
+                search.in_order(kind, &words, "", 9),
+                search.by_grams(&words, "", 9),
+            ]
+            .map(|statement| statement.sql)
         };
         let texts: HashSet<_> = (1..40).flat_map(text).collect();
         assert_eq!(texts.len(), 3 * 5, "1, 2, 4, 8 and 10 words");
@@ -326,7 +353,7 @@ mod tests {
             assert_linear(&format!("words of {shape:?}"), 1_000, |size| {
                 let search = search(&shape.repeat(size));
                 let words = search.words();
-                search.in_order(&words, "", 9);
+                search.in_order(EngineKind::Sqlite, &words, "", 9);
                 search.by_pieces(&words, "", 9);
                 search.wanted_grams(&words);
             });
