@@ -30,6 +30,7 @@ mod openapi;
 mod preferences;
 mod releases;
 mod reports;
+mod role_patch;
 mod roles;
 mod sessions;
 mod site_url;

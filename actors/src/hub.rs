@@ -45,7 +45,7 @@ use self::registry::Registry;
 use self::upkeep::PauseDetector;
 use crate::clock::Clock;
 use crate::error::AppError;
-use crate::roles::Roles;
+use crate::roles::handle::RolesHandle;
 use crate::session::{Session, SessionSelection};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
@@ -61,7 +61,7 @@ pub struct HubHandle {
 
 impl HubHandle {
     /// Starts `count` hubs.
-    pub fn start(count: usize, limits: Limits, roles: &Arc<Roles>, clock: &Clock) -> Self {
+    pub fn start(count: usize, limits: Limits, roles: &RolesHandle, clock: &Clock) -> Self {
         let shared = Shared {
             limits,
             counts: Arc::default(),

@@ -1,6 +1,7 @@
 //! Roles and the permissions they grant.
 
 pub mod built_in;
+pub mod handle;
 
 use std::collections::HashMap;
 
@@ -35,7 +36,7 @@ pub struct Role {
 }
 
 /// All roles, by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Roles(HashMap<String, Role>);
 
 impl Roles {
@@ -53,6 +54,11 @@ impl Roles {
     /// Returns the role with this id.
     pub fn with_id(&self, id: &str) -> Option<&Role> {
         self.0.values().find(|role| role.id == id)
+    }
+
+    /// Puts a role in the place of the one with its name.
+    fn put(&mut self, role: Role) {
+        self.0.insert(role.name.clone(), role);
     }
 
     /// Returns all roles, sorted by name.

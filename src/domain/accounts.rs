@@ -20,9 +20,7 @@ mod seed;
 mod seen;
 mod signup;
 
-use std::sync::Arc;
-
-use quarterdeck_actors::roles::Roles;
+use quarterdeck_actors::roles::handle::RolesHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
 
 use crate::domain::passwords::Passwords;
@@ -46,7 +44,7 @@ pub(crate) use signup::{MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS, Signup, creat
 pub(crate) struct Accounts {
     pub(crate) db: Db,
     pub(crate) sessions: SessionsHandle,
-    pub(crate) roles: Arc<Roles>,
+    pub(crate) roles: RolesHandle,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
     /// Decides which caller may create the first account over the network.

@@ -7,6 +7,7 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::hub::{Event, HubHandle};
 use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::presence::StatusAudience;
+use quarterdeck_actors::roles::Role;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::warn;
@@ -52,6 +53,13 @@ pub(crate) async fn user_updated(hub: &HubHandle, config: &Config, user: &User) 
 pub(crate) async fn user_switched(hub: &HubHandle, config: &Config, user: &User) {
     user_updated(hub, config, user).await;
     hub.publish(Event::new("user_activation_status_change", json!({}))).await;
+}
+
+/// Publishes a role whose permissions changed.
+pub(crate) async fn role_updated(hub: &HubHandle, role: &Role) {
+    // The role is JSON in a string, as clients expect it.
+    let text = String::from_utf8(to_json(role).unwrap_or_default()).unwrap_or_default();
+    hub.publish(Event::new("role_updated", json!({ "role": text }))).await;
 }
 
 /// Publishes the new system roles of a user.

@@ -15,7 +15,7 @@ pub(crate) async fn may(
 ) -> Result<bool, AppError> {
     let place = accounts.db.place(channel_id, session.user_id()).await.or_fail("app.channel.get_member.app_error")?;
     let Some(place) = place else { return Ok(false) };
-    if accounts.roles.grant(&place.all_roles(), permission) {
+    if accounts.roles.current().grant(&place.all_roles(), permission) {
         return Ok(true);
     }
     Ok(teams::team_access(accounts, session, &place.team_id).await?.may(permission))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quarterdeck_actors::clock::{MINUTE_MS, Uptime, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
-use quarterdeck_actors::roles::Roles;
+use quarterdeck_actors::roles::handle::RolesHandle;
 use quarterdeck_actors::session::{Session as Stored, SessionSelection};
 use quarterdeck_actors::sessions::SessionsHandle;
 
@@ -15,12 +15,12 @@ use crate::domain::accounts::{self, Accounts};
 #[derive(Clone)]
 pub(crate) struct Session {
     stored: Option<Arc<Stored>>,
-    roles: Arc<Roles>,
+    roles: RolesHandle,
     is_restricted: bool,
 }
 
 impl Session {
-    fn of(stored: Arc<Stored>, roles: &Arc<Roles>, config: &Config) -> Self {
+    fn of(stored: Arc<Stored>, roles: &RolesHandle, config: &Config) -> Self {
         Self {
             stored: Some(stored),
             roles: roles.clone(),
@@ -29,7 +29,7 @@ impl Session {
     }
 
     /// Returns the session of the local socket, with all permissions.
-    pub(crate) fn local(roles: &Arc<Roles>) -> Self {
+    pub(crate) fn local(roles: &RolesHandle) -> Self {
         Self { stored: None, roles: roles.clone(), is_restricted: false }
     }
 
@@ -65,7 +65,7 @@ impl Session {
 
     /// Returns true if a role of the caller grants `permission`.
     pub(crate) fn may(&self, permission: &str) -> bool {
-        self.stored.as_ref().is_none_or(|stored| self.roles.grant(&stored.roles, permission))
+        self.stored.as_ref().is_none_or(|stored| self.roles.current().grant(&stored.roles, permission))
     }
 
     /// Returns true if the settings restrict system administrators; always false on the local socket.

@@ -18,7 +18,7 @@ use quarterdeck_actors::license::document::License;
 use quarterdeck_actors::notices::NoticesHandle;
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
-use quarterdeck_actors::roles::Roles;
+use quarterdeck_actors::roles::handle::RolesHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::upgrade::UpgradeHandle;
 use tokio::sync::Notify;
@@ -84,7 +84,7 @@ pub(super) async fn state(
         unauthenticated: Refusals::of_unauthenticated(),
         refusals: Refusals::of_users(),
     };
-    let roles = Arc::new(db.ready_roles().await?);
+    let roles = RolesHandle::new(db.ready_roles().await?);
     let hub = hub(&facts.options, &shares, &roles);
     let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
     let actors = actors(&facts, &db, &outside.outbound, &trail.audit, (config, license, hub)).await?;
@@ -158,7 +158,7 @@ fn outside(options: &Options, sending: &Sending) -> Result<Outside, StartError> 
 }
 
 /// Starts the hub. Its limit on sockets is at most the number of files that the process may open for them.
-fn hub(options: &Options, shares: &Shares, roles: &Arc<Roles>) -> HubHandle {
+fn hub(options: &Options, shares: &Shares, roles: &RolesHandle) -> HubHandle {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let limits = options.sockets.clone();
     let limits = SocketLimits { sockets: limits.sockets.min(shares.sockets), ..limits };

@@ -1,5 +1,6 @@
 //! Periodic tasks that run as long as the server.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::{announcing, user_names};
-use crate::store::{Db, own_record};
+use crate::store::{Db, StoreError, own_record};
 use crate::web::state::AppState;
 
 /// The interval between two searches for database connections that are too old.
@@ -20,6 +21,9 @@ const RETIRE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The interval between two deletions of old audit rows, and of old attempts at unknown names.
 const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
+
+/// The interval between two looks for roles that another server changed.
+const ROLES_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The interval between two audit records with the number of counted refusals.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
@@ -34,6 +38,7 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "retire_connections", retire_connections);
     keep(app, "report_refusals", keep_reporting_refusals);
     keep(app, "close_drafts", keep_closing_drafts);
+    keep(app, "renew_roles", keep_renewing_roles);
     keep(app, "prune_unknown_names", keep_pruning_names);
     keep(app, "compare_user_names", user_names::keep_comparing);
     if let Some(days) = app.facts.options.audit_retention_days {
@@ -104,6 +109,24 @@ async fn keep_pruning(app: Data<AppState>, days: i64) {
         Err(cause) => warn!(cause = %cause, "old audit rows could not be deleted"),
     };
     every(PRUNE_INTERVAL, prune).await;
+}
+
+async fn keep_renewing_roles(app: Data<AppState>) {
+    let known = Cell::new(None);
+    every(ROLES_INTERVAL, async || match renew_roles(&app, known.get()).await {
+        Ok(mark) => known.set(Some(mark)),
+        Err(cause) => warn!(%cause, "roles that other servers changed could not be read"),
+    })
+    .await;
+}
+
+/// Reads all roles if one has changed since `known`. Returns the mark of the roles in force.
+async fn renew_roles(app: &AppState, known: Option<(i64, i64)>) -> Result<(i64, i64), StoreError> {
+    let mark = app.db.roles_mark().await?;
+    if known != Some(mark) {
+        app.accounts.roles.renew(app.db.roles().await?);
+    }
+    Ok(mark)
 }
 
 async fn keep_pruning_names(app: Data<AppState>) {

@@ -22,6 +22,38 @@ impl Db {
         self.roles().await
     }
 
+    /// Returns the stored role with this id, and its permissions as they are written in the table.
+    pub(crate) async fn role(&self, id: &str) -> Result<Option<(Role, String)>, StoreError> {
+        let sql = format!("SELECT permissions, {COLUMNS} FROM roles WHERE id = $1");
+        let rows = self.read(statement(sql, vec![id.into()])).await?;
+        let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+        let text = row.text()?;
+        Ok(Some((role(row)?, text)))
+    }
+
+    /// Stores the permissions of a role, if they still are the text `known`. Returns the role as it is then, or `None`
+    /// if they have changed meanwhile.
+    pub(crate) async fn set_permissions(
+        &self,
+        id: &str,
+        known: &str,
+        permissions: &[String],
+        now: i64,
+    ) -> Result<Option<Role>, StoreError> {
+        let sql = format!(
+            "UPDATE roles SET permissions = $3, updateat = CASE WHEN updateat >= $4 THEN updateat + 1 ELSE $4 END \
+             WHERE id = $1 AND COALESCE(permissions, '') = $2 RETURNING {COLUMNS}"
+        );
+        let values = vec![id.into(), known.into(), written(permissions).into(), now.into()];
+        self.write(statement(sql, values)).await?.into_iter().next().map(role).transpose()
+    }
+
+    /// Returns the number of the roles, and the time of the last change of any.
+    pub(crate) async fn roles_mark(&self) -> Result<(i64, i64), StoreError> {
+        let rows = self.read(statement("SELECT COUNT(*), MAX(updateat) FROM roles", Vec::new())).await?;
+        rows.into_iter().next().map_or(Ok((0, 0)), |mut row| Ok((row.int()?, row.int()?)))
+    }
+
     /// Returns all stored roles.
     pub(crate) async fn roles(&self) -> Result<Roles, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM roles");
@@ -34,8 +66,6 @@ fn insertion(role: &Role) -> Statement {
     let sql = format!(
         "INSERT INTO roles ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (name) DO NOTHING"
     );
-    // Other programs that read this table expect a space before each permission, including the first.
-    let permissions = format!(" {}", role.permissions.join(" "));
     let values = vec![
         (&role.id).into(),
         (&role.name).into(),
@@ -44,12 +74,18 @@ fn insertion(role: &Role) -> Statement {
         role.create_at.into(),
         role.update_at.into(),
         role.delete_at.into(),
-        permissions.into(),
+        written(&role.permissions).into(),
         role.scheme_managed.into(),
         role.built_in.into(),
         role.scheme_id.clone().into(),
     ];
     statement(sql, values)
+}
+
+/// Returns permissions as the table holds them. Other programs that read it expect a space before each permission,
+/// including the first.
+fn written(permissions: &[String]) -> String {
+    format!(" {}", permissions.join(" "))
 }
 
 fn role(mut row: Row) -> Result<Role, StoreError> {
@@ -71,6 +107,22 @@ fn role(mut row: Row) -> Result<Role, StoreError> {
 #[cfg(test)]
 mod tests {
     use crate::store::testing::{execute, fresh, texts};
+
+    #[actix_web::test]
+    async fn permissions_are_stored_if_nobody_changed_them_meanwhile() {
+        let (_folder, db) = fresh().await;
+        let id = db.ready_roles().await.unwrap().named("team_user").unwrap().id.clone();
+        let (role, text) = db.role(&id).await.unwrap().unwrap();
+        let before = db.roles_mark().await.unwrap();
+        let wanted = ["view_team".to_owned(), "create_post".to_owned()];
+        let stored = db.set_permissions(&id, &text, &wanted, 5).await.unwrap().unwrap();
+        assert_eq!((stored.permissions.as_slice(), stored.update_at), (wanted.as_slice(), role.update_at + 1));
+        assert_eq!(db.set_permissions(&id, &text, &[], 9).await.unwrap(), None, "it was changed meanwhile");
+        let (again, text) = db.role(&id).await.unwrap().unwrap();
+        assert_eq!((again, text.as_str()), (stored, " view_team create_post"));
+        assert_ne!(db.roles_mark().await.unwrap(), before);
+        assert!(db.role("none").await.unwrap().is_none());
+    }
 
     #[actix_web::test]
     async fn missing_built_in_roles_are_added_and_changed_ones_stay() {

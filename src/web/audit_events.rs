@@ -42,7 +42,7 @@ const SERVER: &str = "
 ";
 
 /// Details that the record of an event holds besides the request.
-const DETAILS: [(&str, &str); 35] = [
+const DETAILS: [(&str, &str); 36] = [
     ("addTeamMember", "`user_id`"),
     ("addTeamMembers", "`user_ids` of the users who are members now"),
     ("configReload", "each setting that changed"),
@@ -58,6 +58,7 @@ const DETAILS: [(&str, &str); 35] = [
     ("manualTest", "the account that was created; without one there is no record"),
     ("migrateConfig", "`from`, `to`, `files`; each setting that changed there"),
     ("patchConfig", "`dry_run`, `version`, `secrets_kept`; each setting that changed"),
+    ("patchRole", "`role`; the permissions `added` and `removed`"),
     ("patchUser", "each member that changed"),
     ("queryLogs", "`page`, `logs_per_page`"),
     ("resetPasswordFailedAttempts", "the number of failed attempts before the reset"),

@@ -77,6 +77,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/web/routes/notices.rs", "notices begin and end at wall times"),
     ("src/web/routes/notifications.rs", STORED),
     ("src/web/routes/reports.rs", "a range of the calendar ends now"),
+    ("src/web/routes/roles/patch.rs", STORED),
     ("src/web/routes/support_packet.rs", NAME),
     ("src/web/routes/users.rs", STORED),
     ("src/web/routes/users/active.rs", STORED),

@@ -21,7 +21,7 @@ use super::upkeep::{PauseDetector, TICK};
 use crate::clock::{Clock, Uptime};
 use crate::error::AppError;
 use crate::id::new_id;
-use crate::roles::Roles;
+use crate::roles::handle::RolesHandle;
 use crate::session::{Session, SessionSelection};
 use crate::supervisor::PendingMessage;
 
@@ -34,7 +34,7 @@ const STOP_STEP: Duration = Duration::from_millis(20);
 
 pub(super) struct WebSocketHub {
     pub(super) shared: Arc<Shared>,
-    pub(super) roles: Arc<Roles>,
+    pub(super) roles: RolesHandle,
     pub(super) clock: Clock,
     pub(super) detached: Detached,
     pub(super) registry: Registry,
@@ -391,6 +391,6 @@ fn may_resume(entry: &Entry, session: &Session) -> bool {
     is_own && (!entry.connection.has_socket() || entry.session.id == session.id)
 }
 
-fn is_admin(roles: &Roles, names: &str) -> bool {
-    roles.grant(names, "manage_system")
+fn is_admin(roles: &RolesHandle, names: &str) -> bool {
+    roles.current().grant(names, "manage_system")
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::{Uptime, wall_ms};
+use crate::roles::Roles;
 use crate::secret::Secret;
 use crate::waiting::{until, within};
 
@@ -42,7 +43,7 @@ fn clock() -> Clock {
 }
 
 fn hub_with(limits: Limits) -> HubHandle {
-    HubHandle::start(2, limits, &Arc::default(), &clock())
+    HubHandle::start(2, limits, &RolesHandle::new(Roles::default()), &clock())
 }
 
 async fn joined(hub: &HubHandle, user_id: &str) -> ConnectionGuard {
@@ -131,7 +132,7 @@ async fn an_event_reaches_those_whom_it_concerns_and_nobody_else() {
 
 #[actix_rt::test]
 async fn new_roles_and_new_memberships_decide_what_is_heard_from_then_on() {
-    let hub = HubHandle::start(1, Limits::default(), &Arc::new(built_in()), &clock());
+    let hub = HubHandle::start(1, Limits::default(), &RolesHandle::new(built_in()), &clock());
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     hub.change_roles("anna", "system_user system_admin").await.unwrap();
@@ -327,7 +328,7 @@ async fn who_opens_one_after_the_other_loses_what_they_left_first() {
 
 #[actix_rt::test]
 async fn a_crash_ends_the_connections_of_that_hub_and_their_clients_start_anew() {
-    let hub = HubHandle::start(1, Limits::default(), &Arc::default(), &clock());
+    let hub = HubHandle::start(1, Limits::default(), &RolesHandle::new(Roles::default()), &clock());
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     let id = anna.connection.id.to_string();

@@ -10,6 +10,37 @@ const NAMES: &str = include_str!("names.tsv");
 /// permission.
 const PERMISSIONS: &str = include_str!("permissions.tsv");
 
+/// Returns true if a role of any installation can have this permission.
+pub fn is_permission(name: &str) -> bool {
+    lines(PERMISSIONS).any(|line| line.first() == Some(&name))
+}
+
+/// Returns true if a new installation gives this permission to a role of users, of members or of guests. The others
+/// belong to administrators of the system.
+pub fn is_ordinary(permission: &str) -> bool {
+    lines(PERMISSIONS).any(|line| match line.as_slice() {
+        [name, holders] => *name == permission && holders.split(' ').any(|holder| !is_of_system(holder)),
+        _ => false,
+    })
+}
+
+/// Returns true for the roles of administrators of the system.
+pub fn is_of_system(role: &str) -> bool {
+    role == SYSTEM_ADMIN || DELEGATED.contains(&role)
+}
+
+/// The role of system administrators.
+pub const SYSTEM_ADMIN: &str = "system_admin";
+
+/// The roles of delegated administrators. They need a licence with `custom_permissions_schemes`.
+pub const DELEGATED: [&str; 5] = [
+    "system_manager",
+    "system_user_manager",
+    "system_read_only_admin",
+    "shared_channel_manager",
+    "secure_connection_manager",
+];
+
 /// Returns the roles of a new installation, made at `now`.
 pub fn built_in(now: i64) -> Vec<Role> {
     lines(NAMES).filter_map(|line| role(&line, now)).collect()

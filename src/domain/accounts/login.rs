@@ -74,7 +74,9 @@ pub(crate) async fn login(
     let admitted = caller.while_waiting(login_attempt.admit(permit, &mut timer)).await;
     match admitted {
         Ok((user, checked)) => {
-            audit.reserve(trail, room_of(&user.id, accounts.roles.grant(&user.roles, "manage_system"))).await?;
+            audit
+                .reserve(trail, room_of(&user.id, accounts.roles.current().grant(&user.roles, "manage_system")))
+                .await?;
             audit.by(&user.id, "");
             let opened = open(accounts, config, (&user, checked), &credentials).await;
             let session = opened.map_err(|refusal| masked(refusal, config))?;

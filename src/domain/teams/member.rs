@@ -20,7 +20,11 @@ pub(crate) struct TeamAccess {
 /// Returns the access of the caller to one team.
 pub(crate) async fn team_access(accounts: &Accounts, session: &Session, team_id: &str) -> Result<TeamAccess, AppError> {
     let member = accounts.db.team_member(team_id, session.user_id()).await.or_fail("app.team.get_member.app_error")?;
-    Ok(TeamAccess { session: session.clone(), roles: accounts.roles.clone(), member: member.filter(Member::is_active) })
+    Ok(TeamAccess {
+        session: session.clone(),
+        roles: accounts.roles.current(),
+        member: member.filter(Member::is_active),
+    })
 }
 
 /// Returns a function from the id of a team to the access of the caller to it.
@@ -31,7 +35,7 @@ pub(crate) async fn access_by_team(
     let members = accounts.db.memberships(session.user_id()).await.or_fail("app.team.get_members.app_error")?;
     let active = members.into_iter().filter(Member::is_active);
     let by_team: HashMap<String, Member> = active.map(|member| (member.team_id.clone(), member)).collect();
-    let (session, roles) = (session.clone(), accounts.roles.clone());
+    let (session, roles) = (session.clone(), accounts.roles.current());
     Ok(move |team_id: &str| TeamAccess {
         session: session.clone(),
         roles: roles.clone(),

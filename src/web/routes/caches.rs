@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::error::{AppError, OrFail};
 
 use super::config::never_cached;
 use crate::domain::session::Session;
@@ -20,6 +20,7 @@ pub(super) const INVALIDATE: Operation = Description::new(Tag::Environment, "Inv
 pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("invalidate_caches")?;
     app.accounts.sessions.invalidate();
+    app.accounts.roles.renew(app.db.roles().await.or_fail("app.role.get_all.app_error")?);
     app.actors.presence.invalidate();
     app.actors.analytics.invalidate().await?;
     app.outside.links.clear();

@@ -1,4 +1,6 @@
-//! Read access to roles.
+//! Routes for roles.
+
+pub(super) mod patch;
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
@@ -22,7 +24,7 @@ pub(super) const LIST: Operation = Description::new(Tag::Accounts, "GetAllRoles"
 /// `GET /roles`: lists every role.
 pub(super) async fn list(session: Session, app: Data<AppState>) -> Answer<Vec<Role>> {
     session.require("manage_system")?;
-    Ok(Json(app.accounts.roles.all().into_iter().cloned().collect()))
+    Ok(Json(app.accounts.roles.current().all().into_iter().cloned().collect()))
 }
 
 pub(super) const SHOW: Operation = Description::new(Tag::Accounts, "GetRole", "Returns a role.")
@@ -33,7 +35,8 @@ pub(super) const SHOW: Operation = Description::new(Tag::Accounts, "GetRole", "R
 /// `GET /roles/{role_id}`: returns a role.
 pub(super) async fn show(request: Request, _: Session, app: Data<AppState>) -> Answer<Role> {
     let id = request.id("role_id")?;
-    let role = app.accounts.roles.with_id(id).ok_or_else(|| AppError::new("app.role.get.app_error"))?;
+    let roles = app.accounts.roles.current();
+    let role = roles.with_id(id).ok_or_else(|| AppError::new("app.role.get.app_error"))?;
     Ok(Json(role.clone()))
 }
 
@@ -49,7 +52,8 @@ pub(super) async fn show_named(request: Request, _: Session, app: Data<AppState>
     if !is_role_name(name) {
         return Err(AppError::invalid_url("role_name"));
     }
-    let role = app.accounts.roles.named(name).ok_or_else(|| AppError::new("app.role.get_by_name.app_error"))?;
+    let roles = app.accounts.roles.current();
+    let role = roles.named(name).ok_or_else(|| AppError::new("app.role.get_by_name.app_error"))?;
     Ok(Json(role.clone()))
 }
 
@@ -76,7 +80,8 @@ pub(super) async fn list_named(_: Session, app: Data<AppState>, body: Body) -> A
     if names.iter().any(|name| !is_role_name(name)) {
         return Err(AppError::invalid_body("rolename"));
     }
-    Ok(Json(names.iter().filter_map(|name| app.accounts.roles.named(name)).cloned().collect()))
+    let roles = app.accounts.roles.current();
+    Ok(Json(names.iter().filter_map(|name| roles.named(name)).cloned().collect()))
 }
 
 fn is_role_name(name: &str) -> bool {

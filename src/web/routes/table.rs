@@ -256,6 +256,7 @@ pub(super) static TABLE: &[Route] = &[
     // Roles.
     get("/api/v4/roles", roles::LIST).listeners(NetworkAndSocket),
     get("/api/v4/roles/{role_id}", roles::SHOW).listeners(NetworkAndSocket),
+    put("/api/v4/roles/{role_id}/patch", roles::patch::PATCH, Always("patchRole")).listeners(NetworkAndSocket),
     get("/api/v4/roles/name/{role_name}", roles::SHOW_NAMED).listeners(NetworkAndSocket),
     post("/api/v4/roles/names", roles::LIST_NAMED, OnRefusal("getRolesByNames"))
         .listeners(NetworkAndSocket)

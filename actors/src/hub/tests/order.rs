@@ -6,7 +6,7 @@ use super::*;
 use crate::waiting::until;
 
 fn hub_with_roles() -> HubHandle {
-    HubHandle::start(1, Limits::default(), &Arc::new(built_in()), &clock())
+    HubHandle::start(1, Limits::default(), &RolesHandle::new(built_in()), &clock())
 }
 
 fn of_admin() -> Arc<Session> {
@@ -105,7 +105,7 @@ async fn a_hub_reads_the_clock_that_it_is_given() {
     let wall = Arc::new(AtomicI64::new(0));
     let read = wall.clone();
     let clock = Clock::new(move || read.load(Ordering::Relaxed), Uptime::now);
-    let hub = HubHandle::start(1, Limits::default(), &Arc::default(), &clock);
+    let hub = HubHandle::start(1, Limits::default(), &RolesHandle::new(Roles::default()), &clock);
     let expiring = Session { expires_at: i64::MAX, ..(*session("anna", "anna")).clone() };
     let anna = greeted(&hub, pending_join(&hub, expiring.into())).await;
     wall.store(i64::MAX, Ordering::Relaxed);

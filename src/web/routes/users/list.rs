@@ -60,7 +60,7 @@ pub(crate) const LIST: Operation =
 
 /// `GET /users`: returns accounts page by page, by default sorted by name.
 pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
-    let filter = listed(&request, &app.accounts.roles)?;
+    let filter = listed(&request, &app.accounts.roles.current())?;
     check_may_see(&session, &app.accounts, &filter).await?;
     let users = app.db.users(&filter, request.paging()).await.or_fail("app.user.get_profiles.app_error")?;
     touch(&app.accounts.sessions, &session).await;

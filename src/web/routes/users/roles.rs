@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::roles::built_in::DELEGATED;
 use quarterdeck_actors::sessions::change::Change;
 use serde::Deserialize;
 use serde_json::json;
@@ -21,15 +22,6 @@ use crate::web::state::AppState;
 
 /// The largest length of all role names with the spaces between them, in bytes: the width of the database column.
 const MAX_ROLES_BYTES: usize = 256;
-
-/// Roles that need a licence with `custom_permissions_schemes`.
-const LICENSED: [&str; 5] = [
-    "system_manager",
-    "system_user_manager",
-    "system_read_only_admin",
-    "shared_channel_manager",
-    "secure_connection_manager",
-];
 
 /// The roles to set.
 #[derive(Default, Deserialize, ToSchema)]
@@ -84,14 +76,15 @@ fn checked(text: &str) -> Result<Vec<&str>, AppError> {
 }
 
 fn check_licensed(app: &AppState, roles: &[&str]) -> Result<(), AppError> {
-    let is_needed = roles.iter().any(|role| LICENSED.contains(role));
+    let is_needed = roles.iter().any(|role| DELEGATED.contains(role));
     let has_it =
         || app.actors.license.current().is_some_and(|license| license.features.has("custom_permissions_schemes"));
     if is_needed && !has_it() { Err(AppError::new("api.user.update_user_roles.license.app_error")) } else { Ok(()) }
 }
 
 fn check_known(app: &AppState, roles: &[&str]) -> Result<(), AppError> {
-    let are_known = roles.iter().all(|role| app.accounts.roles.named(role).is_some_and(|role| role.delete_at == 0));
+    let known = app.accounts.roles.current();
+    let are_known = roles.iter().all(|role| known.named(role).is_some_and(|role| role.delete_at == 0));
     if are_known { Ok(()) } else { Err(AppError::new("app.role.check_roles_exist.role_not_found")) }
 }
 

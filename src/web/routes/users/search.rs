@@ -44,7 +44,7 @@ pub(crate) async fn search(
     let search: Search = body.object("props").await?;
     let limit = search.limit;
     search.check()?;
-    let is_known = |role: &str| app.accounts.roles.named(role).is_some();
+    let is_known = |role: &str| app.accounts.roles.current().named(role).is_some();
     let search = search.narrowed(&session, request.config(), is_known);
     check_may_see(&session, &app.accounts, &search.filter).await?;
     let users = app.db.search_users(&search, max_found(limit)?).await.or_fail("app.user.search.app_error")?;
