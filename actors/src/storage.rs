@@ -19,6 +19,15 @@ pub trait FileBackend: Send + Sync {
     /// Each step has a deadline, and so has the whole test. Everything that it writes is deleted, also when the future
     /// is dropped.
     fn probe(&self) -> BoxFuture<'static, Report>;
+
+    /// Returns the content of the file at `path`, which is relative to the store.
+    fn read(&self, path: &str) -> BoxFuture<'static, Result<Vec<u8>, StepFailure>>;
+
+    /// Stores a file completely or not at all, in the place of an earlier one.
+    fn write(&self, path: &str, content: Vec<u8>) -> BoxFuture<'static, Result<(), StepFailure>>;
+
+    /// Removes a file. A missing file counts as removed.
+    fn remove(&self, path: &str) -> BoxFuture<'static, Result<(), StepFailure>>;
 }
 
 /// Makes backends. Opening a backend checks its settings only and connects to no other machine.

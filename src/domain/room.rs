@@ -13,6 +13,7 @@ pub(crate) mod config_migration;
 pub(crate) mod license;
 pub(crate) mod notices;
 pub(crate) mod passwords;
+pub(crate) mod picture;
 pub(crate) mod session;
 pub(crate) mod signing_key;
 pub(crate) mod support_packet;

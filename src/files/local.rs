@@ -131,8 +131,16 @@ impl Objects for Folder {
 
     fn write<'a>(&'a self, key: &'a str, content: Bytes) -> Done<'a, ()> {
         self.at(Step::Write, key, move |path| {
-            whole(path, &content).inspect_err(|_| {
-                let _ = remove_file(path);
+            if let Some(folder) = path.parent() {
+                private::folder(folder)?;
+            }
+            // A reader finds the earlier content or the new one, but no part of it.
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push(format!(".{}", new_id()));
+            let written = path.with_file_name(name);
+            let stored = whole(&written, &content).and_then(|()| std::fs::rename(&written, path));
+            stored.inspect_err(|_| {
+                let _ = remove_file(&written);
             })
         })
     }

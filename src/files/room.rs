@@ -27,7 +27,7 @@ use quarterdeck_actors::storage::report::{Kind, Report, Step, StepFailure};
 use quarterdeck_actors::storage::settings::{Store, StoreSettings};
 use quarterdeck_actors::storage::{Backends, FileBackend};
 
-use objects::Objects;
+use objects::{Objects, too_slow};
 
 /// The prefix of the settings' names; those of the export store have the longer one.
 const SECTION: &str = "FileSettings.";
@@ -92,6 +92,44 @@ impl FileBackend for Backend {
             ..report
         };
         probe::run(self.objects.clone(), self.limits).map(in_names).boxed()
+    }
+
+    fn read(&self, path: &str) -> BoxFuture<'static, Result<Vec<u8>, StepFailure>> {
+        let path = path.to_owned();
+        self.within(Step::Read, move |objects| async move { Ok(objects.read(&path).await?.into()) })
+    }
+
+    fn write(&self, path: &str, content: Vec<u8>) -> BoxFuture<'static, Result<(), StepFailure>> {
+        let path = path.to_owned();
+        self.within(Step::Write, move |objects| async move { objects.write(&path, content.into()).await })
+    }
+
+    fn remove(&self, path: &str) -> BoxFuture<'static, Result<(), StepFailure>> {
+        let path = path.to_owned();
+        self.within(Step::Delete, move |objects| async move { objects.delete(&path).await })
+    }
+}
+
+impl Backend {
+    /// Runs one operation on the store within the time limit of a step.
+    fn within<T, F>(
+        &self,
+        step: Step,
+        work: impl FnOnce(Arc<dyn Objects>) -> F,
+    ) -> BoxFuture<'static, Result<T, StepFailure>>
+    where
+        T: 'static,
+        F: Future<Output = Result<T, StepFailure>> + Send + 'static,
+    {
+        let (objects, store, limit) = (self.objects.clone(), self.store, self.limits.step);
+        let working = work(objects.clone());
+        async move {
+            let ended = tokio::time::timeout(limit, working).await;
+            ended
+                .unwrap_or_else(|_| Err(too_slow(step, objects.about())))
+                .map_err(|failure| in_names_of(store, failure))
+        }
+        .boxed()
     }
 }
 

@@ -169,6 +169,12 @@ impl Db {
         self.write(statement(sql, vec![id.into(), delete_at.into(), now.into()])).await.map(drop)
     }
 
+    /// Stores the time at which the picture was set; 0 if it was removed.
+    pub(crate) async fn set_picture_time(&self, id: &str, at: i64, now: i64) -> Result<(), StoreError> {
+        let sql = format!("UPDATE users SET lastpictureupdate = $2, updateat = {} WHERE id = $1", later("$3"));
+        self.write(statement(sql, vec![id.into(), at.into(), now.into()])).await.map(drop)
+    }
+
     /// Stores that the email address is verified.
     pub(crate) async fn set_email_verified(&self, id: &str, now: i64) -> Result<(), StoreError> {
         let sql = format!("UPDATE users SET emailverified = TRUE, updateat = {} WHERE id = $1", later("$2"));

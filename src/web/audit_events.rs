@@ -42,7 +42,7 @@ const SERVER: &str = "
 ";
 
 /// Details that the record of an event holds besides the request.
-const DETAILS: [(&str, &str); 36] = [
+const DETAILS: [(&str, &str); 37] = [
     ("addTeamMember", "`user_id`"),
     ("addTeamMembers", "`user_ids` of the users who are members now"),
     ("configReload", "each setting that changed"),
@@ -71,6 +71,7 @@ const DETAILS: [(&str, &str); 36] = [
     ("rollbackConfig", "`version`, `secrets_kept`; each setting that changed"),
     ("sendPasswordReset", "`email`"),
     ("sendVerificationEmail", "`email`"),
+    ("setProfileImage", "`filename`"),
     ("setServerBusy", "`seconds`"),
     ("testEmail", "`server`, `port` and `security` of the tested settings, if the settings can be read"),
     ("testNotification", "`post_id`"),

@@ -30,7 +30,8 @@ const BUILD: Build = Build {
     date: "",
     hash: "",
     hash_enterprise: "",
-    is_enterprise_ready: false,
+    // A licence has an effect here, and only with this fact do clients show the page of the licence.
+    is_enterprise_ready: true,
     is_fips: false,
 };
 

@@ -14,13 +14,11 @@ use quarterdeck_actors::error::{AppError, OrFail};
 
 use crate::web::request::{Body, Context, Refused, context_of, header_of};
 
-/// The largest size of a whole form, in bytes, even if files may be larger. The form is held in memory.
+/// The largest size of a whole form, in bytes, unless its route names another one. The form is held in memory.
 const MAX_FORM_BYTES: u64 = 1 << 20;
 
-const UNREADABLE: &str = "api.license.add_license.open.app_error";
-
 /// A form. Its body is read only after the handler has checked that the caller may send it.
-pub(crate) struct Upload {
+pub(crate) struct Upload<const MAX_BYTES: u64 = MAX_FORM_BYTES> {
     body: LocalBoxFuture<'static, Body>,
     content_type: String,
 }
@@ -32,19 +30,19 @@ pub(crate) struct Part {
     pub(crate) bytes: Bytes,
 }
 
-impl Upload {
-    /// Returns the first file in the field `name`; `None` if there is none.
-    pub(crate) async fn file(self, name: &str) -> Result<Option<Part>, AppError> {
+impl<const MAX_BYTES: u64> Upload<MAX_BYTES> {
+    /// Returns the first file in the field `name`; `None` if there is none. `unreadable` is the error for a malformed form.
+    pub(crate) async fn file(self, name: &str, unreadable: &'static str) -> Result<Option<Part>, AppError> {
         let bytes = self.body.await.bytes()?;
-        let boundary = multer::parse_boundary(&self.content_type).or_fail(UNREADABLE)?;
+        let boundary = multer::parse_boundary(&self.content_type).or_fail(unreadable)?;
         let whole = stream::once(ready(Ok::<Bytes, Infallible>(bytes)));
         let mut form = Multipart::new(whole, boundary);
         let mut found = None;
         // The form is read to its end, so that a truncated form is refused even if the file came before.
-        while let Some(field) = form.next_field().await.or_fail(UNREADABLE)? {
+        while let Some(field) = form.next_field().await.or_fail(unreadable)? {
             let file = field.file_name().map(str::to_owned);
             let is_wanted = field.name() == Some(name) && found.is_none();
-            let bytes = field.bytes().await.or_fail(UNREADABLE)?;
+            let bytes = field.bytes().await.or_fail(unreadable)?;
             if let (Some(file), true) = (file, is_wanted) {
                 found = Some(Part { name: file, bytes });
             }
@@ -53,12 +51,12 @@ impl Upload {
     }
 }
 
-impl FromRequest for Upload {
+impl<const MAX_BYTES: u64> FromRequest for Upload<MAX_BYTES> {
     type Error = Refused;
     type Future = std::future::Ready<Result<Self, Refused>>;
 
     fn from_request(http: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = |context: &Context| context.body.bytes.min(MAX_FORM_BYTES);
+        let limit = |context: &Context| context.body.bytes.min(MAX_BYTES);
         let upload = context_of(http).map(|context| Self {
             body: Body::read(payload.take(), limit(&context), context).boxed_local(),
             content_type: header_of(http, CONTENT_TYPE.as_str()).unwrap_or_default().to_owned(),
@@ -73,9 +71,13 @@ mod tests {
 
     use super::*;
 
+    const UNREADABLE: &str = "api.license.add_license.open.app_error";
+
     async fn file(form: String) -> Result<Option<Part>, AppError> {
         let body = ready(Body::of(form.as_bytes())).boxed_local();
-        Upload { body, content_type: "multipart/form-data; boundary=X".to_owned() }.file("license").await
+        Upload::<MAX_FORM_BYTES> { body, content_type: "multipart/form-data; boundary=X".to_owned() }
+            .file("license", UNREADABLE)
+            .await
     }
 
     fn part(name: &str, content: &str) -> String {

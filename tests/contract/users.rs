@@ -6,6 +6,7 @@ mod elsewhere;
 mod list;
 mod mfa;
 mod password;
+mod picture;
 mod recovery;
 mod roles;
 mod rules;

@@ -86,12 +86,27 @@ impl Client {
         self.try_send(method, path, body, headers).await.unwrap()
     }
 
+    /// Sends a request whose body is no text.
+    pub async fn send_bytes(&self, method: Method, path: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> Reply {
+        self.try_send_body(method, path, Some(body.into()), headers).await.unwrap()
+    }
+
     /// Sends a request to a server that may end before it responds.
     pub async fn try_send(
         &self,
         method: Method,
         path: &str,
         body: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Result<Reply> {
+        self.try_send_body(method, path, body.map(Into::into), headers).await
+    }
+
+    async fn try_send_body(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<reqwest::Body>,
         headers: &[(&str, &str)],
     ) -> reqwest::Result<Reply> {
         let url = match path.strip_prefix("//") {

@@ -84,6 +84,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/web/routes/users/mfa.rs", STORED),
     ("src/web/routes/users/recovery.rs", STORED),
     ("src/web/routes/users/password.rs", STORED),
+    ("src/web/routes/users/picture.rs", STORED),
     ("src/web/routes/users/roles.rs", STORED),
     ("src/server/building.rs", STORED),
     ("src/server/checks.rs", STORED),

@@ -41,7 +41,7 @@ pub(super) struct Form {
 
 impl Form {
     async fn read(upload: Upload) -> Result<Self, AppError> {
-        let file = upload.file("license").await?;
+        let file = upload.file("license", "api.license.add_license.open.app_error").await?;
         let license = file.ok_or_else(|| AppError::new("api.license.add_license.no_file.app_error"))?;
         Ok(Self { license })
     }

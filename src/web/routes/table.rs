@@ -134,6 +134,11 @@ pub(super) static TABLE: &[Route] = &[
     put("/api/v4/users/{user_id}/active", users::active::REPLACE, Always("updateUserActive"))
         .listeners(NetworkAndSocket),
     put("/api/v4/users/{user_id}/roles", users::roles::REPLACE, Always("updateUserRoles")).listeners(NetworkAndSocket),
+    get("/api/v4/users/{user_id}/image", users::picture::SHOW),
+    get("/api/v4/users/{user_id}/image/default", users::picture::SHOW_DEFAULT),
+    post("/api/v4/users/{user_id}/image", users::picture::REPLACE, Always("setProfileImage"))
+        .body_limit(BodyLimit::Files),
+    delete("/api/v4/users/{user_id}/image", users::picture::REMOVE, Always("setDefaultProfileImage")),
     delete("/api/v4/users/{user_id}", users::active::REMOVE, Always("deleteUser")).listeners(NetworkAndSocket),
     post("/api/v4/users/{user_id}/email/verify/member", users::VERIFY_EMAIL, Always("verifyUserEmailWithoutToken"))
         .listeners(NetworkAndSocket),

@@ -6,6 +6,7 @@ pub(super) mod list;
 pub(super) mod mfa;
 mod narrowing;
 pub(super) mod password;
+pub(super) mod picture;
 pub(super) mod recovery;
 pub(super) mod roles;
 pub(super) mod search;

@@ -1,0 +1,167 @@
+//! Pictures of users: one drawn from the id of the account, and an uploaded one in the size that clients show.
+
+use std::io::Cursor;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use image::codecs::png::PngEncoder;
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
+use quarterdeck_actors::background;
+use quarterdeck_actors::error::{AppError, OrFail};
+use tokio::sync::Semaphore;
+
+/// The width and the height of a picture, in pixels.
+const SIZE: u32 = 128;
+
+/// The cells of a drawn picture, in each direction. The right half mirrors the left one.
+const CELLS: u32 = 5;
+
+/// The largest uploaded picture, in pixels: 6,048 by 4,032.
+const MAX_PIXELS: u64 = 6_048 * 4_032;
+
+/// The largest memory for an uploaded picture while it is made smaller, in bytes.
+const MAX_DECODED_BYTES: u64 = 160 << 20;
+
+/// The formats of uploaded pictures.
+const FORMATS: [ImageFormat; 4] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp];
+
+/// The colours of drawn pictures, dark enough for a light pattern.
+const COLOURS: [[u8; 3]; 12] = [
+    [0xc5, 0x3b, 0x3b],
+    [0xb8, 0x5c, 0x1e],
+    [0x8f, 0x6f, 0x12],
+    [0x5b, 0x7f, 0x1f],
+    [0x2a, 0x80, 0x46],
+    [0x1b, 0x7c, 0x7c],
+    [0x1f, 0x6f, 0xa8],
+    [0x3f, 0x5b, 0xbf],
+    [0x66, 0x4c, 0xbf],
+    [0x8f, 0x43, 0xa8],
+    [0xb0, 0x3a, 0x83],
+    [0x5a, 0x67, 0x78],
+];
+
+/// One uploaded picture is made smaller at a time, because it takes many times the memory of its file.
+static PERMITS: Semaphore = Semaphore::const_new(1);
+
+/// Returns the place of a user's picture in the file store, which is that of Mattermost.
+pub(crate) fn place_of(user_id: &str) -> String {
+    format!("users/{user_id}/profile.png")
+}
+
+/// Draws the picture of an account without one: a pattern and a colour that depend on the id only. Returns PNG.
+pub(crate) fn drawn(user_id: &str) -> Result<Vec<u8>, AppError> {
+    let hash = digest(&SHA256, user_id.as_bytes());
+    let mut bytes = hash.as_ref().iter().copied();
+    let colour = usize::from(bytes.next().unwrap_or_default()) % COLOURS.len();
+    let colour = COLOURS.get(colour).copied().unwrap_or_default();
+    let pattern: Vec<bool> = bytes.map(|byte| byte % 2 == 0).collect();
+    let margin = (SIZE % CELLS) / 2;
+    let picture = RgbImage::from_fn(SIZE, SIZE, |x, y| {
+        let cell = |at: u32| (at.saturating_sub(margin) / (SIZE / CELLS)).min(CELLS - 1);
+        let column = cell(x).min(CELLS - 1 - cell(x));
+        let at = usize::try_from(column * CELLS + cell(y)).unwrap_or_default();
+        Rgb(if pattern.get(at).copied().unwrap_or_default() { [0xf4, 0xf6, 0xf8] } else { colour })
+    });
+    encoded(&DynamicImage::ImageRgb8(picture))
+}
+
+/// Makes an uploaded picture upright, square and as large as clients show it. Returns PNG.
+///
+/// Refuses other formats, and a picture of too many pixels before it is decoded.
+pub(crate) async fn fitted(file: bytes::Bytes) -> Result<Vec<u8>, AppError> {
+    let _permit = PERMITS.acquire().await.or_fail("api.user.upload_profile_user.decode.app_error")?;
+    let fitted = background::compute(move || fit(&file)).await;
+    fitted.or_fail("api.user.upload_profile_user.decode.app_error")?
+}
+
+fn fit(file: &[u8]) -> Result<Vec<u8>, AppError> {
+    let unread = |cause: image::ImageError| {
+        AppError::new("api.user.upload_profile_user.decode_config.app_error").because(cause.to_string())
+    };
+    let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|cause| unread(cause.into()))?;
+    if !reader.format().is_some_and(|format| FORMATS.contains(&format)) {
+        return Err(AppError::new("api.user.upload_profile_user.decode_config.app_error"));
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(unread)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(AppError::new("api.user.upload_profile_user.too_large.app_error#pixels"));
+    }
+    let orientation = decoder.orientation().map_err(unread)?;
+    let mut picture = DynamicImage::from_decoder(decoder)
+        .map_err(|cause| AppError::new("api.user.upload_profile_user.decode.app_error").because(cause.to_string()))?;
+    // It is made smaller first, so that turning it takes no memory.
+    picture = picture.resize_to_fill(SIZE, SIZE, FilterType::Triangle);
+    picture.apply_orientation(orientation);
+    encoded(&DynamicImage::ImageRgba8(picture.to_rgba8()))
+}
+
+fn encoded(picture: &DynamicImage) -> Result<Vec<u8>, AppError> {
+    let mut png = Vec::new();
+    picture.write_with_encoder(PngEncoder::new(&mut png)).or_fail("api.user.upload_profile_user.encode.app_error")?;
+    Ok(png)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(width: u32, height: u32) -> DynamicImage {
+        DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, |x, _| {
+            Rgb(if x < width / 2 { [255, 0, 0] } else { [0, 0, 255] })
+        }))
+    }
+
+    fn file(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut file = Cursor::new(Vec::new());
+        picture.write_to(&mut file, format).unwrap();
+        file.into_inner()
+    }
+
+    fn size(png: &[u8]) -> (u32, u32) {
+        let read = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
+        read.into_dimensions().unwrap()
+    }
+
+    #[test]
+    fn a_drawn_picture_depends_on_the_id_only_and_is_symmetric() {
+        let png = drawn("abcdefghijklmnopqrstuvwxyz").unwrap();
+        assert_eq!(size(&png), (SIZE, SIZE));
+        assert_eq!(png, drawn("abcdefghijklmnopqrstuvwxyz").unwrap());
+        assert_ne!(png, drawn("bbcdefghijklmnopqrstuvwxyz").unwrap());
+        assert!(png.len() < 4096, "{}", png.len());
+        let read = image::load_from_memory(&png).unwrap().to_rgb8();
+        assert_eq!(read.get_pixel(10, 40), read.get_pixel(SIZE - 11, 40));
+    }
+
+    #[actix_web::test]
+    async fn pictures_of_each_format_and_shape_become_small_squares() {
+        for format in FORMATS {
+            for (width, height) in [(1, 1), (300, 200), (200, 3000)] {
+                let png = fitted(file(&picture(width, height), format).into()).await.unwrap();
+                assert_eq!(size(&png), (SIZE, SIZE), "{format:?} {width} x {height}");
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_is_no_picture_or_too_large_is_refused_before_it_is_decoded() {
+        let unread = "api.user.upload_profile_user.decode_config.app_error";
+        for bytes in [b"".to_vec(), b"<svg/>".to_vec(), b"RIFF0000WEBPVP8 ".to_vec()] {
+            assert_eq!(fitted(bytes.into()).await.unwrap_err().id, unread);
+        }
+        let mut cut = file(&picture(64, 64), ImageFormat::Png);
+        cut.truncate(100);
+        assert!(fitted(cut.into()).await.is_err());
+        // The size in the header of this BMP is that of 60,000 x 60,000 pixels.
+        let mut bomb = file(&picture(64, 64), ImageFormat::Bmp);
+        bomb[18..22].copy_from_slice(&60_000_u32.to_le_bytes());
+        bomb[22..26].copy_from_slice(&60_000_u32.to_le_bytes());
+        let id = fitted(bomb.into()).await.unwrap_err().id;
+        assert!(id == "api.user.upload_profile_user.too_large.app_error#pixels" || id == unread, "{id}");
+    }
+}

@@ -1,0 +1,190 @@
+//! The picture of an account.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
+use actix_web::web::Data;
+use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::storage::FileBackend;
+use quarterdeck_actors::storage::settings::Store;
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+use crate::base::user::User;
+use crate::domain::accounts::{known, require_access_or_bot};
+use crate::domain::announce;
+use crate::domain::audit::Audit;
+use crate::domain::picture::{drawn, fitted, place_of};
+use crate::domain::session::Session;
+use crate::web::answer::Done;
+use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
+use crate::web::state::AppState;
+use crate::web::upload::{Part, Upload};
+
+/// The largest form with a picture, in bytes.
+const MAX_UPLOAD_BYTES: u64 = 8 << 20;
+
+/// The largest stored picture that is shown, in bytes. Pictures that this server stores are much smaller.
+const MAX_STORED_BYTES: usize = 4 << 20;
+
+const A_DAY: HeaderValue = HeaderValue::from_static("max-age=86400, private");
+const FIVE_MINUTES: HeaderValue = HeaderValue::from_static("max-age=300, private");
+const PNG: HeaderValue = HeaderValue::from_static("image/png");
+
+const NO_STORAGE: &str = "api.user.upload_profile_user.storage.app_error";
+const UNSTORED: &str = "api.user.upload_profile_user.upload_profile.app_error";
+const UNREADABLE_FORM: &str = "api.user.upload_profile_user.parse.app_error";
+
+pub(crate) const SHOW: Operation = Description::new(Tag::Accounts, "GetProfileImage", "Returns the picture of a user.")
+    .details("Without an uploaded picture, one is drawn from the id.")
+    .responses(&[
+        Response::media(200, "image/png", "The picture."),
+        Response::empty(304, "The client's copy of the picture is current."),
+    ])
+    .refusals(&[400, 404, 500])
+    .handled_by(handler!(show));
+
+/// `GET /users/{user_id}/image`: returns the picture of a user.
+pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    let user = known(&app.db, &request.user_id(&session)?).await?;
+    let tag = user.last_picture_update.to_string();
+    let is_known = request.header("If-None-Match").is_some_and(|known| known.trim_matches('"') == tag);
+    if is_known {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((ETAG, tag))
+            .insert_header((CACHE_CONTROL, A_DAY))
+            .finish());
+    }
+    match stored(&app, &user).await {
+        Some(picture) => Ok(png(picture, A_DAY, Some(tag))),
+        // The picture exists, but the store does not give it now.
+        None if user.last_picture_update > 0 => Ok(png(drawn(&user.id)?, FIVE_MINUTES, None)),
+        None => Ok(png(drawn(&user.id)?, A_DAY, Some(tag))),
+    }
+}
+
+pub(crate) const SHOW_DEFAULT: Operation =
+    Description::new(Tag::Accounts, "GetDefaultProfileImage", "Returns the picture that is drawn from a user's id.")
+        .responses(&[Response::media(200, "image/png", "The picture.")])
+        .refusals(&[400, 404, 500])
+        .handled_by(handler!(show_default));
+
+/// `GET /users/{user_id}/image/default`: returns the picture that is drawn from the id.
+pub(crate) async fn show_default(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+) -> Result<HttpResponse, AppError> {
+    let user = known(&app.db, &request.user_id(&session)?).await?;
+    Ok(png(drawn(&user.id)?, A_DAY, None))
+}
+
+/// The form with a picture.
+#[derive(ToSchema)]
+#[schema(as = ProfileImageUpload)]
+pub(crate) struct Form {
+    /// The picture: PNG, JPEG, GIF or BMP, at most 8 MiB and 24 megapixels.
+    #[schema(value_type = String, format = Binary)]
+    #[expect(dead_code, reason = "it describes the form")]
+    image: Part,
+}
+
+pub(crate) const REPLACE: Operation =
+    Description::new(Tag::Accounts, "SetProfileImage", "Stores a picture for a user, cut to a square of 128 pixels.")
+        .details("Own account, or the permission `edit_other_users`.")
+        .form(Type::of::<Form>(), "The picture.")
+        .responses(&[Response::json(200, STATUS_OK, "Stored.")])
+        .refusals(&[400, 403, 409, 413, 500, 501])
+        .handled_by(handler!(replace));
+
+/// `POST /users/{user_id}/image`: stores a picture.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    upload: Upload<MAX_UPLOAD_BYTES>,
+) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    require_access_or_bot(&app.accounts, &session, &id).await?;
+    let store = store(&app, request.config())?;
+    let file = upload.file("image", UNREADABLE_FORM).await?;
+    let file = file.ok_or_else(|| AppError::new("api.user.upload_profile_user.no_file.app_error"))?;
+    audit.parameter("filename", file.name);
+    let user = app.db.user(&id).await.or_fail("app.user.get.app_error")?;
+    let user = user.ok_or_else(|| AppError::invalid_url("user_id"))?;
+    if belongs_to_directory(&user, request.config()) {
+        return Err(AppError::new("api.user.upload_profile_user.login_provider_attribute_set.app_error"));
+    }
+    let picture = fitted(file.bytes).await?;
+    store.write(&place_of(&id), picture).await.or_fail(UNSTORED)?;
+    // The time is stored last: with an earlier one, browsers would keep the earlier picture for the new time.
+    set_time(&request, &app, &id, wall_ms()).await
+}
+
+pub(crate) const REMOVE: Operation =
+    Description::new(Tag::Accounts, "SetDefaultProfileImage", "Removes the uploaded picture of a user.")
+        .details("Own account, or the permission `edit_other_users`.")
+        .responses(&[Response::json(200, STATUS_OK, "Removed.")])
+        .refusals(&[400, 403, 404, 500, 501])
+        .handled_by(handler!(remove));
+
+/// `DELETE /users/{user_id}/image`: removes the picture, so that the drawn one is shown.
+pub(crate) async fn remove(request: Request, session: Session, app: Data<AppState>) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    require_access_or_bot(&app.accounts, &session, &id).await?;
+    let store = store(&app, request.config())?;
+    known(&app.db, &id).await?;
+    store.remove(&place_of(&id)).await.or_fail(UNSTORED)?;
+    set_time(&request, &app, &id, 0).await
+}
+
+async fn set_time(request: &Request, app: &AppState, id: &str, at: i64) -> Result<Done, AppError> {
+    app.db.set_picture_time(id, at, wall_ms()).await.or_fail("app.user.update.app_error")?;
+    let user = known(&app.db, id).await?;
+    announce::user_updated(&app.actors.hub, request.config(), &user).await;
+    Ok(Done)
+}
+
+/// Returns the stored picture of a user. A store that does not give it is treated as one without it.
+async fn stored(app: &AppState, user: &User) -> Option<Vec<u8>> {
+    let stores = app.actors.files.current();
+    let backend = stores.in_service(Store::Files)?.backend.as_ref().ok()?;
+    let picture = backend.read(&place_of(&user.id)).await.ok()?;
+    Some(picture).filter(|picture| !picture.is_empty() && picture.len() <= MAX_STORED_BYTES)
+}
+
+/// Returns the store for pictures. Refuses if the settings name none.
+fn store(app: &AppState, config: &Config) -> Result<Arc<dyn FileBackend>, AppError> {
+    if text(config, "FileSettings", "DriverName").is_empty() {
+        return Err(AppError::new(NO_STORAGE));
+    }
+    let stores = app.actors.files.current();
+    let in_service = stores.in_service(Store::Files).ok_or_else(|| AppError::new(NO_STORAGE))?;
+    in_service.backend.clone().or_fail(UNSTORED)
+}
+
+/// Returns true if a directory determines the picture of the account.
+fn belongs_to_directory(user: &User, config: &Config) -> bool {
+    let section = config.document.get("SamlSettings").and_then(|section| section.get("EnableSyncWithLdap"));
+    let is_synced = section.and_then(Value::as_bool).unwrap_or_default();
+    let is_of_directory = user.auth_service == "ldap" || (user.auth_service == "saml" && is_synced);
+    is_of_directory && !text(config, "LdapSettings", "PictureAttribute").is_empty()
+}
+
+fn text<'a>(config: &'a Config, section: &str, name: &str) -> &'a str {
+    let value = config.document.get(section).and_then(|section| section.get(name));
+    value.and_then(Value::as_str).unwrap_or_default()
+}
+
+fn png(picture: Vec<u8>, cached: HeaderValue, tag: Option<String>) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CONTENT_TYPE, PNG)).insert_header((CACHE_CONTROL, cached));
+    if let Some(tag) = tag {
+        answer.insert_header((ETAG, tag));
+    }
+    answer.body(picture)
+}
