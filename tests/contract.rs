@@ -10,6 +10,7 @@ mod config;
 mod config_file;
 mod config_migrate;
 mod config_round_trip;
+mod console_requests;
 mod database;
 mod email;
 mod files;
