@@ -43,5 +43,6 @@ mod tls_renewal;
 mod unread;
 mod unread_carriers;
 mod upgrade_offers;
+mod web_application;
 mod websocket;
 mod websocket_life;

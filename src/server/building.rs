@@ -63,6 +63,7 @@ use crate::web::pipeline::limit::Limiter;
 use crate::web::prepared::{Installation, PreparedAnswers};
 use crate::web::request::budget::BodyBudget;
 use crate::web::state::{AppState, Facts, Limits, Outside, Tools};
+use crate::web::web_application::WebApplication;
 
 /// Builds all groups of [`AppState`] on a database that has this program's schema.
 pub(super) async fn state(
@@ -131,8 +132,16 @@ async fn facts(
     let recorded = Recorded { versions: versions.clone(), trail: db.clone(), defaults };
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(recorded));
     let started_with = config.current();
+    let site_path = SitePath::of(&started_with.view.service.site_url);
+    let directory = settings.options.web_client_directory.as_deref();
+    let web_application =
+        WebApplication::open(directory, &started_with, &site_path).map_err(StartError::Configuration)?;
+    if let Some(application) = &web_application {
+        application.announce();
+    }
     let facts = Facts {
-        site_path: SitePath::of(&started_with.view.service.site_url),
+        site_path,
+        web_application,
         started_with,
         versions,
         fingerprint_key,

@@ -14,12 +14,14 @@ use super::database::refuse_beside_unnamed;
 use super::installation::made_with;
 use super::listeners;
 use super::starting_config::{place, read_configuration, refuse_broken, with_file};
+use crate::base::site_path::SitePath;
 use crate::domain::license::VerificationKey;
 use crate::domain::upgrade;
 use crate::domain::version_store::{Place, VersionStore};
 use crate::settings::descriptors::Shares;
 use crate::settings::{Settings, Sources};
 use crate::store::{Db, StoreError, check_file, when_ready};
+use crate::web::web_application::WebApplication;
 
 /// A step that looks at the settings only. All of them are taken, so that all problems are reported at once.
 type Step = fn(&Subject<'_>) -> Result<(), String>;
@@ -31,10 +33,14 @@ struct Subject<'a> {
     purpose: &'static str,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     |subject| upgrade::Source::named(&subject.settings.options).map(drop),
     |subject| VerificationKey::named(&subject.settings.options, subject.purpose).map(drop),
     |subject| check_file(&subject.config.view.sql),
+    |subject| {
+        let directory = subject.settings.options.web_client_directory.as_deref();
+        WebApplication::open(directory, subject.config, &SitePath::default()).map(drop)
+    },
     |subject| listeners::check_tls(&subject.config.view.service),
     |subject| {
         listeners::targets("ServiceSettings.ListenAddress", &subject.config.view.service.listen_address).map(drop)

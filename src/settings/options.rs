@@ -84,6 +84,7 @@ const TABLE: &[Row] = &[
         value: Accepted::Flag(|options, value| options.support_packet_needs_license = value),
     },
     Row { name: TRUSTED_PROXIES, value: Accepted::Networks(|options, value| options.trusted_proxies = Some(value)) },
+    text("WebClientDirectory", |options, value| options.web_client_directory = given(value).map(PathBuf::from)),
 ];
 
 /// The option with the path of the public key that verifies licences.
@@ -175,6 +176,8 @@ pub struct Options {
     pub(crate) support_packet_needs_license: bool,
     /// The networks of the proxies in front of this server; `None` if the option is not set.
     pub(crate) trusted_proxies: Option<TrustedProxies>,
+    /// The folder with a web application that is served beside the API.
+    pub(crate) web_client_directory: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -203,6 +206,7 @@ impl Default for Options {
             stop_timeout: Duration::ZERO,
             support_packet_needs_license: false,
             trusted_proxies: None,
+            web_client_directory: None,
         };
         for row in TABLE {
             if let Accepted::Number { default, set, .. } = row.value {

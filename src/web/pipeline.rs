@@ -1,5 +1,6 @@
 //! The steps that every request passes, in the order of the contract; one function for each step.
 
+mod application;
 mod arrival;
 mod caller;
 mod cors;
@@ -37,6 +38,7 @@ use crate::web::request::{BodyLimits, Context, header_of};
 use crate::web::routes::route::{BodyLimit, Class, LogLevel, Origin, RateLimit, WhileBusy};
 use crate::web::routes::router::{Found, Router, TESTED_PATH};
 use crate::web::state::AppState;
+use crate::web::web_application::OWN_PAGE;
 use crate::web::{cookies, error, line, socket};
 use arrival::Arrival;
 use incoming::HeldBody;
@@ -74,6 +76,7 @@ pub(crate) async fn serve(
         let tested = header_of(&http, TESTED_PATH).filter(|_| **origin == Origin::Network)?;
         router.find_tested(http.method(), path, tested)
     });
+    let found = found.filter(|found| found.route.path != OWN_PAGE || app.facts.web_application.is_some());
     let config = app.actors.config.current();
     let client = ClientAddress::of(&http, &config, app.facts.options.trusted_proxies.as_ref());
     http.extensions_mut().insert(client);
@@ -158,6 +161,9 @@ impl Arrival {
     async fn route(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
         if let Some(redirect) = self.redirect(found, &app.facts.site_path) {
             return redirect;
+        }
+        if let Some(answer) = self.application(app, found).await {
+            return answer;
         }
         let Some(found) = found else {
             return error::not_found(self.path());

@@ -21,3 +21,4 @@ pub(crate) mod schema;
 pub(crate) mod socket;
 pub(crate) mod state;
 pub(crate) mod upload;
+pub(crate) mod web_application;

@@ -36,6 +36,7 @@ use crate::web::connections::Connections;
 use crate::web::pipeline::limit::Limiter;
 use crate::web::prepared::PreparedAnswers;
 use crate::web::request::budget::BodyBudget;
+use crate::web::web_application::WebApplication;
 
 /// All groups. All workers share one instance.
 pub(crate) struct AppState {
@@ -58,6 +59,8 @@ pub(crate) struct Facts {
     pub(crate) started_with: Arc<Config>,
     /// The path of `SiteURL` at the start. A changed path comes into force with the next start.
     pub(crate) site_path: SitePath,
+    /// The web application that is served beside the API.
+    pub(crate) web_application: Option<WebApplication>,
     /// The store of the configuration's versions.
     pub(crate) versions: VersionStore,
     /// The key for fingerprints of secrets. The history of the configuration compares fingerprints to show that a

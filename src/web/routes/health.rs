@@ -219,6 +219,15 @@ fn readiness(app: &AppState) -> Vec<Readiness> {
     checks
 }
 
+pub(super) const OWN_PAGE: Operation = Operation::undescribed(handler!(own_page));
+
+/// `GET /quarterdeck/console`: returns the page of this server, while a web application has the front page.
+pub(super) async fn own_page() -> HttpResponse {
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    let page = include_str!("../console/index.html").replace("href=\"readyz", "href=\"../readyz");
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, html)).body(page)
+}
+
 pub(super) const FRONT_PAGE: Operation = Operation::undescribed(handler!(front_page));
 
 /// `GET /`: returns a page for people. mmctl also requests it before it logs in.

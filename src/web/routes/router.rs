@@ -18,7 +18,7 @@ pub(crate) const TESTED_PATH: &str = "x-quarterdeck-site-path";
 const OPEN_ENDED: [&str; 1] = ["/api/v4/users/email/{email}"];
 
 /// The path of the front page.
-const FRONT_PATH: &str = "/";
+pub(crate) const FRONT_PATH: &str = "/";
 
 /// Finds the route of a request.
 pub(crate) struct Router {

@@ -19,6 +19,8 @@ use super::{
 pub(super) static TABLE: &[Route] = &[
     // Health checks, metrics and the front page.
     get("/", health::FRONT_PAGE).class(Open).log_level(Trace).page(),
+    // Only with a web application, which has the front page then.
+    get("/quarterdeck/console", health::OWN_PAGE).class(Open).log_level(Trace).page(),
     get("/livez", health::LIVE).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/readyz", health::READY).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/startupz", health::STARTED).class(Anonymous).log_level(Trace).rate_limit(Exempt),

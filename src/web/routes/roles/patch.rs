@@ -120,7 +120,7 @@ impl Change {
         let before: HashSet<&str> = role.permissions.iter().map(String::as_str).collect();
         let added = permissions.iter().filter(|name| !before.contains(name.as_str())).cloned().collect();
         let removed = role.permissions.iter().filter(|name| !seen.contains(name.as_str())).cloned().collect();
-        Some(Self { added, removed, permissions: permissions.clone() })
+        Some(Self { permissions, added, removed })
     }
 
     /// Returns true if anything changes.
@@ -152,8 +152,8 @@ fn check(session: &Session, app: &AppState, role: &Role, change: Option<&Change>
         return Err(AppError::new("app.role.save.invalid_role.app_error").detailed(detail));
     }
     // A caller who does not manage the system gives no permission of administrators that the caller does not have.
-    let is_given = |name: &&String| !is_ordinary(name) && !session.may(name) && !session.may("manage_system");
-    match change.added.iter().find(is_given) {
+    let is_beyond = |name: &&String| !is_ordinary(name) && !session.may(name) && !session.may("manage_system");
+    match change.added.iter().find(is_beyond) {
         Some(name) => Err(session.refusal(name)),
         None => Ok(()),
     }
@@ -162,7 +162,7 @@ fn check(session: &Session, app: &AppState, role: &Role, change: Option<&Change>
 impl Change {
     /// Returns a permission of the change that no request adds or removes.
     fn fixed(&self) -> Option<&str> {
-        let changed = self.added.iter().chain(&self.removed).map(String::as_str);
-        changed.into_iter().find(|name| FIXED.contains(name))
+        let mut changed = self.added.iter().chain(&self.removed).map(String::as_str);
+        changed.find(|name| FIXED.contains(name))
     }
 }

@@ -1,0 +1,162 @@
+//! A web application that is served beside the API: a folder with `root.html` and the files that it loads.
+//!
+//! `Quarterdeck.WebClientDirectory` names the folder. It is listed once, at the start: only files that were there then
+//! are served, so that nothing that comes into the folder later is public.
+
+mod folder;
+mod page;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use bytes::Bytes;
+use quarterdeck_actors::background;
+use quarterdeck_actors::config::Config;
+use tokio::sync::OnceCell;
+use tracing::{info, warn};
+
+use crate::base::site_path::SitePath;
+use crate::web::answer::outgoing::Outgoing;
+use crate::web::prepared::Packed;
+use crate::web::request::{accepts_gzip, header_of};
+use folder::{Found, Kind};
+use page::Page;
+
+/// The path below which the application's files are.
+const FILES: &str = "/static/";
+
+/// The path of this server's own page while an application has the front page.
+pub(crate) const OWN_PAGE: &str = "/quarterdeck/console";
+
+/// Names of files contain a hash of their content, so a browser needs no newer copy.
+const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31556926, public, immutable");
+
+/// These files keep their names when they change, so a browser asks for them each time.
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache, max-age=31556926, public");
+
+const NOT_SNIFFED: (HeaderName, HeaderValue) = (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+
+/// A web application. Its files are read when they are first asked for and stay in memory.
+pub(crate) struct WebApplication {
+    page: Page,
+    site_path: SitePath,
+    files: HashMap<String, File>,
+}
+
+/// A file of the application.
+struct File {
+    found: Found,
+    body: OnceCell<Option<Body>>,
+}
+
+/// The content of a file, shared by all responses.
+enum Body {
+    Packed(Packed),
+    Plain(Bytes),
+}
+
+impl WebApplication {
+    /// Returns the application in the folder that the option names; `None` without the option. Refuses a folder that is
+    /// no application, or that holds data of the server.
+    pub(crate) fn open(
+        directory: Option<&Path>,
+        config: &Config,
+        site_path: &SitePath,
+    ) -> Result<Option<Self>, String> {
+        let Some(directory) = directory else { return Ok(None) };
+        let described = |cause: String| format!("Quarterdeck.WebClientDirectory {}: {cause}", directory.display());
+        let listed = folder::list(directory, &folder::own_places(config)).map_err(described)?;
+        let page = Page::read(&listed.page, site_path).map_err(described)?;
+        let files = listed.files.into_iter();
+        let files = files.map(|(name, found)| (name, File { found, body: OnceCell::new() })).collect();
+        Ok(Some(Self { page, site_path: site_path.clone(), files }))
+    }
+
+    /// Logs that the application is served.
+    pub(crate) fn announce(&self) {
+        info!(files = self.files.len(), "a web application is served; the page of this server is at {OWN_PAGE}");
+    }
+
+    /// Returns the response to a request that no route serves, and to the front page. Returns `None` for paths of the
+    /// API and for files that do not exist. `path` is the clean path of the request.
+    pub(crate) async fn answer(&self, http: &HttpRequest, config: &Config, path: &str) -> Option<HttpResponse> {
+        let path = self.site_path.below(path).unwrap_or(path);
+        let is_api = ["/api", "/quarterdeck"].iter().any(|own| {
+            let rest = path.strip_prefix(own);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        if is_api {
+            return None;
+        }
+        match path.strip_prefix(FILES) {
+            Some(name) => self.file(http, config, name).await,
+            None => Some(self.page.answer(http, config)),
+        }
+    }
+
+    async fn file(&self, http: &HttpRequest, config: &Config, name: &str) -> Option<HttpResponse> {
+        let file = self.files.get(name)?;
+        let body = file.body.get_or_init(|| read(file.found.clone(), self.site_path.clone())).await.as_ref()?;
+        let mut answer = HttpResponse::Ok();
+        let cached = if file.found.is_hashed { A_YEAR } else { ASK_AGAIN };
+        answer.insert_header((CONTENT_TYPE, file.found.kind.media)).insert_header((CACHE_CONTROL, cached));
+        answer.insert_header(NOT_SNIFFED);
+        Some(match body {
+            Body::Packed(packed) => send(http, config, packed, &mut answer),
+            Body::Plain(bytes) => answer.body(Outgoing::bytes(bytes.clone())),
+        })
+    }
+}
+
+/// Reads a file, and compresses it if its kind is compressible. A file that has changed its place is not served.
+async fn read(found: Found, site_path: SitePath) -> Option<Body> {
+    let path = found.path.clone();
+    let reading = background::compute(move || {
+        let content = folder::content(&found)?;
+        Ok::<Body, String>(match found.kind {
+            Kind { names_files: true, .. } => Body::Packed(Packed::new(page::at(&site_path, content))),
+            Kind { is_text: true, .. } => Body::Packed(Packed::new(content)),
+            Kind { .. } => Body::Plain(content.into()),
+        })
+    });
+    match reading.await.map_err(|cause| cause.to_string()).and_then(|read| read) {
+        Ok(body) => Some(body),
+        Err(cause) => {
+            warn!(file = %path.display(), %cause, "a file of the web application cannot be read");
+            None
+        }
+    }
+}
+
+fn send(http: &HttpRequest, config: &Config, packed: &Packed, answer: &mut HttpResponseBuilder) -> HttpResponse {
+    answer.append_header((VARY, HeaderValue::from_static("Accept-Encoding")));
+    if accepts_gzip(http, config) {
+        answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+        answer.body(Outgoing::bytes(packed.gzip.clone()))
+    } else {
+        answer.body(Outgoing::bytes(packed.plain.clone()))
+    }
+}
+
+impl Page {
+    /// Returns the page, or status 304 if the client has it.
+    fn answer(&self, http: &HttpRequest, config: &Config) -> HttpResponse {
+        let is_known = header_of(http, IF_NONE_MATCH.as_str()).is_some_and(|tags| tags.contains(self.tag.as_str()));
+        let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        answer.insert_header((CACHE_CONTROL, ASK_AGAIN)).insert_header((ETAG, self.tag.as_str()));
+        if is_known {
+            return answer.finish();
+        }
+        answer
+            .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
+            .insert_header((CONTENT_SECURITY_POLICY, self.policy.as_str()))
+            .insert_header((X_FRAME_OPTIONS, "SAMEORIGIN"))
+            .insert_header(NOT_SNIFFED);
+        send(http, config, &self.body, &mut answer)
+    }
+}

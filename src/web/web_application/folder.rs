@@ -1,0 +1,287 @@
+//! The folder of a web application: the files in it, and the reasons to refuse it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+
+use quarterdeck_actors::config::Config;
+use tracing::warn;
+
+use crate::store::embedded_folder;
+
+/// The most files that an application may have.
+const MAX_FILES: usize = 20_000;
+
+/// The most folders inside one another.
+const MAX_DEPTH: usize = 16;
+
+/// The largest file that is served, in bytes. Files stay in memory after the first request.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// The largest size of all files together, in bytes.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// The page of the application.
+const PAGE: &str = "root.html";
+
+/// Endings of names that no file of a web application has, but data, keys and configuration of a server have.
+const FOREIGN_ENDINGS: [&str; 9] =
+    [".db", ".db-wal", ".db-shm", ".sqlite", ".key", ".pem", ".toml", ".mattermost-license", ".log"];
+
+/// Names of files with the configuration.
+const FOREIGN_NAMES: [&str; 2] = ["config.json", "mattermost.log"];
+
+/// Settings with places where the server keeps data or secrets.
+const PLACES: [(&str, &str); 8] = [
+    ("FileSettings", "Directory"),
+    ("FileSettings", "ExportDirectory"),
+    ("ImportSettings", "Directory"),
+    ("ExportSettings", "Directory"),
+    ("LogSettings", "FileLocation"),
+    ("ComplianceSettings", "Directory"),
+    ("ServiceSettings", "TLSKeyFile"),
+    ("ServiceSettings", "LicenseFileLocation"),
+];
+
+/// The kind of a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    pub(super) media: &'static str,
+    /// True if gzip makes it smaller.
+    pub(super) is_text: bool,
+    /// True if it names other files of the application by their paths.
+    pub(super) names_files: bool,
+}
+
+const fn text(media: &'static str) -> Kind {
+    Kind { media, is_text: true, names_files: false }
+}
+
+const fn style(media: &'static str) -> Kind {
+    Kind { media, is_text: true, names_files: true }
+}
+
+const fn binary(media: &'static str) -> Kind {
+    Kind { media, is_text: false, names_files: false }
+}
+
+/// The kinds of files by the ends of their names.
+const KINDS: [(&str, Kind); 24] = [
+    (".js", text("text/javascript; charset=utf-8")),
+    (".mjs", text("text/javascript; charset=utf-8")),
+    (".css", style("text/css; charset=utf-8")),
+    (".html", style("text/html; charset=utf-8")),
+    (".json", style("application/json")),
+    (".webmanifest", style("application/manifest+json")),
+    (".map", text("application/json")),
+    (".svg", text("image/svg+xml")),
+    (".txt", text("text/plain; charset=utf-8")),
+    (".wasm", text("application/wasm")),
+    (".ttf", text("font/ttf")),
+    (".otf", text("font/otf")),
+    (".eot", text("application/vnd.ms-fontobject")),
+    (".woff", binary("font/woff")),
+    (".woff2", binary("font/woff2")),
+    (".png", binary("image/png")),
+    (".jpg", binary("image/jpeg")),
+    (".jpeg", binary("image/jpeg")),
+    (".gif", binary("image/gif")),
+    (".webp", binary("image/webp")),
+    (".ico", binary("image/vnd.microsoft.icon")),
+    (".mp3", binary("audio/mpeg")),
+    (".mp4", binary("video/mp4")),
+    (".webm", binary("video/webm")),
+];
+
+/// Files that keep their names when they change, beside all HTML and JSON.
+const CHANGING: [&str; 2] = ["remote_entry.js", "sw.js"];
+
+/// A file of the application.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    /// The folder of the application, without links in its path.
+    root: PathBuf,
+    pub(super) kind: Kind,
+    /// True if the name changes with the content.
+    pub(super) is_hashed: bool,
+}
+
+/// The files of an application.
+pub(super) struct Listed {
+    pub(super) page: PathBuf,
+    /// By their paths below the folder.
+    pub(super) files: HashMap<String, Found>,
+}
+
+/// Returns the places of the server's own data.
+pub(super) fn own_places(config: &Config) -> Vec<PathBuf> {
+    let set = PLACES.iter().filter_map(|(section, name)| {
+        let value = config.document.get(*section)?.get(*name)?;
+        value.as_str().filter(|text| !text.is_empty()).map(PathBuf::from)
+    });
+    set.chain(embedded_folder(&config.view.sql)).collect()
+}
+
+/// Lists a folder. Links and hidden files are left out. Refuses a folder without a page, one that is too large, and one
+/// in which the server keeps data.
+pub(super) fn list(directory: &Path, own_places: &[PathBuf]) -> Result<Listed, String> {
+    let root = fs::canonicalize(directory).map_err(|cause| cause.to_string())?;
+    if let Some(place) = own_places.iter().find(|place| resolved(place).starts_with(&root)) {
+        return Err(format!("the server keeps data in it, at {}", place.display()));
+    }
+    let page = root.join(PAGE);
+    let is_page = fs::symlink_metadata(&page).is_ok_and(|metadata| metadata.is_file());
+    if !is_page {
+        return Err(format!("there is no file {PAGE} in it"));
+    }
+    let mut listing = Listing { root, files: HashMap::new(), bytes: 0, links: 0 };
+    listing.add(&listing.root.clone(), "", 0)?;
+    if listing.links > 0 {
+        warn!(links = listing.links, "links in the folder of the web application are not served");
+    }
+    Ok(Listed { page, files: listing.files })
+}
+
+/// Returns the content of a file. Refuses it if a link leads out of the folder now.
+pub(super) fn content(found: &Found) -> Result<Vec<u8>, String> {
+    let path = fs::canonicalize(&found.path).map_err(|cause| cause.to_string())?;
+    if !path.starts_with(&found.root) {
+        return Err("a link leads out of the folder".to_owned());
+    }
+    let file = fs::File::open(path).map_err(|cause| cause.to_string())?;
+    let mut content = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut content).map_err(|cause| cause.to_string())?;
+    let is_too_large = u64::try_from(content.len()).is_ok_and(|length| length > MAX_FILE_BYTES);
+    if is_too_large { Err("it has grown too large".to_owned()) } else { Ok(content) }
+}
+
+struct Listing {
+    root: PathBuf,
+    files: HashMap<String, Found>,
+    bytes: u64,
+    links: usize,
+}
+
+impl Listing {
+    fn add(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("its folders are more than {MAX_DEPTH} deep"));
+        }
+        for entry in fs::read_dir(folder).map_err(|cause| cause.to_string())? {
+            let entry = entry.map_err(|cause| cause.to_string())?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let metadata = fs::symlink_metadata(entry.path()).map_err(|cause| cause.to_string())?;
+            let place = format!("{prefix}{name}");
+            if metadata.is_symlink() {
+                self.links += 1;
+            } else if is_foreign(&name) {
+                return Err(format!("{place} is no file of a web application, but data or configuration"));
+            } else if metadata.is_dir() && !name.starts_with('.') {
+                self.add(&entry.path(), &format!("{place}/"), depth + 1)?;
+            } else if metadata.is_file() && !name.starts_with('.') && metadata.len() <= MAX_FILE_BYTES {
+                self.put(place, &name, entry.path(), metadata.len())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, place: String, name: &str, path: PathBuf, bytes: u64) -> Result<(), String> {
+        let Some((_, kind)) = KINDS.iter().find(|(end, _)| name.ends_with(end)) else { return Ok(()) };
+        self.bytes += bytes;
+        if self.files.len() >= MAX_FILES || self.bytes > MAX_BYTES {
+            return Err(format!("it has more than {MAX_FILES} files, or more than {MAX_BYTES} bytes"));
+        }
+        let keeps_name = CHANGING.contains(&name) || kind.names_files && !kind.media.starts_with("text/css");
+        let found = Found { path, root: self.root.clone(), kind: *kind, is_hashed: !keeps_name };
+        self.files.insert(place, found);
+        Ok(())
+    }
+}
+
+fn is_foreign(name: &str) -> bool {
+    FOREIGN_NAMES.contains(&name) || FOREIGN_ENDINGS.iter().any(|end| name.ends_with(end))
+}
+
+/// Returns a path without links and dots. The part that does not exist yet stays as it is written.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut plain = PathBuf::new();
+    for component in absolute.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other @ (Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::Normal(_)) => {
+                plain.push(other);
+            }
+        }
+        plain = fs::canonicalize(&plain).unwrap_or(plain);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("root.html", "<html>"), ("main.abc.js", "1"), ("images/a.png", "2"), (".env", "secret")] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn refusal(folder: &Path, own: &[PathBuf]) -> String {
+        list(folder, own).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn files_are_listed_without_hidden_ones_and_links() {
+        let folder = folder();
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("passwd.txt")).unwrap();
+        std::os::unix::fs::symlink("/etc", folder.path().join("etc")).unwrap();
+        fs::write(folder.path().join("remote_entry.js"), "3").unwrap();
+        let listed = list(folder.path(), &[]).unwrap();
+        let mut names: Vec<&String> = listed.files.keys().collect();
+        names.sort();
+        assert_eq!(names, ["images/a.png", "main.abc.js", "remote_entry.js", "root.html"]);
+        let is_hashed = |name: &str| listed.files[name].is_hashed;
+        assert!(is_hashed("main.abc.js") && !is_hashed("remote_entry.js") && !is_hashed("root.html"));
+    }
+
+    #[test]
+    fn a_file_that_became_a_link_out_of_the_folder_is_not_read() {
+        let folder = folder();
+        let listed = list(folder.path(), &[]).unwrap();
+        let found = &listed.files["main.abc.js"];
+        assert_eq!(content(found).unwrap(), b"1");
+        fs::remove_file(&found.path).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &found.path).unwrap();
+        assert!(content(found).is_err());
+    }
+
+    #[test]
+    fn a_folder_with_data_or_without_a_page_is_refused() {
+        let folder = folder();
+        let path = folder.path();
+        assert!(refusal(&path.join("none"), &[]).contains("No such file"));
+        for own in [path.to_owned(), path.join("data/files"), path.join("x/../data")] {
+            assert!(refusal(path, std::slice::from_ref(&own)).contains("keeps data"), "{}", own.display());
+        }
+        assert_eq!(refusal(path, &[path.parent().unwrap().to_owned()]), "");
+        for name in ["config.toml", "config.json", "quarterdeck.db", "audit.key", "images/cert.pem"] {
+            fs::write(path.join(name), "x").unwrap();
+            assert!(refusal(path, &[]).contains(name), "{name}");
+            fs::remove_file(path.join(name)).unwrap();
+        }
+        fs::remove_file(path.join("root.html")).unwrap();
+        assert!(refusal(path, &[]).contains("no file root.html"));
+        std::os::unix::fs::symlink("/etc/passwd", path.join("root.html")).unwrap();
+        assert!(refusal(path, &[]).contains("no file root.html"));
+    }
+}

@@ -1,0 +1,168 @@
+//! `Quarterdeck.WebClientDirectory`: a web application beside the API.
+
+use std::path::Path;
+
+use reqwest::Method;
+use tempfile::TempDir;
+
+use crate::support::process::Workplace;
+use crate::support::{Reply, TestServer};
+
+const ROOT: &str = "<html><head><script src=\"/static/main.abc.js\"></script></head></html>";
+
+/// Makes the folder of an application.
+fn application() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "console.log('a script that is long enough to be compressed');\n".repeat(100);
+    for (name, text) in [
+        ("root.html", ROOT),
+        ("main.abc.js", script.as_str()),
+        ("main.abc.css", "a { src: url(/static/files/f.woff2) }"),
+        ("files/f.woff2", "font"),
+        ("manifest.json", "{\"icons\":[\"/static/icon.png\"]}"),
+        (".env", "secret"),
+        ("unknown.exe", "x"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    std::os::unix::fs::symlink("/etc/passwd", folder.path().join("passwd.txt")).unwrap();
+    folder
+}
+
+async fn serving(folder: &Path, more: &str) -> TestServer {
+    TestServer::start_with(&format!("{more}[Quarterdeck]\nWebClientDirectory = \"{}\"\n", folder.display())).await
+}
+
+async fn get(server: &TestServer, path: &str, headers: &[(&str, &str)]) -> Reply {
+    server.client().send(Method::GET, &format!("/{path}"), None, headers).await
+}
+
+fn is_page(reply: &Reply) -> bool {
+    (reply.status, reply.header("content-type").as_str()) == (200, "text/html; charset=utf-8") && reply.text() == ROOT
+}
+
+#[actix_web::test]
+async fn every_unknown_page_answers_the_application_and_the_api_never_does() {
+    let folder = application();
+    let server = serving(folder.path(), "").await;
+    for path in
+        ["/", "/login", "/admin_console/environment/file_storage", "/crew/channels/town-square", "/apis", "/x.txt"]
+    {
+        let reply = get(&server, path, &[]).await;
+        assert!(is_page(&reply), "{path}: {reply:?}");
+        assert_eq!(reply.header("cache-control"), "no-cache, max-age=31556926, public");
+        assert_eq!(reply.header("x-frame-options"), "SAMEORIGIN");
+    }
+    for path in ["/api", "/api/", "/api/v4", "/api/v4/nothing", "/api/v5/x", "/quarterdeck/other", "/static/none.js"] {
+        let reply = get(&server, path, &[]).await;
+        assert!(reply.status == 404 && reply.json()["id"] == "api.context.404.app_error", "{path}: {reply:?}");
+    }
+    let posted = server.client().send(Method::POST, "//login", Some("{}".to_owned()), &[]).await;
+    assert_eq!(posted.status, 404, "only pages are answered");
+    assert_eq!(get(&server, "/livez", &[]).await.status, 200);
+    server.client().get("/system/ping").await.expect(200);
+    let own = get(&server, "/quarterdeck/console", &[]).await;
+    assert!(own.status == 200 && own.text().contains("Quarterdeck is running") && own.text().contains("\"../readyz?"));
+    let head = server.client().send(Method::HEAD, "//login", None, &[]).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    let tag = get(&server, "/login", &[]).await.header("etag");
+    let again = get(&server, "/admin_console", &[("If-None-Match", &tag)]).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+}
+
+#[actix_web::test]
+async fn files_are_compressed_and_cached_for_a_year() {
+    let folder = application();
+    let server = serving(folder.path(), "").await;
+    let script = get(&server, "/static/main.abc.js", &[("Accept-Encoding", "gzip")]).await;
+    assert_eq!((script.status, script.header("content-encoding").as_str()), (200, "gzip"));
+    assert_eq!(script.header("cache-control"), "max-age=31556926, public, immutable");
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
+    assert!(script.body.len() < 500 && script.header("x-content-type-options") == "nosniff");
+    let plain = get(&server, "/static/main.abc.js", &[]).await;
+    assert_eq!((plain.body.len(), plain.header("content-encoding").as_str()), (6200, ""));
+    let font = get(&server, "/static/files/f.woff2", &[]).await;
+    assert_eq!((font.text().as_str(), font.header("content-type").as_str()), ("font", "font/woff2"));
+    let changing = get(&server, "/static/manifest.json", &[]).await;
+    assert_eq!(changing.header("cache-control"), "no-cache, max-age=31556926, public");
+}
+
+#[actix_web::test]
+async fn nothing_beside_the_files_of_the_application_is_served() {
+    let folder = application();
+    let server = serving(folder.path(), "").await;
+    std::fs::write(folder.path().join("later.js"), "1").unwrap();
+    for name in [
+        ".env",
+        "passwd.txt",
+        "unknown.exe",
+        "later.js",
+        "files",
+        "files/",
+        "",
+        "../config.toml",
+        "%2e%2e/config.toml",
+        "..%2fconfig.toml",
+        "files/../../root.html",
+        "/etc/passwd",
+        "main.abc.js/",
+    ] {
+        let reply = get(&server, &format!("/static/{name}"), &[]).await;
+        let text = reply.text();
+        assert!(
+            !text.contains("secret") && !text.contains("root:") && !text.contains("ListenAddress"),
+            "{name}: {text}"
+        );
+        assert!(reply.status == 404 || reply.status == 301 || is_page(&reply), "{name}: {reply:?}");
+    }
+}
+
+#[actix_web::test]
+async fn below_the_path_of_a_site_its_files_are_named_with_it() {
+    let folder = application();
+    let server = serving(folder.path(), "[ServiceSettings]\nSiteURL = \"https://chat.example/team\"\n").await;
+    let page = get(&server, "/team/login", &[]).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("src=\"/team/static/main.abc.js\""), "{}", page.text());
+    assert!(page.text().contains("<script>window.publicPath='/team/static/'</script>"), "{}", page.text());
+    assert!(page.header("content-security-policy").contains("script-src 'self' 'sha256-"));
+    let style = get(&server, "/team/static/main.abc.css", &[]).await;
+    assert_eq!(style.text(), "a { src: url(/team/static/files/f.woff2) }");
+    // A proxy may have taken the path off.
+    assert_eq!(get(&server, "/static/files/f.woff2", &[]).await.text(), "font");
+    assert_eq!(get(&server, "/", &[]).await.header("location"), "/team/?from=root");
+    assert_eq!(get(&server, "/team/", &[]).await.text(), page.text());
+    for path in ["/team/api/v4/nothing", "/team/api"] {
+        assert_eq!(get(&server, path, &[]).await.status, 404, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn without_the_option_nothing_changes() {
+    let server = TestServer::start().await;
+    for path in ["/login", "/static/main.abc.js", "/quarterdeck/console"] {
+        let reply = get(&server, path, &[]).await;
+        assert!(reply.status == 404 && reply.json()["id"] == "api.context.404.app_error", "{path}");
+    }
+    assert!(get(&server, "/", &[]).await.text().contains("Quarterdeck is running"));
+}
+
+#[actix_web::test]
+async fn a_folder_that_is_none_or_holds_data_is_refused_at_the_start() {
+    let empty = tempfile::tempdir().unwrap();
+    let with_data = application();
+    std::fs::write(with_data.path().join("config.toml"), "").unwrap();
+    for (folder, reason) in [
+        (empty.path().to_owned(), "there is no file root.html in it"),
+        (empty.path().join("none"), "No such file"),
+        (with_data.path().to_owned(), "config.toml is no file of a web application"),
+    ] {
+        let settings = format!("[Quarterdeck]\nWebClientDirectory = \"{}\"\n", folder.display());
+        let output = Workplace::new(&settings).await.run(&["check"], "").await;
+        assert!(!output.status.success(), "{}", folder.display());
+        let refused = String::from_utf8(output.stderr).unwrap();
+        assert!(refused.contains("Quarterdeck.WebClientDirectory") && refused.contains(reason), "{refused}");
+    }
+}
