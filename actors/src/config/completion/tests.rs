@@ -145,6 +145,8 @@ proptest! {
 
     #[test]
     fn what_differs_from_the_defaults_gives_the_whole_document_again(part in patches(), whole in documents()) {
+        // A running document has no null for a key of a plugin, because a merge removes such a key.
+        let whole = patched(&defaults(), &whole, &|_| true);
         for mut document in [fixed(&completed(&part, &|_| false)), fixed(&whole)] {
             // No document changes a feature flag.
             document.insert("FeatureFlags".to_owned(), defaults()["FeatureFlags"].clone());
