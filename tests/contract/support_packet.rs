@@ -165,6 +165,22 @@ async fn jobs_are_told_where_the_database_has_some() {
 }
 
 #[actix_web::test]
+async fn a_statement_that_fails_costs_its_part_only() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    backdoor::execute(&server, "ALTER TABLE systems RENAME TO elsewhere").await;
+    let packet = Packet::of(&admin, "?basic_server_logs=false").await;
+    backdoor::execute(&server, "ALTER TABLE elsewhere RENAME TO systems").await;
+    assert!(SMALL.iter().all(|name| !packet.text(name).is_empty()), "{:?}", packet.names());
+    let manifest = packet.manifest();
+    let warning = manifest["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("metadata.yaml: server_id: "), "{manifest}");
+    assert_eq!(packet.text("warning.txt").trim_end(), warning);
+    assert_eq!(packet.yaml("metadata.yaml").get("server_id"), None);
+    assert!(packet.yaml("diagnostics.yaml")["database"]["version"].is_string());
+}
+
+#[actix_web::test]
 async fn no_more_than_two_are_made_at_once_and_a_client_that_hangs_up_makes_room() {
     let server = TestServer::start_in(&logging_to("logs"), &|folder| {
         let folder = folder.join("logs");
