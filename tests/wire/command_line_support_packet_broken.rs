@@ -131,13 +131,28 @@ async fn a_broken_version_in_the_database_costs_the_stored_settings_and_the_log(
         let set = place.run(&["config", "set", "TeamSettings.SiteName", name], "").await;
         assert!(set.status.success(), "{set:?}");
     }
-    let broken = format!("{{\"EmailSettings\": {{\"SMTPPassword\": \"{SECRET}\", oops");
-    let sql = format!("UPDATE configurations SET value = '{broken}' WHERE active = TRUE");
-    backdoor::execute_in(&place.path(""), &sql).await;
-    let (packet, said) = incomplete(&place, &[], &[STORED, LOG]).await;
-    assert!(said.contains("quarterdeck config rollback "), "{said}");
-    lacks(&packet, STORED, "cannot be read: line 1 column");
-    has_database(&packet);
+    for (broken, problem) in [
+        (format!("{{\"EmailSettings\": {{\"SMTPPassword\": \"{SECRET}\", oops"), "cannot be read: line 1 column"),
+        (format!("{{\"EmailSettings\": \"{SECRET}\"}}"), "/EmailSettings must be a section, found a string"),
+        (
+            format!("{{\"EmailSettings\": {{\"SMTPServer\": [\"{SECRET}\"]}}}}"),
+            "/EmailSettings/SMTPServer must be a string, found a list",
+        ),
+        (format!("[\"{SECRET}\"]"), "cannot be read"),
+    ] {
+        let sql = format!("UPDATE configurations SET value = '{broken}' WHERE active = TRUE");
+        backdoor::execute_in(&place.path(""), &sql).await;
+        let (packet, said) = incomplete(&place, &[], &[STORED, LOG]).await;
+        assert!(said.contains("quarterdeck config rollback "), "{said}");
+        lacks(&packet, STORED, problem);
+        has_database(&packet);
+        for command in ["check", "serve"] {
+            let refused = place.run(&[command], "").await;
+            let text =
+                format!("{}{}", String::from_utf8_lossy(&refused.stdout), String::from_utf8_lossy(&refused.stderr));
+            assert!(!refused.status.success() && text.contains(problem) && !text.contains(SECRET), "{command}: {text}");
+        }
+    }
     // A log that was not asked for is no fault.
     let without = ["support-packet", "--output", "other.zip", "--no-logs"];
     let made = place.run(&without, "").await;

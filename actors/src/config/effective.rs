@@ -12,6 +12,7 @@ use super::extras::{extras, with_extras};
 use super::fixes::{fixed, fixed_around};
 use super::overrides::Overrides;
 use super::remedies::{Remedy, remedied, without_misfits};
+use super::shape::{Problem, ProblemKind, problems};
 use super::spelling::{DoubledKey, Respelled, respelled};
 use super::table::{Kind, Setting, placed, settings};
 use super::view::View;
@@ -122,7 +123,9 @@ impl Config {
         if !unclear.is_empty() {
             return Err(serde_json::Error::custom(unclear.join("\n")));
         }
-        let view = serde_json::from_value(Value::Object(document.clone()))?;
+        let view = serde_json::from_value(Value::Object(document.clone()));
+        let view =
+            view.map_err(|cause: serde_json::Error| serde_json::Error::custom(wrong_types(&document, &cause)))?;
         Ok(Self { document, view, stored, overrides, defaults, remedies })
     }
 
@@ -242,6 +245,23 @@ pub(super) fn overridden(document: &Document, overrides: &Overrides) -> Document
 /// Returns the stored document with the custom defaults beneath it, completed with the defaults.
 fn filled(stored: Option<&Stored>, defaults: Defaults, overrides: &Overrides) -> Document {
     defaults.complete(&overrides.beneath(stored).unwrap_or_default())
+}
+
+/// Returns the settings whose values do not fit, without the values, because these can be secrets.
+fn wrong_types(document: &Document, cause: &serde_json::Error) -> String {
+    let line = |Problem { pointer, kind }| match kind {
+        ProblemKind::WrongType { wanted, found } => Some(format!("{pointer} must be {wanted}, found {found}")),
+        ProblemKind::Unknown { .. } => None,
+    };
+    let lines: Vec<String> = problems(document).into_iter().filter_map(line).collect();
+    if !lines.is_empty() {
+        return lines.join("\n");
+    }
+    // The error is `invalid value: integer `-1`, expected u64`, with the value in its middle.
+    let text = cause.to_string();
+    let kind = text.split(':').next().unwrap_or_default();
+    let expected = text.rsplit_once(", expected ").map(|(_, expected)| format!(", expected {expected}"));
+    format!("{kind}{}", expected.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -181,3 +181,30 @@ proptest! {
         prop_assert_eq!(back.document, first.document);
     }
 }
+
+#[test]
+fn a_stored_value_that_does_not_fit_is_named_by_its_setting_and_never_shown() {
+    for (stored, expected) in [
+        (
+            json!({ "EmailSettings": { "SMTPPassword": 987_654_321, "SMTPServer": ["canary"] } }),
+            "/EmailSettings/SMTPPassword must be a string, found a whole number\n\
+             /EmailSettings/SMTPServer must be a string, found a list",
+        ),
+        (json!({ "EmailSettings": "canary" }), "/EmailSettings must be a section, found a string"),
+        (
+            json!({ "TeamSettings": { "MaxUsersPerTeam": "canary" } }),
+            "/TeamSettings/MaxUsersPerTeam must be a whole number",
+        ),
+    ] {
+        let stored = version(stored.as_object().unwrap().clone());
+        let refused = Config::compose(Some(stored), Overrides::new()).unwrap_err().to_string();
+        let (mut told, mut wanted): (Vec<&str>, Vec<&str>) = (refused.lines().collect(), expected.lines().collect());
+        told.sort_unstable();
+        wanted.sort_unstable();
+        assert!(told.iter().zip(&wanted).all(|(told, wanted)| told.starts_with(wanted)), "{refused}");
+        assert_eq!(told.len(), wanted.len());
+    }
+    let foreign: serde_json::Error = serde_json::from_str::<u64>("-987654321").unwrap_err();
+    let text = wrong_types(&defaults(), &foreign);
+    assert!(text.starts_with("invalid value, expected u64"), "{text}");
+}
