@@ -133,7 +133,8 @@ pub(crate) struct Wanted {
 /// A packet whose small files are gathered, while the log is still to be read.
 pub(crate) struct Packet {
     files: Vec<(&'static str, String)>,
-    log: Option<PathBuf>,
+    /// The log, and beside it that of single requests.
+    logs: Vec<PathBuf>,
     scrubber: Scrubber,
     notes: Notes,
 }
@@ -218,7 +219,7 @@ pub(crate) async fn gather(source: Source, wanted: Wanted) -> Packet {
         hidden,
         ..Notes::default()
     };
-    let mut packet = Packet { files: Vec::new(), log: None, scrubber: Scrubber::new(&known), notes };
+    let mut packet = Packet { files: Vec::new(), logs: Vec::new(), scrubber: Scrubber::new(&known), notes };
     let now = packet.notes.at;
     packet.add_json("sanitized_config.json", Value::Object(config));
     packet.add_json("plugins.json", json!({ "enabled": [], "disabled": [] }));
@@ -252,7 +253,8 @@ pub(crate) async fn gather(source: Source, wanted: Wanted) -> Packet {
     if !wanted.with_logs {
         packet.miss(LOG, "it was not requested");
     } else if source.secrets_are_known {
-        packet.log = Some(logging::file_path(&source.config.view.log));
+        let settings = &source.config.view.log;
+        packet.logs = vec![logging::file_path(settings), logging::requests_path(settings)];
     } else {
         packet.fault(&Fault { name: LOG, why: SECRETS_ARE_UNKNOWN.to_owned() });
     }
@@ -293,16 +295,17 @@ impl Packet {
     }
 
     fn add_logs<W: Write>(&mut self, archive: &mut Archive<W>) -> std::io::Result<()> {
-        let Some(path) = self.log.take() else { return Ok(()) };
         let deadline = Instant::now() + LOG_COPY_TIMEOUT;
-        let (files, problems) = logs::files(&path, logging::MAX_ROTATED_FILES, logs::MAX_LOG_BYTES);
-        if files.is_empty() {
+        let paths = std::mem::take(&mut self.logs);
+        let opened = paths.iter().map(|path| logs::files(path, logging::MAX_ROTATED_FILES, logs::MAX_LOG_BYTES));
+        let (files, problems): (Vec<_>, Vec<_>) = opened.unzip();
+        if !paths.is_empty() && files.iter().all(Vec::is_empty) {
             self.miss(LOG, "there is no readable log file");
         }
-        for problem in problems {
+        for problem in problems.into_iter().flatten() {
             self.warn(&problem);
         }
-        for mut file in files {
+        for mut file in files.into_iter().flatten() {
             let mut entry = archive.begin(&file.name)?;
             let copied = file.copy(&mut entry, &self.scrubber, &mut self.notes.tally, deadline)?;
             entry.end();

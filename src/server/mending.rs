@@ -7,7 +7,7 @@ use quarterdeck_actors::config::Config;
 use crate::domain::audit::key_file::DEFAULT_NAME;
 use crate::files::private;
 use crate::store;
-use crate::telemetry::logging::{MAX_ROTATED_FILES, file_path, log_files};
+use crate::telemetry::logging::{MAX_ROTATED_FILES, file_path, log_files, requests_path};
 
 /// Makes the files private that these settings name and an earlier version created: the embedded database, the log,
 /// the key of the audit trail, and the folders of these and of local stores.
@@ -19,8 +19,8 @@ pub(super) fn mend(config: &Config) {
 /// Returns the paths of the files and folders that a server with this configuration creates.
 fn own(config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let view = &config.view;
-    let log = file_path(&view.log);
-    let mut files: Vec<PathBuf> = log_files(&log, MAX_ROTATED_FILES).collect();
+    let logs = [file_path(&view.log), requests_path(&view.log)];
+    let mut files: Vec<PathBuf> = logs.iter().flat_map(|log| log_files(log, MAX_ROTATED_FILES)).collect();
     if view.sql.driver_name == "sqlite" {
         files.extend(store::embedded_files(Path::new(&view.sql.data_source)));
     }

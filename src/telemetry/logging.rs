@@ -1,5 +1,7 @@
 //! The log to console and file, as `LogSettings` says. The settings can change while the server runs.
 //!
+//! Lines about single requests are written to a file of their own, so that the log shows what an administrator looks for.
+//!
 //! Each output has a thread of its own, so that code that logs never waits for a disk or a terminal.
 
 mod file;
@@ -24,10 +26,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, reload};
 
 pub(crate) use file::log_files;
+pub(crate) use layer::REQUEST_TARGET;
 pub(crate) use reading::{LogReader, Span, Wanted, invalid_filter, open};
 
 use file::{Console, RotatingFile};
-use layer::{Channel, Recorder};
+use layer::{Channel, Recorder, Selection};
 use output::{Notice, Output};
 use record::Format;
 
@@ -35,6 +38,9 @@ use record::Format;
 const DEFAULT_FOLDER: &str = "logs";
 
 const FILE_NAME: &str = "mattermost.log";
+
+/// The file with a line for each request, in the same folder.
+const REQUESTS_FILE_NAME: &str = "requests.log";
 
 /// The maximum size of the log file, in bytes. Before it grows beyond this it is rotated.
 const MAX_FILE_BYTES: u64 = 100 * 1024 * 1024;
@@ -56,6 +62,7 @@ struct Shared {
 struct Outputs {
     console: Option<Output>,
     file: Option<(PathBuf, Output)>,
+    requests: Option<(PathBuf, Output)>,
 }
 
 /// Starts logging for the whole process. The error names the invalid setting.
@@ -72,6 +79,11 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Logs, String> {
 pub(crate) fn file_path(settings: &LogSettings) -> PathBuf {
     let folder = if settings.file_location.is_empty() { DEFAULT_FOLDER } else { &settings.file_location };
     Path::new(folder).join(FILE_NAME)
+}
+
+/// Returns the path of the file with a line for each request.
+pub(crate) fn requests_path(settings: &LogSettings) -> PathBuf {
+    file_path(settings).with_file_name(REQUESTS_FILE_NAME)
 }
 
 impl Logs {
@@ -104,27 +116,31 @@ impl Logs {
         let levels = Levels::of(settings)?;
         let mut outputs = self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = std::mem::take(&mut *outputs);
-        let path = file_path(settings);
         outputs.console = settings.enable_console.then(|| earlier.console.unwrap_or_else(|| self.open_console()));
-        outputs.file = settings.enable_file.then(|| {
-            let kept = earlier.file.filter(|(earlier, _)| *earlier == path);
-            kept.unwrap_or_else(|| (path.clone(), self.open_file(path)))
-        });
+        let file = |earlier: Option<(PathBuf, Output)>, thread: &str, path: PathBuf| {
+            let kept = earlier.filter(|(earlier, _)| *earlier == path);
+            kept.unwrap_or_else(|| (path.clone(), self.open_file(thread, path)))
+        };
+        outputs.file = settings.enable_file.then(|| file(earlier.file, "log-file", file_path(settings)));
+        outputs.requests =
+            settings.enable_file.then(|| file(earlier.requests, "log-requests", requests_path(settings)));
         let size = settings.max_field_size;
         let console = outputs.console.as_ref().map(|output| {
             let is_coloured = settings.enable_color && std::io::stderr().is_terminal();
             Channel {
                 level: levels.console,
+                selection: Selection::All,
                 format: Format::new(settings.console_json, is_coloured, size),
                 queue: output.queue(),
             }
         });
-        let file = outputs.file.as_ref().map(|(_, output)| Channel {
-            level: levels.file,
-            format: Format::new(settings.file_json, false, size),
-            queue: output.queue(),
+        let files = [(&outputs.file, Selection::Others), (&outputs.requests, Selection::Requests)];
+        let files = files.into_iter().filter_map(|(output, selection)| {
+            let (_, output) = output.as_ref()?;
+            let format = Format::new(settings.file_json, false, size);
+            Some(Channel { level: levels.file, selection, format, queue: output.queue() })
         });
-        let recorder = Recorder::new(console.into_iter().chain(file).collect());
+        let recorder = Recorder::new(console.into_iter().chain(files).collect());
         self.0.recorder.reload(recorder).map_err(|cause| cause.to_string())
     }
 
@@ -132,9 +148,9 @@ impl Logs {
         Output::open("log-console", Console, self.reporter("console".to_owned()))
     }
 
-    fn open_file(&self, path: PathBuf) -> Output {
+    fn open_file(&self, thread: &str, path: PathBuf) -> Output {
         let name = path.display().to_string();
-        Output::open("log-file", RotatingFile::new(path, MAX_FILE_BYTES, MAX_ROTATED_FILES), self.reporter(name))
+        Output::open(thread, RotatingFile::new(path, MAX_FILE_BYTES, MAX_ROTATED_FILES), self.reporter(name))
     }
 
     /// Returns a function that reports an output's failure: in the log, and on standard error if no console logs.
@@ -194,7 +210,12 @@ mod tests {
         let memory = Memory::default();
         let output = Output::open("test", memory.clone(), |_| {});
         let format = Format::new(true, false, 0);
-        let recorder = Recorder::new(vec![Channel { level: LevelFilter::ERROR, format, queue: output.queue() }]);
+        let recorder = Recorder::new(vec![Channel {
+            level: LevelFilter::ERROR,
+            selection: Selection::All,
+            format,
+            queue: output.queue(),
+        }]);
         report_panics();
         tracing::subscriber::with_default(Registry::default().with(recorder), || {
             assert!(std::panic::catch_unwind(|| panic!("asked to")).is_err());

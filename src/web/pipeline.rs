@@ -30,6 +30,7 @@ use tracing::{info, trace};
 use crate::base::error_text::sent;
 use crate::domain::audit::Notes;
 use crate::domain::session::{Session, known_user};
+use crate::telemetry::logging::REQUEST_TARGET;
 use crate::web::address::ClientAddress;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::connections::Permit;
@@ -284,10 +285,10 @@ impl Arrival {
         // `trace`.
         match found.map_or(LogLevel::Info, |found| found.route.log_level) {
             LogLevel::Trace => {
-                trace!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
+                trace!(target: REQUEST_TARGET, { request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us }, "request answered");
             }
             LogLevel::Info => {
-                info!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
+                info!(target: REQUEST_TARGET, { request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us }, "request answered");
             }
         }
     }

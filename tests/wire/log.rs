@@ -10,6 +10,7 @@ use crate::support::server::{PASSWORD, account};
 use crate::support::waiting::until;
 
 const FILE: &str = "logs/mattermost.log";
+const REQUESTS: &str = "logs/requests.log";
 
 fn settings(level: &str) -> String {
     format!(
@@ -23,7 +24,9 @@ async fn a_request_is_one_line_with_what_it_was_and_how_it_ended() {
     let server = place.serve().await;
     let reply = server.client().get("/users/me?secret=1").await;
     server.stop().await;
-    let written = lines(&place.path(FILE));
+    let (written, others) = (lines(&place.path(REQUESTS)), lines(&place.path(FILE)));
+    assert!(written.iter().all(|line| line["msg"] == "request answered"), "{written:?}");
+    assert!(!others.is_empty() && others.iter().all(|line| line["msg"] != "request answered"), "{others:?}");
     let line = written.iter().find(|line| line["msg"] == "request answered").unwrap();
     let keys: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
     for key in ["timestamp", "level", "msg", "caller"] {
@@ -35,7 +38,40 @@ async fn a_request_is_one_line_with_what_it_was_and_how_it_ended() {
     assert!(line["duration_us"].is_u64() && line["timestamp"].as_str().unwrap().ends_with(" Z"), "{line}");
     assert!(line["caller"].as_str().unwrap().starts_with("web/pipeline.rs:"), "{line}");
     assert!(!read(&place.path(FILE)).contains("actix"));
-    assert_eq!(lines(&place.path("stderr")).len(), written.len(), "the console says the same");
+    assert_eq!(lines(&place.path("stderr")).len(), written.len() + others.len(), "the console says the same");
+}
+
+#[actix_web::test]
+async fn administrators_read_the_log_without_requests_and_find_a_request_in_both() {
+    let place = Workplace::new(&settings("DEBUG")).await;
+    let server = place.serve().await;
+    server.client().post("/users", account("admin")).await.expect(201);
+    let admin = server.client().log_in("admin").await;
+    let wrong = admin.put("/config/patch", json!({ "ServiceSettings": { "ReadTimeout": "x" } })).await;
+    let (refused, id) = (wrong.status, wrong.header("x-request-id"));
+    until("both lines are written", async || {
+        read(&place.path(FILE)).contains(&id) && read(&place.path(REQUESTS)).contains(&id)
+    })
+    .await;
+    for text in [admin.get("/logs").await.expect(200).to_string(), admin.get("/logs/download").await.text()] {
+        assert!(text.contains("listening") && text.contains(&id) && !text.contains("request answered"), "{text}");
+    }
+    let query = async |filter: Value| {
+        let found = admin.post("/logs/query", filter).await.expect(200);
+        found["default"].as_array().cloned().unwrap_or_default()
+    };
+    assert!(query(json!({ "log_levels": ["info"] })).await.iter().all(|line| line["msg"] != "request answered"));
+    let of_request = query(json!({ "request_id": id })).await;
+    assert!(of_request.len() >= 2, "{of_request:?}");
+    let last = of_request.last().unwrap();
+    assert_eq!((last["msg"].as_str(), last["http.status"].as_u64()), (Some("request answered"), Some(refused.into())));
+    let all = query(json!({ "requests": true })).await;
+    let times: Vec<&str> = all.iter().map(|line| line["timestamp"].as_str().unwrap()).collect();
+    assert!(times.is_sorted() && all.iter().any(|line| line["msg"] == "listening"), "{times:?}");
+    assert!(all.iter().filter(|line| line["msg"] == "request answered").count() >= 3);
+    let refusal = admin.post("/logs/query", json!({ "requests": "yes" })).await;
+    refusal.expect_refusal(400, "api.system.logs.invalidFilter");
+    server.stop().await;
 }
 
 #[actix_web::test]
@@ -66,9 +102,9 @@ async fn no_secret_of_a_request_is_logged_even_in_detail() {
     client.with_token(&token).get("/users/me").await.expect(200);
     client.get(&format!("/users/me?access_token={token}")).await;
     server.stop().await;
-    for file in [FILE, "stderr"] {
+    for (file, message) in [(FILE, "request refused"), ("stderr", "request refused"), (REQUESTS, "request answered")] {
         let text = read(&place.path(file));
-        assert!(text.contains("\"debug\"") && text.contains("request refused"), "{text}");
+        assert!(text.contains(message), "{text}");
         assert!(!text.contains("canary") && !text.contains(&token), "{text}");
     }
 }
@@ -171,9 +207,9 @@ async fn ping(server: &Process) {
 }
 
 fn logged(place: &Workplace, is_it: impl Fn(&Value) -> bool) -> bool {
-    lines(&place.path(FILE)).iter().any(is_it)
+    [FILE, REQUESTS].iter().any(|file| lines(&place.path(file)).iter().any(&is_it))
 }
 
 fn count(place: &Workplace) -> usize {
-    lines(&place.path(FILE)).len()
+    lines(&place.path(REQUESTS)).len()
 }

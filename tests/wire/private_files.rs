@@ -92,6 +92,7 @@ async fn everything_that_a_server_makes_is_private_and_what_it_made_earlier_is_m
         "quarterdeck.db-shm",
         "quarterdeck.lock",
         "mattermost.log",
+        "requests.log",
         "local.socket",
     ];
     assert_private(&place, &running);

@@ -14,14 +14,39 @@ use super::record::{Format, Record};
 /// The prefix of this program's targets. Of other targets only warnings and errors are logged.
 const OWN_TARGETS: &str = "quarterdeck";
 
+/// The target of events that report a single request.
+pub(crate) const REQUEST_TARGET: &str = "quarterdeck::request";
+
 /// The prefix of the targets with which actix-http reports on single connections.
 const CONNECTION_TARGETS: &str = "actix_http::h1";
 
 /// One output from the side of the code that logs.
 pub(super) struct Channel {
     pub(super) level: LevelFilter,
+    pub(super) selection: Selection,
     pub(super) format: Format,
     pub(super) queue: NonBlocking,
+}
+
+/// The events that an output takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Selection {
+    All,
+    /// Those that report a single request.
+    Requests,
+    /// All but those.
+    Others,
+}
+
+impl Selection {
+    fn takes(self, metadata: &Metadata<'_>) -> bool {
+        let is_request = metadata.target() == REQUEST_TARGET;
+        match self {
+            Self::All => true,
+            Self::Requests => is_request,
+            Self::Others => !is_request,
+        }
+    }
 }
 
 /// Passes each event to the outputs. It is replaced as a whole when the settings change.
@@ -71,7 +96,9 @@ impl<S: Subscriber> Layer<S> for Recorder {
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let record = Record::of(event);
-        for channel in self.channels.iter().filter(|channel| level_of(event.metadata()) <= channel.level) {
+        let metadata = event.metadata();
+        let is_taken = |channel: &&Channel| level_of(metadata) <= channel.level && channel.selection.takes(metadata);
+        for channel in self.channels.iter().filter(is_taken) {
             // When the queue is full, the line is counted as lost instead of failing.
             let _ = channel.queue.clone().write_all(&channel.format.line(&record));
         }
@@ -93,7 +120,7 @@ mod tests {
         let output = Output::open("test", memory.clone(), |_| {});
         let at = |level| {
             let format = Format::new(false, false, 100);
-            Recorder::new(vec![Channel { level, format, queue: output.queue() }])
+            Recorder::new(vec![Channel { level, selection: Selection::All, format, queue: output.queue() }])
         };
         let (layer, handle) = reload::Layer::new(at(LevelFilter::INFO));
         tracing::subscriber::with_default(Registry::default().with(layer), || {
@@ -117,5 +144,30 @@ mod tests {
         assert_eq!(["ours in detail", "ours", "theirs", "their warning"].map(count), [1, 2, 0, 2], "{text}");
         let of_client: Vec<&str> = text.lines().filter(|line| line.contains("a client's error")).collect();
         assert!(of_client.len() == 1 && of_client[0].contains("debug"), "{text}");
+    }
+
+    #[test]
+    fn lines_of_single_requests_go_to_outputs_that_take_them_only() {
+        let outputs = [Selection::All, Selection::Requests, Selection::Others].map(|selection| {
+            let memory = Memory::default();
+            (selection, memory.clone(), Output::open("test", memory, |_| {}))
+        });
+        let channels = outputs.iter().map(|(selection, _, output)| Channel {
+            level: LevelFilter::INFO,
+            selection: *selection,
+            format: Format::new(false, false, 100),
+            queue: output.queue(),
+        });
+        let recorder = Recorder::new(channels.collect());
+        tracing::subscriber::with_default(Registry::default().with(recorder), || {
+            info!(target: REQUEST_TARGET, "of a request");
+            info!("of the server");
+        });
+        let counts = outputs.map(|(_, memory, output)| {
+            drop(output);
+            let text = memory.text();
+            ["of a request", "of the server"].map(|message| text.matches(message).count())
+        });
+        assert_eq!(counts, [[1, 1], [1, 0], [0, 1]]);
     }
 }

@@ -2,10 +2,11 @@
 
 mod filter;
 mod lines;
+mod merged;
 
 use std::fs::File;
 use std::io::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,9 +16,9 @@ use quarterdeck_actors::background;
 use quarterdeck_actors::error::AppError;
 use tokio::sync::Semaphore;
 
-use filter::Verdict;
 pub(crate) use filter::{Filter, Wanted, invalid_filter};
-use lines::{Line, Lines};
+use lines::Line;
+use merged::{Merged, Next};
 
 use super::MAX_ROTATED_FILES;
 use crate::files::private;
@@ -65,8 +66,9 @@ impl LogReader {
         Self { turns: Arc::new(Semaphore::new(MAX_READERS)) }
     }
 
-    /// Returns the lines of a page, of all lines or of those that match the filter.
-    pub(crate) async fn page(&self, path: PathBuf, span: Span, filter: Option<Filter>) -> Result<Page, AppError> {
+    /// Returns the lines of a page, of all lines or of those that match the filter. Of the logs at `paths` the first one
+    /// must exist.
+    pub(crate) async fn page(&self, paths: Vec<PathBuf>, span: Span, filter: Option<Filter>) -> Result<Page, AppError> {
         let turn = self.turns.clone().try_acquire_owned();
         let turn = turn.map_err(|_| AppError::new("api.context.server_busy.app_error"))?;
         let is_over = Arc::new(AtomicBool::new(false));
@@ -74,7 +76,7 @@ impl LogReader {
         let read = background::compute(move || {
             let _turn = turn;
             let until = Instant::now() + READ_TIMEOUT;
-            gather(&path, span, filter.as_ref(), &|| is_over.load(Ordering::Relaxed) || Instant::now() > until)
+            gather(&paths, span, filter.as_ref(), &|| is_over.load(Ordering::Relaxed) || Instant::now() > until)
         });
         let page = read.await.map_err(|ended| AppError::new("api.admin.file_read_error").because(ended))?;
         drop(stop_on_drop);
@@ -97,18 +99,13 @@ fn refusal(cause: &Error) -> AppError {
     AppError::new(id).because(cause.to_string())
 }
 
-fn gather(path: &Path, span: Span, filter: Option<&Filter>, is_late: &dyn Fn() -> bool) -> Result<Page, Error> {
-    let mut lines = Lines::open(path, MAX_ROTATED_FILES)?;
+fn gather(paths: &[PathBuf], span: Span, filter: Option<&Filter>, is_late: &dyn Fn() -> bool) -> Result<Page, Error> {
+    let mut lines = Merged::open(paths, MAX_ROTATED_FILES)?;
     let (mut page, mut skipped, mut bytes) = (Page::default(), 0, 0);
     while page.lines.len() < span.taken {
-        if is_late() {
-            page.cut = Some("time");
-            break;
-        }
-        let Some(line) = lines.before()? else { break };
-        match filter.map_or(Verdict::Wanted, |filter| filter.judge(&line.text)) {
-            Verdict::Wanted if skipped < span.skipped => skipped += 1,
-            Verdict::Wanted => {
+        match lines.before(filter, is_late)? {
+            Next::Line(_) if skipped < span.skipped => skipped += 1,
+            Next::Line(line) => {
                 bytes += line.text.len();
                 if bytes > MAX_PAGE_BYTES {
                     page.cut = Some("size");
@@ -116,8 +113,11 @@ fn gather(path: &Path, span: Span, filter: Option<&Filter>, is_late: &dyn Fn() -
                 }
                 page.lines.push(line);
             }
-            Verdict::Passed => {}
-            Verdict::TooOld => break,
+            Next::End => break,
+            Next::Late => {
+                page.cut = Some("time");
+                break;
+            }
         }
     }
     page.lines.reverse();
@@ -154,10 +154,12 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn page(path: &Path, skipped: usize, taken: usize, filter: Option<&Filter>) -> Vec<String> {
-        gather(path, Span { skipped, taken }, filter, &|| false).unwrap().texts()
+        gather(&[path.to_owned()], Span { skipped, taken }, filter, &|| false).unwrap().texts()
     }
 
     #[test]
@@ -181,9 +183,10 @@ mod tests {
         let path = folder.path().join("a.log");
         std::fs::write(&path, format!("{}\n", "x".repeat(1 << 19)).repeat(20)).unwrap();
         let span = Span { skipped: 0, taken: 100 };
-        let large = gather(&path, span, None, &|| false).unwrap();
+        let paths = [path];
+        let large = gather(&paths, span, None, &|| false).unwrap();
         assert_eq!((large.lines.len(), large.cut), (16, Some("size")));
-        let late = gather(&path, span, None, &|| true).unwrap();
+        let late = gather(&paths, span, None, &|| true).unwrap();
         assert_eq!((late.lines.len(), late.cut), (0, Some("time")));
     }
 }

@@ -49,7 +49,9 @@ pub(super) const LIST: Operation = Description::new(
     "GetLogs",
     "Lists the newest lines of the log. Within a page, the oldest line comes first.",
 )
-.details("Needs the permission `get_logs`.")
+.details(
+    "Needs the permission `get_logs`. Lines of single requests are in a log of their own: `logs/query` lists them.",
+)
 .queries(&[
     Query::optional("page", Type::Integer, "The page, from 0."),
     Query::optional(
@@ -79,7 +81,7 @@ pub(super) async fn list(
     if span.taken == 0 {
         return Json(Value::Null).reply();
     }
-    let page = app.tools.log_reader.page(logging::file_path(settings), span, None);
+    let page = app.tools.log_reader.page(vec![logging::file_path(settings)], span, None);
     let page = request.while_awaited(page).await??;
     Ok(marked(Json(page.texts()).reply()?, page.cut))
 }
@@ -120,7 +122,11 @@ pub(super) async fn query(
     if !settings.enable_file {
         return Json(Map::new()).reply();
     }
-    let page = app.tools.log_reader.page(logging::file_path(settings), span, Some(filter));
+    let mut paths = vec![logging::file_path(settings)];
+    if filter.takes_requests() {
+        paths.push(logging::requests_path(settings));
+    }
+    let page = app.tools.log_reader.page(paths, span, Some(filter));
     let page = request.while_awaited(page).await??;
     let cut = page.cut;
     let mut text = Vec::new();

@@ -51,9 +51,12 @@ pub(crate) struct Wanted {
     /// A text that the line contains; an extension of the API.
     #[serde(default = "absent", deserialize_with = "or_default")]
     text: Option<String>,
-    /// The id of the request that the line belongs to; an extension of the API.
+    /// The id of the request that the line belongs to; an extension of the API. It takes the lines of single requests in.
     #[serde(default = "absent", deserialize_with = "or_default")]
     request_id: Option<String>,
+    /// True to take in the lines of single requests, which are in a log of their own; an extension of the API.
+    #[serde(default = "absent", deserialize_with = "or_default")]
+    requests: Option<bool>,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "serde takes it as the default of an optional member")]
@@ -80,6 +83,7 @@ pub(crate) struct Filter {
     request_id: String,
     /// The id as it is written in a line. Most lines are skipped by a search for it, without parsing.
     request: Finder<'static>,
+    takes_requests: bool,
 }
 
 /// The members of a log line that are compared.
@@ -120,12 +124,14 @@ impl Wanted {
         let searched = escaped(&text("text", self.text)?);
         let request_id = text("request_id", self.request_id)?;
         let request = escaped(&request_id);
+        let requests = self.requests.ok_or_else(|| invalid_filter("requests must be true or false"))?;
         Ok(Filter {
             levels,
             from,
             to,
             text: Finder::new(&searched).into_owned(),
             request: Finder::new(&request).into_owned(),
+            takes_requests: requests || !request_id.is_empty(),
             request_id,
         })
     }
@@ -169,6 +175,12 @@ fn repeated(text: &str) -> String {
     format!("{:?}", text.chars().take(MAX_REPEATED_CHARACTERS).collect::<String>())
 }
 
+/// Returns the time of a line; `None` for a line that is no record.
+pub(super) fn time_of(line: &[u8]) -> Option<OffsetDateTime> {
+    let head = if line.first() == Some(&b'{') { serde_json::from_slice::<Head<'_>>(line).ok() } else { None };
+    time_in(&head?.timestamp)
+}
+
 fn time_in(text: &str) -> Option<OffsetDateTime> {
     match text.strip_suffix('Z') {
         Some(start) => OffsetDateTime::parse(&format!("{} +00:00", start.trim_end()), TIME).ok(),
@@ -184,6 +196,11 @@ fn escaped(text: &str) -> String {
 }
 
 impl Filter {
+    /// Returns true if the lines of single requests are searched as well.
+    pub(crate) fn takes_requests(&self) -> bool {
+        self.takes_requests
+    }
+
     pub(super) fn judge(&self, line: &[u8]) -> Verdict {
         walked(line.len());
         let may_match = self.text.find(line).is_some() && self.request.find(line).is_some();
