@@ -74,12 +74,17 @@ impl Db {
         entry: Entry,
         room: AccountLimit,
     ) -> Result<Option<String>, StoreError> {
-        let mut statements = insertion(user, entry, room);
-        statements.extend(self.storing_names(user));
-        let transaction = Transaction::of(statements).lock_exclusive(Subject::Accounts);
+        let transaction = Transaction::of(self.adding(user, entry, room)).lock_exclusive(Subject::Accounts);
         let mut answers = self.transaction(transaction).await?;
         let mut inserted = answers.swap_remove(0);
         inserted.first_mut().map(Row::text).transpose()
+    }
+
+    /// Returns the statements that add an account and the copies of its names.
+    fn adding(&self, user: &User, entry: Entry, room: AccountLimit) -> Vec<Statement> {
+        let mut statements = insertion(user, entry, room);
+        statements.extend(self.storing_names(user));
+        statements
     }
 
     /// Returns the account with this id.

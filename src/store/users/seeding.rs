@@ -1,6 +1,6 @@
 //! Adds many accounts at once.
 
-use super::{AccountLimit, Entry, insertion};
+use super::{AccountLimit, Entry};
 use crate::base::user::User;
 use crate::store::{Db, StoreError, Subject, Transaction};
 
@@ -12,12 +12,8 @@ impl Db {
     /// taken; accounts of earlier transactions are added then.
     pub(crate) async fn add_users(&self, users: &[User]) -> Result<(), StoreError> {
         for users in users.chunks(ACCOUNTS_PER_TRANSACTION) {
-            let mut statements = Vec::new();
-            for user in users {
-                statements.extend(insertion(user, Entry::Further, AccountLimit::Unlimited));
-                statements.extend(self.storing_names(user));
-            }
-            self.transaction(Transaction::of(statements).lock_exclusive(Subject::Accounts)).await?;
+            let statements = users.iter().flat_map(|user| self.adding(user, Entry::Further, AccountLimit::Unlimited));
+            self.transaction(Transaction::of(statements.collect()).lock_exclusive(Subject::Accounts)).await?;
         }
         Ok(())
     }
