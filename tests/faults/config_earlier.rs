@@ -62,7 +62,7 @@ async fn two_versions_of_the_program_read_and_write_one_configuration_with_old_s
         let with_newer = async |arguments: &str| {
             place.home.shell(&format!("{variable} {newer} config {arguments} --config $PWD/config.toml")).await
         };
-        assert_eq!(with_newer("get TeamSettings.SiteName").await.trim(), "one");
+        assert_eq!(with_newer("get TeamSettings.SiteName").await.trim(), "\"one\"");
         let server = place.start().await;
         assert_eq!(place.in_force().await.0, "one");
         place
@@ -71,7 +71,7 @@ async fn two_versions_of_the_program_read_and_write_one_configuration_with_old_s
             .await
             .expect(200);
         assert!(server.stop().await.success());
-        assert_eq!(with_newer("get EmailSettings.SMTPServer").await.trim(), "mail.example");
+        assert_eq!(with_newer("get EmailSettings.SMTPServer").await.trim(), "\"mail.example\"");
         with_newer("set teamsettings.SITENAME two").await;
         let server = place.start().await;
         assert_eq!(place.in_force().await.0, "two");
