@@ -21,9 +21,9 @@ fn every_writer_of_names_keeps_the_copies_that_are_searched() {
     let mut found = 0;
     for (path, text) in shipped().into_iter().filter(|(path, _)| !path.starts_with("src/store/user_names")) {
         let keepers: usize = KEEPERS.iter().map(|call| text.matches(call).count()).sum();
-        assert_eq!(
-            writers(&text),
-            keepers,
+        // A file can also run the statements of another one.
+        assert!(
+            keepers >= writers(&text),
             "{path}: run a statement that adds, renames or deletes accounts in one transaction with the statements of \
              Db::storing_names, Db::renaming or Db::removing_names"
         );
