@@ -21,12 +21,10 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use crate::base::trust::provider;
+use crate::settings::named_file::{MAX_KEY_BYTES, contents};
 
 /// The interval between two looks at the files. A look costs two calls of the system if nothing has changed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-
-/// The largest file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The certificate and its key, as new connections use them.
 pub(super) struct Certificate {
@@ -147,12 +145,12 @@ impl Files {
     }
 
     fn read_chain(&self) -> Result<Vec<CertificateDer<'static>>, String> {
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&contents(&self.chain)?).collect();
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self::read(&self.chain)?).collect();
         chain.map_err(|cause| cause.to_string())
     }
 
     fn read_key(&self) -> Result<PrivateKeyDer<'static>, String> {
-        PrivateKeyDer::from_pem_slice(&contents(&self.key)?).map_err(|cause| cause.to_string())
+        PrivateKeyDer::from_pem_slice(&self::read(&self.key)?).map_err(|cause| cause.to_string())
     }
 }
 
@@ -168,14 +166,6 @@ fn state_of(path: &Path) -> Option<FileState> {
     })
 }
 
-/// Reads a file whole, if it is a regular file of no more than [`MAX_FILE_BYTES`].
-fn contents(path: &Path) -> Result<Vec<u8>, String> {
-    let found = metadata(path).map_err(|cause| cause.to_string())?;
-    if !found.is_file() {
-        return Err("it is not a file".to_owned());
-    }
-    if found.size() > MAX_FILE_BYTES {
-        return Err(format!("it is larger than {MAX_FILE_BYTES} bytes"));
-    }
-    std::fs::read(path).map_err(|cause| cause.to_string())
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    contents(file, MAX_KEY_BYTES).map_err(|cause| cause.to_string())
 }

@@ -1,10 +1,13 @@
 //! The file that `MM_CUSTOM_DEFAULTS_PATH` names: values in place of the built-in defaults.
 
+use std::path::Path;
+
 use quarterdeck_actors::config::Stored;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::provenance::VARIABLE as PLACE;
 use quarterdeck_actors::config::shape::{ProblemKind, problems};
 
+use super::named_file::document;
 use super::{BYTE_ORDER_MARK, SettingsError};
 use crate::base::json_place::line_of;
 
@@ -15,7 +18,7 @@ pub(super) const VARIABLE: &str = "MM_CUSTOM_DEFAULTS_PATH";
 pub(super) fn read(named: Option<String>) -> Result<Document, SettingsError> {
     let Some(file) = named.filter(|name| !name.is_empty()) else { return Ok(Document::new()) };
     let refused = |problem: String| SettingsError::Unusable(format!("{PLACE}{VARIABLE}: {file}{problem}"));
-    let text = std::fs::read_to_string(&file).map_err(|cause| refused(format!(": {cause}")))?;
+    let text = document(Path::new(&file)).map_err(|cause| refused(format!(": {cause}")))?;
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     // The parser's own message is left out, because it can quote a secret.
     let document: Document = serde_json::from_str(text)

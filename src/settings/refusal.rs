@@ -49,6 +49,12 @@ pub enum SettingsError {
     Several(Vec<SettingsError>),
 }
 
+impl SettingsError {
+    pub(super) fn unreadable(file: &str, cause: std::io::Error) -> Self {
+        Self::Unreadable { file: file.to_owned(), cause }
+    }
+}
+
 fn lines(errors: &[SettingsError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n")
 }

@@ -6,6 +6,7 @@
 mod custom_defaults;
 mod database;
 pub(crate) mod descriptors;
+pub(crate) mod named_file;
 pub(crate) mod options;
 mod refusal;
 mod replacements;
@@ -152,8 +153,7 @@ impl Sources {
         let mut reading = Reading::default();
         if let Some(file) = &self.file {
             let name = file.display().to_string();
-            let text = std::fs::read_to_string(file)
-                .map_err(|cause| SettingsError::Unreadable { file: name.clone(), cause })?;
+            let text = named_file::document(file).map_err(|cause| SettingsError::unreadable(&name, cause))?;
             unnamed::refuse_json(file, &text)?;
             reading.file(&name, text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text));
         }

@@ -7,6 +7,7 @@ use quarterdeck_actors::config::table::settings;
 use quarterdeck_actors::spelling::is_same;
 use serde_json::Value;
 
+use super::named_file::{MAX_DOCUMENT_BYTES, contents};
 use super::{STORE, SettingsError, Sources};
 
 /// The path at which Mattermost stores its configuration, and the usual path of a copy.
@@ -61,7 +62,7 @@ fn may_be_configuration(file: &Path) -> bool {
     if !is_there {
         return false;
     }
-    let Ok(text) = std::fs::read(file) else { return true };
+    let Ok(text) = contents(file, MAX_DOCUMENT_BYTES) else { return true };
     match serde_json::from_slice::<Value>(&text) {
         Ok(Value::Object(document)) => document.keys().any(|section| is_section(section)),
         Ok(_) => false,

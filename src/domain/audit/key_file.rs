@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::files::private;
 use crate::settings::Settings;
+use crate::settings::named_file::{MAX_KEY_BYTES, text};
 use crate::store::AuditKeys;
 
 /// The name of the file, if no option names another.
@@ -61,7 +62,7 @@ pub(crate) fn place_for_new(settings: &Settings) -> Option<PathBuf> {
 
 /// Reads a key file.
 pub(crate) fn read(file: &Path) -> Result<AuditKeys, String> {
-    let text = std::fs::read_to_string(file).map(Secret::new).map_err(|cause| cause.to_string())?;
+    let text = text(file, MAX_KEY_BYTES).map(Secret::new).map_err(|cause| cause.to_string())?;
     AuditKeys::parse(text.expose())
         .ok_or_else(|| "the file must contain one key of 64 hexadecimal digits per line".to_owned())
 }

@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 
 use crate::files::private::create_public;
+use crate::settings::named_file::contents;
 
 use super::MAX_FILE_BYTES;
 
@@ -67,12 +68,12 @@ impl Pair {
 /// Reads the public key in a file, as a `SubjectPublicKeyInfo`.
 pub(crate) fn public(file: &Path) -> Result<Vec<u8>, String> {
     let unusable = |why: &str| format!("{}: {why}", file.display());
-    let pem = bounded(file).map_err(|cause| unusable(&cause.to_string()))?;
+    let pem = contents(file, MAX_FILE_BYTES).map_err(|cause| unusable(&cause.to_string()))?;
     let der = SubjectPublicKeyInfoDer::from_pem_slice(&pem).map_err(|_| unusable("not a public key in PEM form"))?;
     Ok(der.to_vec())
 }
 
-/// Reads a file, unless it is longer than any licence or key.
+/// Reads a file that a command names, unless it is longer than any licence or key. It may be a pipe.
 pub(crate) fn bounded(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = std::fs::File::open(file)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
