@@ -11,7 +11,7 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::domain::version_store::{Place, VersionStore};
-use crate::store::Db;
+use crate::store::{Db, check_content, is_plain_name};
 
 /// The settings that name certificates and keys of a SAML provider.
 const CERTIFICATES: [&str; 3] =
@@ -64,15 +64,25 @@ impl Migration {
     }
 }
 
-/// Copies the files that belong to the configuration, and returns their names. Files that are missing are left out.
+/// Copies the files that belong to the configuration, and returns their names. Left out are files that are missing, those
+/// that settings name by a path, and those that are neither certificates nor keys: not only the operator writes the
+/// settings, so a name must not decide which file of the machine is copied.
 async fn carry(document: &Document, source: &VersionStore, target: &VersionStore) -> Result<Vec<String>, AppError> {
     let mut carried = Vec::new();
     for name in names(document) {
+        if !is_plain_name(&name) {
+            warn!(file = name, "a file of the configuration has a path, not a plain name, and was not copied");
+            continue;
+        }
         let unreadable = |cause: String| AppError::new(FAILED).because(Unmoved::UnreadableFile(name.clone(), cause));
         let Some(data) = source.file(&name).await.map_err(unreadable)? else {
             warn!(file = name, "a file of the configuration is missing in the store and was not copied");
             continue;
         };
+        if check_content(&data).is_err() {
+            warn!(file = name, "a file of the configuration is no certificate or key in text form, and was not copied");
+            continue;
+        }
         let unstorable = |cause: String| AppError::new(FAILED).because(Unmoved::UnstorableFile(name.clone(), cause));
         target.store_file(&name, data).await.map_err(unstorable)?;
         carried.push(name);

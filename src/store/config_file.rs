@@ -25,11 +25,13 @@ use serde_json::error::Category;
 use serde_json::json;
 use thiserror::Error;
 
+pub(crate) use self::beside::{check_content, is_plain_name};
 use self::replacing::{Replaced, TEMPORARY, place, replace};
 use self::versions::{SavedVersion, saved_version};
 use super::configurations::{VersionRecord, pretty};
 use crate::base::json_place::line_of;
 use crate::files::private;
+use crate::settings::named_file::{MAX_DOCUMENT_BYTES, contents, document};
 
 /// The mark that some editors write at the beginning of a file.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -91,7 +93,7 @@ impl ConfigFile {
 
     /// Returns the file and the line of a setting, for errors. Returns the file alone if the setting is not in it.
     pub(crate) fn place_of(&self, path: &str) -> String {
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        let text = document(&self.file).unwrap_or_default();
         let line = line_of(&text, &format!("/{}", path.replace('.', "/")));
         line.map_or_else(|| self.file.display().to_string(), |line| format!("{}:{line}", self.file.display()))
     }
@@ -237,7 +239,7 @@ impl ConfigFile {
     }
 
     fn bytes(&self) -> Result<Option<Vec<u8>>, FileError> {
-        match std::fs::read(&self.file) {
+        match contents(&self.file, MAX_DOCUMENT_BYTES) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(self.refusal(cause)),

@@ -57,7 +57,7 @@ use crate::files::private::check_creatable;
 
 pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, AuditKeys, Finding, FullEntry, Mark, own_record};
-pub(crate) use config_file::{ConfigFile, FileError, NotSaved};
+pub(crate) use config_file::{ConfigFile, FileError, NotSaved, check_content, is_plain_name};
 pub(crate) use configuration_files::MAX_NAME_CHARACTERS;
 pub(crate) use configurations::{VersionRecord, pretty};
 #[cfg(test)]

@@ -44,12 +44,15 @@ async fn a_configuration_goes_from_a_file_into_the_database_and_back() {
 async fn certificates_go_along_and_another_postgres_gets_the_tables_of_the_configuration_only() {
     let place = Workplace::new("").await;
     std::fs::create_dir(place.path("old")).unwrap();
-    let stored = json!({ "SamlSettings": {
-        "IdpCertificateFile": "idp.crt", "PublicCertificateFile": "sp.crt", "PrivateKeyFile": "sp.key",
-    }});
+    let stored = json!({
+        "SamlSettings": { "IdpCertificateFile": "idp.crt", "PublicCertificateFile": "sp.crt", "PrivateKeyFile": "sp.key" },
+        "PluginSettings": { "SignaturePublicKeyFiles": ["audit.key", "/etc/hostname", "../config.toml", "config.json"] },
+    });
+    let [certificate, key] = ["CERTIFICATE", "PRIVATE KEY"].map(|kind| format!("-----BEGIN {kind}-----\n"));
+    std::fs::write(place.path("old/audit.key"), "the key of the trail").unwrap();
     std::fs::write(place.path("old/config.json"), stored.to_string()).unwrap();
-    std::fs::write(place.path("old/idp.crt"), "the certificate").unwrap();
-    std::fs::write(place.path("old/sp.key"), "the key").unwrap();
+    std::fs::write(place.path("old/idp.crt"), &certificate).unwrap();
+    std::fs::write(place.path("old/sp.key"), &key).unwrap();
     let base = database::base();
     let store = match &base {
         None => "sqlite".to_owned(),
@@ -60,9 +63,11 @@ async fn certificates_go_along_and_another_postgres_gets_the_tables_of_the_confi
     };
     config(&place, &[], &["migrate", "old/config.json", &store]).await;
     config(&place, &[], &["migrate", &store, "new/config.json"]).await;
-    assert_eq!(read(&place.path("new/idp.crt")), "the certificate");
-    assert_eq!(read(&place.path("new/sp.key")), "the key");
+    assert_eq!(read(&place.path("new/idp.crt")), certificate);
+    assert_eq!(read(&place.path("new/sp.key")), key);
     assert!(!place.path("new/sp.crt").exists(), "there was none");
+    assert!(!place.path("new/audit.key").exists(), "the names of settings decide what is copied");
+    assert!(read(&place.path("new/config.json")).contains("audit.key"));
     if let Some(base) = base {
         let schema = store.rsplit("%3D").next().unwrap();
         let tables = format!("SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' ORDER BY 1");

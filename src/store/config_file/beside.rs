@@ -1,47 +1,56 @@
 //! Files that belong to the configuration, such as certificates of a SAML provider. They lie beside `config.json`.
+//!
+//! Their names come from settings, which not only the operator can write. So a file is copied only if it has a plain
+//! name and consists of certificates or keys, and replaces no file that does not.
 
-use std::io::{Error, ErrorKind, Read, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::path::{Component, Path, PathBuf};
+
+use memchr::memmem::find;
 
 use super::ConfigFile;
 use super::replacing::place;
 use crate::files::private;
+use crate::settings::named_file::{MAX_KEY_BYTES, contents};
 
-/// The largest file that is read, in bytes. Certificates are much smaller.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+/// The beginning of certificates and keys in text form (RFC 7468, RFC 9580).
+const BEGIN: &[u8] = b"-----BEGIN ";
+
+/// Returns true if a file of the configuration can have this name: it leads nowhere else.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let is_alone = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+    is_alone && !name.contains('/')
+}
+
+/// Refuses what is no certificate and no key.
+pub(crate) fn check_content(data: &[u8]) -> Result<()> {
+    let is_key = find(data, BEGIN).is_some();
+    if is_key { Ok(()) } else { Err(Error::new(ErrorKind::InvalidData, "it is not a certificate or key in text form")) }
+}
 
 impl ConfigFile {
-    /// Returns the content of the file with this name; `None` if there is none. An absolute name is used as it is.
+    /// Returns the content of the file with this name; `None` if there is none.
     pub(crate) fn file_beside(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let file = match std::fs::File::open(self.path_beside(name)?) {
-            Ok(file) => file,
-            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(cause),
-        };
-        if !file.metadata()?.is_file() {
-            return Err(Error::other("it is not a regular file"));
+        match contents(&self.path_beside(name)?, MAX_KEY_BYTES) {
+            Ok(data) => Ok(Some(data)),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(cause),
         }
-        let mut data = Vec::new();
-        let length = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut data)?;
-        let is_too_long = u64::try_from(length).is_ok_and(|length| length > MAX_FILE_BYTES);
-        if is_too_long { Err(Error::other("it is larger than 1 MiB")) } else { Ok(Some(data)) }
     }
 
-    /// Stores a file beside `config.json`, private and as a whole. A file with an absolute name must exist already and
-    /// stays as it is, because it does not belong to this folder.
+    /// Stores a file beside `config.json`, private and as a whole.
     pub(crate) fn store_beside(&self, name: &str, data: &[u8]) -> Result<()> {
-        if Path::new(name).is_absolute() {
-            return if Path::new(name).exists() { Ok(()) } else { Err(Error::other("its name is absolute")) };
-        }
         let file = self.path_beside(name)?;
-        private::folder(file.parent().unwrap_or(Path::new("/")))?;
+        check_content(data)?;
+        // A file of another kind with this name is not replaced.
+        self.file_beside(name)?.map_or(Ok(()), |replaced| check_content(&replaced))?;
+        private::folder(self.folder())?;
         place(&file, data)
     }
 
-    /// Returns the path of a file, which must not lie above the folder of `config.json`.
     fn path_beside(&self, name: &str) -> Result<PathBuf> {
-        let is_above = Path::new(name).components().any(|part| part == Component::ParentDir);
-        if is_above { Err(Error::other("its name leads out of the folder")) } else { Ok(self.folder().join(name)) }
+        if is_plain_name(name) { Ok(self.folder().join(name)) } else { Err(Error::other("its name is a path")) }
     }
 }
 
@@ -51,28 +60,43 @@ mod tests {
 
     use super::*;
 
+    const ONE: &[u8] = b"-----BEGIN CERTIFICATE-----\none\n";
+    const TWO: &[u8] = b"A comment.\n-----BEGIN CERTIFICATE-----\ntwo\n";
+
     #[test]
     fn a_file_is_read_and_stored_beside_the_configuration() {
         let folder = tempfile::tempdir().unwrap();
         let file = ConfigFile::new(&folder.path().join("config.json"));
         assert_eq!(file.file_beside("idp.crt").unwrap(), None);
-        file.store_beside("idp.crt", b"one").unwrap();
-        file.store_beside("idp.crt", b"two").unwrap();
-        assert_eq!(file.file_beside("idp.crt").unwrap().as_deref(), Some(&b"two"[..]));
+        file.store_beside("idp.crt", ONE).unwrap();
+        file.store_beside("idp.crt", TWO).unwrap();
+        assert_eq!(file.file_beside("idp.crt").unwrap().as_deref(), Some(TWO));
         let stored = folder.path().join("idp.crt");
         assert_eq!(std::fs::metadata(&stored).unwrap().permissions().mode() & 0o777, 0o600);
-        let absolute = stored.display().to_string();
-        assert_eq!(file.file_beside(&absolute).unwrap().as_deref(), Some(&b"two"[..]));
-        file.store_beside(&absolute, b"three").unwrap();
-        assert_eq!(file.file_beside("idp.crt").unwrap().as_deref(), Some(&b"two"[..]), "left as it is");
     }
 
     #[test]
     fn a_name_that_leads_elsewhere_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = ConfigFile::new(&folder.path().join("config.json"));
-        assert!(file.file_beside("../secret").is_err() && file.store_beside("a/../../b", b"x").is_err());
-        assert!(file.file_beside(".").is_err(), "a folder");
-        assert!(file.store_beside("/absent/idp.crt", b"x").is_err());
+        let absolute = folder.path().join("idp.crt").display().to_string();
+        for name in ["../secret", "a/../../b", "a/b", "./idp.crt", "idp.crt/", ".", "..", "/", "", &absolute] {
+            assert!(file.file_beside(name).is_err() && file.store_beside(name, ONE).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_neither_stored_nor_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = ConfigFile::new(&folder.path().join("config.json"));
+        for name in ["audit.key", "config.toml", "config.json"] {
+            std::fs::write(folder.path().join(name), "secret").unwrap();
+            assert!(check_content(&file.file_beside(name).unwrap().unwrap()).is_err(), "{name}");
+            assert_eq!(file.store_beside(name, ONE).unwrap_err().kind(), ErrorKind::InvalidData, "{name}");
+            assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), b"secret");
+        }
+        assert!(file.store_beside("idp.crt", b"no key").is_err() && !folder.path().join("idp.crt").exists());
+        assert!(std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
+        assert!(file.file_beside("pipe").is_err());
     }
 }
