@@ -3,12 +3,14 @@
 //! A stored or pinned secret is sent only to the host where it is in use. Otherwise a caller who may test or save
 //! settings, but may not read all of them, could redirect it to a server of their own.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::document::{Document, below, given};
-use super::restored::holds_placeholder;
-use super::secrets::PLACEHOLDER;
+use super::secrets::{PLACEHOLDER, below_plugin};
 use super::shape::pointer_below;
+use crate::steps::counted;
 
 /// The companions of the secret of an identity provider.
 macro_rules! open_id {
@@ -231,16 +233,30 @@ pub(super) fn kept(running: &Document, after: &Document, entered: &Document) -> 
     kept
 }
 
-/// Returns the keys of a map whose submitted value contains a placeholder and whose stored value changes.
+/// Returns the keys of a map whose value changes around a secret that was not entered.
 fn kept_within(path: &str, running: &Document, after: &Document, entered: &Document) -> Vec<KeptSecret> {
     let [running, after, entered] =
         [running, after, entered].map(|document| given(document, path).and_then(Value::as_object));
-    let (Some(running), Some(after), Some(entered)) = (running, after, entered) else { return Vec::new() };
-    let changes = entered.iter().filter(|(key, value)| {
-        holds_placeholder(value) && running.contains_key(*key) && running.get(*key) != after.get(*key)
+    let (Some(running), Some(after)) = (running, after) else { return Vec::new() };
+    let changes = counted(running.iter()).filter(|(key, before)| {
+        let (after, entered) = (after.get(*key), entered.and_then(|entered| entered.get(*key)));
+        after.is_some_and(|after| after != *before && keeps_secret(before, after, entered))
     });
     let told = |key: &String| KeptSecret { path: below(path, key), pointer: pointer_below(&pointer_of(path), key) };
     changes.map(|(key, _)| told(key)).collect()
+}
+
+/// Returns true if a secret of a plugin stays although it was not entered, as a placeholder or by being left out.
+fn keeps_secret(before: &Value, after: &Value, entered: Option<&Value>) -> bool {
+    let secrets = |value: &Value| below_plugin(value, "").into_iter().filter(|(_, secret)| is_any(secret));
+    let after: BTreeMap<String, Value> = secrets(after).collect();
+    let entered: BTreeMap<String, Value> = entered.into_iter().flat_map(|entered| secrets(entered)).collect();
+    let mut stay = secrets(before).filter(|(place, secret)| after.get(place) == Some(secret));
+    stay.any(|(place, secret)| entered.get(&place) != Some(&secret))
+}
+
+fn is_any(secret: &Value) -> bool {
+    *secret != "" && *secret != PLACEHOLDER
 }
 
 fn pointer_of(path: &str) -> String {

@@ -132,6 +132,14 @@ fn each_key(value: &mut Value, path: &str, visit: &mut dyn FnMut(&str, &mut Valu
     }
 }
 
+/// Returns the place and the value of each secret below a plugin's settings. The place is that of `path` and the keys
+/// below it.
+pub(super) fn below_plugin(settings: &Value, path: &str) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    each_key(&mut settings.clone(), path, &mut |path, secret| found.push((path.to_owned(), secret.clone())));
+    found
+}
+
 fn is_secret(key: &str, value: &Value) -> bool {
     walked(key.len());
     let key = key.to_lowercase();

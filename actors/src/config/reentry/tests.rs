@@ -158,4 +158,12 @@ fn the_settings_of_a_plugin_change_around_a_placeholder_only_as_a_whole() {
     assert!(kept_paths(&running, &running, &same).is_empty());
     let clear = plugins(json!({ "one": { "Url": "https://evil.example", "Token": "hunter2" } }));
     assert!(kept_paths(&running, &after, &clear).is_empty());
+    let left_out = plugins(json!({ "one": { "Url": "https://evil.example" } }));
+    assert_eq!(kept_paths(&running, &after, &left_out), ["PluginSettings.Plugins.one"]);
+    assert!(kept_paths(&running, &running, &left_out).is_empty());
+    let replaced =
+        plugins(json!({ "one": { "Url": "https://evil.example", "Token": "own" }, "two": { "Token": "t" } }));
+    assert!(kept_paths(&running, &replaced, &replaced).is_empty());
+    let removed = plugins(json!({ "one": { "Url": "https://evil.example" }, "two": { "Token": "t" } }));
+    assert!(kept_paths(&running, &removed, &Document::new()).is_empty());
 }
