@@ -75,6 +75,23 @@ impl Overrides {
         self.plugins.iter().filter_map(|variable| variable.pin(document).err()).collect()
     }
 
+    /// Returns a sentence for each variable that a change makes unusable, or that would set a setting of another plugin
+    /// after it.
+    pub(super) fn redirected(&self, before: &Document, after: &Document) -> Vec<String> {
+        let sentence = |variable: &PluginVariable| {
+            let earlier = variable.pin(before).ok()?;
+            match (variable.pin(after), earlier) {
+                (Err(reason), _) => Some(reason),
+                (Ok(Some(now)), Some(earlier)) if now.id != earlier.id => Some(format!(
+                    "{}: it sets {} of the plugin {}, and would set {} of {}",
+                    now.place, earlier.key, earlier.id, now.key, now.id
+                )),
+                (Ok(_), _) => None,
+            }
+        };
+        self.plugins.iter().filter_map(sentence).collect()
+    }
+
     /// Returns a sentence for each variable that names no plugin of `document`, and therefore has no effect.
     pub fn unknown_plugins(&self, document: &Document) -> Vec<String> {
         let is_unknown = |variable: &&PluginVariable| matches!(variable.pin(document), Ok(None));

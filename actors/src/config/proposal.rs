@@ -126,6 +126,7 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
         ChangeMode::Restore => with_kept(running.defaults.complete(&body), running, proposal),
     };
     check_search_engine(running, &document)?;
+    check_plugin_variables(running, &document)?;
     toggle_export(running, &body, &mut document, context.now_ms);
     if document != running.document {
         generate_keys(&mut document);
@@ -265,6 +266,23 @@ fn check_certainty(ambiguous: Vec<String>) -> Result<(), AppError> {
     }
     let detail = |pointer| Detail { pointer, id: REFUSAL, params: Vec::new() };
     Err(AppError { failures: ambiguous.into_iter().map(detail).collect(), ..AppError::new(REFUSAL) })
+}
+
+/// Refuses a change after which a variable for a setting of a plugin would set another one: its value, often a secret,
+/// would go to another plugin, and be stored where it was pinned before.
+fn check_plugin_variables(running: &Config, after: &Document) -> Result<(), AppError> {
+    const REFUSAL: &str = "api.config.plugin_variable.app_error";
+    let reasons = running.overrides.redirected(&running.document, after);
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let detail = |reason: &String| Detail {
+        pointer: "/PluginSettings/Plugins".to_owned(),
+        id: REFUSAL,
+        params: vec![("Reason", reason.clone())],
+    };
+    let failures = reasons.iter().map(detail).collect();
+    Err(AppError { failures, ..AppError::new(REFUSAL).with("Reason", reasons.join("; ")) })
 }
 
 /// Returns the secrets that would go to another host without being entered again. Refuses the change if there are any

@@ -50,6 +50,21 @@ fn a_plugin_that_only_has_a_state_is_known_and_any_other_is_named() {
 }
 
 #[test]
+fn a_change_after_which_a_variable_would_set_another_plugin_is_named() {
+    let overrides = variables(&[("COM_X_SECRET_KEY", "canary")]);
+    let document = |plugins: Value| stored(&[(PLUGINS, plugins)]).document;
+    let before = document(json!({ "com.x": { "url": "u" } }));
+    let redirected = |plugins: Value| overrides.redirected(&before, &document(plugins));
+    assert!(redirected(json!({ "com.x": { "url": "v", "SECRET_KEY": "w" }, "com.y": {} })).is_empty());
+    assert!(redirected(json!({})).is_empty());
+    let place = "environment variable MM_PLUGINSETTINGS_PLUGINS_COM_X_SECRET_KEY";
+    let moved = redirected(json!({ "com.x": {}, "com.x.secret": { "url": "evil" } }));
+    assert_eq!(moved, [format!("{place}: it sets secret_key of the plugin com.x, and would set key of com.x.secret")]);
+    assert_eq!(redirected(json!({ "com.x": {}, "com-x": {} })).len(), 1, "two plugins of this name");
+    assert_eq!(redirected(json!({ "com.x": { "secret_key": true } })).len(), 1, "a text for a switch");
+}
+
+#[test]
 fn an_ambiguous_name_is_refused() {
     let plugins = json!({ "com.example-two": {}, "com.example.two": {} });
     let refused = config(&plugins, variables(&[("COM_EXAMPLE_TWO_KEY", "x")])).unwrap_err();
