@@ -211,3 +211,13 @@ async fn nobody_there_is_said_so() {
     let text = reason(&admin, &format!("http://127.0.0.1:{port}")).await;
     assert!(text.starts_with("127.0.0.1 cannot be reached: Connection refused"), "{text}");
 }
+
+#[actix_web::test]
+async fn an_address_with_a_query_or_a_fragment_calls_nothing() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for end in ["/livez#", "/livez?a=/", "?", "#"] {
+        let reason = reason(&admin, &format!("{}{end}", server.base)).await;
+        assert_eq!(reason, "the address has a query or a fragment.");
+    }
+}

@@ -54,6 +54,10 @@ pub(super) async fn test(
     session.require_unrestricted("test_site_url")?;
     let body: SiteUrl = body.lenient().await;
     let site_url = required("site_url", &body.site_url)?.trim_end_matches('/');
+    // Text after `?` or `#` is not part of the path, so another path than that of the ping would be called.
+    if site_url.contains(['?', '#']) {
+        return Err(unreachable_site("the address has a query or a fragment"));
+    }
     let decides_site_url = may_change(&session, request.config(), SITE_URL);
     let chosen = Chosen::ByOperator { listening: app.facts.listening(), decides_site_url };
     let mut ping = Call::get(format!("{site_url}{PING_PATH}"), chosen);
@@ -69,6 +73,9 @@ pub(super) async fn test(
 }
 
 fn failure(cause: &CallFailure) -> AppError {
-    let reason = cause.to_string();
-    AppError::new("app.admin.test_site_url.failure").with("Reason", reason.as_str()).detailed(reason)
+    unreachable_site(&cause.to_string())
+}
+
+fn unreachable_site(reason: &str) -> AppError {
+    AppError::new("app.admin.test_site_url.failure").with("Reason", reason).detailed(reason)
 }
