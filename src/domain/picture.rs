@@ -70,8 +70,14 @@ pub(crate) fn drawn(user_id: &str) -> Result<Vec<u8>, AppError> {
 ///
 /// Refuses other formats, and a picture of too many pixels before it is decoded.
 pub(crate) async fn fitted(file: bytes::Bytes) -> Result<Vec<u8>, AppError> {
-    let _permit = PERMITS.acquire().await.or_fail("api.user.upload_profile_user.decode.app_error")?;
-    let fitted = background::compute(move || fit(&file)).await;
+    let permit = PERMITS.acquire().await.or_fail("api.user.upload_profile_user.decode.app_error")?;
+    // The permit moves along, because the work goes on when the client disconnects.
+    let fitting = move || {
+        let fitted = fit(&file);
+        drop(permit);
+        fitted
+    };
+    let fitted = background::compute(fitting).await;
     fitted.or_fail("api.user.upload_profile_user.decode.app_error")?
 }
 
@@ -88,14 +94,17 @@ fn fit(file: &[u8]) -> Result<Vec<u8>, AppError> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(unread)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+    if u64::from(width) * u64::from(height) > MAX_PIXELS || decoder.total_bytes() > MAX_DECODED_BYTES {
         return Err(AppError::new("api.user.upload_profile_user.too_large.app_error#pixels"));
     }
     let orientation = decoder.orientation().map_err(unread)?;
     let mut picture = DynamicImage::from_decoder(decoder)
         .map_err(|cause| AppError::new("api.user.upload_profile_user.decode.app_error").because(cause.to_string()))?;
+    // Only its square middle is scaled: of a long and narrow picture, the whole would become many times larger.
+    let side = width.min(height);
+    picture = picture.crop_imm((width - side) / 2, (height - side) / 2, side, side);
     // It is made smaller first, so that turning it takes no memory.
-    picture = picture.resize_to_fill(SIZE, SIZE, FilterType::Triangle);
+    picture = picture.resize_exact(SIZE, SIZE, FilterType::Triangle);
     picture.apply_orientation(orientation);
     encoded(&DynamicImage::ImageRgba8(picture.to_rgba8()))
 }
@@ -141,7 +150,7 @@ mod tests {
     #[actix_web::test]
     async fn pictures_of_each_format_and_shape_become_small_squares() {
         for format in FORMATS {
-            for (width, height) in [(1, 1), (300, 200), (200, 3000)] {
+            for (width, height) in [(1, 1), (300, 200), (200, 3000), (40_000, 1), (1, 40_000)] {
                 let png = fitted(file(&picture(width, height), format).into()).await.unwrap();
                 assert_eq!(size(&png), (SIZE, SIZE), "{format:?} {width} x {height}");
             }
