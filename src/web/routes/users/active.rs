@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::picture::remove_stored;
 use crate::base::lenient::or_default;
 use crate::base::user::User;
 use crate::domain::accounts::{known, protect_admin, require_editor};
@@ -158,6 +159,7 @@ async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppErr
     }
     audit.changed(&user.for_owner(), &json!({}));
     app.actors.presence.remove(&user.id);
+    remove_stored(app, &app.actors.config.current(), &user.id).await;
     log_out(app, user).await
 }
 

@@ -10,6 +10,7 @@ use quarterdeck_actors::storage::FileBackend;
 use quarterdeck_actors::storage::settings::Store;
 use serde_json::Value;
 use std::sync::Arc;
+use tracing::warn;
 use utoipa::ToSchema;
 
 use crate::base::user::User;
@@ -155,6 +156,14 @@ async fn stored(app: &AppState, user: &User) -> Option<Vec<u8>> {
     let backend = stores.in_service(Store::Files)?.backend.as_ref().ok()?;
     let picture = backend.read(&place_of(&user.id)).await.ok()?;
     Some(picture).filter(|picture| !picture.is_empty() && picture.len() <= MAX_STORED_BYTES)
+}
+
+/// Removes the stored picture of a user who is deleted. The deletion goes on if the store fails, and the log says so.
+pub(super) async fn remove_stored(app: &AppState, config: &Config, user_id: &str) {
+    let Ok(store) = store(app, config) else { return };
+    if let Err(cause) = store.remove(&place_of(user_id)).await {
+        warn!(user_id, %cause, "the picture of a deleted account could not be removed");
+    }
 }
 
 /// Returns the store for pictures. Refuses if the settings name none.
