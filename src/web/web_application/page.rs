@@ -31,7 +31,7 @@ impl Page {
         if text.len() > MAX_PAGE_BYTES {
             return Err(format!("root.html is larger than {MAX_PAGE_BYTES} bytes"));
         }
-        let script = (!site.is_root()).then(|| format!("window.publicPath='{}'", site.link(FILES)));
+        let script = (!site.is_root()).then(|| format!("window.publicPath='{}'", target(site)));
         let hash = script.as_ref().map(|script| BASE64.encode(digest(&SHA256, script.as_bytes()).as_ref()));
         let allowed = hash.map_or_else(|| SCRIPT_RULE.to_owned(), |hash| format!("{SCRIPT_RULE} 'sha256-{hash}'"));
         let text = match script {
@@ -58,9 +58,18 @@ pub(super) fn at(site: &SitePath, content: Vec<u8>) -> Vec<u8> {
     }
 }
 
+/// Returns the path of the files of the application. Characters that end a text in HTML, CSS or a script are encoded: an
+/// administrator without the right to change the page may change the path.
+fn target(site: &SitePath) -> String {
+    let encoded = |text: String, (character, code): (char, &str)| text.replace(character, code);
+    [('\'', "%27"), ('"', "%22"), ('(', "%28"), (')', "%29"), ('<', "%3C"), ('>', "%3E"), ('\\', "%5C"), (';', "%3B")]
+        .into_iter()
+        .fold(site.link(FILES), encoded)
+}
+
 /// Puts the path of the site before the paths of files.
 fn placed(site: &SitePath, text: &str) -> String {
-    let target = site.link(FILES);
+    let target = target(site);
     ["\"", "'", "("]
         .iter()
         .fold(text.to_owned(), |text, before| text.replace(&format!("{before}{FILES}"), &format!("{before}{target}")))
@@ -93,6 +102,18 @@ mod tests {
         assert_eq!(page.body.plain, ROOT.as_bytes());
         assert_eq!(page.policy, "frame-ancestors 'self'; script-src 'self'");
         assert_eq!(page.tag, read("").tag);
+    }
+
+    #[test]
+    fn no_path_ends_the_script_or_a_text_of_the_page() {
+        let page = read("https://chat.example/x';a=new(Object);'\"<b>");
+        let text = String::from_utf8(page.body.plain.to_vec()).unwrap();
+        let (_, script) = text.split_once("<script>").unwrap();
+        let (script, _) = script.split_once("</script>").unwrap();
+        assert!(script.starts_with("window.publicPath='/x%27%3Ba=new%28Object%29%3B%27"), "{script}");
+        assert!(
+            !script.trim_start_matches("window.publicPath='").trim_end_matches('\'').contains(['\'', '(', ';', '<'])
+        );
     }
 
     #[test]
