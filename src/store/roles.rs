@@ -48,9 +48,11 @@ impl Db {
         self.write(statement(sql, values)).await?.into_iter().next().map(role).transpose()
     }
 
-    /// Returns the number of the roles, and the time of the last change of any.
+    /// Returns the number of the roles, and the sum of the times of their last changes. Each change makes the sum larger,
+    /// also a change that a server with a slower clock stores after another one.
     pub(crate) async fn roles_mark(&self) -> Result<(i64, i64), StoreError> {
-        let rows = self.read(statement("SELECT COUNT(*), MAX(updateat) FROM roles", Vec::new())).await?;
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(updateat), 0) AS bigint) FROM roles";
+        let rows = self.read(statement(sql, Vec::new())).await?;
         rows.into_iter().next().map_or(Ok((0, 0)), |mut row| Ok((row.int()?, row.int()?)))
     }
 
@@ -120,7 +122,13 @@ mod tests {
         assert_eq!(db.set_permissions(&id, &text, &[], 9).await.unwrap(), None, "it was changed meanwhile");
         let (again, text) = db.role(&id).await.unwrap().unwrap();
         assert_eq!((again, text.as_str()), (stored, " view_team create_post"));
-        assert_ne!(db.roles_mark().await.unwrap(), before);
+        let after = db.roles_mark().await.unwrap();
+        assert_ne!(after, before);
+        // The clock of the next server is behind.
+        let other = db.roles().await.unwrap().named("team_guest").unwrap().id.clone();
+        let (_, known) = db.role(&other).await.unwrap().unwrap();
+        db.set_permissions(&other, &known, &wanted, 1).await.unwrap().unwrap();
+        assert_ne!(db.roles_mark().await.unwrap(), after);
         assert!(db.role("none").await.unwrap().is_none());
     }
 
