@@ -145,6 +145,8 @@ async fn delegated_administrators_change_ordinary_roles_and_give_no_more_than_th
     let user = role(&admin, "system_user").await;
     patch(&bert, &user, json!({ "permissions": without(&user, "create_team") })).await.expect(200);
     patch(&bert, &user, json!({ "permissions": with(&user, "edit_other_users") })).await.expect_refusal(403, FORBIDDEN);
+    let token = json!({ "permissions": with(&user, "create_user_access_token") });
+    patch(&bert, &user, token).await.expect_refusal(403, FORBIDDEN);
     let console = json!({ "permissions": with(&user, "sysconsole_write_user_management_users") });
     patch(&bert, &user, console.clone()).await.expect_refusal(403, FORBIDDEN);
     for name in ["system_admin", "system_manager", "system_read_only_admin"] {

@@ -15,11 +15,12 @@ pub fn is_permission(name: &str) -> bool {
     lines(PERMISSIONS).any(|line| line.first() == Some(&name))
 }
 
-/// Returns true if a new installation gives this permission to a role of users, of members or of guests. The others
-/// belong to administrators of the system.
-pub fn is_ordinary(permission: &str) -> bool {
+/// Returns true if a new installation gives this permission to `role`, or to a role of users, of members or of guests.
+pub fn is_ordinary(permission: &str, role: &str) -> bool {
     lines(PERMISSIONS).any(|line| match line.as_slice() {
-        [name, holders] => *name == permission && holders.split(' ').any(|holder| !is_of_system(holder)),
+        [name, holders] => {
+            *name == permission && holders.split(' ').any(|holder| holder == role || ORDINARY.contains(&holder))
+        }
         _ => false,
     })
 }
@@ -28,6 +29,9 @@ pub fn is_ordinary(permission: &str) -> bool {
 pub fn is_of_system(role: &str) -> bool {
     role == SYSTEM_ADMIN || DELEGATED.contains(&role)
 }
+
+/// The roles of users, of members and of guests.
+const ORDINARY: [&str; 6] = ["system_user", "system_guest", "team_user", "team_guest", "channel_user", "channel_guest"];
 
 /// The role of system administrators.
 pub const SYSTEM_ADMIN: &str = "system_admin";

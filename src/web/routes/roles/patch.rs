@@ -151,8 +151,9 @@ fn check(session: &Session, app: &AppState, role: &Role, change: Option<&Change>
         let detail = format!("there is no permission {unknown:?}");
         return Err(AppError::new("app.role.save.invalid_role.app_error").detailed(detail));
     }
-    // A caller who does not manage the system gives no permission of administrators that the caller does not have.
-    let is_beyond = |name: &&String| !is_ordinary(name) && !session.may(name) && !session.may("manage_system");
+    // A caller who does not manage the system gives no role more than is usual for it, beyond what the caller has.
+    let is_beyond =
+        |name: &&String| !is_ordinary(name, &role.name) && !session.may(name) && !session.may("manage_system");
     match change.added.iter().find(is_beyond) {
         Some(name) => Err(session.refusal(name)),
         None => Ok(()),
