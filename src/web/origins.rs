@@ -89,7 +89,7 @@ impl Allowed {
         let entries: Vec<&str> = setting.split_whitespace().collect();
         if entries.is_empty() {
             Self::Own
-        } else if entries.contains(&ANY) {
+        } else if entries.iter().any(|entry| is_everyone(entry)) {
             Self::Any
         } else {
             Self::Listed(entries.into_iter().filter_map(Entry::of).collect())
@@ -113,8 +113,9 @@ impl Entry {
         }
     }
 
-    /// A star stands for a port or for the beginning of a host name, but not for its end: `https://chat.example*` would
-    /// admit `https://chat.example.other.example`.
+    /// A star stands for a port or for the first parts of a host name. It does not stand for its end, because
+    /// `https://chat.example*` would admit `https://chat.example.other.example`, nor for the beginning of a part, because
+    /// `https://*chat.example` would admit `https://otherchat.example`.
     fn between(start: &str, end: &str) -> Option<Self> {
         let end = end.strip_suffix('/').unwrap_or(end);
         let end = match start.split_once("://") {
@@ -122,10 +123,9 @@ impl Entry {
             Some(("http", _)) => end.strip_suffix(":80").unwrap_or(end),
             Some(_) | None => end,
         };
-        let ends_the_host = end.is_empty() || (end.starts_with(':') && !end.starts_with("://"));
-        let extends_a_host = ends_the_host && !start.ends_with([':', '/']);
-        let begins_a_part = !start.is_empty() || end.starts_with(['.', ':']);
-        let is_right = !end.contains(ANY) && !extends_a_host && begins_a_part;
+        let is_port = end.is_empty() && start.contains("://") && start.ends_with(':');
+        let is_scheme = start.is_empty() && end.starts_with("://");
+        let is_right = !end.contains(ANY) && (is_port || is_scheme || end.starts_with('.'));
         is_right.then(|| Self::Between(start.to_owned(), end.to_owned()))
     }
 
@@ -138,6 +138,13 @@ impl Entry {
             }
         }
     }
+}
+
+/// Returns true for an entry that admits every host, with or without a scheme and a port.
+fn is_everyone(entry: &str) -> bool {
+    let host = entry.split_once("://").map_or(entry, |(_, host)| host);
+    let host = host.strip_suffix('/').unwrap_or(host);
+    host.split_once(':').map_or(host, |(host, _)| host) == ANY
 }
 
 impl fmt::Display for Origin {
@@ -212,6 +219,9 @@ mod tests {
         assert_eq!(Allowed::of(" \t"), Allowed::Own);
         assert_eq!(Allowed::of("*"), Allowed::Any);
         assert_eq!(Allowed::of(" https://one.example  * "), Allowed::Any);
+        for entry in ["https://*", "http://*:8443", "*:8443", "https://*/"] {
+            assert_eq!(Allowed::of(entry), Allowed::Any, "{entry}: its pages must not act for their visitors");
+        }
         let listed =
             Allowed::of("  HTTPS://One.Example:443/ \n http://two.example https://three.example/path three.example");
         for (origin, is_listed) in [
@@ -248,7 +258,10 @@ mod tests {
                 &["http://localhost:3000"],
                 &["http://localhost", "http://localhost.other.example:80"],
             ),
-            ("https://*", &["https://any.example", "https://any.example:1"], &["http://any.example"]),
+            ("https:*", &[], &["https://any.example"]),
+            ("https://*chat.example", &[], &["https://otherchat.example", "https://chat.example"]),
+            ("https://app*one.example", &[], &["https://app.otherone.example"]),
+            ("https://chat.example*0", &[], &["https://chat.example.other.example:8080"]),
             ("https://chat.example*", &[], &["https://chat.example.other.example", "https://chat.example"]),
             ("https://chat*:8443", &[], &["https://chat.other.example:8443"]),
             ("https://*.chat.*", &[], &["https://a.chat.example"]),
