@@ -41,6 +41,12 @@ const MAX_HITS: i64 = 5_000;
 /// The minimum number of ids that one statement takes from the names.
 const MIN_IDS: usize = 200;
 
+/// The maximum number of ids that one statement takes from the names.
+const MAX_PORTION: usize = 8_000;
+
+/// The number of ids whose other conditions one statement checks.
+const IDS_AT_ONCE: usize = 2_000;
+
 /// The number of accounts that one statement reads while the names are not compared yet.
 const ACCOUNTS_AT_ONCE: i64 = 1_000;
 
@@ -87,7 +93,7 @@ impl Db {
             EngineKind::Postgres => true,
             EngineKind::Sqlite => self.has_few_hits(search, words).await?,
         };
-        let portion = portion_of(limit);
+        let mut portion = portion_of(limit);
         while users.len() < limit {
             let statement = match (is_indexed, kind) {
                 (false, _) => search.in_order(kind, words, &after, portion),
@@ -98,6 +104,9 @@ impl Db {
             let Some(last) = more.last() else { break };
             after.clone_from(&last.username);
             let is_end = more.len() < portion;
+            // The other conditions may leave out most candidates. Each further statement reads more of them, because it
+            // looks all hits up again.
+            portion = portion.saturating_mul(2).min(MAX_PORTION);
             self.take(&mut users, more, search, limit).await?;
             if is_end {
                 break;
@@ -123,7 +132,7 @@ impl Db {
         search: &UserSearch,
         limit: usize,
     ) -> Result<(), StoreError> {
-        for portion in candidates.chunks(limit.max(MIN_IDS)) {
+        for portion in candidates.chunks(limit.max(IDS_AT_ONCE)) {
             let left = limit.saturating_sub(users.len());
             if left == 0 {
                 break;
