@@ -1,6 +1,7 @@
 //! Builds the parts of a server in the order of their dependencies: each step takes the results of the earlier ones.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
@@ -134,8 +135,10 @@ async fn facts(
     let started_with = config.current();
     let site_path = SitePath::of(&started_with.view.service.site_url);
     let directory = settings.options.web_client_directory.as_deref();
+    let config_file = place.file().map(|file| file.path().to_owned());
+    let others: Vec<PathBuf> = settings.options.audit_key_file.iter().cloned().chain(config_file).collect();
     let web_application =
-        WebApplication::open(directory, &started_with, &site_path).map_err(StartError::Configuration)?;
+        WebApplication::open(directory, &others, &started_with, &site_path).map_err(StartError::Configuration)?;
     if let Some(application) = &web_application {
         application.announce();
     }

@@ -3,7 +3,7 @@
 //!
 //! The steps open no listener and write nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::id::new_id;
@@ -39,7 +39,8 @@ const STEPS: [Step; 8] = [
     |subject| check_file(&subject.config.view.sql),
     |subject| {
         let directory = subject.settings.options.web_client_directory.as_deref();
-        WebApplication::open(directory, subject.config, &SitePath::default()).map(drop)
+        let others: Vec<PathBuf> = subject.settings.options.audit_key_file.iter().cloned().collect();
+        WebApplication::open(directory, &others, subject.config, &SitePath::default()).map(drop)
     },
     |subject| listeners::check_tls(&subject.config.view.service),
     |subject| {

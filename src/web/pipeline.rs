@@ -163,7 +163,8 @@ impl Arrival {
         if let Some(redirect) = self.redirect(found, &app.facts.site_path) {
             return redirect;
         }
-        if let Some(answer) = self.application(app, found).await {
+        if let Some(mut answer) = self.application(app, found).await {
+            self.add_headers(&mut answer, app);
             return answer;
         }
         let Some(found) = found else {

@@ -7,7 +7,7 @@ mod folder;
 mod page;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
@@ -51,7 +51,7 @@ pub(crate) struct WebApplication {
 /// A file of the application.
 struct File {
     found: Found,
-    body: OnceCell<Option<Body>>,
+    body: OnceCell<Body>,
 }
 
 /// The content of a file, shared by all responses.
@@ -62,15 +62,17 @@ enum Body {
 
 impl WebApplication {
     /// Returns the application in the folder that the option names; `None` without the option. Refuses a folder that is
-    /// no application, or that holds data of the server.
+    /// no application, or that holds data of the server. `others` are places of such data that no setting of the API
+    /// names.
     pub(crate) fn open(
         directory: Option<&Path>,
+        others: &[PathBuf],
         config: &Config,
         site_path: &SitePath,
     ) -> Result<Option<Self>, String> {
         let Some(directory) = directory else { return Ok(None) };
         let described = |cause: String| format!("Quarterdeck.WebClientDirectory {}: {cause}", directory.display());
-        let listed = folder::list(directory, &folder::own_places(config)).map_err(described)?;
+        let listed = folder::list(directory, &folder::own_places(config, others)).map_err(described)?;
         let page = Page::read(&listed.page, site_path).map_err(described)?;
         let files = listed.files.into_iter();
         let files = files.map(|(name, found)| (name, File { found, body: OnceCell::new() })).collect();
@@ -101,7 +103,8 @@ impl WebApplication {
 
     async fn file(&self, http: &HttpRequest, config: &Config, name: &str) -> Option<HttpResponse> {
         let file = self.files.get(name)?;
-        let body = file.body.get_or_init(|| read(file.found.clone(), self.site_path.clone())).await.as_ref()?;
+        let reading = async || read(file.found.clone(), self.site_path.clone()).await.ok_or(());
+        let body = file.body.get_or_try_init(reading).await.ok()?;
         let mut answer = HttpResponse::Ok();
         let cached = if file.found.is_hashed { A_YEAR } else { ASK_AGAIN };
         answer.insert_header((CONTENT_TYPE, file.found.kind.media)).insert_header((CACHE_CONTROL, cached));

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use quarterdeck_actors::config::Config;
 use tracing::warn;
 
+use crate::settings::named_file::contents;
 use crate::store::embedded_folder;
 
 /// The most files that an application may have.
@@ -33,7 +33,7 @@ const FOREIGN_ENDINGS: [&str; 9] =
 const FOREIGN_NAMES: [&str; 2] = ["config.json", "mattermost.log"];
 
 /// Settings with places where the server keeps data or secrets.
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 10] = [
     ("FileSettings", "Directory"),
     ("FileSettings", "ExportDirectory"),
     ("ImportSettings", "Directory"),
@@ -41,6 +41,8 @@ const PLACES: [(&str, &str); 8] = [
     ("LogSettings", "FileLocation"),
     ("ComplianceSettings", "Directory"),
     ("ServiceSettings", "TLSKeyFile"),
+    ("ServiceSettings", "TLSCertFile"),
+    ("ServiceSettings", "LocalModeSocketLocation"),
     ("ServiceSettings", "LicenseFileLocation"),
 ];
 
@@ -115,13 +117,13 @@ pub(super) struct Listed {
     pub(super) files: HashMap<String, Found>,
 }
 
-/// Returns the places of the server's own data.
-pub(super) fn own_places(config: &Config) -> Vec<PathBuf> {
+/// Returns the places of the server's own data. `others` are those that no setting names.
+pub(super) fn own_places(config: &Config, others: &[PathBuf]) -> Vec<PathBuf> {
     let set = PLACES.iter().filter_map(|(section, name)| {
         let value = config.document.get(*section)?.get(*name)?;
         value.as_str().filter(|text| !text.is_empty()).map(PathBuf::from)
     });
-    set.chain(embedded_folder(&config.view.sql)).collect()
+    set.chain(embedded_folder(&config.view.sql)).chain(others.iter().cloned()).collect()
 }
 
 /// Lists a folder. Links and hidden files are left out. Refuses a folder without a page, one that is too large, and one
@@ -150,11 +152,7 @@ pub(super) fn content(found: &Found) -> Result<Vec<u8>, String> {
     if !path.starts_with(&found.root) {
         return Err("a link leads out of the folder".to_owned());
     }
-    let file = fs::File::open(path).map_err(|cause| cause.to_string())?;
-    let mut content = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut content).map_err(|cause| cause.to_string())?;
-    let is_too_large = u64::try_from(content.len()).is_ok_and(|length| length > MAX_FILE_BYTES);
-    if is_too_large { Err("it has grown too large".to_owned()) } else { Ok(content) }
+    contents(&path, MAX_FILE_BYTES).map_err(|cause| cause.to_string())
 }
 
 struct Listing {
