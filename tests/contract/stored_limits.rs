@@ -122,13 +122,13 @@ async fn a_login_keeps_no_more_of_a_client_than_its_columns_take() {
     let body = |device: String| json!({ "login_id": "admin", "password": PASSWORD, "device_id": device });
     let refused = server.client().post("/users/login", body("d".repeat(513))).await;
     refused.expect_refusal(400, "api.context.invalid_body_param.app_error");
-    let agent = format!("Firefox/{}", "1".repeat(10_000));
+    let agent = format!("Mattermost Mobile/{} (Android; 13)", "1".repeat(10_000));
     let headers = [("User-Agent", agent.as_str())];
     let login = body("d".repeat(512)).to_string();
     server.client().send(reqwest::Method::POST, "/users/login", Some(login), &headers).await.expect(200);
     let sessions = admin.get("/users/me/sessions").await.expect(200);
     let browser = sessions.as_array().unwrap().iter().find(|session| session["device_id"] != "").unwrap();
-    assert_eq!(browser["props"]["browser"].as_str().unwrap().len(), "Firefox/".len() + 32);
+    assert_eq!(browser["props"]["browser"].as_str().unwrap().len(), "Mobile App/".len() + 128);
 }
 
 #[actix_web::test]

@@ -85,7 +85,7 @@ pub(crate) const ADD: Operation = Description::new(Tag::Accounts, "AddTeamMember
         "With any value, the response has a result for each user, and one refused user does not stop the others.",
     )])
     .body(Type::NonEmptyList(&Type::of::<Newcomer>()), "The users; at most 256.")
-    .responses(&[Response::json(201, Type::List(&Type::of::<MemberView>()), "The memberships.")])
+    .responses(&[Response::json(201, Type::List(&Type::Object), "The memberships, or with `graceful` the results.")])
     .refusals(&[400, 403, 404, 500])
     .handled_by(handler!(add));
 
