@@ -10,11 +10,12 @@ pub(crate) mod named_file;
 pub(crate) mod options;
 mod refusal;
 mod replacements;
+mod toml_source;
 mod unnamed;
 mod values;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use options::Options;
 use quarterdeck_actors::nearest::nearest;
 pub use refusal::SettingsError;
 pub(crate) use replacements::Replacements;
+use toml_source::{Source, syntax_error};
 pub(crate) use unnamed::quoted;
 use values::{check, from_text, kind_of, to_json};
 
@@ -142,10 +144,14 @@ impl Sources {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        match &self.environment {
-            Some(variables) => variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()),
-            None => std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+        if let Some(variables) = &self.environment {
+            return variables
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.clone());
         }
+        let is_named = |(known, _): &(OsString, OsString)| known.eq_ignore_ascii_case(name);
+        std::env::vars_os().find(is_named).map(|(_, value)| value.to_string_lossy().into_owned())
     }
 
     /// Reads and checks all settings.
@@ -238,7 +244,9 @@ impl Reading {
                         self.pin(setting, to_json(value), place);
                     }
                 }
-                (None, DeValue::Table(section)) if path == options::SECTION => self.options(source, section),
+                (None, DeValue::Table(section)) if path.eq_ignore_ascii_case(options::SECTION) => {
+                    self.options(source, section);
+                }
                 (None, DeValue::Table(section)) if is_section(&path) => {
                     self.table(source, &format!("{path}."), section);
                 }
@@ -253,13 +261,17 @@ impl Reading {
 
     fn options(&mut self, source: &Source<'_>, section: &DeTable<'_>) {
         for (key, value) in in_order(section) {
-            let place = source.place(key.span().start);
+            let (place, path) = (source.place(key.span().start), options::path_of(key.get_ref()));
+            if let Some((_, first)) = self.given.iter().find(|(known, _)| *known == path) {
+                let problem = format!("{place}: {path} is set already, in another letter case, by {first}");
+                self.errors.push(SettingsError::Unusable(problem));
+                continue;
+            }
             match self.options.take(key.get_ref(), &to_json(value)) {
-                Some(Ok(())) => self.given.push((options::path_of(key.get_ref()), place)),
+                Some(Ok(())) => self.given.push((path, place)),
                 Some(Err(problem)) => self.errors.push(SettingsError::Unusable(format!("{place}: {problem}"))),
                 None => {
                     let known: Vec<String> = Options::names().collect();
-                    let path = format!("{}.{}", options::SECTION, key.get_ref());
                     self.note_unknown(&place, &path, known.iter().map(String::as_str));
                 }
             }
@@ -269,13 +281,20 @@ impl Reading {
     fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
         let by_variable: BTreeMap<&str, &Setting> =
             settings().values().filter_map(|setting| Some((setting.env.as_deref()?, setting))).collect();
+        let mut seen = BTreeSet::new();
         for (name, text) in variables {
             let upper = name.to_uppercase();
-            let concerns_us = upper.starts_with(PREFIX) && !OTHER_VARIABLES.contains(&upper.as_str());
-            if !concerns_us {
+            if !upper.starts_with(PREFIX) {
                 continue;
             }
             let place = format!("{VARIABLE}{upper}");
+            if !seen.insert(upper.clone()) {
+                self.errors.push(SettingsError::Unusable(format!("{place}: it is set twice, in two letter cases")));
+                continue;
+            }
+            if OTHER_VARIABLES.contains(&upper.as_str()) {
+                continue;
+            }
             let plugin = upper.strip_prefix(PLUGIN_VARIABLE).filter(|name| !name.is_empty());
             if let Some(taken) = self.option(&upper, &text) {
                 self.errors.extend(taken.err());
@@ -359,36 +378,6 @@ fn in_order<'a, 'b>(table: &'a DeTable<'b>) -> Vec<(&'a Spanned<Cow<'b, str>>, &
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
-}
-
-struct Source<'a> {
-    name: &'a str,
-    text: &'a str,
-}
-
-impl Source<'_> {
-    fn place(&self, offset: usize) -> String {
-        format!("{}:{}", self.name, line_of(self.text, offset))
-    }
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    let before = text.get(..offset).unwrap_or(text);
-    before.matches('\n').count() + 1
-}
-
-fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> SettingsError {
-    let offset = error.span().map_or(0, |span| span.start);
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-    let words = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let name_of_line = words.split('=').next().unwrap_or_default().trim();
-    let mut known = settings().keys().cloned().chain(Options::names());
-    let is_meant = |path: &String| path.split_once('.').is_some_and(|(_, known)| known == name_of_line);
-    let key = known.find(is_meant).map(|_| name_of_line.to_owned());
-    let file = name.to_owned();
-    SettingsError::Syntax { file, line: line_of(text, offset), column, key, problem: error.message().to_owned() }
 }
 
 fn is_section(path: &str) -> bool {

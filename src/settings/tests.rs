@@ -30,6 +30,14 @@ fn names_are_taken_in_any_letter_case_and_a_setting_given_twice_is_refused_with_
     let states = serde_json::json!({"Com.Example": {"Enable": true}});
     assert_eq!(config.overrides["PluginSettings.PluginStates"].value, states);
     assert_eq!(config.document["PluginSettings"]["PluginStates"], states, "no built-in plugin is added");
+    let options = read("[quarterdeck]\nauditretentiondays = 5\n", &[]).unwrap().options;
+    assert_eq!(options.audit_retention_days, Some(5));
+    let twice = "[Quarterdeck]\nAuditRetentionDays = 5\nauditretentiondays = 7\n";
+    let refused = read(twice, &[]).unwrap_err().to_string();
+    assert!(refused.contains("config.toml:3: Quarterdeck.AuditRetentionDays is set already"), "{refused}");
+    let twice = [("MM_TEAMSETTINGS_SITENAME", "one"), ("mm_teamsettings_sitename", "two")];
+    let refused = read("", &twice).unwrap_err().to_string();
+    assert!(refused.contains("MM_TEAMSETTINGS_SITENAME: it is set twice, in two letter cases"), "{refused}");
     let twice = "[EmailSettings]\nSMTPServer = \"one\"\nSmtpServer = \"two\"\n";
     let refused = read(twice, &[]).unwrap_err().to_string();
     let words = "config.toml:3: EmailSettings.SMTPServer is set already, in another letter case, by config.toml:2";
