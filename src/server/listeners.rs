@@ -10,6 +10,7 @@ use actix_server::{Server, ServerBuilder};
 use actix_web::web::Data;
 use quarterdeck_actors::config::listen_address::parts;
 use quarterdeck_actors::config::view::ServiceSettings;
+use rustix::fs::{Access, access};
 use rustls::ServerConfig;
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -60,12 +61,15 @@ pub(super) fn check_tls(service: &ServiceSettings) -> Result<(), String> {
 /// Refuses a path for the local socket at which a file of another kind is. A socket there may be that of a server that
 /// runs, beside which a check passes.
 pub(super) fn check_socket(path: &Path) -> Result<(), String> {
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => {
-            Err(format!("{}: the path exists and is not a socket", path.display()))
-        }
-        Ok(_) | Err(_) => SockAddr::unix(path).map(drop).map_err(|cause| format!("{}: {cause}", path.display())),
+    if std::fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+        return Err(format!("{}: the path exists and is not a socket", path.display()));
     }
+    let refused = |cause: std::io::Error| format!("{}: {cause}", path.display());
+    SockAddr::unix(path).map_err(refused)?;
+    // The socket is made beside its place and renamed.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    access(folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|cause| format!("{}: no file can be made in its folder: {cause}", path.display()))
 }
 
 fn network(
@@ -171,4 +175,26 @@ fn tls(service: &ServiceSettings, certificate: &Arc<Certificate>) -> Result<Serv
     let mut config = config.with_no_client_auth().with_cert_resolver(certificate.clone());
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_for_the_socket_needs_a_folder_and_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(check_socket(&folder.path().join("socket")).is_ok());
+        for (path, words) in [
+            (file.clone(), "is not a socket"),
+            (file.join("socket"), "no file can be made in its folder"),
+            (folder.path().join("absent/socket"), "no file can be made in its folder"),
+            (folder.path().join("x".repeat(200)), "path must be shorter"),
+        ] {
+            let refused = check_socket(&path).unwrap_err();
+            assert!(refused.contains(words) || words.starts_with("path must"), "{refused}");
+        }
+    }
 }
