@@ -144,13 +144,14 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
         ChangeMode::Replace | ChangeMode::Patch => running.keeps(path) && is_unchanged(path),
     })?;
     let changes = changes(&running.document, &document, &*context.fingerprint);
-    let unset = match proposal.mode {
-        ChangeMode::Patch | ChangeMode::Replace => [unset, dropped(&running.document, &document)].concat(),
-        ChangeMode::Restore => unset,
-    };
     let ineffective = ineffective(running, proposal, &document);
     let config = running.with_stored(Stored::new(new_id(), stored));
     let config = config.map_err(|cause| AppError::new("app.save_config.app_error").because(cause))?;
+    // A custom default is in force again, so it was not removed.
+    let unset = match proposal.mode {
+        ChangeMode::Patch | ChangeMode::Replace => [unset, dropped(&running.document, &config.document)].concat(),
+        ChangeMode::Restore => unset,
+    };
     Ok(Decision { config, changes, unset, ineffective, kept })
 }
 
