@@ -12,7 +12,7 @@ use super::options::Common;
 use super::output::{failure, say};
 use crate::base::site_path::SitePath;
 use crate::domain::accounts::{FirstAccount, SETUP_CODE};
-use crate::domain::audit::key_file::known_keys;
+use crate::domain::audit::key_file;
 use crate::domain::upgrade::Source;
 use crate::server::StartError;
 use crate::server::database::{Choice, Other, choose, first_account};
@@ -105,11 +105,13 @@ fn show(settings: &Settings, choice: &Choice) {
     if let Some(days) = settings.options.audit_retention_days {
         say(format_args!("audit trail: kept for {days} days"));
     }
-    let keys = known_keys(settings);
-    if keys.in_use().is_empty() {
-        say("audit key: none yet, the first start creates it");
-    } else {
-        say(format_args!("audit key: {}", keys.in_use()));
+    match key_file::found(settings).map(|file| (key_file::read(&file), file)) {
+        None => say("audit key: none yet, the first start creates it"),
+        Some((Ok(keys), _)) => say(format_args!("audit key: {}", keys.in_use())),
+        Some((Err(problem), file)) => say(format_args!(
+            "warning: {}: {problem}; with this file, audit rows are chained without a key",
+            file.display()
+        )),
     }
     for path in FOLDERS {
         if let Some(folder) = folder(settings, path) {

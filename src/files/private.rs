@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, CWD, Mode, OFlags, RenameFlags, fchmod, renameat_with};
+use rustix::fs::{Access, CWD, FsWord, Mode, OFlags, PROC_SUPER_MAGIC, RenameFlags, fchmod, renameat_with};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -102,8 +102,17 @@ pub(crate) fn check_creatable(path: &Path) -> Result<()> {
     if !std::fs::metadata(folder)?.is_dir() {
         return Err(Error::other(format!("{} is not a folder", folder.display())));
     }
+    if is_of_the_kernel(folder) {
+        return Err(Error::other(format!("no files can be created in {}", folder.display())));
+    }
     let cause = rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(Error::from);
     cause.map_err(|cause| explained(folder, cause))
+}
+
+/// Tells if a folder is of `/proc` or `/sys`: no file can be created in these, although root has the right to.
+fn is_of_the_kernel(folder: &Path) -> bool {
+    const SYSFS_MAGIC: FsWord = 0x6265_6572;
+    rustix::fs::statfs(folder).is_ok_and(|found| matches!(found.f_type, PROC_SUPER_MAGIC | SYSFS_MAGIC))
 }
 
 /// Creates a folder and its missing parents. Existing folders stay unchanged.

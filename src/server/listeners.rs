@@ -9,14 +9,14 @@ use std::sync::Arc;
 use actix_server::{Server, ServerBuilder};
 use actix_web::web::Data;
 use quarterdeck_actors::config::listen_address::parts;
-use quarterdeck_actors::config::view::ServiceSettings;
-use rustix::fs::{Access, access};
+use quarterdeck_actors::config::view::{MetricsSettings, ServiceSettings};
 use rustls::ServerConfig;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::certificate::Certificate;
 use super::http::{ConnectionFactory, builder};
 use crate::base::trust;
+use crate::files::private;
 use crate::web::routes::route::Origin;
 use crate::web::routes::router::Router;
 use crate::web::state::AppState;
@@ -58,6 +58,30 @@ pub(super) fn check_tls(service: &ServiceSettings) -> Result<(), String> {
     }
 }
 
+/// Refuses an address for the metrics at which their listener cannot open, because the API has it.
+pub(super) fn check_metrics(service: &ServiceSettings, metrics: &MetricsSettings) -> Result<(), String> {
+    let address = &metrics.listen_address;
+    let wanted = targets("MetricsSettings.ListenAddress", address)?;
+    // A wrong address of the API is reported by its own step.
+    let taken = targets("ServiceSettings.ListenAddress", &service.listen_address).unwrap_or_default();
+    // The first address is the one that is bound; the second one replaces it on a machine without IPv6.
+    match wanted.first().zip(taken.first()) {
+        Some((wanted, taken)) if exclude_each_other(*wanted, *taken) => Err(format!(
+            "MetricsSettings.ListenAddress {address:?}: ServiceSettings.ListenAddress is {:?}; the two need different ports",
+            service.listen_address
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Tells if only one of the two addresses can have a listener. Port 0 means any free port.
+fn exclude_each_other(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |all: SocketAddr, single: SocketAddr| all.ip().is_unspecified() && (all.is_ipv6() || single.is_ipv4());
+    one.port() == other.port()
+        && one.port() != 0
+        && (one.ip() == other.ip() || covers(one, other) || covers(other, one))
+}
+
 /// Refuses a path for the local socket at which a file of another kind is. A socket there may be that of a server that
 /// runs, beside which a check passes.
 pub(super) fn check_socket(path: &Path) -> Result<(), String> {
@@ -66,9 +90,8 @@ pub(super) fn check_socket(path: &Path) -> Result<(), String> {
     }
     let refused = |cause: std::io::Error| format!("{}: {cause}", path.display());
     SockAddr::unix(path).map_err(refused)?;
-    // The socket is made beside its place and renamed.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    access(folder, Access::WRITE_OK | Access::EXEC_OK)
+    // The socket is made beside its place and renamed; the start makes folders that are missing.
+    private::check_creatable(path)
         .map_err(|cause| format!("{}: no file can be made in its folder: {cause}", path.display()))
 }
 
@@ -137,10 +160,13 @@ fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     if UnixStream::connect(path).is_ok() {
         return Err("another server listens on this socket".to_owned());
     }
+    if let Some(folder) = path.parent() {
+        private::folder(folder).map_err(explain)?;
+    }
     // The socket has a temporary name until it listens, so that no client gets a refused connection.
     let hidden = path.with_extension(format!("{}.new", std::process::id()));
     let _ = std::fs::remove_file(&hidden);
-    let listener = crate::files::private::listen(&hidden).map_err(explain)?;
+    let listener = private::listen(&hidden).map_err(explain)?;
     std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(explain)?;
     std::fs::rename(&hidden, path).map_err(explain)?;
     listener.set_nonblocking(true).map_err(explain)?;
@@ -182,15 +208,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_for_the_socket_needs_a_folder_and_no_other_file() {
+    fn two_listeners_need_two_addresses() {
+        let at = |address: &str| address.parse::<SocketAddr>().unwrap();
+        for (one, other, exclude) in [
+            ("127.0.0.1:8065", "127.0.0.1:8065", true),
+            ("[::]:8065", "127.0.0.1:8065", true),
+            ("[::1]:8065", "[::]:8065", true),
+            ("0.0.0.0:8065", "127.0.0.1:8065", true),
+            ("0.0.0.0:8065", "[::1]:8065", false),
+            ("127.0.0.1:8065", "127.0.0.2:8065", false),
+            ("127.0.0.1:8065", "127.0.0.1:8067", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            assert_eq!(exclude_each_other(at(one), at(other)), exclude, "{one} {other}");
+            assert_eq!(exclude_each_other(at(other), at(one)), exclude, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn a_place_for_the_socket_needs_a_writable_folder_above_it_and_no_other_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert!(check_socket(&folder.path().join("socket")).is_ok());
+        for path in ["socket", "absent/too/socket"] {
+            assert_eq!(check_socket(&folder.path().join(path)), Ok(()));
+        }
         for (path, words) in [
             (file.clone(), "is not a socket"),
             (file.join("socket"), "no file can be made in its folder"),
-            (folder.path().join("absent/socket"), "no file can be made in its folder"),
             (folder.path().join("x".repeat(200)), "path must be shorter"),
         ] {
             let refused = check_socket(&path).unwrap_err();

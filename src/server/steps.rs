@@ -33,7 +33,8 @@ struct Subject<'a> {
     purpose: &'static str,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
+    |_| Shares::check_process(),
     |subject| upgrade::Source::named(&subject.settings.options).map(drop),
     |subject| VerificationKey::named(&subject.settings.options, subject.purpose).map(drop),
     |subject| check_file(&subject.config.view.sql),
@@ -47,9 +48,7 @@ const STEPS: [Step; 8] = [
         listeners::targets("ServiceSettings.ListenAddress", &subject.config.view.service.listen_address).map(drop)
     },
     |subject| match &subject.config.view.metrics {
-        metrics if metrics.enable => {
-            listeners::targets("MetricsSettings.ListenAddress", &metrics.listen_address).map(drop)
-        }
+        metrics if metrics.enable => listeners::check_metrics(&subject.config.view.service, metrics),
         _ => Ok(()),
     },
     |subject| match &subject.config.view.service {

@@ -47,12 +47,18 @@ impl Shares {
     pub(crate) fn of_process() -> Self {
         let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
-        Self::of(files, std::thread::available_parallelism().map_or(1, NonZero::get))
+        Self::of(files, cores())
+    }
+
+    /// Refuses a limit of open files with which the server cannot even open its own. A start raises it to the hard limit.
+    pub(crate) fn check_process() -> Result<(), String> {
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+        enough(files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX), cores())
     }
 
     fn of(files: usize, cores: usize) -> Self {
         // Clients always get half of all files, even if the base needs more: without clients the server is useless.
-        let free = files.saturating_sub(BASE + BASE_PER_CORE.saturating_mul(cores)).max(files / 2);
+        let free = files.saturating_sub(base(cores)).max(files / 2);
         let database = (free / 8).clamp(1, MAX_DATABASE);
         let rest = (free / 8).min(MAX_REST);
         let clients = free.saturating_sub(database + rest);
@@ -99,6 +105,23 @@ impl Shares {
     }
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Returns the number of files that the process opens without any client.
+fn base(cores: usize) -> usize {
+    BASE + BASE_PER_CORE.saturating_mul(cores)
+}
+
+fn enough(files: usize, cores: usize) -> Result<(), String> {
+    let needed = base(cores);
+    if files >= needed {
+        return Ok(());
+    }
+    Err(format!("the process may open {files} files (ulimit -Hn, LimitNOFILE); the server needs at least {needed}"))
+}
+
 /// Returns the number of connections admitted beyond `limit` while as many idle ones are being closed to make room.
 pub(crate) fn spare(limit: usize) -> usize {
     (limit / 8).clamp(1, MAX_SPARE)
@@ -121,6 +144,13 @@ mod tests {
                 assert!(files < 8 || used <= files, "{shares:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_server_without_files_for_itself_is_refused() {
+        assert_eq!(enough(96, 2), Ok(()));
+        let refused = enough(95, 2).unwrap_err();
+        assert!(refused.contains("may open 95 files") && refused.contains("at least 96"), "{refused}");
     }
 
     #[test]

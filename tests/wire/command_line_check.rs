@@ -34,6 +34,15 @@ async fn a_check_refuses_what_a_start_refuses_with_the_same_words() {
             "ServiceSettings.TLSKeyFile",
         ),
         ("[ServiceSettings]\nEnableLocalMode = true\nLocalModeSocketLocation = \"config.toml\"\n", "is not a socket"),
+        (
+            "[ServiceSettings]\nListenAddress = \"127.0.0.1:18067\"\n\
+             [MetricsSettings]\nEnable = true\nListenAddress = \"127.0.0.1:18067\"\n",
+            "MetricsSettings.ListenAddress \"127.0.0.1:18067\": ServiceSettings.ListenAddress is \"127.0.0.1:18067\"",
+        ),
+        (
+            "[ServiceSettings]\nEnableLocalMode = true\nLocalModeSocketLocation = \"/proc/local.socket\"\n",
+            "no files can be created in /proc",
+        ),
         ("[Quarterdeck]\nLicensePublicKeyFile = \"absent.pub\"\n", "absent.pub"),
         ("[Quarterdeck]\nReleaseURL = \"https://releases.example\"\n", "Quarterdeck.ReleaseURL needs"),
         ("[PasswordSettings]\nMinimumLength = 1\n", "PasswordSettings.MinimumLength is 1: "),
@@ -45,6 +54,26 @@ async fn a_check_refuses_what_a_start_refuses_with_the_same_words() {
         let said = refused_by_both(&place, &[]).await;
         assert!(said.contains(words), "{settings}: {said}");
     }
+}
+
+#[actix_web::test]
+async fn a_process_with_too_few_files_for_itself_is_refused_by_both() {
+    let mut place = Workplace::new("").await;
+    place.limit_files(40);
+    let said = refused_by_both(&place, &[]).await;
+    assert!(said.contains("the process may open 40 files (ulimit -Hn, LimitNOFILE)"), "{said}");
+}
+
+#[actix_web::test]
+async fn a_check_warns_of_an_audit_key_that_cannot_be_used() {
+    let place = Workplace::new("[Quarterdeck]\nAuditKeyFile = \"own.key\"\n").await;
+    let check = async || String::from_utf8(place.run(&["check"], "").await.stdout).unwrap();
+    assert!(check().await.contains("audit key: none yet, the first start creates it"));
+    std::fs::create_dir(place.path("own.key")).unwrap();
+    let said = check().await;
+    let warning = "warning: own.key: ";
+    assert!(said.contains(warning) && said.contains("audit rows are chained without a key"), "{said}");
+    assert!(!said.contains("audit key: "), "{said}");
 }
 
 #[actix_web::test]
