@@ -13,8 +13,8 @@ use quarterdeck_actors::nearest::nearest;
 pub(super) fn setting(path: &str) -> Result<&'static Setting, String> {
     match settings().get(&spelled_path(path)) {
         Some(setting) if setting.kind != Kind::Object && !path.contains(['[', '<']) => Ok(setting),
-        Some(_) => Err(format!("{path} is not a single setting; name a setting in it")),
-        None => Err(unknown(path)),
+        None if !is_section(&spelled_path(path)) => Err(unknown(path)),
+        Some(_) | None => Err(format!("{path} is not a single setting; name a setting in it")),
     }
 }
 
@@ -28,10 +28,17 @@ pub(super) fn found<'a>(document: &'a Document, path: &str) -> Option<&'a Value>
 
 /// Returns the error for an unknown path. It suggests the most similar one.
 pub(super) fn unknown(path: &str) -> String {
-    let sections = settings().keys().filter_map(|path| path.split_once('.')).map(|(section, _)| section);
-    let hint = nearest(path, settings().keys().map(String::as_str).chain(sections));
+    let hint = nearest(path, settings().keys().map(String::as_str).chain(sections()));
     let hint = hint.map(|hint| format!("; the nearest is {hint}")).unwrap_or_default();
     format!("{path} is not a setting{hint}")
+}
+
+fn sections() -> impl Iterator<Item = &'static str> {
+    settings().keys().filter_map(|path| path.split_once('.')).map(|(section, _)| section)
+}
+
+fn is_section(path: &str) -> bool {
+    sections().any(|section| section.eq_ignore_ascii_case(path))
 }
 
 /// Returns a document that holds only `value` at `path`.
@@ -171,7 +178,9 @@ mod tests {
             setting("TeamSettings.SiteNam").unwrap_err(),
             "TeamSettings.SiteNam is not a setting; the nearest is TeamSettings.SiteName"
         );
-        for path in ["FeatureFlags", "SqlSettings.ReplicaLagSettings[].DataSource"] {
+        for path in
+            ["FeatureFlags", "ServiceSettings", "servicesettings", "SqlSettings.ReplicaLagSettings[].DataSource"]
+        {
             assert!(setting(path).unwrap_err().contains("not a single setting"), "{path}");
         }
     }
