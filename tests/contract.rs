@@ -39,6 +39,7 @@ mod status;
 mod stored_limits;
 mod support_packet;
 mod system_console;
+mod team_changes;
 mod team_members;
 mod teams;
 mod templates;

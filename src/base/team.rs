@@ -17,7 +17,8 @@ const MAX_DOMAINS_CHARACTERS: usize = 1000;
 
 /// The type of a team that any user may join, if it also allows open invitations.
 pub(crate) const OPEN: &str = "O";
-const INVITE_ONLY: &str = "I";
+/// The type of a team that users join by invitation.
+pub(crate) const INVITE_ONLY: &str = "I";
 
 /// Prefixes that a team's name must not have, because they are paths of the web app and the server.
 const RESERVED_NAMES: [&str; 17] = [
@@ -41,7 +42,7 @@ const RESERVED_NAMES: [&str; 17] = [
 ];
 
 /// A team, with its fields in the order of the API. Times are Unix milliseconds.
-#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Team {
     /// The team's id.
     pub(crate) id: String,
@@ -158,7 +159,20 @@ impl Team {
 
     /// Refuses a team with an invalid field; the error names the first one.
     pub(crate) fn check(&self) -> Result<(), AppError> {
-        let rules = [
+        refuse_first(&self.rules())
+    }
+
+    /// Refuses a changed team with an invalid field. The fields that no change sets are not checked, because they may
+    /// be older than their rules.
+    pub(crate) fn check_edit(&self) -> Result<(), AppError> {
+        let fixed = ["email", "url", "reserved", "characters"];
+        let rules: Vec<_> = self.rules().into_iter().filter(|(rule, _)| !fixed.contains(rule)).collect();
+        refuse_first(&rules)
+    }
+
+    /// Returns each rule with whether the team keeps it, in the order in which they are checked.
+    fn rules(&self) -> [(&'static str, bool); 9] {
+        [
             ("email", self.email.is_empty() || is_email(&self.email)),
             ("name", (1..=MAX_NAME_CHARACTERS).contains(&self.display_name.chars().count())),
             ("url", self.name.len() <= MAX_NAME_CHARACTERS),
@@ -168,11 +182,14 @@ impl Team {
             ("type", [OPEN, INVITE_ONLY].contains(&self.kind.as_str())),
             ("company", self.company_name.chars().count() <= MAX_COMPANY_CHARACTERS),
             ("domains", self.allowed_domains.len() <= MAX_DOMAINS_CHARACTERS),
-        ];
-        match rules.iter().find(|(_, is_met)| !is_met) {
-            Some((rule, _)) => Err(AppError::new(format!("model.team.is_valid.{rule}.app_error"))),
-            None => Ok(()),
-        }
+        ]
+    }
+}
+
+fn refuse_first(rules: &[(&str, bool)]) -> Result<(), AppError> {
+    match rules.iter().find(|(_, is_met)| !is_met) {
+        Some((rule, _)) => Err(AppError::new(format!("model.team.is_valid.{rule}.app_error"))),
+        None => Ok(()),
     }
 }
 
@@ -255,10 +272,13 @@ impl From<Member> for MemberView {
 
 /// Returns true if the address has one of these domains, which commas or blanks separate. An empty list has all.
 pub(crate) fn is_in_domains(email: &str, allowed: &str) -> bool {
-    let allowed = allowed.replace(['@', ','], " ").to_lowercase();
-    let mut domains = allowed.split_whitespace().peekable();
-    let is_free = domains.peek().is_none();
-    is_free || domains.any(|domain| email.ends_with(&format!("@{domain}")))
+    let allowed = domains(allowed);
+    allowed.is_empty() || allowed.iter().any(|domain| email.ends_with(&format!("@{domain}")))
+}
+
+/// Returns the domains of a list, in which commas or blanks separate them, in lower case.
+pub(crate) fn domains(list: &str) -> Vec<String> {
+    list.replace(['@', ','], " ").to_lowercase().split_whitespace().map(str::to_owned).collect()
 }
 
 /// Returns true for a valid team name: lower-case letters, digits and hyphens, with no hyphen at either end.

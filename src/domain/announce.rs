@@ -14,6 +14,7 @@ use tracing::warn;
 
 use crate::base::post::{DirectChannel, Post};
 use crate::base::preference::Preference;
+use crate::base::team::Team;
 use crate::base::user::User;
 use crate::store::Db;
 
@@ -73,6 +74,36 @@ pub(crate) async fn added_to_team((hub, db): (&HubHandle, &Db), team_id: &str, u
     join_channels((hub, db), user_id).await;
     let data = json!({ "team_id": team_id, "user_id": user_id });
     hub.publish(Event::new("added_to_team", data).for_user(user_id)).await;
+}
+
+/// Publishes to a team that a user left it. The sockets of the user get this event, and none of the team afterwards.
+pub(crate) async fn left_team((hub, db): (&HubHandle, &Db), team_id: &str, user_id: &str) {
+    let data = json!({ "user_id": user_id, "team_id": team_id });
+    hub.publish(Event::new("leave_team", data).for_team(team_id)).await;
+    join_channels((hub, db), user_id).await;
+}
+
+/// A change of a team that its members are told of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TeamEvent {
+    Update,
+    Delete,
+    Restore,
+}
+
+/// Publishes a changed team, without its address and its invitation id. All users are told that a team which they could
+/// join was archived or restored; everything else is for members.
+pub(crate) async fn team_changed(hub: &HubHandle, change: TeamEvent, team: &Team) {
+    let (name, is_for_members) = match change {
+        TeamEvent::Update => ("update_team", true),
+        TeamEvent::Delete => ("delete_team", !team.is_open()),
+        TeamEvent::Restore => ("restore_team", !team.is_open()),
+    };
+    let shown = Team { email: String::new(), invite_id: String::new(), ..team.clone() };
+    // The team is JSON in a string, as clients expect it.
+    let text = String::from_utf8(to_json(&shown).unwrap_or_default()).unwrap_or_default();
+    let event = Event::new(name, json!({ "team": text }));
+    hub.publish(if is_for_members { event.for_team(&team.id) } else { event }).await;
 }
 
 /// Subscribes the sockets of a user to the events of the user's current teams and channels.

@@ -1,5 +1,6 @@
 //! Teams: creating one, joining one, and the view of it for different callers.
 
+mod edit;
 mod member;
 
 use quarterdeck_actors::clock::wall_ms;
@@ -15,6 +16,7 @@ use crate::base::team::{Channel, Member, OPEN, Team, TeamType};
 use crate::base::user::User;
 use crate::domain::announce;
 use crate::store::{Db, StoreError};
+pub(crate) use edit::{TeamPatch, edit, set_archived, set_openness};
 pub(crate) use member::{TeamAccess, access_by_team, team_access};
 
 /// The channels that every team has and every member joins: name and display name.
@@ -128,16 +130,40 @@ pub(crate) async fn join(
     let joined = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
     let Some(joined) = joined else {
         let is_gone = db.user(&user.id).await.or_fail(FAILED)?.is_none();
+        let is_team_gone = db.team(&team.id).await.or_fail(FAILED)?.is_none();
         // Mattermost has another error for a user who comes back.
-        let id = match (is_gone, was_member) {
-            (true, _) => "app.user.missing_account.const",
-            (false, true) => "app.team.join_user_to_team.max_accounts.app_error",
-            (false, false) => "app.team.join_user_to_team.save_member.max_accounts.app_error",
+        let id = match (is_gone, is_team_gone, was_member) {
+            (true, _, _) => "app.user.missing_account.const",
+            (false, true, _) => "app.team.get.find.app_error",
+            (false, false, true) => "app.team.join_user_to_team.max_accounts.app_error",
+            (false, false, false) => "app.team.join_user_to_team.save_member.max_accounts.app_error",
         };
         return Err(AppError::new(id));
     };
     announce::added_to_team((hub, db), &team.id, &user.id).await;
     Ok(joined)
+}
+
+/// Ends the membership of a user in a team. A user who left before stays as they are.
+pub(crate) async fn leave((db, hub): (&Db, &HubHandle), team_id: &str, user_id: &str) -> Result<(), AppError> {
+    let known = db.team_member(team_id, user_id).await.or_fail("app.team.get_member.app_error")?;
+    if known.is_none() {
+        return Err(AppError::new("api.team.remove_user_from_team.missing.app_error"));
+    }
+    if db.leave_team(team_id, user_id, wall_ms()).await.or_fail("app.team.save_member.save.app_error")? {
+        announce::left_team((hub, db), team_id, user_id).await;
+    }
+    Ok(())
+}
+
+/// Deletes a team with everything in it. Its members are told that it was archived.
+pub(crate) async fn delete((db, hub): (&Db, &HubHandle), team: &Team) -> Result<(), AppError> {
+    if !db.remove_team(&team.id).await.or_fail("app.team.permanent_delete.app_error")? {
+        return Err(AppError::new("app.team.get.find.app_error"));
+    }
+    let deleted = Team { delete_at: wall_ms(), ..team.clone() };
+    announce::team_changed(hub, announce::TeamEvent::Delete, &deleted).await;
+    Ok(())
 }
 
 impl Proposal {

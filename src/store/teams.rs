@@ -1,5 +1,7 @@
 //! The tables `teams` and `teammembers`, and the default channels of teams.
 
+mod changing;
+mod search;
 mod several;
 
 use serde_json::json;
@@ -7,6 +9,7 @@ use serde_json::json;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
 use crate::base::paging::Paging;
 use crate::base::team::{Channel, Member, Team, Unread};
+pub(crate) use search::TeamSearch;
 
 const TEAM: &str = "t.id, t.createat, t.updateat, t.deleteat, t.displayname, t.name, t.description, t.email, t.type, \
      t.companyname, t.alloweddomains, t.inviteid, t.allowopeninvite, t.lastteamiconupdate, t.schemeid, \
@@ -196,8 +199,8 @@ fn leader_insertion(leader: &Member, now: i64) -> Statement {
 fn joining(member: &Member, max: i64, now: i64) -> Statement {
     // A user who is a member already keeps the current roles.
     let sql = "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin, schemeguest, createat) \
-               SELECT CAST($1 AS varchar), a.id, '', 0, $3, false, $4, $5 FROM users a WHERE a.id = $2 AND $6 > (SELECT COUNT(*) FROM teammembers m \
-               JOIN users u ON u.id = m.userid WHERE m.teamid = CAST($1 AS varchar) AND m.deleteat = 0 AND u.deleteat = 0) \
+               SELECT t.id, a.id, '', 0, $3, false, $4, $5 FROM users a JOIN teams t ON t.id = $1 WHERE a.id = $2 AND $6 > (SELECT COUNT(*) FROM teammembers m \
+               JOIN users u ON u.id = m.userid WHERE m.teamid = t.id AND m.deleteat = 0 AND u.deleteat = 0) \
                ON CONFLICT (teamid, userid) DO UPDATE SET roles = '', deleteat = 0, schemeuser = excluded.schemeuser, \
                schemeadmin = false, schemeguest = excluded.schemeguest WHERE teammembers.deleteat <> 0";
     let values = vec![

@@ -42,13 +42,14 @@ const SERVER: &str = "
 ";
 
 /// Details that the record of an event holds besides the request.
-const DETAILS: [(&str, &str); 37] = [
+const DETAILS: [(&str, &str); 42] = [
     ("addTeamMember", "`user_id`"),
     ("addTeamMembers", "`user_ids` of the users who are members now"),
     ("configReload", "each setting that changed"),
     ("createTeam", "the team's id and name"),
     ("createUser", "id, name, address and roles of the account"),
     ("createUserAccessToken", "`token_id`, `description`"),
+    ("deleteTeam", "`permanent`; the deleted team, or the members that changed"),
     ("deleteUser", "`permanent`; the deleted account, or `active` before and after"),
     ("disableUserAccessToken", "`token_id`, `user_id`"),
     ("enableUserAccessToken", "`token_id`, `user_id`"),
@@ -59,8 +60,10 @@ const DETAILS: [(&str, &str); 37] = [
     ("migrateConfig", "`from`, `to`, `files`; each setting that changed there"),
     ("patchConfig", "`dry_run`, `version`, `secrets_kept`; each setting that changed"),
     ("patchRole", "`role`; the permissions `added` and `removed`"),
+    ("patchTeam", "each member that changed, without the invitation id"),
     ("patchUser", "each member that changed"),
     ("queryLogs", "`page`, `logs_per_page`"),
+    ("removeTeamMember", "`user_id`"),
     ("resetPasswordFailedAttempts", "the number of failed attempts before the reset"),
     (
         "restartServer",
@@ -76,6 +79,8 @@ const DETAILS: [(&str, &str); 37] = [
     ("testEmail", "`server`, `port` and `security` of the tested settings, if the settings can be read"),
     ("testNotification", "`post_id`"),
     ("updateConfig", "`dry_run`, `version`, `secrets_kept`; each setting that changed"),
+    ("updateTeam", "each member that changed, without the invitation id"),
+    ("updateTeamPrivacy", "`privacy`; each member that changed, without the invitation id"),
     ("updateUser", "each member that changed"),
     ("updateUserActive", "`active` before and after"),
     ("updateUserMfa", "`mfa_active` before and after"),

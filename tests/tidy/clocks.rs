@@ -97,6 +97,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/store/roles.rs", STORED),
     ("src/domain/support_packet.rs", STORED),
     ("src/domain/teams.rs", STORED),
+    ("src/domain/teams/edit.rs", "the times of a change and of an archived team, stored"),
     ("src/domain/version_store/files.rs", STORED),
     ("src/domain/upgrade.rs", EXPIRY),
 ];

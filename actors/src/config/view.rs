@@ -135,6 +135,8 @@ pub struct ServiceSettings {
     pub experimental_strict_csrf_enforcement: bool,
     #[serde(rename = "EnableAPIUserDeletion")]
     pub enable_api_user_deletion: bool,
+    #[serde(rename = "EnableAPITeamDeletion")]
+    pub enable_api_team_deletion: bool,
     pub enable_local_mode: bool,
     pub local_mode_socket_location: String,
     /// Bytes.

@@ -198,12 +198,23 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/users/{user_id}/teams/unread", teams::LIST_UNREAD),
     get("/api/v4/teams", teams::LIST).listeners(NetworkAndSocket),
     post("/api/v4/teams", teams::CREATE, Always("createTeam")).listeners(NetworkAndSocket),
+    post("/api/v4/teams/search", teams::search::SEARCH, OnRefusal("searchTeams"))
+        .while_busy(WhileBusy::Refused)
+        .listeners(NetworkAndSocket),
     get("/api/v4/teams/{team_id}", teams::SHOW).listeners(NetworkAndSocket),
+    put("/api/v4/teams/{team_id}", teams::edit::REPLACE, Always("updateTeam")).listeners(NetworkAndSocket),
+    put("/api/v4/teams/{team_id}/patch", teams::edit::PATCH, Always("patchTeam")).listeners(NetworkAndSocket),
+    put("/api/v4/teams/{team_id}/privacy", teams::edit::SET_PRIVACY, Always("updateTeamPrivacy"))
+        .listeners(NetworkAndSocket),
+    delete("/api/v4/teams/{team_id}", teams::archive::REMOVE, Always("deleteTeam")).listeners(NetworkAndSocket),
+    post("/api/v4/teams/{team_id}/restore", teams::archive::RESTORE, Always("restoreTeam")).listeners(NetworkAndSocket),
     get("/api/v4/teams/name/{team_name}", teams::SHOW_NAMED).listeners(NetworkAndSocket),
     get("/api/v4/teams/name/{team_name}/exists", teams::EXISTS),
     get("/api/v4/teams/{team_id}/members", teams::LIST_MEMBERS),
     post("/api/v4/teams/{team_id}/members", teams::ADD_MEMBER, Always("addTeamMember")).listeners(NetworkAndSocket),
     get("/api/v4/teams/{team_id}/members/{user_id}", teams::SHOW_MEMBER),
+    delete("/api/v4/teams/{team_id}/members/{user_id}", teams::leaving::REMOVE, Always("removeTeamMember"))
+        .listeners(NetworkAndSocket),
     get("/api/v4/teams/{team_id}/stats", teams::several::STATS),
     post("/api/v4/teams/{team_id}/members/ids", teams::several::WITH_IDS, OnRefusal("getTeamMembersByIds")),
     post("/api/v4/teams/{team_id}/members/batch", teams::several::ADD, Always("addTeamMembers"))

@@ -1,5 +1,9 @@
 //! Routes for teams and their members.
 
+pub(crate) mod archive;
+pub(crate) mod edit;
+pub(crate) mod leaving;
+pub(crate) mod search;
 pub(crate) mod several;
 
 use actix_web::web::Data;
@@ -59,7 +63,7 @@ pub(super) enum Listing {
 pub(super) struct Counted {
     /// The page.
     teams: Vec<Team>,
-    /// The number of all teams.
+    /// The number of all teams, or of all that were found.
     total_count: i64,
 }
 
