@@ -29,6 +29,7 @@ mod notifications;
 mod onboarding;
 mod openapi;
 mod preferences;
+mod push;
 mod releases;
 mod reports;
 mod role_patch;

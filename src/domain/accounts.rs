@@ -29,8 +29,8 @@ pub(crate) use access::{known, protect_admin, require_access, require_access_or_
 pub(crate) use access_token::{add_access_token, open_access_token, remove_access_token, set_access_token_active};
 pub(crate) use activity::{extend, touch};
 pub(crate) use attempts::{Attempts, BUDGET_PERIOD};
-pub(crate) use bot::{SYSTEM_BOT, system_bot};
-pub(crate) use device::{Device, attach, check_device_id, enable_notifications};
+pub(crate) use bot::system_bot;
+pub(crate) use device::{Device, attach, check_device_id, enable_notifications, note_removal, takes_push};
 pub(crate) use edit::{confirm_password, update};
 pub(crate) use first::{Claim, FirstAccount, SETUP_CODE, WhyOffline};
 pub(crate) use login::{Credentials, login};

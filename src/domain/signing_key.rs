@@ -1,9 +1,12 @@
 //! The P-256 key of the installation, with which it signs messages for phones. It is kept in the form in which
 //! Mattermost keeps it, so that a database can be attached in both directions.
 
+use std::fmt;
+
 use aws_lc_rs::encoding::{AsBigEndian, AsDer};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use tracing::warn;
@@ -21,6 +24,28 @@ const NUMBER_BYTES: usize = 32;
 /// The first byte of a point that is written with both coordinates.
 const UNCOMPRESSED: u8 = 4;
 
+/// The header of a signature, which names its algorithm (RFC 7515).
+const JWT_HEADER: &[u8] = br#"{"alg":"ES256","typ":"JWT"}"#;
+
+/// The key of the installation. All servers of a database have the same one.
+pub(crate) struct SigningKey {
+    pair: EcdsaKeyPair,
+    public_half: String,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SigningKey").field("public_half", &self.public_half).finish_non_exhaustive()
+    }
+}
+
+/// The content of the signature of a message to a device.
+#[derive(Serialize)]
+struct PushClaims<'a> {
+    ack_id: &'a str,
+    device_id: &'a str,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Document {
     ecdsa_key: Key,
@@ -35,23 +60,52 @@ struct Key {
     d: Box<RawValue>,
 }
 
-/// Returns the public half of the installation's key as DER in base64. The first start makes the key, and servers that
-/// start at once on one database get the same one.
-///
-/// A key that cannot be read is left as it is and logged, because another server may use it.
-pub(crate) async fn public_key(db: &Db) -> Result<Option<String>, StoreError> {
-    let stored = match db.system(ROW).await? {
-        Some(stored) => stored,
-        None => match made() {
-            Some(made) => db.ready_system(ROW, &made).await?,
-            None => return Ok(None),
-        },
-    };
-    let public = public_half(&stored);
-    if public.is_none() {
-        warn!("the row {ROW} of the table systems contains no P-256 key; clients are not told its public half");
+impl SigningKey {
+    /// Reads the installation's key. The first start makes it, and servers that start at once on one database get the
+    /// same one.
+    ///
+    /// A key that cannot be read is left as it is and logged, because another server may use it.
+    pub(crate) async fn of_installation(db: &Db) -> Result<Option<Self>, StoreError> {
+        let stored = match db.system(ROW).await? {
+            Some(stored) => stored,
+            None => match made() {
+                Some(made) => db.ready_system(ROW, &made).await?,
+                None => return Ok(None),
+            },
+        };
+        let key = Self::read(&stored);
+        if key.is_none() {
+            warn!(
+                "the row {ROW} of the table systems contains no P-256 key; clients are not told its public half, and \
+                 push notifications are sent without a signature"
+            );
+        }
+        Ok(key)
     }
-    Ok(public)
+
+    fn read(text: &str) -> Option<Self> {
+        let Document { ecdsa_key: key } = serde_json::from_str(text).ok()?;
+        let [x, y, secret] = [&key.x, &key.y, &key.d].map(|number| bytes(number.get()));
+        let point = [&[UNCOMPRESSED][..], &x?, &y?].concat();
+        let pair =
+            EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, &secret?, &point).ok()?;
+        let public_half = BASE64.encode(pair.public_key().as_der().ok()?.as_ref());
+        (key.curve == CURVE).then_some(Self { pair, public_half })
+    }
+
+    /// Returns the public half as DER in base64.
+    pub(crate) fn public_half(&self) -> &str {
+        &self.public_half
+    }
+
+    /// Returns the signature of a message to a device: a JWT with the message's `ack_id` and the id of the device.
+    /// Returns `None` if the machine has no random numbers.
+    pub(crate) fn push_signature(&self, ack_id: &str, device_id: &str) -> Option<String> {
+        let claims = serde_json::to_vec(&PushClaims { ack_id, device_id }).ok()?;
+        let signed = format!("{}.{}", BASE64URL_NOPAD.encode(JWT_HEADER), BASE64URL_NOPAD.encode(&claims));
+        let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).ok()?;
+        Some(format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref())))
+    }
 }
 
 /// Makes a key, as JSON. Returns `None` if the machine has no random numbers.
@@ -62,15 +116,6 @@ fn made() -> Option<String> {
     let number = |bytes: &[u8]| RawValue::from_string(decimal(bytes)).ok();
     let key = Key { curve: CURVE.to_owned(), x: number(x)?, y: number(y)?, d: number(secret.as_ref())? };
     Some(to_raw_value(&Document { ecdsa_key: key }).ok()?.get().to_owned())
-}
-
-fn public_half(text: &str) -> Option<String> {
-    let Document { ecdsa_key: key } = serde_json::from_str(text).ok()?;
-    let [x, y, secret] = [&key.x, &key.y, &key.d].map(|number| bytes(number.get()));
-    let point = [&[UNCOMPRESSED][..], &x?, &y?].concat();
-    let pair =
-        EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, &secret?, &point).ok()?;
-    (key.curve == CURVE).then(|| pair.public_key().as_der().ok())?.map(|der| BASE64.encode(der.as_ref()))
 }
 
 /// Returns a number in decimal. The bytes begin with the highest one.
@@ -117,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_key_of_mattermost_is_read() {
-        let der = BASE64.decode(public_half(GENERATOR).unwrap().as_bytes()).unwrap();
+        let der = BASE64.decode(SigningKey::read(GENERATOR).unwrap().public_half().as_bytes()).unwrap();
         assert_eq!(der.len(), 91);
         assert_eq!(der[26..31], [UNCOMPRESSED, 0x6b, 0x17, 0xd1, 0xf2]);
     }
@@ -153,7 +198,7 @@ mod tests {
             ("ecdsa_key", "key"),
         ];
         for (from, to) in other {
-            assert_eq!(public_half(&GENERATOR.replace(from, to)), None, "{to}");
+            assert!(SigningKey::read(&GENERATOR.replace(from, to)).is_none(), "{to}");
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
-use quarterdeck_actors::config::view::View;
+use quarterdeck_actors::config::view::{EmailSettings, View};
+use quarterdeck_actors::license::document::License;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::warn;
@@ -31,7 +31,21 @@ const MAX_TESTS_AT_ONCE: usize = 8;
 /// The maximum size of a response, in bytes.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024;
 
-/// A notification, with the field names of the push proxy. Empty fields are not sent.
+/// The hosts of Mattermost's own push servers.
+const HOSTED: [&str; 6] = [
+    "push.mattermost.com",
+    "hpns-de.mattermost.com",
+    "global.push.mattermost.com",
+    "us.push.mattermost.com",
+    "eu.push.mattermost.com",
+    "ap.push.mattermost.com",
+];
+
+/// The format of all notifications but tests, and that of tests.
+const MESSAGE_VERSION: &str = "v2";
+const TEST_VERSION: &str = "2";
+
+/// A notification, with the field names of the push proxy. Every field is sent, also an empty one.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Notification {
     /// The id with which the device acknowledges the notification.
@@ -45,7 +59,7 @@ pub(crate) struct Notification {
     pub(crate) category: String,
     pub(crate) sound: String,
     pub(crate) message: String,
-    /// The number of unread messages that the application shows; 0 is not sent.
+    /// The number of unread messages that the application shows.
     pub(crate) badge: i64,
     /// The value 1 wakes the application in the background.
     pub(crate) cont_ava: i64,
@@ -66,38 +80,41 @@ pub(crate) struct Notification {
     pub(crate) is_crt_enabled: bool,
     /// True when the device fetches the text by the post's id.
     pub(crate) is_id_loaded: bool,
+    /// A JWT over the ids of the notification and the device, made with the key of the installation.
     pub(crate) signature: String,
 }
 
 impl Notification {
-    /// Creates a notification for `device`, which has the form `platform:id`, as in sessions.
-    pub(crate) fn new(kind: &str, device: &str) -> Self {
-        let (platform, device_id) = device.split_once(':').unwrap_or(("", device));
+    /// Creates a notification of the installation `server_id` for `device`, which has the form `platform:id`, as in
+    /// sessions.
+    pub(crate) fn new(kind: &str, server_id: &str, device: &str) -> Self {
         Self {
             kind: kind.to_owned(),
-            version: "2".to_owned(),
-            platform: platform.to_owned(),
-            device_id: device_id.to_owned(),
+            version: MESSAGE_VERSION.to_owned(),
+            server_id: server_id.to_owned(),
             ..Self::default()
         }
+        .for_device(device)
     }
 
-    fn body(&self) -> Result<Value, CallFailure> {
-        let mut body = serde_json::to_value(self).map_err(|cause| CallFailure::Message(cause.to_string()))?;
-        if let Some(members) = body.as_object_mut() {
-            members.retain(|_, value| *value != "" && *value != 0 && *value != false);
-        }
-        Ok(body)
+    /// Returns the notification for another device.
+    pub(crate) fn for_device(self, device: &str) -> Self {
+        let (platform, device_id) = device.split_once(':').unwrap_or(("", device));
+        Self { platform: platform.to_owned(), device_id: device_id.to_owned(), ..self }
     }
 }
 
-/// Returns true for Mattermost's own push servers, which serve licensed servers only.
-pub(crate) fn is_hosted(url: &str) -> bool {
+/// Returns true if push notifications are on, and their server serves this installation. Mattermost's own servers serve
+/// installations whose licence grants it.
+pub(crate) fn is_available(email: &EmailSettings, license: Option<&License>) -> bool {
+    let is_granted = || license.is_some_and(|license| license.features.has("mhpns"));
+    email.send_push_notifications && (!is_hosted(&email.push_notification_server) || is_granted())
+}
+
+/// Returns true for Mattermost's own push servers.
+fn is_hosted(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
-    matches!(
-        host,
-        "push.mattermost.com" | "global.push.mattermost.com" | "eu.push.mattermost.com" | "ap.push.mattermost.com"
-    )
+    HOSTED.contains(&host)
 }
 
 /// The acknowledgement of a notification by a device.
@@ -181,12 +198,16 @@ impl PushProxy {
         })
     }
 
-    /// Tests whether `device` can be reached: returns `true`, `false` or `unknown`.
-    pub(crate) async fn test(&self, device: &str, view: &View) -> &'static str {
+    /// Tests whether the installation `server_id` reaches `device`: returns `true`, `false` or `unknown`.
+    pub(crate) async fn test(&self, server_id: &str, device: &str, view: &View) -> &'static str {
         let Ok(_turn) = self.tests.try_acquire() else {
             return "unknown";
         };
-        let message = Notification { badge: -1, ..Notification::new("test", device) };
+        let message = Notification {
+            badge: -1,
+            version: TEST_VERSION.to_owned(),
+            ..Notification::new("test", server_id, device)
+        };
         match Self::outcome(&message, self.deliver(&message, view).await) {
             Delivery::Sent => "true",
             Delivery::Gone => "false",
@@ -204,7 +225,7 @@ impl PushProxy {
     }
 
     async fn deliver(&self, notification: &Notification, view: &View) -> Result<Delivery, CallFailure> {
-        let answer = self.post("send_push", &notification.body()?, view).await?;
+        let answer = self.post("send_push", notification, view).await?;
         let verdict: Verdict = serde_json::from_slice(&answer).map_err(|_| CallFailure::Answer)?;
         match verdict.status.as_str() {
             "REMOVE" => Ok(Delivery::Gone),
@@ -224,17 +245,51 @@ impl PushProxy {
 
 #[cfg(test)]
 mod tests {
+    use quarterdeck_actors::config::Config;
     use serde_json::json;
 
     use super::*;
 
     #[test]
-    fn a_device_is_split_at_its_first_colon_and_what_is_empty_is_not_sent() {
-        let message = Notification { badge: -1, ..Notification::new("message", "android_rn:a:b") };
-        let expected =
-            json!({ "type": "message", "version": "2", "badge": -1, "platform": "android_rn", "device_id": "a:b" });
-        assert_eq!(message.body().unwrap(), expected);
-        assert_eq!(Notification::new("test", "alone").body().unwrap()["device_id"], "alone");
+    fn a_device_is_split_at_its_first_colon_and_every_field_is_sent() {
+        let message = Notification { badge: -1, ..Notification::new("message", "server", "android_rn:a:b") };
+        let expected = json!({
+            "ack_id": "", "platform": "android_rn", "server_id": "server", "device_id": "a:b", "post_id": "",
+            "category": "", "sound": "", "message": "", "badge": -1, "cont_ava": 0, "team_id": "", "channel_id": "",
+            "root_id": "", "channel_name": "", "type": "message", "sub_type": "", "sender_id": "", "sender_name": "",
+            "override_username": "", "override_icon_url": "", "from_webhook": "", "version": "v2",
+            "is_crt_enabled": false, "is_id_loaded": false, "signature": "",
+        });
+        assert_eq!(serde_json::to_value(&message).unwrap(), expected);
+        assert_eq!(Notification::new("test", "", "alone").device_id, "alone");
+    }
+
+    #[test]
+    fn servers_of_mattermost_need_a_licence_that_grants_them() {
+        let email = |server: &str| {
+            let settings = [("SendPushNotifications", json!(true)), ("PushNotificationServer", json!(server))];
+            let settings = settings.map(|(key, value)| (format!("EmailSettings.{key}"), value));
+            Config::from_overrides(settings).unwrap().view.email.clone()
+        };
+        let license = |features: serde_json::Value| {
+            let document = json!({ "id": "a", "customer": { "id": "b" }, "features": features });
+            License::read(document.to_string().as_bytes()).unwrap()
+        };
+        let (granted, other) = (license(json!({ "users": 1 })), license(json!({ "users": 1, "mhpns": false })));
+        let hosted = email("https://us.push.mattermost.com/");
+        let answers = [None, Some(&other), Some(&granted)].map(|license| is_available(&hosted, license));
+        assert_eq!(answers, [false, false, true]);
+        assert!(is_available(&email("https://push.example"), None));
+        let off = EmailSettings { send_push_notifications: false, ..hosted };
+        assert!(!is_available(&off, Some(&granted)));
+        for url in
+            ["https://push.mattermost.com", "https://us.push.mattermost.com/", "http://hpns-de.mattermost.com:80"]
+        {
+            assert!(is_hosted(url), "{url}");
+        }
+        for url in ["", "https://push-test.mattermost.com", "https://push.mattermost.com.example", "http://127.0.0.1"] {
+            assert!(!is_hosted(url), "{url}");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ use crate::domain::config_access::{defaults_of, fingerprint_key};
 use crate::domain::license::{self, VerificationKey};
 use crate::domain::notices::WebFeed;
 use crate::domain::passwords::Passwords;
-use crate::domain::signing_key;
+use crate::domain::signing_key::SigningKey;
 use crate::domain::support_packet::{ProcessEnvironment, SupportPackets};
 use crate::domain::trial_license::Trials;
 use crate::domain::upgrade;
@@ -221,7 +221,7 @@ async fn installation(db: &Db, purpose: &'static str) -> Result<Installation, St
         diagnostic_id: db.ready_system("DiagnosticId", &new_id()).await?,
         installed_at: installed_at.parse().ok(),
         purpose,
-        signing_key: signing_key::public_key(db).await?,
+        signing_key: SigningKey::of_installation(db).await?,
         schema_version: db.schema_versions().await?.first().map(|(version, _)| *version),
         has_accounts: AtomicBool::new(db.user_count().await? > 0),
     })

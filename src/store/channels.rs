@@ -21,6 +21,21 @@ impl Db {
         Ok(memberships)
     }
 
+    /// Returns the number of unread messages that the user's applications show: all in direct channels, and mentions in
+    /// others. With threads, replies do not count.
+    pub(crate) async fn unread_messages(&self, user_id: &str, has_threads: bool) -> Result<i64, StoreError> {
+        let root = if has_threads { "root" } else { "" };
+        let sql = format!(
+            "SELECT CAST(COALESCE(SUM(CASE WHEN c.type = 'D' \
+             THEN COALESCE(c.totalmsgcount{root}, 0) - COALESCE(m.msgcount{root}, 0) \
+             ELSE COALESCE(m.mentioncount{root}, 0) END), 0) AS bigint) \
+             FROM channels c JOIN channelmembers m ON m.channelid = c.id WHERE m.userid = $1 AND c.deleteat = 0"
+        );
+        let rows = self.read(statement(sql, vec![user_id.into()])).await?;
+        let unread = rows.into_iter().next().map_or(Ok(0), |mut row| row.int())?;
+        Ok(unread.max(0))
+    }
+
     /// Returns the user's membership in a channel; `None` when there is no such channel.
     pub(crate) async fn place(&self, channel_id: &str, user_id: &str) -> Result<Option<Place>, StoreError> {
         let sql = "SELECT c.teamid, m.roles, m.schemeguest, m.schemeuser, m.schemeadmin \
@@ -66,6 +81,24 @@ mod tests {
         );
         let none = db.memberships_of("bert").await.unwrap();
         assert!(none.teams.is_empty() && none.channels.is_empty());
+    }
+
+    #[actix_web::test]
+    async fn all_messages_of_direct_channels_are_unread_and_mentions_of_others() {
+        let (_folder, db) = fresh().await;
+        assert_eq!(db.unread_messages("anna", false).await.unwrap(), 0, "no channel");
+        for sql in [
+            "INSERT INTO channels (id, name, teamid, type, deleteat, totalmsgcount, totalmsgcountroot) VALUES \
+             ('open', 'a', 'team', 'O', 0, 100, 100), ('gone', 'b', '', 'D', 7, 9, 9), ('direct', 'c', '', 'D', 0, 7, 5), \
+             ('other', 'd', '', 'D', 0, 50, 50)",
+            "INSERT INTO channelmembers (channelid, userid, roles, msgcount, msgcountroot, mentioncount, mentioncountroot) \
+             VALUES ('open', 'anna', '', 1, 1, 3, 2), ('gone', 'anna', '', 0, 0, 9, 9), ('direct', 'anna', '', 3, 3, 0, 0), \
+             ('other', 'bert', '', 0, 0, 0, 0)",
+        ] {
+            execute(&db, sql).await;
+        }
+        assert_eq!(db.unread_messages("anna", false).await.unwrap(), 7);
+        assert_eq!(db.unread_messages("anna", true).await.unwrap(), 4);
     }
 
     #[actix_web::test]

@@ -21,6 +21,7 @@ use quarterdeck_actors::license::client::{facts as license_facts, told, told_to_
 use quarterdeck_actors::license::document::License;
 
 use crate::base::version::{API_VERSION, VERSION};
+use crate::domain::signing_key::SigningKey;
 use ping::short_ping;
 pub(crate) use ping::{Health, Ping};
 
@@ -44,8 +45,8 @@ pub(crate) struct Installation {
     pub(crate) installed_at: Option<i64>,
     /// The purpose of the installation: `production`, `test` or `dev`.
     pub(crate) purpose: &'static str,
-    /// The public half of the key with which messages for phones are signed.
-    pub(crate) signing_key: Option<String>,
+    /// The key with which messages for phones are signed; `None` if it cannot be read.
+    pub(crate) signing_key: Option<SigningKey>,
     /// The highest applied migration of the schema.
     pub(crate) schema_version: Option<i64>,
     /// True once an account has been created. It never becomes false again.
@@ -90,6 +91,11 @@ impl PreparedAnswers {
     /// Returns the server's id, made at its first start.
     pub(crate) fn diagnostic_id(&self) -> &str {
         &self.installation.diagnostic_id
+    }
+
+    /// Returns the key with which messages for phones are signed; `None` if it cannot be read.
+    pub(crate) fn signing_key(&self) -> Option<&SigningKey> {
+        self.installation.signing_key.as_ref()
     }
 
     pub(crate) fn new(installation: Installation, config: Arc<Config>, license: LicenseHandle) -> Self {
@@ -147,7 +153,7 @@ impl Prepared {
             build: &BUILD,
             diagnostic_id: &installation.diagnostic_id,
             has_no_accounts: !installation.has_accounts.load(Ordering::SeqCst),
-            signing_key: installation.signing_key.as_deref(),
+            signing_key: installation.signing_key.as_ref().map(SigningKey::public_half),
             terms_of_service_id: None,
             installation_date_ms: installation.installed_at,
             schema_version: installation.schema_version,

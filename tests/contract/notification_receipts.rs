@@ -3,7 +3,6 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::waiting::until;
 use crate::support::web_peer::WebPeer;
 use crate::support::{Client, Reply, TestServer};
 
@@ -134,42 +133,4 @@ async fn a_device_that_never_said_anything_about_notifications_stays_so() {
 
 async fn notifications_off(client: &Client) -> Value {
     client.get("/users/me/sessions").await.expect(200)[0]["props"]["device_notification_disabled"].clone()
-}
-
-#[actix_web::test]
-async fn a_test_notification_is_pushed_to_the_devices_of_its_receiver_only() {
-    for (contents, has_text) in [("full", true), ("generic", false), ("id_loaded", false)] {
-        let proxy = WebPeer::start().await;
-        let settings = format!(
-            "[EmailSettings]\nSendPushNotifications = true\nPushNotificationServer = \"{}\"\n\
-             PushNotificationContents = \"{contents}\"\n",
-            proxy.url()
-        );
-        let server = TestServer::start_with(&settings).await;
-        let admin = server.admin().await;
-        let bert = server.user(&admin, "bert").await;
-        proxy.answer(200, r#"{"status":"OK"}"#);
-        for (client, device) in [(&admin, "android:9"), (&bert, "apple:1")] {
-            client.put("/users/sessions/device", json!({ "device_id": device })).await.expect_ok();
-        }
-        bert.post("/notifications/test", Value::Null).await.expect_ok();
-        until("the device is told", async || proxy.count() > 0).await;
-        let (line, push) = proxy.one();
-        assert_eq!(line, "POST /api/v1/send_push HTTP/1.1");
-        assert_eq!(
-            (&push["platform"], &push["device_id"], &push["type"]),
-            (&json!("apple"), &json!("1"), &json!("message"))
-        );
-        assert_eq!(
-            push["message"].as_str().unwrap().contains("the test notification that you requested"),
-            has_text,
-            "{push}"
-        );
-
-        let by_id = json!({ "is_id_loaded": true, "post_id": push["post_id"] });
-        let receiver = acknowledge(&bert, by_id.clone()).await;
-        receiver.expect_refusal(302, "api.system.id_loaded.not_available.app_error");
-        assert_eq!(receiver.header("location"), "");
-        acknowledge(&admin, by_id).await.expect_refusal(403, "api.context.permissions.app_error");
-    }
 }

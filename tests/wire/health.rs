@@ -100,10 +100,19 @@ async fn a_device_is_asked_about_at_the_push_proxy() {
         assert_eq!(ping.expect(200)["CanReceiveNotifications"], expected, "{answer}");
         assert!(seen.starts_with("POST /api/v1/send_push "), "{seen}");
         let body: serde_json::Value = serde_json::from_str(seen.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-        assert_eq!(
-            body,
-            json!({ "type": "test", "version": "2", "badge": -1, "platform": "apple", "device_id": "123" })
-        );
+        let told = client.get("/config/client").await.expect(200);
+        let test = ["type", "version", "badge", "platform", "device_id", "server_id", "ack_id", "signature"];
+        let expected = [
+            json!("test"),
+            json!("2"),
+            json!(-1),
+            json!("apple"),
+            json!("123"),
+            told["DiagnosticId"].clone(),
+            json!(""),
+            json!(""),
+        ];
+        assert_eq!(test.map(|key| body[key].clone()), expected);
     }
 }
 

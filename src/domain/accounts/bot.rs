@@ -10,7 +10,7 @@ use crate::base::user::User;
 use crate::store::Db;
 
 /// The username of the system bot.
-pub(crate) const SYSTEM_BOT: &str = "system-bot";
+const SYSTEM_BOT: &str = "system-bot";
 
 const FAILED: &str = "app.user.get.app_error";
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quarterdeck_actors::clock::{HOUR_MS, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
-use quarterdeck_actors::session::SessionSelection;
+use quarterdeck_actors::session::{Session as Stored, SessionSelection};
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::sessions::change::Change;
 use semver::Version;
@@ -20,6 +20,9 @@ const MAX_VERSION_CHARACTERS: usize = 64;
 
 /// The session property that is `true` while the device shows no notifications.
 const NOTIFICATIONS_OFF: &str = "device_notification_disabled";
+
+/// The session property with the device that the push proxy reported as removed.
+const REMOVED_DEVICE: &str = "last_removed_device_id";
 
 /// The properties of a device that a client sends. Empty ones stay unchanged.
 #[derive(Default, Deserialize, ToSchema)]
@@ -98,6 +101,20 @@ pub(crate) async fn enable_notifications(sessions: &SessionsHandle, session: &Se
     sessions.change(Change::Device { id: stored.id.clone(), device_id: None, expires_at: None, props }).await
 }
 
+/// Stores that the session's device no longer exists, so that it gets no further notifications. A session on another
+/// device gets them again.
+pub(crate) async fn note_removal(sessions: &SessionsHandle, session: &Stored) -> Result<(), AppError> {
+    let props = BTreeMap::from([(REMOVED_DEVICE.to_owned(), session.device_id.clone())]);
+    sessions.change(Change::Device { id: session.id.clone(), device_id: None, expires_at: None, props }).await
+}
+
+/// Returns true if the session belongs to a device that is to receive notifications.
+pub(crate) fn takes_push(session: &Stored, now: i64) -> bool {
+    let is_off = session.prop(NOTIFICATIONS_OFF) == "true";
+    let is_removed = session.prop(REMOVED_DEVICE) == session.device_id;
+    !session.device_id.is_empty() && !session.is_expired(now) && !is_off && !is_removed
+}
+
 /// Returns true if `text` is a semantic version (<https://semver.org>).
 fn is_version(text: &str) -> bool {
     text.len() <= MAX_VERSION_CHARACTERS && Version::parse(text).is_ok()
@@ -105,7 +122,37 @@ fn is_version(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use quarterdeck_actors::secret::Secret;
+
     use super::*;
+
+    fn session(device_id: &str, expires_at: i64, props: &[(&str, &str)]) -> Stored {
+        let props = props.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Stored {
+            id: String::new(),
+            token: Secret::default(),
+            create_at: 0,
+            expires_at,
+            last_activity_at: 0,
+            user_id: String::new(),
+            device_id: device_id.to_owned(),
+            roles: String::new(),
+            is_oauth: false,
+            expired_notify: false,
+            props: props.collect(),
+        }
+    }
+
+    #[test]
+    fn a_device_is_told_while_its_session_lasts_and_wants_it_and_the_device_exists() {
+        assert!(takes_push(&session("apple:token", 0, &[(NOTIFICATIONS_OFF, "false")]), 1000));
+        assert!(takes_push(&session("apple:token", 1001, &[]), 1000));
+        assert!(takes_push(&session("apple:token", 0, &[(REMOVED_DEVICE, "apple:earlier")]), 1000));
+        assert!(!takes_push(&session("", 0, &[]), 1000), "no device");
+        assert!(!takes_push(&session("apple:token", 1000, &[]), 1000), "expired");
+        assert!(!takes_push(&session("apple:token", 0, &[(NOTIFICATIONS_OFF, "true")]), 1000), "switched off");
+        assert!(!takes_push(&session("apple:token", 0, &[(REMOVED_DEVICE, "apple:token")]), 1000), "removed");
+    }
 
     #[test]
     fn a_version_is_strict() {

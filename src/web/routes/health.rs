@@ -101,11 +101,11 @@ fn status_of(name: &str, outcomes: Option<&Vec<Outcome>>) -> Option<Health> {
 /// Tells if the device in the query can receive push notifications; `None` if the query names no device.
 async fn can_receive(request: &Request, app: &AppState) -> Option<&'static str> {
     let device = request.query("device_id")?;
-    let email = &request.config().view.email;
-    if !email.send_push_notifications || push::is_hosted(&email.push_notification_server) {
+    let view = &request.config().view;
+    if !push::is_available(&view.email, app.actors.license.current().as_deref()) {
         return Some("false");
     }
-    let tested = request.while_awaited(app.outside.push.test(&device, &request.config().view)).await;
+    let tested = request.while_awaited(app.outside.push.test(app.prepared.diagnostic_id(), &device, view)).await;
     Some(tested.unwrap_or("unknown"))
 }
 
