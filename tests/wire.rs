@@ -46,3 +46,4 @@ mod upgrade_offers;
 mod web_application;
 mod websocket;
 mod websocket_life;
+mod websocket_presence;

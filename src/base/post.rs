@@ -58,6 +58,7 @@ impl Post {
             kind: "",
             props: &self.props,
             hashtags: "",
+            file_ids: [],
             pending_post_id: "",
             reply_count: 0,
             last_reply_at: 0,
@@ -92,6 +93,8 @@ struct PostView<'a> {
     kind: &'a str,
     props: &'a Map<String, Value>,
     hashtags: &'a str,
+    /// The ids of attached files. Posts of bots have none.
+    file_ids: [&'a str; 0],
     pending_post_id: &'a str,
     reply_count: i64,
     last_reply_at: i64,

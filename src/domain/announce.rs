@@ -69,9 +69,25 @@ pub(crate) async fn roles_changed(hub: &HubHandle, user_id: &str, roles: &str) {
     hub.publish(Event::new("user_role_updated", data).for_user(user_id)).await;
 }
 
-/// Publishes that a user joined a team, and subscribes the user's sockets to the team's events.
-pub(crate) async fn added_to_team((hub, db): (&HubHandle, &Db), team_id: &str, user_id: &str) {
+/// Publishes that a user joined a team and its channels, and subscribes the user's sockets to their events.
+pub(crate) async fn joined_team((hub, db): (&HubHandle, &Db), team_id: &str, user_id: &str) {
     join_channels((hub, db), user_id).await;
+    // Clients get it twice, as from Mattermost: for the membership and for the request that made it.
+    for _ in 0..2 {
+        added_to_team(hub, team_id, user_id).await;
+    }
+    let channels = db.channels_of_member(team_id, user_id).await.unwrap_or_else(|cause| {
+        warn!(%cause, "the channels of a new member could not be read; other members are not told that the user joined");
+        Vec::new()
+    });
+    for channel_id in channels {
+        let data = json!({ "team_id": team_id, "user_id": user_id });
+        hub.publish(Event::new("user_added", data).for_channel(channel_id)).await;
+    }
+}
+
+/// Publishes that a user was added to a team, also if the user was a member before.
+pub(crate) async fn added_to_team(hub: &HubHandle, team_id: &str, user_id: &str) {
     let data = json!({ "team_id": team_id, "user_id": user_id });
     hub.publish(Event::new("added_to_team", data).for_user(user_id)).await;
 }
@@ -135,11 +151,12 @@ pub(crate) async fn direct_added(
     hub.publish(Event::new("direct_added", data).for_channel(&channel.id)).await;
 }
 
-/// Publishes a new post to `recipient_id`, in the direct channel of the two users.
+/// Publishes a new post of a bot to `recipient_id`, in the direct channel of the two. Clients that acknowledge posts are
+/// told to do so.
 pub(crate) async fn posted(hub: &HubHandle, channel: &DirectChannel, post: &Post, sender: &User, recipient_id: &str) {
     let name = format!("@{}", sender.username);
     // The post and the list of mentions are JSON in a string, as clients expect them.
-    let data = json!({
+    let mut data = json!({
         "channel_display_name": name,
         "channel_name": channel.name,
         "channel_type": "D",
@@ -149,7 +166,12 @@ pub(crate) async fn posted(hub: &HubHandle, channel: &DirectChannel, post: &Post
         "set_online": false,
         "team_id": "",
     });
-    hub.publish(Event::new("posted", data).for_channel(&channel.id)).await;
+    let event = |data: Value| Event::new("posted", data).for_channel(&channel.id);
+    hub.publish(event(data.clone()).for_acknowledging(false)).await;
+    if let Some(members) = data.as_object_mut() {
+        members.insert("should_ack".to_owned(), true.into());
+    }
+    hub.publish(event(data).for_acknowledging(true)).await;
 }
 
 /// Publishes the changed preferences of a user.

@@ -78,7 +78,7 @@ pub(crate) async fn found(
         return Err(AppError::new("app.team.save.too_many.app_error"));
     }
     if let Some(leader) = leader {
-        announce::added_to_team((hub, db), &team.id, &leader.user_id).await;
+        announce::joined_team((hub, db), &team.id, &leader.user_id).await;
     }
     Ok(team)
 }
@@ -119,6 +119,7 @@ pub(crate) async fn join(
     let known = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?;
     let was_member = known.is_some();
     if let Some(member) = known.filter(Member::is_active) {
+        announce::added_to_team(hub, &team.id, &user.id).await;
         return Ok(member);
     }
     if !team.admits(user, config) {
@@ -140,7 +141,7 @@ pub(crate) async fn join(
         };
         return Err(AppError::new(id));
     };
-    announce::added_to_team((hub, db), &team.id, &user.id).await;
+    announce::joined_team((hub, db), &team.id, &user.id).await;
     Ok(joined)
 }
 

@@ -21,6 +21,14 @@ impl Db {
         Ok(memberships)
     }
 
+    /// Returns the ids of the channels of a team that a user is in.
+    pub(crate) async fn channels_of_member(&self, team_id: &str, user_id: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT c.id FROM channels c JOIN channelmembers m ON m.channelid = c.id \
+                   WHERE m.userid = $2 AND c.teamid = $1 AND c.deleteat = 0 ORDER BY c.name DESC";
+        let rows = self.read(statement(sql, vec![team_id.into(), user_id.into()])).await?;
+        rows.into_iter().map(|mut row| row.text()).collect()
+    }
+
     /// Returns the number of unread messages that the user's applications show: all in direct channels, and mentions in
     /// others. With threads, replies do not count.
     pub(crate) async fn unread_messages(&self, user_id: &str, has_threads: bool) -> Result<i64, StoreError> {

@@ -43,8 +43,14 @@ const WRITE_CHUNK_BYTES: usize = 16 * 1024;
 /// The number of messages that one poll handles before the other connections of the worker get their turn.
 const MAX_MESSAGES_PER_POLL: usize = 32;
 
-/// The connection that a client wants to resume, and the sequence number of the event that it expects next.
-type Resume = Option<(String, i64)>;
+/// The wishes of a client for its connection.
+#[derive(Default)]
+struct Wishes {
+    /// The connection that it resumes, and the sequence number of the event that it expects next.
+    resume: Option<(String, i64)>,
+    /// True if it acknowledges posts.
+    acknowledges: bool,
+}
 
 /// A client's WebSocket.
 pub(crate) struct Socket {
@@ -61,7 +67,7 @@ pub(crate) struct Socket {
 /// The state of the client of this socket.
 enum ClientState {
     /// The client has not authenticated; it must do so before `deadline`.
-    Unknown { deadline: Pin<Box<Sleep>>, resume: Resume },
+    Unknown { deadline: Pin<Box<Sleep>>, wishes: Wishes },
     /// The client has authenticated.
     Known { guard: ConnectionGuard, session: Arc<Stored>, _presence: PresenceGuard },
     /// The socket ends after the bytes that are already written.
@@ -211,8 +217,8 @@ impl Socket {
             ClientState::Known { guard, session, .. } => {
                 self.work = actions::perform(&self.app, &guard.connection, session, request);
             }
-            ClientState::Unknown { resume, .. } => {
-                self.work = actions::handle_unauthenticated(&self.app, resume, request);
+            ClientState::Unknown { wishes, .. } => {
+                self.work = actions::handle_unauthenticated(&self.app, wishes, request);
             }
             ClientState::Gone => {}
         }
@@ -262,6 +268,6 @@ fn known(app: &AppState, guard: ConnectionGuard, session: Arc<Stored>) -> Client
 }
 
 /// Returns the state of a client that has not authenticated.
-fn unknown(resume: Resume) -> ClientState {
-    ClientState::Unknown { deadline: Box::pin(sleep(AUTHENTICATION_TIMEOUT)), resume }
+fn unknown(wishes: Wishes) -> ClientState {
+    ClientState::Unknown { deadline: Box::pin(sleep(AUTHENTICATION_TIMEOUT)), wishes }
 }

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::server::PASSWORD;
-use crate::support::websocket::{WebSocket, quiet};
+use crate::support::websocket::{WebSocket, quiet, upgrade};
 use crate::support::{Client, TestServer, backdoor};
 
 const PATH: &str = "/notifications/test";
@@ -72,7 +72,7 @@ async fn the_message_reaches_the_sockets_of_the_caller_and_of_nobody_else() {
     let (event, post) = posted(&mut own).await;
     let bot = admin.get("/users/username/system-bot").await.expect(200);
     let channel = event["broadcast"]["channel_id"].as_str().unwrap();
-    let members = json!({ "creator_id": bot["id"], "teammate_id": bert.user_id });
+    let members = json!({ "creator_id": bert.user_id, "teammate_id": bot["id"] });
     assert_eq!((&added["data"], added["broadcast"]["channel_id"].as_str()), (&members, Some(channel)));
     let mut both = [bot["id"].as_str().unwrap(), &bert.user_id];
     both.sort_unstable();
@@ -83,6 +83,7 @@ async fn the_message_reaches_the_sockets_of_the_caller_and_of_nobody_else() {
     });
     assert_eq!((&event["data"], event["broadcast"]["user_id"].as_str()), (&wanted, Some("")));
     assert_eq!((&post["user_id"], &post["channel_id"], &post["type"]), (&bot["id"], &json!(channel), &json!("")));
+    assert_eq!((&post["file_ids"], post.get("should_ack")), (&json!([]), None));
     assert_eq!((&post["props"]["from_bot"], &post["delete_at"]), (&json!("true"), &json!(0)));
     assert!(post["props"]["force_notification"].is_string() && post["create_at"].as_i64() > Some(0), "{post}");
     assert!(post["message"].as_str().unwrap().starts_with("This is the test notification"), "{post}");
@@ -97,6 +98,33 @@ async fn the_message_reaches_the_sockets_of_the_caller_and_of_nobody_else() {
         assert_eq!((&event["event"], &event["broadcast"]["channel_id"]), (&json!("posted"), &json!(channel)));
     }
     assert!(others.is_silent().await);
+}
+
+#[actix_web::test]
+async fn a_client_that_acknowledges_posts_is_told_to_do_so() {
+    let server = quiet("").await;
+    let admin = server.admin().await;
+    let mut plain = WebSocket::greeted(&admin).await.0;
+    let mut off = WebSocket::of(&admin, "?posted_ack=TRUE").await;
+    let mut on = WebSocket::of(&admin, "?posted_ack=true").await;
+    let mut challenged = WebSocket::try_open(&server.base, &upgrade("?posted_ack=true", "")).await.unwrap();
+    let token = json!({ "token": admin.token.as_ref().unwrap() });
+    challenged.reply(1, "authentication_challenge", token).await;
+    test(&admin).await.expect_ok();
+    let (mut data, mut numbers) = (Vec::new(), Vec::new());
+    for socket in [&mut plain, &mut off, &mut on, &mut challenged] {
+        let event = socket.event_named("posted").await;
+        numbers.push(event["seq"].clone());
+        data.push(event["data"].clone());
+        assert!(socket.is_silent().await, "each client gets one event");
+    }
+    assert_eq!(numbers, [2, 2, 2, 2], "hello, direct_added, posted");
+    let should_ack: Vec<Option<&Value>> = data.iter().map(|data| data.get("should_ack")).collect();
+    assert_eq!(should_ack, [None, None, Some(&json!(true)), Some(&json!(true))]);
+    data[2].as_object_mut().unwrap().remove("should_ack");
+    assert_eq!(data[2], data[0]);
+    let acknowledged = json!({ "post_id": "p", "user_agent": "a", "status": "success", "reason": 7 });
+    assert_eq!(on.reply(1, "posted_notify_ack", acknowledged).await["status"], "OK");
 }
 
 #[actix_web::test]

@@ -221,9 +221,23 @@ async fn each_change_is_told_to_those_whom_it_concerns_in_the_form_that_clients_
     assert_eq!(to_bert.event_named("preferences_deleted").await["data"]["preferences"], text);
 
     let team = admin.found(open_team("bridge")).await;
-    assert_eq!(to_admin.event().await["data"], json!({ "team_id": team, "user_id": admin.user_id }));
+    let joined = async |socket: &mut WebSocket, client: &Client| {
+        let data = json!({ "team_id": team, "user_id": client.user_id });
+        for name in ["added_to_team", "added_to_team", "user_added", "user_added"] {
+            let event = socket.event().await;
+            assert_eq!((&event["event"], &event["data"]), (&json!(name), &data));
+        }
+    };
+    joined(&mut to_admin, &admin).await;
     admin.post(&format!("/teams/{team}/members"), newcomer(&team, &bert)).await.expect(201);
-    assert_eq!(to_bert.event().await["event"], "added_to_team");
+    joined(&mut to_bert, &bert).await;
+    for _ in 0..2 {
+        let told = to_admin.event().await;
+        assert_eq!((&told["event"], &told["data"]["user_id"]), (&json!("user_added"), &json!(bert.user_id)));
+    }
+    admin.post(&format!("/teams/{team}/members"), newcomer(&team, &bert)).await.expect(201);
+    let again = to_bert.event().await;
+    assert_eq!((&again["event"], &again["broadcast"]["user_id"]), (&json!("added_to_team"), &json!(bert.user_id)));
 
     let carla = server.user(&admin, "carla").await;
     assert_eq!(to_bert.event().await["data"], json!({ "user_id": carla.user_id }));
@@ -233,6 +247,11 @@ async fn each_change_is_told_to_those_whom_it_concerns_in_the_form_that_clients_
     assert!(gone["data"]["user"]["delete_at"].as_i64().unwrap() > 0);
     assert_eq!(to_admin.event().await["event"], "user_activation_status_change");
     assert_eq!(to_bert.event_named("user_activation_status_change").await["data"], json!({}));
+    admin.delete(&format!("/users/{}", server.user(&admin, "dora").await.user_id)).await.expect_ok();
+    for name in ["new_user", "user_updated"] {
+        assert_eq!(to_admin.event().await["event"], name);
+    }
+    assert!(to_admin.is_silent().await, "a removal does not announce a switch");
 }
 
 #[actix_rt::test]
@@ -303,49 +322,6 @@ async fn a_stop_closes_sockets_one_by_one_and_says_why() {
     stopped.unwrap();
     assert!(times.iter().max().unwrap() > &Duration::from_millis(500), "{times:?}");
     assert!(begun.elapsed() < Duration::from_secs(10));
-}
-
-#[actix_rt::test]
-async fn who_connects_is_online_and_who_leaves_with_the_last_socket_is_offline() {
-    let server = TestServer::start().await;
-    let admin = server.admin().await;
-    let bert = server.user(&admin, "bert").await;
-    let (mut to_admin, _) = WebSocket::greeted(&admin).await;
-    let change = to_admin.event_named("status_change").await;
-    assert_eq!(change["data"], json!({ "status": "online", "user_id": admin.user_id }));
-    assert_eq!(change["broadcast"]["user_id"], admin.user_id.as_str());
-    assert_eq!(
-        to_admin.reply(1, "get_statuses", json!(null)).await["data"],
-        json!({ admin.user_id.as_str(): "online" })
-    );
-
-    let (one, _) = WebSocket::greeted(&bert).await;
-    let (mut other, _) = WebSocket::greeted(&bert).await;
-    waiting::until("bert is online", async || seen(&bert, &admin).await == "online").await;
-    one.cut();
-    other.reply(1, "user_update_active_status", json!({ "user_is_active": true })).await;
-    assert_eq!(seen(&bert, &admin).await, "online");
-    other.ask(2, "user_update_active_status", json!({ "user_is_active": false, "manual": true })).await;
-    assert_eq!(other.event_named("status_change").await["data"]["status"], "away");
-    other.reply(3, "user_update_active_status", json!({ "user_is_active": true, "manual": true })).await;
-    other.cut();
-    waiting::until("bert is offline", async || seen(&bert, &admin).await == "offline").await;
-
-    let ids = json!({ "user_ids": [bert.user_id, "junk", 7] });
-    let statuses = to_admin.reply(2, "get_statuses_by_ids", ids).await;
-    assert_eq!(statuses["data"], json!({ bert.user_id.as_str(): "offline", "junk": "offline" }));
-    for data in [json!({}), json!({ "user_ids": [] })] {
-        let refused = to_admin.reply(3, "get_statuses_by_ids", data).await;
-        assert_eq!(refused["error"]["id"], "api.websocket_handler.invalid_param.app_error");
-    }
-    let refused = to_admin.reply(4, "user_update_active_status", json!({ "user_is_active": "yes" })).await;
-    assert_eq!(refused["error"]["status_code"], 400);
-}
-
-/// Returns the status of `client` that `viewer` sees.
-async fn seen(client: &Client, viewer: &Client) -> String {
-    let status = viewer.get(&format!("/users/{}/status", client.user_id)).await.expect(200);
-    status["status"].as_str().unwrap().to_owned()
 }
 
 #[actix_rt::test]

@@ -128,6 +128,7 @@ impl WebSocketHub {
             }
         };
         entry.session = joining.session.clone();
+        entry.acknowledges = joining.acknowledges;
         entry.checked_at = now;
         entry.pinged_at = now;
         entry.gone_at = None;
@@ -151,6 +152,7 @@ impl WebSocketHub {
             connection: connection.clone(),
             session: session.clone(),
             is_admin: false,
+            acknowledges: joining.acknowledges,
             checked_at: now,
             pinged_at: now.plus_ms(-spread),
             gone_at: None,

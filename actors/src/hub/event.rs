@@ -38,6 +38,9 @@ pub struct Audience {
     pub connection_id: String,
     /// Every connection but this one.
     pub omit_connection_id: String,
+    /// If true, only connections whose client acknowledges posts; if false, only the others. It is not on the wire.
+    #[serde(skip)]
+    pub acknowledging: Option<bool>,
     /// True if administrators do not get this event. They get the unabridged data in another event.
     #[serde(skip_serializing_if = "is_false")]
     pub contains_sanitized_data: bool,
@@ -77,6 +80,13 @@ impl Event {
     #[must_use]
     pub fn without_user(mut self, user_id: impl Into<String>) -> Self {
         self.audience.omit_users.get_or_insert_default().insert(user_id.into(), true);
+        self
+    }
+
+    /// Restricts the event to connections whose client acknowledges posts, or to the others.
+    #[must_use]
+    pub fn for_acknowledging(mut self, does_acknowledge: bool) -> Self {
+        self.audience.acknowledging = Some(does_acknowledge);
         self
     }
 

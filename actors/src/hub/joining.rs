@@ -22,6 +22,8 @@ pub struct Joining {
     pub memberships: Memberships,
     /// The id of the connection to resume, and the number of the next event that the client expects.
     pub resume: Option<(String, i64)>,
+    /// True if the client acknowledges posts.
+    pub acknowledges: bool,
     /// The contents of the first event of a new connection.
     pub greeting: Greeting,
 }

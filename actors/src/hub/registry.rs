@@ -19,6 +19,8 @@ pub(super) struct Entry {
     pub(super) connection: Arc<Connection>,
     pub(super) session: Arc<Session>,
     pub(super) is_admin: bool,
+    /// True if the client acknowledges posts.
+    pub(super) acknowledges: bool,
     pub(super) checked_at: Uptime,
     pub(super) pinged_at: Uptime,
     /// The time at which its socket was closed.
@@ -133,6 +135,11 @@ impl Registry {
     fn receives(&self, entry: &Entry, event: &Event) -> bool {
         let audience = &event.audience;
         let connection = &entry.connection;
+        // A connection without a socket acknowledges nothing.
+        let acknowledges = || entry.acknowledges && connection.has_socket();
+        if audience.acknowledging.is_some_and(|wanted| wanted != acknowledges()) {
+            return false;
+        }
         if audience.contains_sanitized_data && entry.is_admin {
             return false;
         }

@@ -35,7 +35,14 @@ fn joining(user_id: &str, resume: Option<(&str, i64)>) -> Joining {
     let memberships = Memberships { teams: vec!["team".to_owned()], channels: vec!["channel".to_owned()] };
     let resume = resume.map(|(id, seq)| (id.to_owned(), seq));
     let pending_join = PendingJoins::begin_join(&Arc::default(), user_id);
-    Joining { pending_join, session: session(user_id, user_id), memberships, resume, greeting: greeting() }
+    Joining {
+        pending_join,
+        session: session(user_id, user_id),
+        memberships,
+        resume,
+        acknowledges: false,
+        greeting: greeting(),
+    }
 }
 
 fn clock() -> Clock {

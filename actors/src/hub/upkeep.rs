@@ -132,6 +132,7 @@ mod tests {
             connection: Connection::new("connection".into(), "anna".into(), now),
             session: session("anna", "anna"),
             is_admin: false,
+            acknowledges: false,
             checked_at: now,
             pinged_at: now,
             gone_at: None,

@@ -131,7 +131,11 @@ impl Shared {
         let read = self.read_unless_resting(std::slice::from_ref(&user_id)).await;
         let known = self.known(&user_id, read.as_ref().ok());
         let Some(known) = known else { return read.map(drop) };
-        self.apply(&known, |status| self.after(status, event));
+        let (is_changed, after) = self.apply(&known, |status| self.after(status, event));
+        // A client that reports that its user is idle gets the status again.
+        if event == Event::Idle && !is_changed && after.is_away() {
+            self.announce(&after);
+        }
         self.note_failure(read.err());
         self.save_if_pressing().await;
         Ok(())
@@ -150,7 +154,8 @@ impl Shared {
         })?;
         self.people().stored(std::slice::from_ref(&changed), self.uptime());
         let after = changed.as_ref().clone().at(now);
-        self.announce(&known, &after);
+        // It is announced even if it is the same as before, because another client of the user may show another one.
+        self.announce(&after);
         Ok(after)
     }
 
@@ -166,7 +171,8 @@ impl Shared {
             let is_connected = self.people().is_connected(id);
             let known = self.known(id, Some(&read)).filter(|_| !is_connected);
             if let Some(known) = known {
-                self.apply(&known, |status| self.after(status, Event::LeftBehind { before: self.started_at }));
+                let left = Event::LeftBehind { before: self.started_at };
+                let _ = self.apply(&known, |status| self.after(status, left));
             }
         }
         Ok(true)
@@ -190,12 +196,13 @@ impl Shared {
         for id in user_ids {
             let Some(known) = self.known(id, read.as_ref().ok()) else { continue };
             let event = self.people().take_event(id);
-            match event {
-                Some(event) => self.apply(&known, |status| self.after(status, event)),
+            let change = |status: Status| match event {
+                Some(event) => self.after(status, event),
                 // Another server may have prolonged it, so it ends only if the status was read just now.
-                None if read.is_ok() => self.apply(&known, |status| status.at(self.now())),
-                None => {}
-            }
+                None if read.is_ok() => status.at(self.now()),
+                None => status,
+            };
+            let _ = self.apply(&known, change);
         }
         read.map(drop)
     }
@@ -237,18 +244,24 @@ impl Shared {
         status.after(event, self.now(), away_after_ms)
     }
 
-    fn apply(&self, known: &Arc<Status>, change: impl FnOnce(Status) -> Status) {
+    /// Changes a status, and announces it if users see the change. Returns true in that case, and the status.
+    fn apply(&self, known: &Arc<Status>, change: impl FnOnce(Status) -> Status) -> (bool, Status) {
         let after = change(known.as_ref().clone());
+        let is_seen = after.presence != known.presence;
         if after != **known {
-            self.announce(known, &after);
-            self.people().put(after);
+            // The status is known before it is announced, so that who reads it then reads this one.
+            self.people().put(after.clone());
         }
+        if is_seen {
+            self.announce(&after);
+        }
+        (is_seen, after)
     }
 
-    fn announce(&self, before: &Status, after: &Status) {
+    fn announce(&self, status: &Status) {
         let is_busy = self.busy.until().is_some();
-        if after.presence != before.presence && !is_busy {
-            self.announcer.announce(Change { user_id: after.user_id.clone(), presence: after.presence.clone() });
+        if !is_busy {
+            self.announcer.announce(Change { user_id: status.user_id.clone(), presence: status.presence.clone() });
         }
     }
 

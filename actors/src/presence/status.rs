@@ -138,6 +138,11 @@ impl Status {
         }
     }
 
+    /// Returns true if the user is away.
+    pub(super) fn is_away(&self) -> bool {
+        self.presence == AWAY
+    }
+
     /// Returns true if others see the user as offline at `now`.
     pub(super) fn is_offline_at(&self, now: i64) -> bool {
         self.presence_at(now) == OFFLINE

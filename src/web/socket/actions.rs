@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::close::Close;
 use super::message::{ClientRequest, granted, refused};
-use super::{Outcome, Resume};
+use super::{Outcome, Wishes};
 use crate::base::version::API_VERSION;
 use crate::domain::session::{Session, resolve};
 use crate::web::state::AppState;
@@ -46,11 +46,11 @@ enum Action {
 /// request gets no reply.
 pub(super) fn handle_unauthenticated(
     app: &Data<AppState>,
-    resume: &mut Resume,
+    wishes: &mut Wishes,
     request: ClientRequest,
 ) -> Option<Work> {
     let is_challenge = request.action == "authentication_challenge" && request.seq > 0;
-    is_challenge.then(|| authenticate(app.clone(), resume.take(), request).boxed_local())
+    is_challenge.then(|| authenticate(app.clone(), std::mem::take(wishes), request).boxed_local())
 }
 
 /// Handles a request of an authenticated client. Requests that need no waiting are done at once.
@@ -179,9 +179,12 @@ fn statuses(app: &AppState) -> Map<String, Value> {
 }
 
 async fn statuses_of(app: &AppState, request: &ClientRequest) -> Result<Map<String, Value>, AppError> {
-    let ids = request.data.get("user_ids").and_then(Value::as_array).filter(|ids| !ids.is_empty());
-    let ids = ids.ok_or_else(|| invalid("user_ids"))?;
+    let ids = request.data.get("user_ids").and_then(Value::as_array).ok_or_else(|| invalid("user_ids"))?;
+    // Elements that are not text are skipped.
     let ids: Vec<String> = ids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    if ids.is_empty() {
+        return Err(invalid("user_ids"));
+    }
     let statuses = app.actors.presence.of(&ids).await?;
     Ok(statuses.into_iter().map(|status| (status.user_id, Value::from(status.presence))).collect())
 }
@@ -191,7 +194,7 @@ fn invalid(name: &'static str) -> AppError {
 }
 
 /// Authenticates a client by its token, and connects it to the hub.
-async fn authenticate(app: Data<AppState>, resume: Resume, request: ClientRequest) -> Outcome {
+async fn authenticate(app: Data<AppState>, wishes: Wishes, request: ClientRequest) -> Outcome {
     let Some(token) = request.text("token") else { return Outcome::Drop };
     let config = app.actors.config.current();
     let session = match resolve(&app.accounts, &config, token).await {
@@ -202,7 +205,7 @@ async fn authenticate(app: Data<AppState>, resume: Resume, request: ClientReques
         }
     };
     let Some(session) = session else { return Outcome::Drop };
-    match join(&app, &session, resume).await {
+    match join(&app, &session, wishes).await {
         Ok(Joined { guard, .. }) => {
             let reply = granted(request.seq, &Map::new());
             Outcome::Authenticated { guard, session, reply }
@@ -216,7 +219,7 @@ async fn authenticate(app: Data<AppState>, resume: Resume, request: ClientReques
 }
 
 /// Connects a client to the hub, or resumes its earlier connection.
-pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) -> Result<Joined, AppError> {
+pub(super) async fn join(app: &AppState, session: &Arc<Stored>, wishes: Wishes) -> Result<Joined, AppError> {
     let look_up = async || {
         let found = app.accounts.sessions.find(session.token.expose(), Uptime::now()).await?;
         found.ok_or_else(|| AppError::new("api.context.session_expired.app_error"))
@@ -230,7 +233,9 @@ pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) 
         server_version: version.to_str().unwrap_or_default().to_owned(),
         server_hostname: app.facts.hostname.clone(),
     };
-    let joined = app.actors.hub.join(Joining { pending_join, session, memberships, resume, greeting }).await?;
+    let Wishes { resume, acknowledges } = wishes;
+    let joining = Joining { pending_join, session, memberships, resume, acknowledges, greeting };
+    let joined = app.actors.hub.join(joining).await?;
     // The session may have ended during the join. The hub received that revocation before it knew this connection, so
     // the session is checked once more.
     look_up().await?;

@@ -12,7 +12,7 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::is_id;
 
 use super::origin::{Admission, admission};
-use super::{Resume, Socket, actions, known, unknown};
+use super::{Socket, Wishes, actions, known, unknown};
 use crate::domain::session::Session;
 use crate::web::line;
 use crate::web::origins::Page;
@@ -41,7 +41,11 @@ pub(crate) const OPEN: Operation = Description::new(Tag::System, "ConnectWebSock
     .queries(&[
         Query::optional("connection_id", Type::String, "The connection to resume."),
         Query::optional("sequence_number", Type::Integer, "The number of the next event that the client expects."),
-        Query::optional("posted_ack", Type::Boolean, "Accepted for compatibility; it has no effect."),
+        Query::optional(
+            "posted_ack",
+            Type::Boolean,
+            "The client acknowledges posts: `posted` has the member `should_ack`.",
+        ),
         Query::optional("disconnect_err_code", Type::String, "The reason why the last connection ended."),
     ])
     .responses(&[Response::empty(101, "The connection is a WebSocket from now on.")])
@@ -56,7 +60,7 @@ pub(crate) async fn open(
     app: Data<AppState>,
 ) -> Result<HttpResponse, AppError> {
     let (key, admission) = check_handshake(&request, &http)?;
-    let resume = wanted(&request)?;
+    let wishes = Wishes { resume: wanted(&request)?, acknowledges: request.is_literally_true("posted_ack") };
     if let Some(code) = request.query("disconnect_err_code").and_then(|text| text.parse().ok()) {
         app.actors.hub.counts().note_break(code);
     }
@@ -67,10 +71,10 @@ pub(crate) async fn open(
     let session = request.context.session.as_ref().filter(|_| !is_unwitting).and_then(Session::stored_shared);
     let client = match session {
         Some(session) => {
-            let joined = actions::join(&app, &session, resume).await?;
+            let joined = actions::join(&app, &session, wishes).await?;
             known(&app, joined.guard, session)
         }
-        None => unknown(resume),
+        None => unknown(wishes),
     };
     let mut answer = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
     answer.upgrade("websocket").insert_header((SEC_WEBSOCKET_ACCEPT, accept(key)?));
@@ -106,7 +110,7 @@ fn accept(key: &str) -> Result<HeaderValue, AppError> {
 }
 
 /// Returns the connection that the client wants to resume. Without a connection id the sequence number is not read.
-fn wanted(request: &Request) -> Result<Resume, AppError> {
+fn wanted(request: &Request) -> Result<Option<(String, i64)>, AppError> {
     let Some(id) = request.query("connection_id") else { return Ok(None) };
     if !is_id(&id) {
         return Err(AppError::invalid_url("connection_id"));

@@ -57,7 +57,8 @@ pub(crate) async fn replace(
     let user = known(&app.db, &id).await?;
     protect_admin(&session, &user)?;
     check_may_change(&user, is_active, request.config())?;
-    switch(&app, request.config(), &audit, user, is_active).await?;
+    let user = switch(&app, &audit, user, is_active).await?;
+    announce::user_switched(&app.actors.hub, request.config(), &user).await;
     Ok(Done)
 }
 
@@ -91,7 +92,8 @@ pub(crate) async fn remove(
         audit.parameter("permanent", true);
         delete(&app, &audit, &user).await?;
     } else {
-        switch(&app, request.config(), &audit, user, false).await?;
+        let user = switch(&app, &audit, user, false).await?;
+        announce::user_updated(&app.actors.hub, request.config(), &user).await;
     }
     Ok(Done)
 }
@@ -132,13 +134,8 @@ fn check_may_delete(session: &Session, config: &Config) -> Result<(), AppError> 
     }))
 }
 
-async fn switch(
-    app: &AppState,
-    config: &Config,
-    audit: &Audit,
-    mut user: User,
-    is_active: bool,
-) -> Result<(), AppError> {
+/// Stores that an account is active or not, and returns it.
+async fn switch(app: &AppState, audit: &Audit, mut user: User, is_active: bool) -> Result<User, AppError> {
     let now = wall_ms();
     let was_active = user.delete_at == 0;
     user.update_at = now;
@@ -148,8 +145,7 @@ async fn switch(
     if !is_active {
         log_out(app, &user).await?;
     }
-    announce::user_switched(&app.actors.hub, config, &user).await;
-    Ok(())
+    Ok(user)
 }
 
 async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppError> {
