@@ -5,6 +5,7 @@
 
 mod dialogue;
 mod failure;
+mod html;
 mod login;
 mod message;
 

@@ -78,7 +78,61 @@ async fn a_mail_arrives_with_its_headers_and_its_body() {
         assert!(lines.iter().any(|line| line.starts_with(start)), "{start} in {head}");
     }
     assert!(!head.contains("\nBcc"), "{head}");
-    assert!(body.starts_with("Hello,\r\n") && body.contains("https://chat.example"), "{body}");
+    for line in ["Auto-Submitted: auto-generated", "Precedence: bulk", "MIME-Version: 1.0"] {
+        assert!(lines.contains(&line), "{head}");
+    }
+    let parts = alternatives(head, body);
+    let [(text_type, text), (html_type, html)] = parts.as_slice() else { panic!("{body}") };
+    assert_eq!((text_type.as_str(), html_type.as_str()), ("text/plain; charset=utf-8", "text/html; charset=utf-8"));
+    assert!(text.starts_with("Hello,\r\n") && text.contains("\r\nhttps://chat.example\r\n"), "{text}");
+    assert!(html.contains("<p>Hello,</p>"), "{html}");
+    assert!(html.contains("<p><a href=\"https://chat.example\">https://chat.example</a></p>"), "{html}");
+    assert!(html.contains("<title>Mattermost: the mail settings work</title>"), "{html}");
+}
+
+/// Returns the alternatives of a mail: the type and the content of each.
+fn alternatives(head: &str, body: &str) -> Vec<(String, String)> {
+    let (_, rest) = head.split_once("boundary=\"").unwrap();
+    let boundary = format!("--{}", rest.split('"').next().unwrap());
+    let parts = body.split(&boundary).skip(1).filter(|part| !part.starts_with("--"));
+    let part = |part: &str| {
+        let (head, content) = part.split_once("\r\n\r\n").unwrap();
+        let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        assert_eq!(header("Content-Transfer-Encoding: "), "quoted-printable");
+        (header("Content-Type: ").to_owned(), decoded(content))
+    };
+    parts.map(part).collect()
+}
+
+/// Decodes quoted-printable text (RFC 2045) of ASCII letters.
+fn decoded(content: &str) -> String {
+    let joined = content.replace("=\r\n", "");
+    let mut parts = joined.split('=');
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |mut text, part| {
+        text.push(u8::from_str_radix(&part[..2], 16).unwrap().into());
+        text.push_str(&part[2..]);
+        text
+    })
+}
+
+/// Names of the site are text of an administrator, and go into the mails of every user.
+#[actix_web::test]
+async fn nothing_in_a_mail_becomes_markup_or_is_loaded_from_elsewhere() {
+    let Some(mut mail) = MailServer::start(json!({})).await else { return };
+    let (_server, admin, mut config) = desk().await;
+    mail.name_in(&mut config, "");
+    let site = json!({ "TeamSettings": { "SiteName": "<img src=//e.example>&\"" } });
+    admin.put("/config/patch", site).await.expect(200);
+    admin.post(PATH, config).await.expect_ok();
+    let arrived = mail.next("mail").await;
+    let (head, body) = arrived["message"].as_str().unwrap().split_once("\r\n\r\n").unwrap();
+    let parts = alternatives(head, body);
+    let html = &parts[1].1;
+    assert!(html.contains("&lt;img src=//e.example&gt;&amp;&quot;"), "{html}");
+    for forbidden in ["<img", "src=\"", "url(", "<link", "<style", "<script", "@import"] {
+        assert!(!html.contains(forbidden), "{forbidden} in {html}");
+    }
 }
 
 #[actix_web::test]

@@ -1,13 +1,17 @@
 //! Formats a mail. lettre writes the headers; control characters are replaced before, because lettre fails on them.
 
 use super::failure::Problem;
+use super::html;
 use lettre::address::Address;
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue, MIME_VERSION_1_0};
-use lettre::message::{Mailbox, Message};
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart};
 use quarterdeck_actors::config::view::EmailSettings;
 use quarterdeck_actors::id::new_id;
 
-/// A plain-text mail to one recipient.
+/// The maximum length of the text, in bytes. Names and addresses in the settings can be long.
+const MAX_TEXT_BYTES: usize = 32 * 1024;
+
+/// A mail to one recipient. It is sent as text and as HTML with the same content.
 #[derive(Debug)]
 pub(crate) struct Mail {
     /// The recipient's address.
@@ -36,16 +40,19 @@ impl Letter {
             .subject(printable(&mail.subject))
             .date_now()
             .message_id(Some(format!("<{}@{host}>", new_id())))
-            .header(MIME_VERSION_1_0)
-            .header(ContentType::TEXT_PLAIN);
+            // Other mail programs answer it with no notice of absence (RFC 3834).
+            .raw_header(header("Auto-Submitted", "auto-generated"))
+            .raw_header(header("Precedence", "bulk"));
         if let Some(reply_to) = given(&settings.reply_to_address) {
             let reply_to = address(&reply_to, "ReplyToAddress is not a mail address")?;
             message = message.reply_to(Mailbox::new(given(&settings.feedback_name), reply_to));
         }
         if let Some(organization) = given(&settings.feedback_organization) {
-            message = message.header(Organization(organization));
+            message = message.raw_header(header("Organization", organization));
         }
-        let message = message.body(mail.text.clone());
+        let text = bounded(&mail.text);
+        let html = html::document(&mail.subject, text);
+        let message = message.multipart(MultiPart::alternative_plain_html(text.to_owned(), html));
         let message = message.map_err(|cause| Problem::Setting(format!("the mail cannot be written ({cause})")))?;
         Ok(Self { from: sender, to: recipient, message: message.formatted() })
     }
@@ -65,22 +72,14 @@ fn address(text: &str, problem: &str) -> Result<Address, Problem> {
     text.trim().parse().map_err(|_| Problem::setting(problem))
 }
 
-/// The `Organization` header (RFC 1036).
-#[derive(Clone)]
-struct Organization(String);
+/// Returns a header that the server writes itself, or whose value is a setting.
+fn header(name: &'static str, value: impl Into<String>) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.into())
+}
 
-impl Header for Organization {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Organization")
-    }
-
-    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self(text.to_owned()))
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), self.0.clone())
-    }
+/// Returns the text, cut at the limit.
+fn bounded(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -118,13 +117,38 @@ mod tests {
     }
 
     #[test]
+    fn a_letter_says_that_no_person_wrote_it_and_has_its_text_twice() {
+        let letter = letter(&settings(&[]), "anna@chat.example").unwrap();
+        let headers = headers(&letter);
+        for line in ["Auto-Submitted: auto-generated", "Precedence: bulk", "MIME-Version: 1.0"] {
+            assert!(headers.iter().any(|header| header == line), "{line}: {headers:?}");
+        }
+        assert!(headers.iter().any(|header| header.starts_with("Content-Type: multipart/alternative;")), "{headers:?}");
+        let text = String::from_utf8(letter.message).unwrap();
+        let parts =
+            ["Content-Type: text/plain; charset=utf-8", "Hello,\r\nworld.", "Content-Type: text/html; charset=utf-8"];
+        let places: Vec<_> = parts.iter().map(|part| text.find(part).unwrap()).collect();
+        assert!(places.is_sorted(), "{text}");
+        assert!(text.contains("<p>Hello,<br>\r\nworld.</p>"), "{text}");
+    }
+
+    #[test]
+    fn a_letter_is_bounded() {
+        let mail =
+            Mail { to: "anna@chat.example".to_owned(), subject: "A test".to_owned(), text: "ä<".repeat(100_000) };
+        let letter = Letter::new(&settings(&[]), "chat.example", &mail).unwrap();
+        // Each character may take some bytes more in its encoding, and in HTML.
+        assert!(letter.message.len() < 12 * MAX_TEXT_BYTES, "{}", letter.message.len());
+    }
+
+    #[test]
     fn no_setting_adds_a_header() {
         let evil = "x\r\nBcc: eve@evil.example\r\n\r\nbody";
         let letter =
             letter(&settings(&[("FeedbackName", evil), ("FeedbackOrganization", evil)]), "anna@chat.example").unwrap();
         let headers = headers(&letter);
         assert!(!headers.iter().any(|line| line.to_lowercase().starts_with("bcc")), "{headers:?}");
-        assert_eq!(headers.len(), 10, "{headers:?}");
+        assert_eq!(headers.len(), 11, "{headers:?}");
     }
 
     #[test]
