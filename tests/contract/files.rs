@@ -15,7 +15,9 @@ use crate::support::configuration::{put_at, rows, take};
 use crate::support::{Client, TestServer};
 
 const ROUTES: [&str; 2] = ["/file/test", "/file/s3_test"];
-const INCOMPLETE: &str = "api.file.test_connection_settings_nil.app_error";
+/// The refusal of a configuration without all settings, on each of the routes.
+const INCOMPLETE: [&str; 2] =
+    ["api.file.test_connection_settings_nil.app_error", "api.file.test_connection_s3_settings_nil.app_error"];
 pub const PLACEHOLDER: &str = "********************************";
 
 /// The timeout of every wait.
@@ -68,10 +70,10 @@ async fn a_configuration_must_have_every_setting_that_clients_know() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
     let whole = admin.config().await;
-    for route in ROUTES {
+    for (route, incomplete) in ROUTES.into_iter().zip(INCOMPLETE) {
         admin.post(route, whole.clone()).await.expect_ok();
         for body in [json!({}), json!([]), json!(7), json!({ "FileSettings": null }), json!({ "FileSettings": {} })] {
-            admin.post(route, body).await.expect_refusal(400, INCOMPLETE);
+            admin.post(route, body).await.expect_refusal(400, incomplete);
         }
     }
     let paths = rows().into_iter().map(|row| row["json_path"].as_str().unwrap().to_owned());
@@ -83,7 +85,7 @@ async fn a_configuration_must_have_every_setting_that_clients_know() {
         if is_newer {
             reply.expect_ok();
         } else {
-            reply.expect_refusal(400, INCOMPLETE);
+            reply.expect_refusal(400, INCOMPLETE[0]);
             assert!(reply.json()["message"].as_str().unwrap().contains(path.trim_start_matches("FileSettings.")));
         }
     }

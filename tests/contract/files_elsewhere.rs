@@ -13,13 +13,17 @@ const NO_BUCKET: &str = "api.file.test_connection_no_bucket.app_error";
 
 /// Tests a store with the configuration in force and these changes.
 async fn test(admin: &Client, store: &str, settings: &Value, changes: &[(&str, Value)]) -> Reply {
+    test_at(&format!("/file/test?report=true&store={store}"), admin, store, settings, changes).await
+}
+
+async fn test_at(path: &str, admin: &Client, store: &str, settings: &Value, changes: &[(&str, Value)]) -> Reply {
     let prefix = if store == "export" { "Export" } else { "" };
     let mut body = admin.config().await;
     let settings = settings.as_object().unwrap().iter().map(|(key, value)| (key.as_str(), value.clone()));
     for (key, value) in settings.chain(changes.iter().cloned()) {
         put_at(&mut body, &format!("FileSettings.{prefix}{key}"), value);
     }
-    admin.post(&format!("/file/test?report=true&store={store}"), body).await
+    admin.post(path, body).await
 }
 
 #[actix_web::test]
@@ -48,6 +52,24 @@ async fn each_trouble_with_a_bucket_has_its_id_and_step() {
             assert_eq!((remedy.contains("FileSettings."), is_of_exports), (true, store == "export"), "{remedy}");
             assert!(!refused.text().contains(settings["AmazonS3SecretAccessKey"].as_str().unwrap()));
         }
+    }
+}
+
+#[actix_web::test]
+async fn the_older_route_has_the_ids_that_older_clients_know() {
+    let Some(settings) = s3() else { return };
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let test = async |changes: &[(&str, Value)]| test_at("/file/s3_test", &admin, "files", &settings, changes).await;
+    test(&[]).await.expect_ok();
+    for (key, value, status, id) in [
+        ("AmazonS3SecretAccessKey", json!("wrong"), 500, "api.file.test_connection_s3_auth.app_error"),
+        ("AmazonS3Bucket", json!("absent"), 500, "api.file.test_connection_s3_bucket_does_not_exist.app_error"),
+        ("AmazonS3Endpoint", json!("127.0.0.1:1"), 500, "api.file.test_connection.app_error"),
+        ("AmazonS3Bucket", json!(""), 400, "api.admin.test_s3.missing_s3_bucket"),
+        ("AmazonS3Bucket", Value::Null, 400, "api.file.test_connection_s3_settings_nil.app_error"),
+    ] {
+        test(&[(key, value)]).await.expect_refusal(status, id);
     }
 }
 

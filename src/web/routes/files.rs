@@ -30,6 +30,17 @@ pub(super) struct Passed<'a> {
     report: &'a Report,
 }
 
+/// Ids of `file/test` with the ids that Mattermost 11.6 has for the same errors of `file/s3_test`.
+const OLDER_IDS: [(&str, &str); 4] = [
+    ("api.file.test_connection_settings_nil.app_error", "api.file.test_connection_s3_settings_nil.app_error"),
+    (
+        "api.file.test_connection_settings_nil.app_error#other_store",
+        "api.file.test_connection_s3_settings_nil.app_error#other_store",
+    ),
+    ("api.file.test_connection_auth.app_error", "api.file.test_connection_s3_auth.app_error"),
+    ("api.file.test_connection_no_bucket.app_error", "api.file.test_connection_s3_bucket_does_not_exist.app_error"),
+];
+
 const STORE: Query = Query::optional("store", Type::OneOf(&["files", "export"]), "The store. The default is `files`.");
 
 const REPORT: Query = Query::optional("report", Type::Boolean, "Adds every step to the response.");
@@ -51,13 +62,13 @@ pub(super) const TEST: Operation = Description::new(
 .handled_by(handler!(test));
 
 pub(super) const TEST_S3: Operation =
-    Description::new(Tag::Environment, "TestS3Connection", "Tests a file store; an older name of `file/test`.")
+    Description::new(Tag::Environment, "TestS3Connection", "Tests a file store, as `file/test`, with older error ids.")
         .details(DETAILS)
         .queries(&[STORE, REPORT])
         .optional_body(Type::of::<ConfigSchema>(), "The settings to test. The default is the settings in force.")
         .responses(&[Response::json(200, Type::of::<Passed<'_>>(), "The store works.")])
         .refusals(&[400, 403, 500])
-        .handled_by(handler!(test));
+        .handled_by(handler!(test_s3));
 
 /// `POST /file/test`: tests a store with the submitted settings, or with those in force. Stores nothing.
 ///
@@ -80,6 +91,22 @@ pub(super) async fn test(
         None => Done.reply(),
         Some(failure) => Err(refusal(failure, wants_report.then_some(&*report))?),
     }
+}
+
+/// `POST /file/s3_test`: tests a store in the same way. Its errors have the ids that clients of Mattermost 11.6 know.
+pub(super) async fn test_s3(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    test(request, session, app, body).await.map_err(|refusal| {
+        let older = OLDER_IDS.iter().find(|(id, _)| *id == refusal.id).map(|(_, older)| *older);
+        match older {
+            Some(older) => AppError { id: older.into(), ..refusal },
+            None => refusal,
+        }
+    })
 }
 
 fn store_of(request: &Request) -> Result<Store, AppError> {
