@@ -109,19 +109,53 @@ pub(crate) fn response_for(wanted: &str, view: &View) -> Result<ImageResponse, A
     } else {
         Some(Url::parse(site_url).or_fail("model.config.is_valid.site_url.app_error")?)
     };
-    let url = Url::options().base_url(site.as_ref()).parse(wanted).or_fail("api.image.get.app_error")?;
+    let url = address(wanted, site.as_ref()).ok_or_else(|| AppError::new("api.image.get.app_error"))?;
     let is_of_the_web = matches!(url.scheme(), "http" | "https");
     if !is_of_the_web || !proxy.enable {
         return Err(AppError::new("api.image.get.app_error"));
     }
-    let is_of_this_site = site.is_some_and(|site| site.origin() == url.origin());
-    if is_of_this_site {
+    // An image of this site may be an image of this proxy. The scheme does not matter, so that the server never fetches
+    // an image from itself.
+    if site.is_some_and(|site| is_same_host(&site, &url)) {
         return Ok(ImageResponse::Elsewhere(url.into()));
     }
-    match proxy.image_proxy_type.as_str() {
-        "atmos/camo" => Ok(ImageResponse::Elsewhere(through_camo(url.as_str(), proxy))),
-        _ => Ok(ImageResponse::Here(url)),
+    if proxy.image_proxy_type != "atmos/camo" {
+        return Ok(ImageResponse::Here(url));
     }
+    let is_proxied = Url::parse(&proxy.remote_image_proxy_url).is_ok_and(|remote| is_same_host(&remote, &url));
+    Ok(ImageResponse::Elsewhere(if is_proxied { url.into() } else { through_camo(url.as_str(), proxy) }))
+}
+
+/// Returns the address that a client means. What it lacks comes from the site. Returns `None` for an address without a
+/// slash after its scheme (`https:a.example`, `mailto:`), which browsers and servers read differently.
+fn address(wanted: &str, site: Option<&Url>) -> Option<Url> {
+    let wanted = wanted.trim_matches(' ');
+    // Parsers of addresses drop line breaks and tabs, also inside a scheme.
+    if wanted.contains(char::is_control) {
+        return None;
+    }
+    let (scheme, rest) = wanted.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).unwrap_or(("", wanted));
+    if scheme.is_empty() || rest.starts_with("//") {
+        return Url::options().base_url(site).parse(wanted).ok();
+    }
+    if !rest.starts_with('/') {
+        return None;
+    }
+    // A path without a host is one of this site.
+    let mut url = site?.join(rest).ok()?;
+    url.set_scheme(scheme).ok()?;
+    Some(url)
+}
+
+/// Returns true if the text before a colon is a scheme (RFC 3986).
+fn is_scheme(text: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-' | '.');
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.chars().all(is_letter)
+}
+
+/// Returns true if two addresses have the same host and the same explicit port, or are of the same origin.
+fn is_same_host(one: &Url, other: &Url) -> bool {
+    one.origin() == other.origin() || (one.host() == other.host() && one.port() == other.port())
 }
 
 /// Returns the image's address at a camo server, signed with the shared key.
@@ -186,7 +220,20 @@ mod tests {
                 "{own}"
             );
         }
-        for other in ["http://chat.example/a.png", "https://chat.example:444/a.png", "https://other.example/a.png"] {
+        for (own, there) in [
+            ("http://chat.example/a.png", "http://chat.example/a.png"),
+            ("https://CHAT.example:443/a.png", "https://chat.example/a.png"),
+            ("http:/a.png", "http://chat.example/a.png"),
+            ("HTTPS:/a.png", "https://chat.example/a.png"),
+            (
+                "https://chat.example/api/v4/image?url=https%3A%2F%2Fa.example%2Fb.png",
+                "https://chat.example/api/v4/image?url=https%3A%2F%2Fa.example%2Fb.png",
+            ),
+        ] {
+            assert_eq!(response_for(own, &view).unwrap(), ImageResponse::Elsewhere(there.to_owned()), "{own}");
+        }
+        for other in ["https://chat.example:444/a.png", "http://chat.example:444/a.png", "https://other.example/a.png"]
+        {
             assert_eq!(response_for(other, &view).unwrap(), ImageResponse::Here(Url::parse(other).unwrap()));
         }
     }
@@ -197,6 +244,21 @@ mod tests {
         for wrong in ["mailto:a@b.example", "file:///etc/passwd", "", "/a.png", "http://[", "data:image/png;base64,AA"]
         {
             assert_eq!(response_for(wrong, &on).unwrap_err().id, "api.image.get.app_error", "{wrong}");
+        }
+        let site = view("https://chat.example", &json!({ "Enable": true }));
+        for opaque in [
+            "http:xyz123?query",
+            "https:a.example/a.png",
+            "HTTPS:a.example",
+            "http:\\\\a.example",
+            "ht\ttp:a.example",
+            " http:a.example",
+            "http:\n//a.example",
+            "localhost:8065/a.png",
+            "mailto:a@b.example",
+            "data:image/png;base64,AA",
+        ] {
+            assert_eq!(response_for(opaque, &site).unwrap_err().id, "api.image.get.app_error", "{opaque}");
         }
         assert_eq!(
             response_for("http://a.example/a.png", &view("", &json!({}))).unwrap_err().id,
@@ -218,6 +280,10 @@ mod tests {
         let parts: Vec<_> = there.split('/').collect();
         assert_eq!(parts[..3], ["https:", "", "camo.example"]);
         assert_eq!(parts[3].len(), 40);
+        for proxied in [there.as_str(), "http://camo.example/other"] {
+            let again = response_for(proxied, &view("", &camo)).unwrap();
+            assert_eq!(again, ImageResponse::Elsewhere(proxied.to_owned()), "it is not proxied twice");
+        }
         assert_eq!(HEXLOWER.decode(parts[4].as_bytes()).unwrap(), b"http://a.example/b.png");
     }
 }

@@ -59,7 +59,8 @@ async fn nothing_is_fetched_while_the_proxy_is_off_or_the_address_is_none() {
     let admin = server.admin().await;
     image(&admin, &peer.url()).await.expect_refusal(400, BAD);
     patch(&admin, json!({ "ImageProxySettings": { "Enable": true } })).await;
-    for wrong in ["mailto:a@b.example", "file:///etc/passwd", "http://["] {
+    let opaque = peer.url().replace("//", "");
+    for wrong in ["mailto:a@b.example", "file:///etc/passwd", "http://[", "http:xyz123?query", &opaque] {
         image(&admin, wrong).await.expect_refusal(400, BAD);
     }
     assert_eq!(peer.count(), 0);
@@ -70,9 +71,15 @@ async fn an_image_of_this_site_needs_no_proxy() {
     let server = TestServer::start_with(ON).await;
     let admin = server.admin().await;
     patch(&admin, json!({ "ServiceSettings": { "SiteURL": "https://chat.example" } })).await;
-    for own in ["/a.png", "https://chat.example/a.png"] {
+    for own in ["/a.png", "https://chat.example/a.png", "https:/a.png"] {
         let reply = image(&admin, own).await;
         assert_eq!(reply.header("location"), "https://chat.example/a.png", "{own}");
+    }
+    // An image of this proxy is not fetched by this proxy, also if it is named by the other scheme.
+    for scheme in ["https", "http"] {
+        let proxied = format!("{scheme}://chat.example/api/v4/image?url=http%3A%2F%2Fa.example");
+        let reply = image(&admin, &proxied.replace('%', "%25").replace('?', "%3F")).await;
+        assert_eq!((reply.status, reply.header("location")), (302, proxied));
     }
 }
 
@@ -90,6 +97,10 @@ async fn a_camo_server_is_pointed_to() {
     let there =
         "https://camo.example/2dc5dd7d1d58901ed6bbf7e769341e7a1fe406dd/687474703a2f2f612e6578616d706c652f622e706e67";
     assert_eq!(reply.header("location"), there);
+    for _ in 0..2 {
+        let again = image(&admin, there).await;
+        assert_eq!((again.status, again.header("location").as_str()), (302, there), "it is not proxied twice");
+    }
 }
 
 #[actix_web::test]
