@@ -3,6 +3,7 @@
 mod bounds;
 mod clocks;
 mod drafts;
+mod ended_sessions;
 mod english;
 mod faults;
 mod names;

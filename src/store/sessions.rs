@@ -160,7 +160,7 @@ fn making_room(session: &Session) -> Statement {
     statement(sql, vec![(&session.user_id).into(), (&session.id).into(), MAX_OTHER_SESSIONS.into()])
 }
 
-fn removal(which: &SessionSelection) -> Statement {
+pub(super) fn removal(which: &SessionSelection) -> Statement {
     match which {
         SessionSelection::Token(token) => {
             statement("DELETE FROM sessions WHERE token = $1", vec![token.expose().into()])

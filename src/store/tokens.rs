@@ -1,7 +1,9 @@
 //! The table `useraccesstokens`.
 
 use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::session::SessionSelection;
 
+use super::sessions::removal;
 use super::users::escaped;
 use super::{Db, Row, StoreError, Subject, Transaction, Value, statement};
 use crate::base::paging::Paging;
@@ -81,10 +83,16 @@ impl Db {
         self.access_tokens_where(condition, values).await
     }
 
-    /// Activates or deactivates a token. Returns false when there is no such token.
+    /// Activates a token, or deactivates it and deletes its session. Returns false when there is no such token.
     pub(crate) async fn set_access_token_active(&self, id: &str, is_active: bool) -> Result<bool, StoreError> {
         let sql = "UPDATE useraccesstokens SET isactive = $2 WHERE id = $1 RETURNING id";
-        Ok(!self.write(statement(sql, vec![id.into(), is_active.into()])).await?.is_empty())
+        let mut statements = vec![statement(sql, vec![id.into(), is_active.into()])];
+        if !is_active {
+            statements.push(removal(&SessionSelection::AccessToken(id.to_owned())));
+        }
+        let transaction = Transaction::of(statements).lock_exclusive(Subject::AccessToken(id));
+        let answers = self.transaction(transaction).await?;
+        Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
     }
 
     /// Deletes a token and its session. Returns true if it had a session, and `None` when there is no such token.
@@ -131,7 +139,9 @@ mod tests {
         assert!(db.add_access_token(&token("one", "anna"), &secret).await.unwrap());
         assert!(!db.add_access_token(&token("two", "nobody"), &Secret::new("other")).await.unwrap());
         assert_eq!(db.access_token_in_use("secret").await.unwrap().unwrap().id, "one");
+        SessionStore::add(&db, session("anna", "secre", 1), None).await.unwrap().unwrap();
         assert!(db.set_access_token_active("one", false).await.unwrap());
+        assert!(db.sessions_of("anna").await.unwrap().is_empty(), "its session ends in the same transaction");
         assert!(db.access_token_in_use("secret").await.unwrap().is_none());
         assert!(!db.access_token("one").await.unwrap().unwrap().is_active);
         assert!(!db.set_access_token_active("never", true).await.unwrap());

@@ -9,10 +9,12 @@ mod report;
 mod seeding;
 
 use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::session::SessionSelection;
 use quarterdeck_actors::steps::walked;
 
 use super::licenses::TAKEN_SEATS;
 use super::mail_tokens::{MailTokenKind, removing_mail_tokens};
+use super::sessions::removal;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, statement};
 use crate::base::user::User;
 pub(crate) use filter::{Filter, Order};
@@ -59,6 +61,15 @@ pub(crate) enum AccountLimit {
     Active(i64),
     /// At most this many used seats of the licence.
     Seats(i64),
+}
+
+/// The sessions that end with a password.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum EndedSessions<'a> {
+    /// No session.
+    NoSession,
+    /// All sessions of the account, except the one with this id if it is given.
+    AllBut(Option<&'a str>),
 }
 
 /// The maximum number of accounts that one statement looks up.
@@ -131,13 +142,14 @@ impl Db {
         .await
     }
 
-    /// Stores a new password hash and sets the count of failed attempts to zero. Returns false when `checked` is given
-    /// and the account's hash is no longer that one.
+    /// Stores a new password hash, sets the count of failed attempts to zero, and deletes the sessions that `ended` means.
+    /// Returns false when `checked` is given and the account's hash is no longer that one.
     pub(crate) async fn set_password(
         &self,
         id: &str,
         hash: &Secret,
         checked: Option<&Secret>,
+        ended: EndedSessions<'_>,
         now: i64,
     ) -> Result<bool, StoreError> {
         let sql = format!(
@@ -147,7 +159,12 @@ impl Db {
         );
         let checked = checked.map_or("", Secret::expose);
         let values = vec![id.into(), hash.expose().into(), now.into(), checked.into()];
-        self.write(statement(sql, values)).await.map(|changed| !changed.is_empty())
+        let mut statements = vec![statement(sql, values)];
+        match ended {
+            EndedSessions::NoSession => {}
+            EndedSessions::AllBut(except) => statements.push(ending_sessions(id, hash, except)),
+        }
+        self.done(Transaction::of(statements).lock_exclusive(Subject::User(id))).await
     }
 
     /// Stores the system roles, in the user's sessions too. Returns false for removing the last administrator.
@@ -168,10 +185,14 @@ impl Db {
         Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
     }
 
-    /// Deactivates the account at `delete_at` (Unix milliseconds), or activates it when that is 0.
+    /// Deactivates the account at `delete_at` (Unix milliseconds) and deletes its sessions, or activates it when that is 0.
     pub(crate) async fn set_deleted(&self, id: &str, delete_at: i64, now: i64) -> Result<(), StoreError> {
         let sql = format!("UPDATE users SET deleteat = $2, updateat = {} WHERE id = $1", later("$3"));
-        self.write(statement(sql, vec![id.into(), delete_at.into(), now.into()])).await.map(drop)
+        let mut statements = vec![statement(sql, vec![id.into(), delete_at.into(), now.into()])];
+        if delete_at > 0 {
+            statements.push(removal(&SessionSelection::User { id: id.to_owned(), except: None }));
+        }
+        self.transaction(Transaction::of(statements).lock_exclusive(Subject::User(id))).await.map(drop)
     }
 
     /// Stores the time at which the picture was set; 0 if it was removed.
@@ -285,6 +306,14 @@ fn insertion(user: &User, entry: Entry, room: AccountLimit) -> Vec<Statement> {
         statement(sql, vec![(&user.id).into(), (*category).into(), (*name).into(), (*value).into()])
     }));
     statements
+}
+
+/// Returns the statement that deletes the sessions of an account, except one. It deletes nothing unless `hash`, which the
+/// same transaction stores, is the account's hash.
+fn ending_sessions(id: &str, hash: &Secret, except: Option<&str>) -> Statement {
+    let sql = "DELETE FROM sessions WHERE userid = $1 AND id <> $3 \
+               AND EXISTS (SELECT 1 FROM users u WHERE u.id = $1 AND u.password = $2)";
+    statement(sql, vec![id.into(), hash.expose().into(), except.unwrap_or_default().into()])
 }
 
 /// Returns SQL for the new value of `updateat`. It always increases, even within one millisecond, because clients use

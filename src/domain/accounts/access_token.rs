@@ -11,6 +11,7 @@ use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::session::{Session, SessionSelection};
 
 use super::Accounts;
+use super::ended::drop_deleted;
 use crate::base::user::User;
 use crate::store::AccessToken;
 
@@ -57,7 +58,10 @@ pub(crate) async fn set_access_token_active(accounts: &Accounts, id: &str, is_ac
         return Err(AppError::new("app.user_access_token.get_by_user.app_error"));
     }
     // The session is closed after the token is disabled, so that the token cannot open another one in between.
-    if is_active { Ok(()) } else { accounts.sessions.close(SessionSelection::AccessToken(id.to_owned())).await }
+    if !is_active {
+        drop_deleted(&accounts.sessions, SessionSelection::AccessToken(id.to_owned())).await;
+    }
+    Ok(())
 }
 
 /// Deletes a token, and ends the session that it opened.
@@ -65,7 +69,10 @@ pub(crate) async fn remove_access_token(accounts: &Accounts, id: &str) -> Result
     // The token may have been enabled again since it was disabled, and may have opened another session.
     let removed = accounts.db.remove_access_token(id).await.or_fail("app.user_access_token.delete.app_error")?;
     let had_session = removed.ok_or_else(|| AppError::new("app.user_access_token.get_by_user.app_error"))?;
-    if had_session { accounts.sessions.close(SessionSelection::AccessToken(id.to_owned())).await } else { Ok(()) }
+    if had_session {
+        drop_deleted(&accounts.sessions, SessionSelection::AccessToken(id.to_owned())).await;
+    }
+    Ok(())
 }
 
 /// Opens the session of an access token at its first use; `None` if the token is unknown, inactive or not allowed.

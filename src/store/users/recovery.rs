@@ -2,14 +2,14 @@
 
 use quarterdeck_actors::secret::Secret;
 
-use super::later;
+use super::{ending_sessions, later};
 use crate::base::user::User;
 use crate::store::mail_tokens::{MailTokenKind, removing_mail_tokens};
-use crate::store::{Db, Statement, StoreError, Subject, Transaction, statement};
+use crate::store::{Db, StoreError, Subject, Transaction, statement};
 
 impl Db {
-    /// Stores a new password hash and deletes the account's tokens for it. Returns false when the account is no longer
-    /// as in `known`: another password, another address, or deactivated.
+    /// Stores a new password hash and deletes the account's tokens for it and its sessions. Returns false when the account
+    /// is no longer as in `known`: another password, another address, or deactivated.
     pub(crate) async fn reset_password(&self, known: &User, hash: &Secret, now: i64) -> Result<bool, StoreError> {
         let sql = format!(
             "UPDATE users SET password = $2, lastpasswordupdate = $3, updateat = {}, failedattempts = 0 \
@@ -23,7 +23,12 @@ impl Db {
             known.password.expose().into(),
             (&known.email).into(),
         ];
-        self.proven(&known.id, MailTokenKind::PasswordReset, statement(sql, values)).await
+        let statements = vec![
+            statement(sql, values),
+            removing_mail_tokens(MailTokenKind::PasswordReset, &known.id),
+            ending_sessions(&known.id, hash, None),
+        ];
+        self.done(Transaction::of(statements).lock_exclusive(Subject::User(&known.id))).await
     }
 
     /// Stores that an address is verified and deletes the account's tokens for it. Returns false when the account has
@@ -35,7 +40,8 @@ impl Db {
             later("$3")
         );
         let change = statement(sql, vec![id.into(), email.into(), now.into()]);
-        self.proven(id, MailTokenKind::Verification, change).await
+        let statements = vec![change, removing_mail_tokens(MailTokenKind::Verification, id)];
+        self.done(Transaction::of(statements).lock_exclusive(Subject::User(id))).await
     }
 
     /// Stores a new secret for one-time codes. Returns false when the account uses them already: its secret must not be
@@ -70,11 +76,8 @@ impl Db {
         Ok(!rows.is_empty())
     }
 
-    /// Runs a change that a token allows, and deletes the account's tokens of that kind. Returns true if the change
-    /// found its row.
-    async fn proven(&self, id: &str, kind: MailTokenKind, change: Statement) -> Result<bool, StoreError> {
-        let transaction =
-            Transaction::of(vec![change, removing_mail_tokens(kind, id)]).lock_exclusive(Subject::User(id));
+    /// Runs a transaction. Returns true if its first statement found its row.
+    pub(super) async fn done(&self, transaction: Transaction) -> Result<bool, StoreError> {
         let answers = self.transaction(transaction).await?;
         Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
     }

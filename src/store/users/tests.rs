@@ -1,3 +1,5 @@
+use quarterdeck_actors::sessions::SessionStore;
+
 use super::*;
 use crate::store::testing::{add, execute, fresh, person, session, texts};
 
@@ -74,15 +76,18 @@ async fn a_password_is_replaced_only_while_it_is_the_one_that_was_checked() {
     assert!(!db.take_attempt("anna", 2).await.unwrap(), "no attempts are left");
     db.give_attempt_back("anna").await.unwrap();
     assert_eq!(db.user("anna").await.unwrap().unwrap().failed_attempts, 1);
-    assert!(!db.set_password("anna", &new, Some(&new), 5).await.unwrap());
+    assert!(!db.set_password("anna", &new, Some(&new), EndedSessions::AllBut(None), 5).await.unwrap());
     db.set_last_login("anna", &new, 5).await.unwrap();
     assert_eq!(db.user("anna").await.unwrap().unwrap().failed_attempts, 1, "another hash");
-    assert!(db.set_password("anna", &new, Some(&old), 5).await.unwrap());
+    assert!(db.set_password("anna", &new, Some(&old), EndedSessions::NoSession, 5).await.unwrap());
     let stored = db.user("anna").await.unwrap().unwrap();
     assert_eq!((stored.failed_attempts, stored.last_password_update, stored.password == new), (0, 5, true));
     assert!(!db.renew_password("anna", (&old, &old), 6).await.unwrap());
     assert!(db.renew_password("anna", (&new, &old), 6).await.unwrap());
-    assert!(db.set_password("anna", &new, None, 7).await.unwrap(), "without a check");
+    assert!(
+        db.set_password("anna", &new, None, EndedSessions::AllBut(Some("one")), 7).await.unwrap(),
+        "without a check"
+    );
 }
 
 #[actix_web::test]
@@ -134,4 +139,34 @@ async fn a_removed_account_leaves_nothing_of_its_own() {
 #[test]
 fn characters_with_a_meaning_in_a_pattern_are_escaped() {
     assert_eq!(escaped(r"50%_\"), r"50\%\_\\");
+}
+
+#[actix_web::test]
+async fn a_password_and_a_deactivation_end_sessions_in_their_transaction() {
+    let (_folder, db) = fresh().await;
+    for name in ["anna", "bert"] {
+        add(&db, name).await;
+        for number in 1..=2 {
+            SessionStore::add(&db, session(name, &format!("{name}{number}"), 1), None).await.unwrap();
+        }
+    }
+    let left = async || texts(&db, "SELECT id FROM sessions WHERE userid = 'bert' ORDER BY id").await;
+    let (old, new) = (Secret::new("hash of bert"), Secret::new("new"));
+    assert!(!db.set_password("bert", &new, Some(&new), EndedSessions::AllBut(None), 5).await.unwrap());
+    assert_eq!(left().await, ["bert1", "bert2"], "a refused change ends no session");
+    assert!(db.set_password("bert", &new, Some(&old), EndedSessions::NoSession, 5).await.unwrap());
+    assert_eq!(left().await, ["bert1", "bert2"]);
+    assert!(db.set_password("bert", &old, None, EndedSessions::AllBut(Some("bert2")), 6).await.unwrap());
+    assert_eq!(left().await, ["bert2"]);
+    db.set_deleted("bert", 7, 7).await.unwrap();
+    assert!(left().await.is_empty());
+    db.set_deleted("bert", 0, 8).await.unwrap();
+    SessionStore::add(&db, session("bert", "bert3", 1), None).await.unwrap();
+    let known = db.user("bert").await.unwrap().unwrap();
+    let stale = User { password: Secret::new("earlier"), ..known.clone() };
+    assert!(!db.reset_password(&stale, &new, 9).await.unwrap());
+    assert_eq!(left().await, ["bert3"]);
+    assert!(db.reset_password(&known, &new, 9).await.unwrap());
+    assert!(left().await.is_empty());
+    assert_eq!(texts(&db, "SELECT id FROM sessions").await.len(), 2, "another account keeps its sessions");
 }

@@ -188,6 +188,21 @@ async fn a_new_password_does_not_replace_the_one_time_code() {
 }
 
 #[actix_web::test]
+async fn a_reset_that_cannot_end_the_sessions_changes_nothing_and_its_link_works_later() {
+    let Some(mail) = MailServer::start(json!({})).await else { return };
+    let mut desk = Desk::new(mail).await;
+    desk.ask("password/reset", "bert@chat.example").await.expect_ok();
+    let token = desk.token("reset_password_complete").await;
+    desk.server.execute("ALTER TABLE sessions RENAME TO sessions_elsewhere").await;
+    desk.reset(&token, NEW).await.expect_refusal(500, "app.user.update_password.app_error");
+    desk.server.execute("ALTER TABLE sessions_elsewhere RENAME TO sessions").await;
+    login(&desk.server, "bert", json!({ "password": PASSWORD })).await.expect(200);
+    desk.reset(&token, NEW).await.expect_ok();
+    desk.bert.get("/users/me").await.expect_refusal(401, "api.context.session_expired.app_error");
+    login(&desk.server, "bert", json!({ "password": NEW })).await.expect(200);
+}
+
+#[actix_web::test]
 async fn an_administrator_learns_that_a_mail_could_not_be_sent() {
     let server = TestServer::start().await;
     let admin = server.admin().await;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::picture::remove_stored;
 use crate::base::lenient::or_default;
 use crate::base::user::User;
-use crate::domain::accounts::{known, protect_admin, require_editor};
+use crate::domain::accounts::{drop_deleted, known, protect_admin, require_editor};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -143,7 +143,7 @@ async fn switch(app: &AppState, audit: &Audit, mut user: User, is_active: bool) 
     app.db.set_deleted(&user.id, user.delete_at, now).await.or_fail("app.user.update.app_error")?;
     audit.changed(&json!({ "active": was_active }), &json!({ "active": is_active }));
     if !is_active {
-        log_out(app, &user).await?;
+        log_out(app, &user).await;
     }
     Ok(user)
 }
@@ -156,9 +156,10 @@ async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppErr
     audit.changed(&user.for_owner(), &json!({}));
     app.actors.presence.remove(&user.id);
     remove_stored(app, &app.actors.config.current(), &user.id).await;
-    log_out(app, user).await
+    log_out(app, user).await;
+    Ok(())
 }
 
-async fn log_out(app: &AppState, user: &User) -> Result<(), AppError> {
-    app.accounts.sessions.close(SessionSelection::User { id: user.id.clone(), except: None }).await
+async fn log_out(app: &AppState, user: &User) {
+    drop_deleted(&app.accounts.sessions, SessionSelection::User { id: user.id.clone(), except: None }).await;
 }

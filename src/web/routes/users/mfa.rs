@@ -79,7 +79,10 @@ pub(crate) async fn replace(
     audit.changed(&json!({ "mfa_active": user.mfa_active }), &json!({ "mfa_active": is_active }));
     let user = known(&app.db, &user.id).await?;
     announce::user_updated(&app.actors.hub, request.config(), &user).await;
-    in_background(&app, async move |app, config| tell_of_mfa(&app.outside.mailer, config, &user, is_active).await);
+    let place = app.outside.mailer.place();
+    in_background(&app, place, async move |app, config| {
+        tell_of_mfa(&app.outside.mailer, config, &user, is_active).await;
+    });
     Ok(Done)
 }
 

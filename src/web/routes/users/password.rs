@@ -15,6 +15,7 @@ use crate::domain::accounts::{self, known, protect_admin};
 use crate::domain::audit::Audit;
 use crate::domain::passwords::check_policy;
 use crate::domain::session::Session;
+use crate::store::EndedSessions;
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
@@ -67,17 +68,20 @@ pub(crate) async fn replace(
         PasswordChange::Other => (hash(&request, &app, &id, &body).await?, None),
     };
     known(&app.db, &id).await?;
-    let changed = app.db.set_password(&id, &hash, checked.as_ref(), wall_ms()).await;
+    let is_own = session.user_id() == id;
+    let except = is_own.then(|| session.id());
+    let ends_sessions = request.config().view.service.terminate_sessions_on_password_change;
+    let ended = if ends_sessions { EndedSessions::AllBut(except) } else { EndedSessions::NoSession };
+    let changed = app.db.set_password(&id, &hash, checked.as_ref(), ended, wall_ms()).await;
     let is_changed = changed.or_fail("app.user.update_password.app_error")?;
     if !is_changed {
         // An administrator has set another password in the meantime. The owner of the old password must not overwrite
         // it.
         return Err(AppError::new("api.user.update_password.incorrect.app_error"));
     }
-    if request.config().view.service.terminate_sessions_on_password_change {
-        let is_own = session.user_id() == id;
-        let except = is_own.then(|| session.id().to_owned());
-        app.accounts.sessions.close(SessionSelection::User { id, except }).await?;
+    if ends_sessions {
+        let except = except.map(str::to_owned);
+        accounts::drop_deleted(&app.accounts.sessions, SessionSelection::User { id, except }).await;
     }
     Ok(Done)
 }

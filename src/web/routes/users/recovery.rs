@@ -21,7 +21,8 @@ use utoipa::ToSchema;
 use crate::base::lenient::or_default;
 use crate::base::user::User;
 use crate::domain::accounts::{
-    BUDGET_PERIOD, TOKEN_CHARACTERS, known, recovering, send_reset, send_verification, tell_of_password, verify_address,
+    BUDGET_PERIOD, TOKEN_CHARACTERS, drop_deleted, known, recovering, send_reset, send_verification, tell_of_password,
+    verify_address,
 };
 use crate::domain::announce;
 use crate::domain::audit::Audit;
@@ -93,14 +94,13 @@ pub(crate) async fn send_a_reset(
     let is_admin = session.as_ref().is_some_and(|session| session.may("manage_system"));
     let place = place(&request, &app, &audit, is_admin).await?;
     if is_admin {
+        let _place = place;
         let sending = send_reset(&app.db, &app.outside.mailer, request.config(), &email);
         request.while_awaited(sending).await??;
         return Ok(Done);
     }
-    task::once("account_mail", async move {
-        let _place = place;
-        let config = app.actors.config.current();
-        if let Err(failure) = send_reset(&app.db, &app.outside.mailer, &config, &email).await {
+    in_background(&app, Some(place), async move |app, config| {
+        if let Err(failure) = send_reset(&app.db, &app.outside.mailer, config, &email).await {
             warn!(cause = %failure, "a mail with a link for a new password could not be sent");
         }
     });
@@ -128,8 +128,10 @@ pub(crate) async fn reset(request: Request, app: Data<AppState>, audit: Audit, b
     if !replaced.or_fail("app.user.update_password.app_error")? {
         return Err(AppError::new("api.user.reset_password.invalid_link.app_error"));
     }
-    app.accounts.sessions.close(SessionSelection::User { id: user.id.clone(), except: None }).await?;
-    in_background(&app, async move |app, config| tell_of_password(&app.outside.mailer, config, &user).await);
+    drop_deleted(&app.accounts.sessions, SessionSelection::User { id: user.id.clone(), except: None }).await;
+    in_background(&app, app.outside.mailer.place(), async move |app, config| {
+        tell_of_password(&app.outside.mailer, config, &user).await;
+    });
     Ok(Done)
 }
 
@@ -153,7 +155,7 @@ pub(crate) async fn send_a_verification(
 ) -> Result<Done, AppError> {
     let email = address(body, &audit).await?;
     let place = place(&request, &app, &audit, false).await?;
-    verify_later(&app, email, place);
+    verify_later(&app, email, Some(place));
     Ok(Done)
 }
 
@@ -180,17 +182,18 @@ pub(crate) async fn verify(request: Request, app: Data<AppState>, audit: Audit, 
 /// Sends a mail with a link that confirms the address, if the settings require a confirmed one for a login.
 pub(crate) fn ask_for_verification(app: &Data<AppState>, config: &Config, user: &User) {
     let is_wanted = config.view.email.require_email_verification && !user.email_verified;
-    if let Some(place) = app.outside.mailer.place().filter(|_| is_wanted) {
-        verify_later(app, user.email.clone(), place);
+    if is_wanted {
+        verify_later(app, user.email.clone(), app.outside.mailer.place());
     }
 }
 
-/// Runs work with a mail in it that no response waits for. Drops it if too much of such work waits.
-pub(super) fn in_background<F>(app: &Data<AppState>, work: F)
+/// Runs work with a mail in it that no response waits for, as long as it has the place. Without a free place the work is
+/// dropped, and the log says so.
+pub(super) fn in_background<F>(app: &Data<AppState>, place: Option<OwnedSemaphorePermit>, work: F)
 where
     F: AsyncFnOnce(&AppState, &Config) + 'static,
 {
-    let (app, place) = (app.clone(), app.outside.mailer.place());
+    let app = app.clone();
     let Some(place) = place else {
         warn!("a mail about an account was not sent: too many wait");
         return;
@@ -202,12 +205,9 @@ where
     });
 }
 
-fn verify_later(app: &Data<AppState>, email: String, place: OwnedSemaphorePermit) {
-    let app = app.clone();
-    task::once("account_mail", async move {
-        let _place = place;
-        let config = app.actors.config.current();
-        if let Err(failure) = send_verification(&app.db, &app.outside.mailer, &config, &email).await {
+fn verify_later(app: &Data<AppState>, email: String, place: Option<OwnedSemaphorePermit>) {
+    in_background(app, place, async move |app, config| {
+        if let Err(failure) = send_verification(&app.db, &app.outside.mailer, config, &email).await {
             warn!(cause = %failure, "a mail with a link that confirms an address could not be sent");
         }
     });

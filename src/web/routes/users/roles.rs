@@ -4,14 +4,13 @@ use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::roles::built_in::DELEGATED;
-use quarterdeck_actors::sessions::change::Change;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::base::lenient::or_default;
 use crate::base::user::is_role_name;
-use crate::domain::accounts::known;
+use crate::domain::accounts::{known, renew_roles};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -62,7 +61,7 @@ pub(crate) async fn replace(
         return Err(AppError::new("app.user.update.lastAdmin.app_error"));
     }
     audit.changed(&json!({ "roles": user.roles }), &json!({ "roles": roles }));
-    app.accounts.sessions.change(Change::Roles { user_id: id.clone(), roles: roles.clone() }).await?;
+    renew_roles(&app.accounts.sessions, &id, &roles).await;
     announce::roles_changed(&app.actors.hub, &id, &roles).await;
     Ok(Done)
 }
