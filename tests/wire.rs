@@ -5,6 +5,7 @@ mod apply;
 mod background_mail;
 mod chosen_database;
 mod command_line;
+mod command_line_accounts;
 mod command_line_audit;
 mod command_line_audit_keys;
 mod command_line_backup;

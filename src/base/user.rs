@@ -24,6 +24,9 @@ const MAX_SERVICE_BYTES: usize = 32;
 const MAX_AUTH_DATA_BYTES: usize = 128;
 const MAX_USERNAME_CHARACTERS: usize = 64;
 
+/// The largest length of all role names with the spaces between them, in bytes: the width of the database column.
+pub(crate) const MAX_ROLES_BYTES: usize = 256;
+
 const RESERVED_USERNAMES: [&str; 4] = ["all", "channel", "matterbot", "system"];
 
 #[expect(clippy::struct_excessive_bools, reason = "the table has these columns")]

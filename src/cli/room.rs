@@ -9,6 +9,7 @@ mod options;
 mod output;
 mod restore;
 mod serve;
+mod sessions;
 mod storage;
 mod support_packet;
 mod user;
@@ -78,6 +79,9 @@ enum Command {
     /// Restores a backup into an empty database of either engine
     #[command(after_help = restore::AFTER_HELP)]
     Restore(restore::Restore),
+    /// Ends sessions, also while the server runs
+    #[command(subcommand)]
+    Sessions(sessions::SessionsCommand),
     /// Tests the file store
     #[command(subcommand)]
     Storage(storage::StorageCommand),
@@ -105,6 +109,7 @@ impl Cli {
             Command::Config(command) => config::run(&self.common, command),
             Command::License(command) => license::run(&self.common, command),
             Command::Restore(command) => restore::run(&self.common, &command),
+            Command::Sessions(command) => sessions::run(&self.common, &command),
             Command::Storage(command) => storage::run(&self.common, &command),
             Command::SupportPacket(command) => support_packet::run(&self.common, &command),
             Command::User(command) => user::run(&self.common, command),

@@ -1,5 +1,8 @@
 //! `quarterdeck user`: manages accounts directly in the database.
 
+mod change;
+mod list;
+pub(super) mod opened;
 mod socket;
 
 use std::io::{IsTerminal, Read};
@@ -22,14 +25,14 @@ use crate::server::database::{is_default, refuse_beside_unnamed};
 use crate::server::starting_config::{with_file, with_stored};
 use crate::settings::{Settings, Sources};
 use crate::store::{Db, described};
+use change::{Change, Named};
+use list::List;
+use opened::FIRST_MIGRATION;
 use socket::{Created, NewAccount};
 
 /// The longest input that is read for a password, in bytes. It exceeds the longest allowed password, so a longer input
 /// is refused and not cut to a valid one.
 const MAX_PASSWORD_INPUT_BYTES: u64 = 4096;
-
-/// The migration that creates the table of accounts.
-const FIRST_MIGRATION: &str = "V1__accounts";
 
 const AFTER_HELP: &str = "\
 The password is asked for, or read from standard input if that is not a terminal:
@@ -44,6 +47,20 @@ pub(super) enum UserCommand {
     /// Creates an account; the first one becomes the system administrator
     #[command(after_help = AFTER_HELP)]
     Create(Create),
+    /// Sets a new password and ends all sessions of the account
+    #[command(after_help = change::PASSWORD_HELP)]
+    ResetPassword(Named),
+    /// Requires no one-time codes from the account until its user sets them up again
+    ResetMfa(Named),
+    /// Makes the account a system administrator; it keeps its other roles
+    Promote(Named),
+    /// Deactivates the account and ends all its sessions
+    #[command(after_help = change::DEACTIVATE_HELP)]
+    Deactivate(Named),
+    /// Activates a deactivated account
+    Activate(Named),
+    /// Lists the accounts by name, a page at a time
+    List(List),
 }
 
 #[derive(Debug, Args)]
@@ -63,7 +80,18 @@ pub(super) struct Create {
 }
 
 pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
-    let UserCommand::Create(create) = command;
+    match command {
+        UserCommand::Create(new) => create(common, new),
+        UserCommand::ResetPassword(named) => change::run(common, Change::ResetPassword, &named),
+        UserCommand::ResetMfa(named) => change::run(common, Change::ResetMfa, &named),
+        UserCommand::Promote(named) => change::run(common, Change::Promote, &named),
+        UserCommand::Deactivate(named) => change::run(common, Change::Deactivate, &named),
+        UserCommand::Activate(named) => change::run(common, Change::Activate, &named),
+        UserCommand::List(page) => list::run(common, &page),
+    }
+}
+
+fn create(common: &Common, create: Create) -> ExitCode {
     if let Some(socket) = create.socket.clone() {
         return over_socket(&socket, create);
     }

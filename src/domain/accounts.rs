@@ -16,6 +16,7 @@ mod login;
 mod mail_token;
 mod maps;
 mod mfa;
+mod operator;
 mod recovery;
 mod seed;
 mod seen;
@@ -26,7 +27,9 @@ use quarterdeck_actors::sessions::SessionsHandle;
 
 use crate::domain::passwords::Passwords;
 use crate::store::Db;
-pub(crate) use access::{known, protect_admin, require_access, require_access_or_bot, require_editor};
+pub(crate) use access::{
+    check_may_change, known, protect_admin, require_access, require_access_or_bot, require_editor,
+};
 pub(crate) use access_token::{add_access_token, open_access_token, remove_access_token, set_access_token_active};
 pub(crate) use activity::{extend, touch};
 pub(crate) use attempts::{Attempts, BUDGET_PERIOD};
@@ -38,6 +41,7 @@ pub(crate) use first::{Claim, FirstAccount, SETUP_CODE, WhyOffline};
 pub(crate) use login::{Credentials, login};
 pub(crate) use mail_token::TOKEN_CHARACTERS;
 pub(crate) use mfa::{Enrolment, activate_mfa, enrol};
+pub(crate) use operator::{OperatorAccounts, Refusal as OperatorRefusal};
 pub(crate) use recovery::{recovering, send_reset, send_verification, tell_of_mfa, tell_of_password, verify_address};
 pub(crate) use seed::{Seed, Seeded, seed, suitable_password};
 pub(crate) use signup::{MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS, Signup, create, create_offline, entry};

@@ -1,6 +1,6 @@
 //! Periodic tasks that run as long as the server.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,9 @@ const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 /// The interval between two looks for roles that another server changed.
 const ROLES_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The interval between two looks for sessions that a command changed.
+const SESSIONS_INTERVAL: Duration = Duration::from_secs(5);
+
 /// The interval between two audit records with the number of counted refusals.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -39,6 +42,7 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "report_refusals", keep_reporting_refusals);
     keep(app, "close_drafts", keep_closing_drafts);
     keep(app, "renew_roles", keep_renewing_roles);
+    keep(app, "renew_sessions", keep_renewing_sessions);
     keep(app, "prune_unknown_names", keep_pruning_names);
     keep(app, "compare_user_names", user_names::keep_comparing);
     if let Some(days) = app.facts.options.audit_retention_days {
@@ -127,6 +131,28 @@ async fn renew_roles(app: &AppState, known: Option<(i64, i64)>) -> Result<(i64, 
         app.accounts.roles.renew(app.db.roles().await?);
     }
     Ok(mark)
+}
+
+async fn keep_renewing_sessions(app: Data<AppState>) {
+    let known = RefCell::new(None);
+    every(SESSIONS_INTERVAL, async || match app.db.sessions_mark().await {
+        Ok(mark) => {
+            let is_known = known.replace(mark.clone()) == mark;
+            if !is_known {
+                renew_sessions(&app).await;
+            }
+        }
+        Err(cause) => warn!(%cause, "the mark of commands that changed sessions could not be read"),
+    })
+    .await;
+}
+
+/// Reads all sessions again at their next use, and makes open sockets look theirs up.
+async fn renew_sessions(app: &AppState) {
+    app.accounts.sessions.invalidate();
+    if let Err(cause) = app.actors.hub.check_sessions().await {
+        warn!(%cause, "WebSockets of sessions that a command ended may still be open");
+    }
 }
 
 async fn keep_pruning_names(app: Data<AppState>) {

@@ -79,8 +79,8 @@ pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};
 pub(crate) use user_names::UserSearch;
 pub(crate) use users::{
-    AccountLimit, Changed, Cursor, EndedSessions, Entry, Filter, Guests, Order, ReportFilter, ReportOrder, ReportPage,
-    ReportRow,
+    AccountLimit, Changed, Cursor, EndedSessions, Entry, Filter, Guests, OperatorChange, Order, ReportFilter,
+    ReportOrder, ReportPage, ReportRow,
 };
 pub(crate) use value::{Row, Statement, Value, json_of, portions, statement, tuples};
 

@@ -3,6 +3,7 @@
 mod attempts;
 mod codes;
 mod filter;
+mod operator;
 mod profile;
 mod recovery;
 mod report;
@@ -18,6 +19,7 @@ use super::sessions::removal;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, statement};
 use crate::base::user::User;
 pub(crate) use filter::{Filter, Order};
+pub(crate) use operator::OperatorChange;
 pub(crate) use profile::Changed;
 pub(crate) use report::{Cursor, Guests, ReportFilter, ReportOrder, ReportPage, ReportRow};
 

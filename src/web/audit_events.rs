@@ -91,7 +91,7 @@ const DETAILS: [(&str, &str); 42] = [
 ];
 
 /// Events that are recorded without a request: the event, when it happens, and the details of its record.
-const OWN: [(&str, &str, &str); 13] = [
+const OWN: [(&str, &str, &str); 19] = [
     (
         "changeAuditKey",
         "the server starts with another key than that of the last row",
@@ -133,9 +133,19 @@ const OWN: [(&str, &str, &str); 13] = [
         "the end mark of the trail was forged, missing, or behind the last row",
         "`number` of the last row that was found",
     ),
+    ("resetPassword", "`quarterdeck user reset-password`", "`user_id`, `username`"),
     ("restoreBackup", "`quarterdeck restore`", "`backup`, `taken_at` and `program` of the backup; `sessions_kept`"),
+    ("revokeAllSessionsAllUsers", "`quarterdeck sessions revoke --all`", ""),
+    ("revokeAllSessionsForUser", "`quarterdeck sessions revoke`", "`user_id`, `username`"),
     ("rollbackConfig", "`quarterdeck config rollback`, without a server", "`version`; each setting that changed"),
     ("updateConfig", "`quarterdeck config import`, without a server", "`version`; each setting that changed"),
+    (
+        "updateUserActive",
+        "`quarterdeck user activate`, `deactivate`; failed for the last active administrator",
+        "`user_id`, `username`; `active` before and after",
+    ),
+    ("updateUserMfa", "`quarterdeck user reset-mfa`", "`user_id`, `username`; `mfa_active` before and after"),
+    ("updateUserRoles", "`quarterdeck user promote`", "`user_id`, `username`; the roles before and after"),
 ];
 
 /// Returns the document.

@@ -15,7 +15,7 @@ use crate::support::websocket::WebSocket;
 const METRICS: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\nAuditRetentionDays = 30\n";
 
 /// The tasks that run as long as the server.
-const TASKS: [&str; 10] = [
+const TASKS: [&str; 12] = [
     "renew_prepared",
     "watch_site_path",
     "announce_configurations",
@@ -24,6 +24,8 @@ const TASKS: [&str; 10] = [
     "retire_connections",
     "report_refusals",
     "close_drafts",
+    "renew_roles",
+    "renew_sessions",
     "prune_unknown_names",
     "prune_audits",
 ];

@@ -60,6 +60,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/domain/accounts/mfa.rs", "the change is stored, and the steps of one-time codes are wall time"),
     ("src/domain/accounts/recovery.rs", EXPIRY),
     ("src/domain/accounts/login.rs", "times are stored, and the steps of one-time codes are wall time"),
+    ("src/domain/accounts/operator.rs", STORED),
     ("src/domain/accounts/signup.rs", STORED),
     ("src/domain/analytics.rs", "the figures count the days of rows that store wall time"),
     ("src/server/backup/making.rs", STORED),

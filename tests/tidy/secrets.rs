@@ -7,13 +7,14 @@ use super::sources;
 
 /// The number of places in a file that read a secret as plain text. Check a new call before you count it here: it must
 /// not print, log, store or return the secret.
-const EXPOSED: [(&str, usize); 34] = [
+const EXPOSED: [(&str, usize); 36] = [
     ("actors/src/sessions.rs", 1),
     ("src/domain/accounts/first.rs", 1),
     ("src/domain/accounts/login.rs", 3),
     ("src/domain/accounts/letters.rs", 2),
     ("src/domain/accounts/mail_token.rs", 1),
     ("src/domain/accounts/mfa.rs", 3),
+    ("src/domain/accounts/operator.rs", 1),
     ("src/domain/accounts/seed.rs", 1),
     ("src/domain/accounts/signup.rs", 2),
     ("src/domain/audit/key_file.rs", 2),
@@ -40,6 +41,7 @@ const EXPOSED: [(&str, usize); 34] = [
     ("src/store/unknown_names.rs", 1),
     ("src/store/users.rs", 4),
     ("src/store/users/attempts.rs", 3),
+    ("src/store/users/operator.rs", 1),
     ("src/store/users/recovery.rs", 4),
     ("src/domain/support_packet/scrub.rs", 1),
 ];

@@ -1,5 +1,6 @@
 //! Finds an account, and decides who may act for it: its owner, and users who manage accounts.
 
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 
 use super::Accounts;
@@ -25,6 +26,19 @@ pub(crate) fn require_editor(session: &Session, user_id: &str) -> Result<(), App
 pub(crate) fn protect_admin(session: &Session, user: &User) -> Result<(), AppError> {
     let is_protected = user.has_role("system_admin") && session.user_id() != user.id;
     if is_protected { session.require("manage_system") } else { Ok(()) }
+}
+
+/// Refuses to activate a guest while guests are off, and to switch an account that LDAP manages.
+pub(crate) fn check_may_change(user: &User, is_active: bool, config: &Config) -> Result<(), AppError> {
+    if is_active && user.has_role("system_guest") && !config.view.guests.enable {
+        let id = "api.user.update_active.cannot_enable_guest_when_guest_feature_is_disabled.app_error";
+        return Err(AppError::new(id));
+    }
+    if user.auth_service == "ldap" {
+        let id = "api.user.update_active.cannot_modify_status_when_user_is_managed_by_ldap.app_error";
+        return Err(AppError::new(id));
+    }
+    Ok(())
 }
 
 /// Refuses a caller unless it owns the account, manages the system, or may edit users and this one is no system admin.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::picture::remove_stored;
 use crate::base::lenient::or_default;
 use crate::base::user::User;
-use crate::domain::accounts::{drop_deleted, known, protect_admin, require_editor};
+use crate::domain::accounts::{check_may_change, drop_deleted, known, protect_admin, require_editor};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -105,19 +105,6 @@ fn check_may_switch(session: &Session, is_leaving: bool, config: &Config) -> Res
     }
     if is_leaving && !config.view.team.enable_user_deactivation {
         return Err(AppError::new("api.user.update_active.not_enable.app_error"));
-    }
-    Ok(())
-}
-
-/// Refuses to activate a guest while guests are off, and to switch an account that LDAP manages.
-fn check_may_change(user: &User, is_active: bool, config: &Config) -> Result<(), AppError> {
-    if is_active && user.has_role("system_guest") && !config.view.guests.enable {
-        let id = "api.user.update_active.cannot_enable_guest_when_guest_feature_is_disabled.app_error";
-        return Err(AppError::new(id));
-    }
-    if user.auth_service == "ldap" {
-        let id = "api.user.update_active.cannot_modify_status_when_user_is_managed_by_ldap.app_error";
-        return Err(AppError::new(id));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::base::lenient::or_default;
-use crate::base::user::is_role_name;
+use crate::base::user::{MAX_ROLES_BYTES, is_role_name};
 use crate::domain::accounts::{known, renew_roles};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
@@ -18,9 +18,6 @@ use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
-
-/// The largest length of all role names with the spaces between them, in bytes: the width of the database column.
-const MAX_ROLES_BYTES: usize = 256;
 
 /// The roles to set.
 #[derive(Default, Deserialize, ToSchema)]
