@@ -18,6 +18,7 @@ pub mod limits;
 pub mod listen_address;
 pub mod merge;
 pub mod overrides;
+pub mod places;
 pub mod proposal;
 pub mod provenance;
 pub(crate) mod range;

@@ -120,6 +120,7 @@ pub(crate) fn decision_context(key: &Secret) -> DecisionContext {
     DecisionContext {
         now_ms: wall_ms(),
         file_exists: Arc::new(|path| std::path::Path::new(path).exists()),
+        is_served: Arc::new(|_| false),
         fingerprint: Arc::new(move |path, value| fingerprint(&key, path, value)),
     }
 }

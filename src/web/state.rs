@@ -36,7 +36,7 @@ use crate::web::connections::Connections;
 use crate::web::pipeline::limit::Limiter;
 use crate::web::prepared::PreparedAnswers;
 use crate::web::request::budget::BodyBudget;
-use crate::web::web_application::WebApplication;
+use crate::web::web_application::{WebApplication, is_below};
 
 /// All groups. All workers share one instance.
 pub(crate) struct AppState {
@@ -107,7 +107,11 @@ pub(crate) struct Tools {
 impl Facts {
     /// Returns the facts that decisions about the configuration need.
     pub(crate) fn decision_context(&self) -> DecisionContext {
-        decision_context(&self.fingerprint_key)
+        let context = decision_context(&self.fingerprint_key);
+        match self.web_application.as_ref().map(WebApplication::folder) {
+            Some(folder) => DecisionContext { is_served: Arc::new(move |place| is_below(&folder, place)), ..context },
+            None => context,
+        }
     }
 
     /// Returns the path of `SiteURL` in `config`, if it differs from the one in force and so waits for a restart.

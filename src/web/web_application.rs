@@ -8,6 +8,7 @@ mod page;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
@@ -24,6 +25,7 @@ use crate::base::site_path::SitePath;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::prepared::Packed;
 use crate::web::request::{accepts_gzip, header_of};
+pub(crate) use folder::is_below;
 use folder::{Found, Kind};
 use page::Page;
 
@@ -43,6 +45,8 @@ const NOT_SNIFFED: (HeaderName, HeaderValue) = (X_CONTENT_TYPE_OPTIONS, HeaderVa
 
 /// A web application. Its files are read when they are first asked for and stay in memory.
 pub(crate) struct WebApplication {
+    /// Without links in its path.
+    folder: Arc<PathBuf>,
     page: Page,
     site_path: SitePath,
     files: HashMap<String, File>,
@@ -76,7 +80,12 @@ impl WebApplication {
         let page = Page::read(&listed.page, site_path).map_err(described)?;
         let files = listed.files.into_iter();
         let files = files.map(|(name, found)| (name, File { found, body: OnceCell::new() })).collect();
-        Ok(Some(Self { page, site_path: site_path.clone(), files }))
+        Ok(Some(Self { folder: Arc::new(listed.root), page, site_path: site_path.clone(), files }))
+    }
+
+    /// Returns the folder with the files.
+    pub(crate) fn folder(&self) -> Arc<PathBuf> {
+        self.folder.clone()
     }
 
     /// Logs that the application is served.

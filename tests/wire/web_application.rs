@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use reqwest::Method;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::process::Workplace;
@@ -165,4 +166,64 @@ async fn a_folder_that_is_none_or_holds_data_is_refused_at_the_start() {
         let refused = String::from_utf8(output.stderr).unwrap();
         assert!(refused.contains("Quarterdeck.WebClientDirectory") && refused.contains(reason), "{refused}");
     }
+}
+
+#[actix_web::test]
+async fn a_running_server_moves_none_of_its_places_into_the_folder() {
+    let application = application();
+    let environment = |folder: &Path| {
+        let stored = json!({ "FileSettings": { "Directory": folder.join("files") } });
+        let file = folder.join("config.json");
+        std::fs::write(&file, stored.to_string()).unwrap();
+        vec![("MM_CONFIG".to_owned(), file.to_str().unwrap().to_owned())]
+    };
+    let settings = format!(
+        "[FileSettings]\nEnablePublicLink = false\n[Quarterdeck]\nWebClientDirectory = \"{}\"\n",
+        application.path().display()
+    );
+    let server = TestServer::start_in(&settings, &environment).await;
+    let admin = server.admin().await;
+    let manager = server.staff(&admin, "mia", "system_manager").await;
+    let link = server.folder().join("link");
+    std::os::unix::fs::symlink(application.path(), &link).unwrap();
+    let name = application.path().file_name().unwrap();
+    let insides = [
+        application.path().to_owned(),
+        application.path().join("data/files"),
+        link.join("files"),
+        application.path().join("..").join(name).join("files"),
+    ];
+    let refused = |reply: Reply, setting: &str| {
+        reply.expect_refusal(400, "app.config.served_place.app_error");
+        assert!(reply.json()["message"].as_str().unwrap().contains(setting), "{}", reply.text());
+    };
+    for inside in &insides {
+        for (section, setting) in [
+            ("FileSettings", "Directory"),
+            ("FileSettings", "ExportDirectory"),
+            ("ExportSettings", "Directory"),
+            ("LogSettings", "FileLocation"),
+            ("ComplianceSettings", "Directory"),
+        ] {
+            let change = json!({ section: { setting: inside } });
+            refused(admin.put("/config/patch", change).await, &format!("{section}.{setting}"));
+        }
+    }
+    let change = json!({ "FileSettings": { "Directory": insides[0] } });
+    refused(manager.put("/config/patch", change.clone()).await, "FileSettings.Directory");
+    let mut whole = admin.config().await;
+    whole["FileSettings"]["Directory"] = json!(insides[0]);
+    refused(admin.put("/config", whole).await, "FileSettings.Directory");
+
+    // An editor can write it to the file, but it does not come into force.
+    let file = server.folder().join("config.json");
+    let before = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, change.to_string()).unwrap();
+    let reload = admin.post("/config/reload", json!({})).await;
+    reload.expect_refusal(500, "api.config.reload_config.app_error");
+    let running = admin.config().await["FileSettings"]["Directory"].as_str().unwrap().to_owned();
+    assert_eq!(Path::new(&running), server.folder().join("files"));
+    std::fs::write(&file, before).unwrap();
+    let elsewhere = json!({ "FileSettings": { "Directory": server.folder().join("other") } });
+    manager.put("/config/patch", elsewhere).await.expect(200);
 }

@@ -102,6 +102,7 @@ fn decided(mode: ChangeMode, body: Document) {
     let context = DecisionContext {
         now_ms: 1,
         file_exists: Arc::new(|_| false),
+        is_served: Arc::new(|_| false),
         fingerprint: Arc::new(|_, value| value.to_string()),
     };
     // Most of these documents are refused. Only the number of steps matters here.

@@ -11,6 +11,7 @@ use super::extras::{extras, without_extras};
 use super::ineffective::{Ineffective, dropped, ineffective};
 use super::limits::check_limits;
 use super::merge::{patched, replaced};
+use super::places::served;
 use super::reentry::{KeptSecret, kept};
 use super::restored::{Restored, restored};
 use super::rules::{AtLoad, Facts, Failure, failures};
@@ -43,6 +44,9 @@ pub type MayRead = Arc<dyn Fn(&Setting) -> bool + Send + Sync>;
 
 /// Returns true if a file or folder exists at a path.
 pub type FileExists = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// Returns true if a path of the server's disk is in a folder whose files anyone can read.
+pub type IsServed = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Returns a short text that is equal for equal secrets and differs for different ones.
 pub type Fingerprint = Arc<dyn Fn(&str, &Value) -> String + Send + Sync>;
@@ -82,6 +86,8 @@ pub struct DecisionContext {
     pub now_ms: i64,
     /// Returns true if a file or folder exists at a path of the server's disk.
     pub file_exists: FileExists,
+    /// Returns true if a path of the server's disk is in a folder whose files anyone can read.
+    pub is_served: IsServed,
     /// Makes fingerprints, which distinguish secrets without showing them.
     pub fingerprint: Fingerprint,
 }
@@ -351,7 +357,8 @@ pub(super) fn check(config: &Config, context: &DecisionContext) -> Result<(), Ap
 fn check_rules(document: &Document, context: &DecisionContext, stays: &dyn Fn(&str) -> bool) -> Result<(), AppError> {
     let facts = Facts { now_ms: context.now_ms, file_exists: &*context.file_exists };
     let stays = |failure: &Failure| failure.at_load == AtLoad::Stays && stays(&failure.path());
-    let all: Vec<Failure> = failures(document, &facts).into_iter().filter(|failure| !stays(failure)).collect();
+    let broken = failures(document, &facts).into_iter().chain(served(document, &*context.is_served));
+    let all: Vec<Failure> = broken.filter(|failure| !stays(failure)).collect();
     let Some(first) = all.first() else { return Ok(()) };
     let mut refusal = AppError::new(first.id);
     refusal.params.clone_from(&first.params);

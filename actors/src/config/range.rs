@@ -50,7 +50,12 @@ mod tests {
 
     fn context() -> DecisionContext {
         let fingerprint = std::sync::Arc::new(|_: &str, _: &Value| String::new());
-        DecisionContext { now_ms: 1, file_exists: std::sync::Arc::new(|_: &str| true), fingerprint }
+        DecisionContext {
+            now_ms: 1,
+            file_exists: std::sync::Arc::new(|_: &str| true),
+            is_served: std::sync::Arc::new(|_: &str| false),
+            fingerprint,
+        }
     }
 
     #[test]

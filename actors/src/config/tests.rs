@@ -83,6 +83,7 @@ fn context() -> DecisionContext {
     DecisionContext {
         now_ms: 1,
         file_exists: Arc::new(|_| true),
+        is_served: Arc::new(|_| false),
         fingerprint: Arc::new(|_, value| format!("print of {}", value.as_str().map_or(0, str::len))),
     }
 }

@@ -193,5 +193,10 @@ fn validators(etag: &str) -> Validators {
 }
 
 fn context() -> DecisionContext {
-    DecisionContext { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) }
+    DecisionContext {
+        now_ms: 1,
+        file_exists: Arc::new(|_| true),
+        is_served: Arc::new(|_| false),
+        fingerprint: Arc::new(|_, _| String::new()),
+    }
 }

@@ -315,5 +315,10 @@ fn start(bucket: &str) -> Setup {
 }
 
 fn context() -> DecisionContext {
-    DecisionContext { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) }
+    DecisionContext {
+        now_ms: 1,
+        file_exists: Arc::new(|_| true),
+        is_served: Arc::new(|_| false),
+        fingerprint: Arc::new(|_, _| String::new()),
+    }
 }

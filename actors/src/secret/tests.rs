@@ -48,6 +48,7 @@ fn no_type_that_holds_secrets_prints_one() {
     let context = DecisionContext {
         now_ms: 1,
         file_exists: Arc::new(|_| true),
+        is_served: Arc::new(|_| false),
         fingerprint: Arc::new(|_: &str, value: &Value| format!("fingerprint {}", value != "")),
     };
     let mut body = Document::new();

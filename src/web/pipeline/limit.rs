@@ -191,6 +191,7 @@ mod tests {
         DecisionContext {
             now_ms: 1,
             file_exists: Arc::new(|_| false),
+            is_served: Arc::new(|_| false),
             fingerprint: Arc::new(|_, value| value.to_string()),
         }
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::places::set_places;
 use tracing::warn;
 
 use crate::settings::named_file::contents;
@@ -31,20 +32,6 @@ const FOREIGN_ENDINGS: [&str; 9] =
 
 /// Names of files with the configuration.
 const FOREIGN_NAMES: [&str; 2] = ["config.json", "mattermost.log"];
-
-/// Settings with places where the server keeps data or secrets.
-const PLACES: [(&str, &str); 10] = [
-    ("FileSettings", "Directory"),
-    ("FileSettings", "ExportDirectory"),
-    ("ImportSettings", "Directory"),
-    ("ExportSettings", "Directory"),
-    ("LogSettings", "FileLocation"),
-    ("ComplianceSettings", "Directory"),
-    ("ServiceSettings", "TLSKeyFile"),
-    ("ServiceSettings", "TLSCertFile"),
-    ("ServiceSettings", "LocalModeSocketLocation"),
-    ("ServiceSettings", "LicenseFileLocation"),
-];
 
 /// The kind of a file.
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +99,8 @@ pub(super) struct Found {
 
 /// The files of an application.
 pub(super) struct Listed {
+    /// The folder, without links in its path.
+    pub(super) root: PathBuf,
     pub(super) page: PathBuf,
     /// By their paths below the folder.
     pub(super) files: HashMap<String, Found>,
@@ -119,10 +108,7 @@ pub(super) struct Listed {
 
 /// Returns the places of the server's own data. `others` are those that no setting names.
 pub(super) fn own_places(config: &Config, others: &[PathBuf]) -> Vec<PathBuf> {
-    let set = PLACES.iter().filter_map(|(section, name)| {
-        let value = config.document.get(*section)?.get(*name)?;
-        value.as_str().filter(|text| !text.is_empty()).map(PathBuf::from)
-    });
+    let set = set_places(&config.document).map(|(_, place)| PathBuf::from(place));
     set.chain(embedded_folder(&config.view.sql)).chain(others.iter().cloned()).collect()
 }
 
@@ -130,7 +116,7 @@ pub(super) fn own_places(config: &Config, others: &[PathBuf]) -> Vec<PathBuf> {
 /// in which the server keeps data.
 pub(super) fn list(directory: &Path, own_places: &[PathBuf]) -> Result<Listed, String> {
     let root = fs::canonicalize(directory).map_err(|cause| cause.to_string())?;
-    if let Some(place) = own_places.iter().find(|place| resolved(place).starts_with(&root)) {
+    if let Some(place) = own_places.iter().find(|place| is_below(&root, place)) {
         return Err(format!("the server keeps data in it, at {}", place.display()));
     }
     let page = root.join(PAGE);
@@ -143,7 +129,7 @@ pub(super) fn list(directory: &Path, own_places: &[PathBuf]) -> Result<Listed, S
     if listing.links > 0 {
         warn!(links = listing.links, "links in the folder of the web application are not served");
     }
-    Ok(Listed { page, files: listing.files })
+    Ok(Listed { root: listing.root, page, files: listing.files })
 }
 
 /// Returns the content of a file. Refuses it if a link leads out of the folder now.
@@ -200,6 +186,11 @@ impl Listing {
 
 fn is_foreign(name: &str) -> bool {
     FOREIGN_NAMES.contains(&name) || FOREIGN_ENDINGS.iter().any(|end| name.ends_with(end))
+}
+
+/// Returns true if a place is in a folder, or is that folder. `folder` has no links in its path.
+pub(crate) fn is_below(folder: &Path, place: impl AsRef<Path>) -> bool {
+    resolved(place.as_ref()).starts_with(folder)
 }
 
 /// Returns a path without links and dots. The part that does not exist yet stays as it is written.

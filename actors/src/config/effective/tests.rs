@@ -76,6 +76,7 @@ fn decided(running: &Config, mode: ChangeMode, body: Document) -> Decision {
     let context = DecisionContext {
         now_ms: 1,
         file_exists: Arc::new(|_| true),
+        is_served: Arc::new(|_| false),
         fingerprint: Arc::new(|_, value| value.to_string()),
     };
     decide(

@@ -15,7 +15,12 @@ const ADDRESS: &str = "ServiceSettings.ListenAddress";
 
 fn context() -> DecisionContext {
     let fingerprint = Arc::new(|_: &str, _: &Value| String::new());
-    DecisionContext { now_ms: 1, file_exists: Arc::new(|_: &str| true), fingerprint }
+    DecisionContext {
+        now_ms: 1,
+        file_exists: Arc::new(|_: &str| true),
+        is_served: Arc::new(|_: &str| false),
+        fingerprint,
+    }
 }
 
 fn document(values: &[(&str, Value)]) -> Document {

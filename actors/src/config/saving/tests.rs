@@ -71,8 +71,12 @@ fn write(wanted: Wanted) -> Write {
         source: "api",
         comment: String::new(),
     };
-    let context =
-        DecisionContext { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) };
+    let context = DecisionContext {
+        now_ms: 1,
+        file_exists: Arc::new(|_| true),
+        is_served: Arc::new(|_| false),
+        fingerprint: Arc::new(|_, _| String::new()),
+    };
     Write { wanted, author, expected: None, is_dry_run: false, context }
 }
 

@@ -181,8 +181,12 @@ pub(super) async fn set(config: &Pinned, path: &str, value: Value) {
     let place = String::new();
     config.overrides.lock().unwrap().insert(path.to_owned(), Override { value, place });
     let handle = config.handle.lock().unwrap().clone().unwrap();
-    let context =
-        DecisionContext { now_ms: 0, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) };
+    let context = DecisionContext {
+        now_ms: 0,
+        file_exists: Arc::new(|_| true),
+        is_served: Arc::new(|_| false),
+        fingerprint: Arc::new(|_, _| String::new()),
+    };
     handle.reload(context).await.unwrap();
 }
 
