@@ -1,7 +1,8 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
-use futures_util::FutureExt;
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -137,16 +138,14 @@ async fn what_was_counted_is_forgotten_when_that_is_asked_for() {
 async fn so_many_questions_wait_and_so_many_answers_are_kept() {
     let source = Counting::new();
     let analytics = AnalyticsHandle::start(source.clone(), Duration::from_hours(1));
-    let teams: Vec<String> = (0..MAX_QUEUED_QUESTIONS).map(|n| n.to_string()).collect();
-    let waiting = join_all(teams.iter().map(|team| value(&analytics, team)));
-    let late = async {
-        until("a count begins", async || source.0.at_once.load(Ordering::SeqCst) > 0).await;
-        let refused = analytics.answer(about("late")).await.unwrap_err();
-        source.0.turns.add_permits(1_000);
-        refused
-    };
-    let (_, refused) = join(waiting, late).await;
-    assert_eq!(refused.id, BUSY);
+    // No count ends yet, so the first answer is that of the question for which there was no room.
+    let requests = (0..=MAX_QUEUED_QUESTIONS).map(|n| analytics.answer(about(&n.to_string())));
+    let mut waiting: FuturesUnordered<_> = requests.collect();
+    let refused = waiting.next().await.unwrap().unwrap_err();
+    assert_eq!((refused.id.as_ref(), waiting.len()), (BUSY, MAX_QUEUED_QUESTIONS));
+    source.0.turns.add_permits(1_000);
+    let answered: Vec<_> = waiting.collect().await;
+    assert!(answered.iter().all(Result::is_ok), "{answered:?}");
     for n in 0..MAX_CACHED_RESULTS {
         value(&analytics, &format!("more {n}")).await;
     }

@@ -9,18 +9,21 @@ use crate::waiting::until;
 #[actix_rt::test]
 async fn a_store_that_fails_keeps_one_change_a_user_and_gets_the_newest_once_it_is_mended() {
     let Setup { presence, store, clock, .. } = start(&[]).await;
+    // The actor stores at ticks of its own, so the test does its work.
+    let _blocked = presence.vitals().block().await;
+    let left = Event::LastActive { at: -300_000 };
     for name in ["anna", "bert"] {
         presence.connected(&id(name));
     }
     presence.shared.process_urgent_notes().await;
     store.fails.store(true, Ordering::Relaxed);
     for _ in 0..100 {
-        presence.last_active(&id("anna"), -300_000).await.unwrap();
-        presence.active(&id("anna"), true, false).await.unwrap();
+        presence.shared.act(id("anna"), left).await.unwrap();
+        presence.shared.act(id("anna"), Event::Active { at: 0 }).await.unwrap();
         presence.shared.tick().await;
     }
     assert_eq!((store.saves(), presence.shared.people().unsaved_count()), (1, 2));
-    presence.last_active(&id("anna"), -300_000).await.unwrap();
+    presence.shared.act(id("anna"), left).await.unwrap();
     clock.store(60_000, Ordering::Relaxed);
     presence.shared.tick().await;
     store.fails.store(false, Ordering::Relaxed);
@@ -36,6 +39,7 @@ async fn a_store_that_fails_keeps_one_change_a_user_and_gets_the_newest_once_it_
 #[actix_rt::test]
 async fn a_clock_that_is_put_back_a_day_does_not_keep_a_mended_store_waiting_for_a_day() {
     let Setup { presence, store, clock, step, .. } = start(&[]).await;
+    let _blocked = presence.vitals().block().await;
     presence.connected(&id("anna"));
     presence.shared.process_urgent_notes().await;
     store.fails.store(true, Ordering::Relaxed);
@@ -71,6 +75,7 @@ async fn while_the_store_cannot_be_read_nobody_unknown_is_changed_and_afterwards
     assert_eq!(presence.active(&id("anna"), true, false).await.unwrap_err().id, "app.status.get.app_error");
     assert_eq!(presence.of(&[id("anna")]).await.unwrap_err().id, "app.status.get.app_error");
     assert_eq!(presence.all().len(), 0);
+    let _blocked = presence.vitals().block().await;
     presence.disconnected(&id("bert"));
     store.fails.store(false, Ordering::Relaxed);
     clock.store(60_000, Ordering::Relaxed);
