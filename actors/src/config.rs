@@ -201,9 +201,10 @@ impl Handler<Reload> for ConfigActor {
 
     // Atomic: two reloads publish in the order in which they load.
     fn handle(&mut self, Reload(context): Reload, _: &mut Self::Context) -> Self::Result {
-        let (source, store) = (self.source.clone(), self.store.clone());
+        let (source, store, running) = (self.source.clone(), self.store.clone(), self.publisher.current());
         let load = async move {
-            let overrides = source.load().await.or_fail(RELOAD_FAILED)?;
+            let mut overrides = source.load().await.or_fail(RELOAD_FAILED)?;
+            overrides.remember(&running.overrides);
             let stored = store.load().await.or_fail(RELOAD_FAILED)?;
             let config = Config::compose_with(store.defaults(), stored, overrides).or_fail(RELOAD_FAILED)?;
             check(&config, &context).or_fail(RELOAD_FAILED)?;

@@ -8,7 +8,6 @@ use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::access::{EVERYTHING, may_read, may_write, readable};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{ChangeMode, DecisionContext, MayRead, MayWrite, Proposal};
-use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::table::{self, Setting};
 use quarterdeck_actors::config::{Config, Defaults};
 use quarterdeck_actors::error::AppError;
@@ -48,13 +47,13 @@ fn require_any(session: &Session, prefix: &str) -> Result<(), AppError> {
 }
 
 /// Returns the settings that the caller may read, with masked secrets. The local socket gets everything unmasked.
-pub(crate) fn seen_by(session: &Session, document: &Document) -> Document {
-    if session.is_local() { document.clone() } else { answered_to(session, document) }
+pub(crate) fn seen_by(session: &Session, config: &Config) -> Document {
+    if session.is_local() { config.document.clone() } else { answered_to(session, config) }
 }
 
 /// Returns the document as the response to a write: the settings that the caller may read, always with masked secrets.
-pub(crate) fn answered_to(session: &Session, document: &Document) -> Document {
-    readable(&masked(document), &|setting| reads(session, setting))
+pub(crate) fn answered_to(session: &Session, config: &Config) -> Document {
+    readable(&config.masked(), &|setting| reads(session, setting))
 }
 
 /// Returns true if the caller may read the setting.

@@ -13,7 +13,6 @@ use data_encoding::HEXLOWER;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use quarterdeck_actors::config::client::{Audience, Build, Facts, client_config, version_basis};
-use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::license::LicenseHandle;
@@ -177,7 +176,7 @@ impl Prepared {
     /// Returns the whole configuration with masked secrets, and its version. Only callers who may read every setting
     /// may receive it.
     pub(crate) fn whole_config(&self) -> (&Packed, &str) {
-        let body = self.whole_config.get_or_init(|| Packed::of(&masked(&self.config.document)));
+        let body = self.whole_config.get_or_init(|| Packed::of(&self.config.masked()));
         (body, self.config.version())
     }
 }

@@ -12,6 +12,7 @@ use super::extras::{extras, with_extras};
 use super::fixes::{fixed, fixed_around};
 use super::overrides::Overrides;
 use super::remedies::{Remedy, remedied, without_misfits};
+use super::secrets::masked;
 use super::shape::{Problem, ProblemKind, problems};
 use super::spelling::{DoubledKey, Respelled, respelled};
 use super::table::{Kind, Setting, placed, settings};
@@ -123,6 +124,8 @@ impl Config {
         if !unclear.is_empty() {
             return Err(serde_json::Error::custom(unclear.join("\n")));
         }
+        let mut overrides = overrides;
+        overrides.note_plugins(&document);
         let view = serde_json::from_value(Value::Object(document.clone()));
         let view =
             view.map_err(|cause: serde_json::Error| serde_json::Error::custom(wrong_types(&document, &cause)))?;
@@ -167,6 +170,14 @@ impl Config {
     /// Returns the configuration with another stored version and the same overrides.
     pub(super) fn with_stored(&self, stored: Stored) -> Result<Self, serde_json::Error> {
         Self::compose_with(self.defaults, Some(stored), self.overrides.clone())
+    }
+
+    /// Returns the document with the placeholder in place of each secret, and of each setting of a plugin that a variable
+    /// overrides.
+    pub fn masked(&self) -> Document {
+        let mut masked = masked(&self.document);
+        self.overrides.mask_plugins(&mut masked);
+        masked
     }
 
     /// Returns the settings of a store, and whether an operator pinned its host.

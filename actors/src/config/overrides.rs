@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::document::{Document, found, given};
 use super::effective::{Override, Stored};
 use super::merge::patched;
+use super::secrets::PLACEHOLDER;
 
 const PLUGINS: &str = "PluginSettings.Plugins";
 const STATES: &str = "PluginSettings.PluginStates";
@@ -32,6 +33,8 @@ struct PluginVariable {
     name: String,
     text: String,
     place: String,
+    /// The plugin whose setting it overrode last. The plugin may have been removed since.
+    meant: Option<String>,
 }
 
 /// A setting of a plugin that a variable overrides.
@@ -57,7 +60,24 @@ impl Overrides {
 
     /// Adds a variable for one setting of a plugin. `name` is the part after [`PLUGIN_VARIABLE`].
     pub fn pin_plugin_setting(&mut self, name: &str, text: String, place: String) {
-        self.plugins.push(PluginVariable { name: name.to_uppercase(), text, place });
+        self.plugins.push(PluginVariable { name: name.to_uppercase(), text, place, meant: None });
+    }
+
+    /// Notes which plugins the variables mean, so that a variable does not mean another one after its plugin was removed.
+    pub(super) fn note_plugins(&mut self, document: &Document) {
+        for variable in &mut self.plugins {
+            if let Ok(Some(PluginPin { id, .. })) = variable.pin(document) {
+                variable.meant = Some(id);
+            }
+        }
+    }
+
+    /// Takes over which plugins the variables meant that are still set.
+    pub(super) fn remember(&mut self, earlier: &Self) {
+        for variable in &mut self.plugins {
+            let same = earlier.plugins.iter().find(|known| known.name == variable.name);
+            variable.meant = variable.meant.take().or_else(|| same?.meant.clone());
+        }
     }
 
     /// Returns the stored document with the custom defaults beneath it, or `None` if there are neither.
@@ -80,13 +100,17 @@ impl Overrides {
     pub(super) fn redirected(&self, before: &Document, after: &Document) -> Vec<String> {
         let sentence = |variable: &PluginVariable| {
             let earlier = variable.pin(before).ok()?;
-            match (variable.pin(after), earlier) {
-                (Err(reason), _) => Some(reason),
-                (Ok(Some(now)), Some(earlier)) if now.id != earlier.id => Some(format!(
+            match (variable.pin(after), earlier, &variable.meant) {
+                (Err(reason), ..) => Some(reason),
+                (Ok(Some(now)), Some(earlier), _) if now.id != earlier.id => Some(format!(
                     "{}: it sets {} of the plugin {}, and would set {} of {}",
                     now.place, earlier.key, earlier.id, now.key, now.id
                 )),
-                (Ok(_), _) => None,
+                (Ok(Some(now)), None, Some(meant)) if now.id != *meant => Some(format!(
+                    "{}: it was for the plugin {meant}, which was removed, and would set {} of {}",
+                    now.place, now.key, now.id
+                )),
+                (Ok(_), ..) => None,
             }
         };
         self.plugins.iter().filter_map(sentence).collect()
@@ -107,6 +131,19 @@ impl Overrides {
     /// Returns the settings of plugins that variables override, for the plugins of `document`.
     pub(super) fn plugin_pins(&self, document: &Document) -> Vec<PluginPin> {
         self.plugins.iter().filter_map(|variable| variable.pin(document).ok().flatten()).collect()
+    }
+
+    /// Puts the placeholder in place of each setting of a plugin that a variable overrides, except for switches. Values
+    /// are in variables so that they are not in the configuration, and their keys do not say if they are secret.
+    pub(super) fn mask_plugins(&self, document: &mut Document) {
+        for PluginPin { id, key, value, .. } in self.plugin_pins(document) {
+            if !value.is_null()
+                && !value.is_boolean()
+                && let Some(plugin) = plugin_of(document, &id)
+            {
+                plugin.insert(key, Value::from(PLACEHOLDER));
+            }
+        }
     }
 
     /// Sets the overridden settings of plugins.

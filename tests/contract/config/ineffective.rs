@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::configuration::{at, nested};
 use crate::support::{Client, LocalServer, Reply, TestServer};
 
+const PLACEHOLDER: &str = "********************************";
 const HEADER: &str = "x-config-ineffective";
 const UNSET: &str = "x-config-unset";
 
@@ -127,18 +128,41 @@ async fn a_variable_overrides_one_setting_of_a_plugin_and_is_never_stored() {
     assert_eq!(environment["PluginSettings"], json!({ "Plugins": { "playbooks": { "site_url": true } } }));
     let manager = server.staff(&admin, "mona", "system_manager").await;
     assert_eq!(manager.get("/config/environment").await.expect(200).get("PluginSettings"), None);
-    let pinned = |size: u64| json!({ "playbooks": { "site_url": "https://pinned.example", "size": size } });
-    assert_eq!(admin.setting(path).await, json!({ "playbooks": { "site_url": "https://pinned.example" } }));
+    // Plugins do not say which of their settings are secrets, so every value from a variable is masked.
+    let pinned = |size: u64| json!({ "playbooks": { "site_url": PLACEHOLDER, "size": size } });
+    assert_eq!(admin.setting(path).await, json!({ "playbooks": { "site_url": PLACEHOLDER } }));
     let body = nested(path, json!({ "playbooks": { "site_url": "https://other.example", "size": 1 } }));
     let reason = format!("{path}.playbooks.site_url;pinned:{name}");
     assert_eq!(told(&admin, "/config/patch", &body).await.0, reason);
     assert_eq!(admin.setting(path).await, pinned(1));
     let mut whole = admin.config().await;
     whole["PluginSettings"]["Plugins"]["playbooks"]["size"] = json!(2);
-    assert_eq!(told(&admin, "/config", &whole).await.0, "", "the pinned value came back as it is");
+    assert_eq!(told(&admin, "/config", &whole).await.0, "", "the placeholder of the pinned value came back");
     assert_eq!(admin.setting(path).await, pinned(2));
+    let answer = admin.put("/config/patch", nested(path, json!({ "playbooks": { "size": 3 } }))).await;
+    assert!(!answer.text().contains("pinned.example") && answer.header(UNSET).is_empty(), "{answer:?}");
     for version in admin.versions().await {
         let shown = admin.get(&format!("/config/versions/{}", version["id"].as_str().unwrap())).await.expect(200);
         assert!(!shown["config"].to_string().contains("pinned.example"), "{shown}");
     }
+}
+
+#[actix_web::test]
+async fn a_variable_does_not_pass_to_another_plugin_after_its_own_was_removed() {
+    let variable = ("MM_PLUGINSETTINGS_PLUGINS_PLAYBOOKS_SITE_URL".to_owned(), "canary".to_owned());
+    let server = TestServer::start_in("", &|_| vec![variable.clone()]).await;
+    let admin = server.admin().await;
+    let change =
+        |plugins: Value, states: Value| json!({ "PluginSettings": { "Plugins": plugins, "PluginStates": states } });
+    let gone = change(json!({ "playbooks": null }), json!({ "playbooks": null }));
+    admin.put("/config/patch", gone).await.expect(200);
+    let other = change(json!({ "playbooks.site": { "size": 1 } }), json!({}));
+    for _ in 0..2 {
+        let refused = admin.put("/config/patch", other.clone()).await;
+        refused.expect_refusal(400, "api.config.plugin_variable.app_error");
+        assert!(refused.text().contains("playbooks.site") && !refused.text().contains("canary"), "{}", refused.text());
+        admin.post("/config/reload", json!({})).await.expect(200);
+    }
+    admin.put("/config/patch", change(json!({ "playbooks": { "size": 1 } }), json!({}))).await.expect(200);
+    assert_eq!(admin.setting("PluginSettings.Plugins").await["playbooks"]["site_url"], PLACEHOLDER);
 }

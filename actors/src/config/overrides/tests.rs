@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::super::document::insert;
 use super::super::effective::Config;
+use super::super::restored::restored;
 use super::*;
 
 fn stored(values: &[(&str, Value)]) -> Stored {
@@ -62,6 +63,44 @@ fn a_change_after_which_a_variable_would_set_another_plugin_is_named() {
     assert_eq!(moved, [format!("{place}: it sets secret_key of the plugin com.x, and would set key of com.x.secret")]);
     assert_eq!(redirected(json!({ "com.x": {}, "com-x": {} })).len(), 1, "two plugins of this name");
     assert_eq!(redirected(json!({ "com.x": { "secret_key": true } })).len(), 1, "a text for a switch");
+}
+
+#[test]
+fn a_variable_whose_plugin_was_removed_means_no_other_one_afterwards() {
+    let variables = || variables(&[("COM_X_SECRET_KEY", "canary")]);
+    let place = "environment variable MM_PLUGINSETTINGS_PLUGINS_COM_X_SECRET_KEY";
+    let reason = format!("{place}: it was for the plugin com.x, which was removed, and would set key of com.x.secret");
+    let known = config(&json!({ "com.x": {} }), variables()).unwrap();
+    let removed = known.with_stored(stored(&[(PLUGINS, json!({}))])).unwrap();
+    // The variables are read again by a reload, and also then they are those of the same plugins.
+    let mut read_again = variables();
+    read_again.remember(&removed.overrides);
+    for overrides in [&removed.overrides, &read_again] {
+        let redirected =
+            |plugins: Value| overrides.redirected(&removed.document, &stored(&[(PLUGINS, plugins)]).document);
+        assert_eq!(redirected(json!({ "com.x.secret": { "url": "evil" } })), [reason.as_str()]);
+        assert!(redirected(json!({ "com.x": {}, "com.y": {} })).is_empty(), "its own plugin may come back");
+    }
+    // A variable for a plugin that was never there means the first one of its name.
+    let fresh = config(&json!({}), variables()).unwrap();
+    let first = stored(&[(PLUGINS, json!({ "com.x.secret": {} }))]).document;
+    assert!(fresh.overrides.redirected(&fresh.document, &first).is_empty());
+}
+
+#[test]
+fn every_value_of_a_variable_is_masked_and_taken_back() {
+    let plugins = json!({ "one": { "url": "stored", "port": 1, "hosts": ["a"], "on": false, "name": "shown" } });
+    let pinned = [("ONE_URL", "https://u:p@host"), ("ONE_PORT", "2"), ("ONE_HOSTS", "[\"b\"]"), ("ONE_ON", "true")];
+    let config = config(&plugins, variables(&pinned)).unwrap();
+    let masked = config.masked();
+    let seen = given(&masked, PLUGINS).unwrap();
+    let mask = PLACEHOLDER;
+    assert_eq!(*seen, json!({ "one": { "url": mask, "port": mask, "hosts": mask, "on": true, "name": "shown" } }));
+    let back = restored(&masked, &config.document);
+    assert_eq!(back.document, config.document);
+    assert!(back.unset.is_empty() && back.ambiguous.is_empty(), "{back:?}");
+    let storable = config.storable(&back.document, &Document::new());
+    assert_eq!(given(&storable, PLUGINS), Some(&plugins), "no value of a variable is stored");
 }
 
 #[test]

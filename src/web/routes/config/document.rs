@@ -83,7 +83,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
         return Ok(answer);
     }
     let config = app.actors.config.current();
-    let mut document = seen_by(&session, &config.document);
+    let mut document = seen_by(&session, &config);
     if session.is_local() && request.is_true("unknown") {
         document = with_extras(document, &config.extras());
     }
@@ -221,7 +221,7 @@ pub(super) async fn written(
     if !decision.kept.is_empty() {
         audit.parameter("secrets_kept", decision.kept.clone());
     }
-    let mut answer = answer(&answered_to(session, &decision.config.document), decision.config.version())?;
+    let mut answer = answer(&answered_to(session, &decision.config), decision.config.version())?;
     let stored = HeaderValue::from_static(if *is_stored { "true" } else { "false" });
     answer.headers_mut().insert(STORED, stored);
     tell(&mut answer, UNSET, &decision.unset);
