@@ -55,6 +55,7 @@ fn method(verb: Verb) -> HttpMethod {
         Verb::Get => HttpMethod::Get,
         Verb::Post => HttpMethod::Post,
         Verb::Put => HttpMethod::Put,
+        Verb::Patch => HttpMethod::Patch,
         Verb::Delete => HttpMethod::Delete,
     }
 }

@@ -59,6 +59,12 @@ pub(super) const ADD_ATTRIBUTE_FIELD: Operation =
     absent("CreateCPAField", ATTRIBUTES, &[403]).handled_by(handler!(attributes));
 pub(super) const REMOVE_ATTRIBUTE_FIELD: Operation =
     absent("DeleteCPAField", ATTRIBUTES, &[403]).handled_by(handler!(attributes));
+pub(super) const CHANGE_ATTRIBUTE_FIELD: Operation =
+    absent("PatchCPAField", ATTRIBUTES, &[403]).handled_by(handler!(attributes));
+pub(super) const CHANGE_ATTRIBUTES: Operation =
+    absent("PatchCPAValues", ATTRIBUTES, &[403]).handled_by(handler!(attributes));
+pub(super) const CHANGE_ATTRIBUTES_OF_USER: Operation =
+    absent("PatchCPAValuesForUser", ATTRIBUTES, &[403]).handled_by(handler!(attributes));
 pub(super) const ATTRIBUTE_GROUP: Operation =
     absent("GetCPAGroup", ATTRIBUTES, &[403]).handled_by(handler!(attributes));
 pub(super) const ATTRIBUTES_OF_USER: Operation =
@@ -98,6 +104,8 @@ pub(super) async fn read_retention(session: Session) -> Refusal {
 
 pub(super) const ADD_RETENTION_POLICY: Operation =
     absent("CreateDataRetentionPolicy", RETENTION, &[403, 501]).handled_by(handler!(write_retention));
+pub(super) const CHANGE_RETENTION_POLICY: Operation =
+    absent("PatchDataRetentionPolicy", RETENTION, &[403, 501]).handled_by(handler!(write_retention));
 pub(super) const REMOVE_RETENTION_POLICY: Operation =
     absent("DeleteDataRetentionPolicy", RETENTION, &[403, 501]).handled_by(handler!(write_retention));
 pub(super) const ADD_RETENTION_TEAMS: Operation =

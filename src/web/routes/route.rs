@@ -20,6 +20,7 @@ pub(crate) enum Verb {
     Get,
     Post,
     Put,
+    Patch,
     Delete,
 }
 
@@ -126,6 +127,10 @@ pub(super) const fn put(path: &'static str, operation: Operation, audit: AuditEv
     Route::new(Verb::Put, path, operation, audit)
 }
 
+pub(super) const fn patch(path: &'static str, operation: Operation, audit: AuditEvent) -> Route {
+    Route::new(Verb::Patch, path, operation, audit)
+}
+
 pub(super) const fn delete(path: &'static str, operation: Operation, audit: AuditEvent) -> Route {
     Route::new(Verb::Delete, path, operation, audit)
 }
@@ -224,6 +229,7 @@ impl Verb {
             Method::GET | Method::HEAD => Some(Self::Get),
             Method::POST => Some(Self::Post),
             Method::PUT => Some(Self::Put),
+            Method::PATCH => Some(Self::Patch),
             Method::DELETE => Some(Self::Delete),
             _ => None,
         }
@@ -234,6 +240,7 @@ impl Verb {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Put => "PUT",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
     }

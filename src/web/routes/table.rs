@@ -7,7 +7,7 @@ use super::route::Class::{Anonymous, Open};
 use super::route::Listeners::{NetworkAndSocket, SocketOnly};
 use super::route::LogLevel::Trace;
 use super::route::RateLimit::Exempt;
-use super::route::{BodyLimit, Csrf, Route, WhileBusy, delete, get, post, put};
+use super::route::{BodyLimit, Csrf, Route, WhileBusy, delete, get, patch, post, put};
 use super::{
     absent, account_pages, ai_bridge, analytics, audits, bots, busy, caches, channels, config, database, email, files,
     health, images, jobs, license, limits, links, login, logs, manual_test, metrics, notices, notifications,
@@ -237,13 +237,25 @@ pub(super) static TABLE: &[Route] = &[
         absent::REMOVE_ATTRIBUTE_FIELD,
         OnRefusal("deleteCPAField"),
     ),
+    patch(
+        "/api/v4/custom_profile_attributes/fields/{field_id}",
+        absent::CHANGE_ATTRIBUTE_FIELD,
+        OnRefusal("patchCPAField"),
+    ),
+    patch("/api/v4/custom_profile_attributes/values", absent::CHANGE_ATTRIBUTES, OnRefusal("patchCPAValues")),
     get("/api/v4/custom_profile_attributes/group", absent::ATTRIBUTE_GROUP),
     get("/api/v4/users/{user_id}/custom_profile_attributes", absent::ATTRIBUTES_OF_USER),
+    patch(
+        "/api/v4/users/{user_id}/custom_profile_attributes",
+        absent::CHANGE_ATTRIBUTES_OF_USER,
+        OnRefusal("patchCPAValues"),
+    ),
     get("/api/v4/data_retention/policy", absent::RETENTION_POLICY),
     get("/api/v4/data_retention/policies_count", absent::RETENTION_COUNT),
     get("/api/v4/data_retention/policies", absent::RETENTION_POLICIES),
     post("/api/v4/data_retention/policies", absent::ADD_RETENTION_POLICY, OnRefusal("createPolicy")),
     get("/api/v4/data_retention/policies/{policy_id}", absent::RETENTION_POLICY_WITH_ID),
+    patch("/api/v4/data_retention/policies/{policy_id}", absent::CHANGE_RETENTION_POLICY, OnRefusal("patchPolicy")),
     delete("/api/v4/data_retention/policies/{policy_id}", absent::REMOVE_RETENTION_POLICY, OnRefusal("deletePolicy")),
     get("/api/v4/data_retention/policies/{policy_id}/teams", absent::RETENTION_TEAMS),
     post(
