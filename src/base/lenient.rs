@@ -12,6 +12,11 @@ pub(crate) fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Defaul
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
 }
 
+/// Reads a text. `null` is treated as an empty one, and a value of another type is an error.
+pub(crate) fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 /// Returns the text of the member `name`, or an error if it is empty.
 pub(crate) fn required<'a>(name: &'static str, text: &'a str) -> Result<&'a str, AppError> {
     if text.is_empty() { Err(AppError::invalid_body(name)) } else { Ok(text) }

@@ -5,6 +5,7 @@ pub(crate) mod bot;
 pub(crate) mod budget;
 pub(crate) mod channel;
 pub(crate) mod cleaning;
+pub(crate) mod custom_status;
 pub(crate) mod error_text;
 pub(crate) mod flag;
 pub(crate) mod job;

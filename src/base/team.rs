@@ -105,7 +105,7 @@ pub(crate) struct Channel {
 }
 
 /// The counts of unread messages of a user in a team.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(as = TeamUnread)]
 pub(crate) struct Unread {
     /// The team's id.

@@ -7,6 +7,7 @@ mod agent;
 mod attempts;
 mod bot;
 mod compare;
+mod custom_status;
 mod device;
 mod edit;
 mod ended;
@@ -34,6 +35,7 @@ pub(crate) use access_token::{add_access_token, open_access_token, remove_access
 pub(crate) use activity::{extend, touch};
 pub(crate) use attempts::{Attempts, BUDGET_PERIOD};
 pub(crate) use bot::system_bot;
+pub(crate) use custom_status::set_custom_status;
 pub(crate) use device::{Device, attach, check_device_id, enable_notifications, note_removal, takes_push};
 pub(crate) use edit::{confirm_password, update};
 pub(crate) use ended::{drop_deleted, renew_roles};

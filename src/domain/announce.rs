@@ -174,6 +174,12 @@ pub(crate) async fn posted(hub: &HubHandle, channel: &DirectChannel, post: &Post
     hub.publish(event(data).for_acknowledging(true)).await;
 }
 
+/// Publishes that a user is typing, to the other members of the channel.
+pub(crate) async fn typing(hub: &HubHandle, user_id: &str, channel_id: &str, parent_id: &str) {
+    let data = json!({ "parent_id": parent_id, "user_id": user_id });
+    hub.publish(Event::new("typing", data).for_channel(channel_id).without_user(user_id)).await;
+}
+
 /// Publishes the changed preferences of a user.
 pub(crate) async fn preferences_changed(hub: &HubHandle, user_id: &str, preferences: &[Preference]) {
     preferences_event(hub, "preferences_changed", user_id, preferences).await;

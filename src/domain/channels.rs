@@ -2,7 +2,8 @@
 
 use quarterdeck_actors::error::{AppError, OrFail};
 
-use crate::domain::accounts::Accounts;
+use crate::base::team::Member;
+use crate::domain::accounts::{Accounts, known};
 use crate::domain::session::Session;
 use crate::domain::teams;
 
@@ -19,4 +20,21 @@ pub(crate) async fn may(
         return Ok(true);
     }
     Ok(teams::team_access(accounts, session, &place.team_id).await?.may(permission))
+}
+
+/// Returns true if a role of a user in the channel, in its team or in the system grants `permission` there. The user need
+/// not be the caller.
+pub(crate) async fn user_may(
+    accounts: &Accounts,
+    user_id: &str,
+    channel_id: &str,
+    permission: &str,
+) -> Result<bool, AppError> {
+    let user = known(&accounts.db, user_id).await?;
+    let place = accounts.db.place(channel_id, user_id).await.or_fail("app.channel.get_member.app_error")?;
+    let Some(place) = place else { return Ok(false) };
+    let member = accounts.db.team_member(&place.team_id, user_id).await.or_fail("app.team.get_member.app_error")?;
+    let in_team = member.filter(Member::is_active).map(|member| member.all_roles()).unwrap_or_default();
+    let roles = accounts.roles.current();
+    Ok([place.all_roles(), in_team, user.roles].iter().any(|held| roles.grant(held, permission)))
 }

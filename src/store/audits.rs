@@ -142,6 +142,15 @@ impl Db {
         rows.into_iter().map(listed).collect()
     }
 
+    /// Returns a page of the events that one user caused, the newest first.
+    pub(crate) async fn audits_of(&self, user_id: &str, paging: Paging) -> Result<Vec<AuditEntry>, StoreError> {
+        let sql = format!(
+            "SELECT {LISTED} FROM audits a WHERE a.userid = $1 ORDER BY a.createat DESC, a.id LIMIT $2 OFFSET $3"
+        );
+        let values = vec![user_id.into(), paging.limit().into(), paging.offset().into()];
+        self.read(statement(sql, values)).await?.into_iter().map(listed).collect()
+    }
+
     /// Returns the number of our rows that the list shows.
     async fn listed_count(&self) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM qd_audits q JOIN audits a ON a.id = q.id";

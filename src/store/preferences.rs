@@ -51,6 +51,32 @@ impl Db {
         }
     }
 
+    /// Replaces the value of one preference by what `change` makes of it; a missing one has an empty value. Returns the
+    /// preference as it is stored, or `None` if `change` returns nothing or the user is gone.
+    pub(crate) async fn change_preference(
+        &self,
+        user_id: &str,
+        (category, name): (&'static str, &'static str),
+        change: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Result<Option<Preference>, StoreError> {
+        let key = || vec![user_id.into(), category.into(), name.into()];
+        let selection = move |key| statement(format!("{SELECT} AND category = $2 AND name = $3"), key);
+        let owner = user_id.to_owned();
+        let (first, last) = (selection(key()), selection(key()));
+        let decide = move |answers: &[Vec<Row>]| {
+            let stored = answers.first().and_then(|rows| rows.first()).cloned().map(preference).transpose()?;
+            let Some(value) = change(&stored.map(|stored| stored.value).unwrap_or_default()) else {
+                return Ok(Vec::new());
+            };
+            let changed =
+                Preference { user_id: owner.clone(), category: category.to_owned(), name: name.to_owned(), value };
+            Ok(vec![bound(&owner, &[&changed]), replacement(&changed), last.clone()])
+        };
+        let transaction = Transaction::decided(vec![first], decide).lock_exclusive(Subject::User(user_id));
+        let answers = self.transaction(transaction).await?;
+        answers.into_iter().nth(3).and_then(|rows| rows.into_iter().next()).map(preference).transpose()
+    }
+
     /// Deletes the user's preferences with these categories and names.
     pub(crate) async fn delete_preferences(&self, user_id: &str, preferences: &[Preference]) -> Result<(), StoreError> {
         // Requests that delete the same ones lock the rows in the same order.

@@ -3,12 +3,13 @@
 mod changing;
 mod search;
 mod several;
+mod unread;
 
 use serde_json::json;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
 use crate::base::paging::Paging;
-use crate::base::team::{Channel, Member, Team, Unread};
+use crate::base::team::{Channel, Member, Team};
 pub(crate) use search::TeamSearch;
 
 const TEAM: &str = "t.id, t.createat, t.updateat, t.deleteat, t.displayname, t.name, t.description, t.email, t.type, \
@@ -123,27 +124,6 @@ impl Db {
             .lock_exclusive(Subject::Team(&member.team_id))
             .lock_exclusive(Subject::User(&member.user_id));
         self.transaction(transaction).await.map(drop)
-    }
-
-    /// Returns the unread messages and mentions of a user by team, without the team `except`.
-    pub(crate) async fn unread_by_team(&self, user_id: &str, except: &str) -> Result<Vec<Unread>, StoreError> {
-        // A channel where the user marks only mentions as unread has no unread messages.
-        let messages = |total: &str, read: &str| {
-            format!(
-                "CAST(SUM(CASE WHEN COALESCE(m.notifyprops ->> 'mark_unread', 'all') = 'mention' THEN 0 \
-                 ELSE COALESCE(c.{total}, 0) - COALESCE(m.{read}, 0) END) AS bigint)"
-            )
-        };
-        let sql = format!(
-            "SELECT c.teamid, {}, CAST(SUM(COALESCE(m.mentioncount, 0)) AS bigint), \
-             CAST(SUM(COALESCE(m.mentioncountroot, 0)) AS bigint), {} \
-             FROM channels c JOIN channelmembers m ON m.channelid = c.id \
-             JOIN teammembers t ON t.teamid = c.teamid AND t.userid = m.userid AND t.deleteat = 0 \
-             WHERE m.userid = $1 AND c.deleteat = 0 AND c.teamid <> $2 GROUP BY c.teamid ORDER BY c.teamid",
-            messages("totalmsgcount", "msgcount"),
-            messages("totalmsgcountroot", "msgcountroot")
-        );
-        self.read(statement(sql, vec![user_id.into(), except.into()])).await?.into_iter().map(unread).collect()
     }
 }
 
@@ -266,22 +246,10 @@ fn member(mut row: Row) -> Result<Member, StoreError> {
     })
 }
 
-fn unread(mut row: Row) -> Result<Unread, StoreError> {
-    Ok(Unread {
-        team_id: row.text()?,
-        msg_count: row.int()?,
-        mention_count: row.int()?,
-        mention_count_root: row.int()?,
-        msg_count_root: row.int()?,
-        thread_count: 0,
-        thread_mention_count: 0,
-        thread_urgent_mention_count: 0,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::team::Unread;
     use crate::store::testing::{add, execute, fresh, texts};
 
     fn team_called(name: &str, is_open: bool) -> Team {
@@ -390,5 +358,8 @@ mod tests {
         assert_eq!(unread.iter().map(counts).collect::<Vec<_>>(), [(7, 4, 3, 2), (0, 0, 3, 2)]);
         let others = db.unread_by_team("anna", "a").await.unwrap();
         assert_eq!(others.iter().map(|unread| unread.team_id.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(counts(&db.unread_in_team("anna", "a").await.unwrap()), (7, 4, 3, 2));
+        let elsewhere = db.unread_in_team("anna", "c").await.unwrap();
+        assert_eq!((elsewhere.team_id.as_str(), counts(&elsewhere)), ("c", (0, 0, 0, 0)));
     }
 }

@@ -42,7 +42,7 @@ const SERVER: &str = "
 ";
 
 /// Details that the record of an event holds besides the request.
-const DETAILS: [(&str, &str); 42] = [
+const DETAILS: [(&str, &str); 44] = [
     ("addTeamMember", "`user_id`"),
     ("addTeamMembers", "`user_ids` of the users who are members now"),
     ("configReload", "each setting that changed"),
@@ -64,6 +64,7 @@ const DETAILS: [(&str, &str); 42] = [
     ("patchUser", "each member that changed"),
     ("queryLogs", "`page`, `logs_per_page`"),
     ("removeTeamMember", "`user_id`"),
+    ("removeUserCustomStatus", "`custom_status` before and after"),
     ("resetPasswordFailedAttempts", "the number of failed attempts before the reset"),
     (
         "restartServer",
@@ -83,6 +84,7 @@ const DETAILS: [(&str, &str); 42] = [
     ("updateTeamPrivacy", "`privacy`; each member that changed, without the invitation id"),
     ("updateUser", "each member that changed"),
     ("updateUserActive", "`active` before and after"),
+    ("updateUserCustomStatus", "`custom_status` before and after"),
     ("updateUserMfa", "`mfa_active` before and after"),
     ("updateUserRoles", "`roles`; the roles before and after"),
     ("verifyUserEmail", "`email_verified` before and after"),

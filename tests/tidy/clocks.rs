@@ -83,6 +83,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/web/routes/users.rs", STORED),
     ("src/web/routes/users/active.rs", STORED),
     ("src/web/routes/users/mfa.rs", STORED),
+    ("src/web/routes/custom_status.rs", "the end of a status is stored and compared with wall time"),
     ("src/web/routes/users/recovery.rs", STORED),
     ("src/web/routes/users/password.rs", STORED),
     ("src/web/routes/users/picture.rs", STORED),

@@ -149,11 +149,13 @@ pub struct ServiceSettings {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "each field is the setting of that name")]
+#[expect(clippy::struct_excessive_bools, reason = "the settings are what they are")]
 pub struct TeamSettings {
     pub site_name: String,
     pub enable_user_creation: bool,
     pub enable_open_server: bool,
     pub enable_user_deactivation: bool,
+    pub enable_custom_user_statuses: bool,
     pub restrict_creation_to_domains: String,
     #[serde(deserialize_with = "clamped::<0, MAX_COUNT, _, _>")]
     pub max_users_per_team: i64,

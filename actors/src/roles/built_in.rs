@@ -10,6 +10,20 @@ const NAMES: &str = include_str!("names.tsv");
 /// permission.
 const PERMISSIONS: &str = include_str!("permissions.tsv");
 
+/// One line for each permission of the System Console that needs others beside it: its id and theirs.
+const ANCILLARY: &str = include_str!("ancillary.tsv");
+
+/// Returns the permissions, and then those that a role needs beside them.
+pub fn with_ancillary(mut permissions: Vec<String>) -> Vec<String> {
+    let further = |permission: &String| {
+        let line = lines(ANCILLARY).find(|line| line.first() == Some(&permission.as_str()));
+        line.and_then(|line| line.get(1).copied()).unwrap_or_default()
+    };
+    let further: Vec<&str> = permissions.iter().flat_map(|permission| further(permission).split_whitespace()).collect();
+    permissions.extend(further.into_iter().map(str::to_owned));
+    permissions
+}
+
 /// Returns true if a role of any installation can have this permission.
 pub fn is_permission(name: &str) -> bool {
     lines(PERMISSIONS).any(|line| line.first() == Some(&name))
@@ -99,6 +113,20 @@ mod tests {
             assert!(seen.insert(*permission), "{permission} stands twice");
             assert!(holders.split(' ').all(|holder| names.contains(holder)), "{line:?}");
         }
+    }
+
+    #[test]
+    fn permissions_of_the_console_bring_those_that_they_need() {
+        for line in lines(ANCILLARY) {
+            let [permission, further] = line.as_slice() else { panic!("{line:?}") };
+            assert!(further.split(' ').chain([*permission]).all(is_permission), "{line:?}");
+        }
+        let wanted =
+            ["sysconsole_write_environment_web_server", "no_permission", "sysconsole_read_user_management_users"];
+        let expected =
+            [&wanted[..], &["test_site_url", "reload_config", "invalidate_caches", "read_other_users_teams"]].concat();
+        assert_eq!(with_ancillary(wanted.map(str::to_owned).to_vec()), expected);
+        assert!(with_ancillary(Vec::new()).is_empty());
     }
 
     #[test]

@@ -88,6 +88,20 @@ impl Db {
         self.read(statement(sql, values)).await?.into_iter().map(user).collect()
     }
 
+    /// Returns a page of the active accounts with a password that are no guests, and in whose address none of these domains
+    /// stands. Sorted by name.
+    pub(crate) async fn users_outside_of(&self, domains: Vec<String>, paging: Paging) -> Result<Vec<User>, StoreError> {
+        let sql = format!(
+            "{SELECT} WHERE b.userid IS NULL AND u.deleteat = 0 AND u.roles <> 'system_guest' \
+             AND COALESCE(u.authservice, '') = '' \
+             AND NOT EXISTS (SELECT 1 FROM unnest(CAST($1 AS text[])) AS list(value) \
+             WHERE u.email LIKE list.value ESCAPE '\\') ORDER BY u.username LIMIT $2 OFFSET $3"
+        );
+        let patterns = domains.iter().map(|domain| format!("%{}%", escaped(domain))).collect();
+        let values = vec![Value::Texts(patterns), paging.limit().into(), paging.offset().into()];
+        self.read(statement(sql, values)).await?.into_iter().map(user).collect()
+    }
+
     /// Returns the number of accounts that match `filter`.
     pub(crate) async fn count_users(&self, filter: &Filter) -> Result<i64, StoreError> {
         let (condition, values) = filter.condition();

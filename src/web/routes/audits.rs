@@ -4,6 +4,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use tracing::warn;
 
+use super::users::user_in_path;
 use crate::domain::session::Session;
 use crate::store::{AuditEntry, FullEntry};
 use crate::web::answer::{Answer, Json};
@@ -25,6 +26,20 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     session.require("read_audits")?;
     catch_up(&app).await;
     Ok(Json(app.db.audits(request.paging()).await.or_fail(FAILED)?))
+}
+
+pub(super) const LIST_OF_USER: Operation =
+    Description::new(Tag::Accounts, "GetUserAudits", "Lists the audit records of what one user did, the newest first.")
+        .queries(&[PAGE, PER_PAGE])
+        .responses(&[Response::json(200, Type::List(&Type::of::<AuditEntry>()), "The page.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(list_of_user));
+
+/// `GET /users/{user_id}/audits`: lists the audit records of what one user did, the newest first.
+pub(super) async fn list_of_user(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<AuditEntry>> {
+    let user_id = user_in_path(&request, &session, &app).await?;
+    catch_up(&app).await;
+    Ok(Json(app.db.audits_of(&user_id, request.paging()).await.or_fail(FAILED)?))
 }
 
 pub(super) const SHOW: Operation = Description::new(Tag::System, "GetAudit", "Returns one audit record in full.")

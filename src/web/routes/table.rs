@@ -9,10 +9,11 @@ use super::route::LogLevel::Trace;
 use super::route::RateLimit::Exempt;
 use super::route::{BodyLimit, Csrf, Route, WhileBusy, delete, get, patch, post, put};
 use super::{
-    absent, account_pages, ai_bridge, analytics, audits, bots, busy, caches, channels, config, database, email, files,
-    health, images, jobs, license, limits, links, login, logs, manual_test, metrics, notices, notifications,
-    onboarding, openapi, plugins, preferences, releases, reports, roles, schemes, sessions, site_url, status,
-    support_packet, teams, tokens, trial_license, upgrade, users,
+    absent, account_pages, ai_bridge, analytics, audits, bots, busy, caches, channels, client_performance, cluster,
+    config, custom_status, database, email, files, health, images, jobs, license, limits, links, login, logs,
+    manual_test, metrics, notices, notifications, onboarding, openapi, permissions, plugins, preferences, releases,
+    reports, roles, schemes, sessions, site_url, status, support_packet, teams, tokens, trial_license, typing, upgrade,
+    users,
 };
 
 /// Every route. A known path with another method is answered 404, because clients rely on that.
@@ -43,6 +44,8 @@ pub(super) static TABLE: &[Route] = &[
         .audit(Always("generateSupportPacket")),
     get("/api/v4/audits", audits::LIST).audit(OnRefusal("getAudits")),
     get("/api/v4/audits/{audit_id}", audits::SHOW).audit(OnRefusal("getAudit")),
+    get("/api/v4/cluster/status", cluster::SHOW),
+    post("/api/v4/client_perf", client_performance::DROP, OnRefusal("submitPerformanceReport")).csrf(Csrf::Exempt),
     post("/api/v4/server_busy", busy::MARK, Always("setServerBusy")).listeners(NetworkAndSocket),
     get("/api/v4/server_busy", busy::SHOW).listeners(NetworkAndSocket),
     delete("/api/v4/server_busy", busy::CLEAR, Always("clearServerBusy")).listeners(NetworkAndSocket),
@@ -126,6 +129,8 @@ pub(super) static TABLE: &[Route] = &[
     post("/api/v4/users/search", users::search::SEARCH, OnRefusal("searchUsers")).while_busy(WhileBusy::Refused),
     get("/api/v4/users/stats", users::list::STATS),
     get("/api/v4/users/stats/filtered", users::list::FILTERED_STATS),
+    get("/api/v4/users/autocomplete", users::autocomplete::COMPLETE),
+    get("/api/v4/users/invalid_emails", users::invalid_emails::LIST),
     get("/api/v4/users/known", users::list::ACQUAINTANCES),
     get("/api/v4/users/username/{username}", users::SHOW_NAMED).listeners(NetworkAndSocket),
     get("/api/v4/users/email/{email}", users::SHOW_WITH_EMAIL).listeners(NetworkAndSocket),
@@ -158,6 +163,7 @@ pub(super) static TABLE: &[Route] = &[
         users::password::RESET_FAILED_ATTEMPTS,
         Always("resetPasswordFailedAttempts"),
     ),
+    get("/api/v4/users/{user_id}/audits", audits::LIST_OF_USER).audit(OnRefusal("getUserAudits")),
     get("/api/v4/reports/users", reports::LIST),
     get("/api/v4/reports/users/count", reports::COUNT),
     // Sessions.
@@ -183,6 +189,20 @@ pub(super) static TABLE: &[Route] = &[
     // Statuses of users.
     get("/api/v4/users/{user_id}/status", status::SHOW),
     put("/api/v4/users/{user_id}/status", status::SAVE, Always("updateUserStatus")),
+    put("/api/v4/users/{user_id}/status/custom", custom_status::REPLACE, Always("updateUserCustomStatus")),
+    delete("/api/v4/users/{user_id}/status/custom", custom_status::REMOVE, Always("removeUserCustomStatus")),
+    delete(
+        "/api/v4/users/{user_id}/status/custom/recent",
+        custom_status::REMOVE_RECENT,
+        Always("removeUserRecentCustomStatus"),
+    ),
+    post(
+        "/api/v4/users/{user_id}/status/custom/recent/delete",
+        custom_status::POST_REMOVE_RECENT,
+        Always("removeUserRecentCustomStatus"),
+    ),
+    post("/api/v4/users/{user_id}/typing", typing::PUBLISH, OnRefusal("publishUserTyping"))
+        .while_busy(WhileBusy::Refused),
     post("/api/v4/users/status/ids", status::LIST, OnRefusal("getUserStatusesByIds")),
     // Preferences.
     get("/api/v4/users/{user_id}/preferences", preferences::LIST).listeners(NetworkAndSocket),
@@ -196,6 +216,7 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/users/{user_id}/teams", teams::LIST_OF_USER),
     get("/api/v4/users/{user_id}/teams/members", teams::LIST_MEMBERSHIPS),
     get("/api/v4/users/{user_id}/teams/unread", teams::LIST_UNREAD),
+    get("/api/v4/users/{user_id}/teams/{team_id}/unread", teams::SHOW_UNREAD),
     get("/api/v4/teams", teams::LIST).listeners(NetworkAndSocket),
     post("/api/v4/teams", teams::CREATE, Always("createTeam")).listeners(NetworkAndSocket),
     post("/api/v4/teams/search", teams::search::SEARCH, OnRefusal("searchTeams"))
@@ -283,7 +304,8 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/users/{user_id}/data_retention/channel_policies", absent::RETENTION_CHANNELS_OF_USER),
     get("/api/v4/terms_of_service", absent::TERMS_OF_SERVICE),
     post("/api/v4/terms_of_service", absent::ADD_TERMS_OF_SERVICE, OnRefusal("createTermsOfService")),
-    // Roles.
+    // Roles and permissions.
+    post("/api/v4/permissions/ancillary", permissions::ADD_ANCILLARY, OnRefusal("getAncillaryPermissions")),
     get("/api/v4/roles", roles::LIST).listeners(NetworkAndSocket),
     get("/api/v4/roles/{role_id}", roles::SHOW).listeners(NetworkAndSocket),
     put("/api/v4/roles/{role_id}/patch", roles::patch::PATCH, Always("patchRole")).listeners(NetworkAndSocket),

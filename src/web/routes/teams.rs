@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::users::user_in_path;
 use crate::base::team::{MemberView, Team, Unread, is_team_name};
 use crate::domain::accounts;
 use crate::domain::audit::Audit;
@@ -208,6 +209,23 @@ pub(super) async fn list_unread(request: Request, session: Session, app: Data<Ap
     }
     let except = request.query("exclude_team").unwrap_or_default();
     Ok(Json(app.db.unread_by_team(&user_id, &except).await.or_fail("app.team.get_unread.app_error")?))
+}
+
+pub(super) const SHOW_UNREAD: Operation = Description::new(
+    Tag::Accounts,
+    "GetTeamUnread",
+    "Returns the number of unread messages and mentions of a user in one team.",
+)
+.responses(&[Response::json(200, Type::of::<Unread>(), "The numbers; zeros if the user is not a member.")])
+.refusals(&[400, 403, 404, 500])
+.handled_by(handler!(show_unread));
+
+/// `GET /users/{user_id}/teams/{team_id}/unread`: returns the unread counts of a user in one team.
+pub(super) async fn show_unread(request: Request, session: Session, app: Data<AppState>) -> Answer<Unread> {
+    let team_id = request.id("team_id")?;
+    let user_id = user_in_path(&request, &session, &app).await?;
+    team_access(&app.accounts, &session, team_id).await?.require("view_team")?;
+    Ok(Json(app.db.unread_in_team(&user_id, team_id).await.or_fail("app.team.get_unread.app_error")?))
 }
 
 pub(super) const LIST_MEMBERS: Operation =

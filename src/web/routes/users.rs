@@ -1,7 +1,9 @@
 //! Routes for accounts: create, show, verify an address. The folder holds the other routes.
 
 pub(super) mod active;
+pub(super) mod autocomplete;
 pub(super) mod edit;
+pub(super) mod invalid_emails;
 pub(super) mod list;
 pub(super) mod mfa;
 mod narrowing;

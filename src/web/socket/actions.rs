@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use quarterdeck_actors::clock::{Uptime, wall_ms};
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::hub::{Connection, Event, Greeting, Joined, Joining, Viewing};
+use quarterdeck_actors::hub::{Connection, Greeting, Joined, Joining, Viewing};
 use quarterdeck_actors::id::is_id;
 use quarterdeck_actors::session::Session as Stored;
 use serde_json::{Map, Value, json};
@@ -160,9 +160,7 @@ async fn type_in(app: &AppState, session: &Session, request: &ClientRequest) -> 
         return Err(refusal());
     }
     let parent_id = request.text("parent_id").unwrap_or_default();
-    let data = json!({ "parent_id": parent_id, "user_id": session.user_id() });
-    let typing = Event::new("typing", data).for_channel(channel_id).without_user(session.user_id());
-    app.actors.hub.publish(typing).await;
+    crate::domain::announce::typing(&app.actors.hub, session.user_id(), channel_id, parent_id).await;
     Ok(Map::new())
 }
 
