@@ -4,6 +4,7 @@ mod accounts;
 mod ai_bridge;
 mod analytics;
 mod audits;
+mod bots;
 mod busy;
 mod caches;
 mod config;

@@ -15,6 +15,11 @@ const MAX_DESCRIPTION_CHARACTERS: usize = 255;
 const MAX_COMPANY_CHARACTERS: usize = 64;
 const MAX_DOMAINS_CHARACTERS: usize = 1000;
 
+/// The names of the channels that every team has and every member joins.
+pub(crate) const DEFAULT_CHANNELS: [&str; 2] = [TOWN_SQUARE, OFF_TOPIC];
+pub(crate) const TOWN_SQUARE: &str = "town-square";
+pub(crate) const OFF_TOPIC: &str = "off-topic";
+
 /// The type of a team that any user may join, if it also allows open invitations.
 pub(crate) const OPEN: &str = "O";
 /// The type of a team that users join by invitation.

@@ -7,13 +7,16 @@ mod agent;
 mod attempts;
 mod bot;
 mod compare;
+mod conversion;
 mod custom_status;
 mod device;
 mod edit;
 mod ended;
 mod first;
+mod guests;
 mod letters;
 mod login;
+mod login_service;
 mod mail_token;
 mod maps;
 mod mfa;
@@ -34,19 +37,24 @@ pub(crate) use access::{
 pub(crate) use access_token::{add_access_token, open_access_token, remove_access_token, set_access_token_active};
 pub(crate) use activity::{extend, touch};
 pub(crate) use attempts::{Attempts, BUDGET_PERIOD};
-pub(crate) use bot::system_bot;
+pub(crate) use bot::{bot_account, system_bot};
+pub(crate) use conversion::{convert_to_bot, convert_to_user};
 pub(crate) use custom_status::set_custom_status;
 pub(crate) use device::{Device, attach, check_device_id, enable_notifications, note_removal, takes_push};
 pub(crate) use edit::{confirm_password, update};
 pub(crate) use ended::{drop_deleted, renew_roles};
 pub(crate) use first::{Claim, FirstAccount, SETUP_CODE, WhyOffline};
+pub(crate) use guests::{demote, promote};
 pub(crate) use login::{Credentials, login};
+pub(crate) use login_service::set_login_service;
 pub(crate) use mail_token::TOKEN_CHARACTERS;
 pub(crate) use mfa::{Enrolment, activate_mfa, enrol};
 pub(crate) use operator::{OperatorAccounts, Refusal as OperatorRefusal};
 pub(crate) use recovery::{recovering, send_reset, send_verification, tell_of_mfa, tell_of_password, verify_address};
 pub(crate) use seed::{Seed, Seeded, seed, suitable_password};
-pub(crate) use signup::{MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS, Signup, create, create_offline, entry};
+pub(crate) use signup::{
+    MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS, Signup, create, create_offline, entry, refusal as save_refusal,
+};
 
 /// The parts that decide about accounts and their sessions.
 pub(crate) struct Accounts {

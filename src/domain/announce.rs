@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::base::post::{DirectChannel, Post};
 use crate::base::preference::Preference;
-use crate::base::team::Team;
+use crate::base::team::{Member, MemberView, Team};
 use crate::base::user::User;
 use crate::store::Db;
 
@@ -97,6 +97,17 @@ pub(crate) async fn left_team((hub, db): (&HubHandle, &Db), team_id: &str, user_
     let data = json!({ "user_id": user_id, "team_id": team_id });
     hub.publish(Event::new("leave_team", data).for_team(team_id)).await;
     join_channels((hub, db), user_id).await;
+}
+
+/// Publishes to a user the current memberships in teams, with their roles, and subscribes the user's sockets to the
+/// events of all of them.
+pub(crate) async fn memberships_changed((hub, db): (&HubHandle, &Db), user_id: &str, members: Vec<Member>) {
+    join_channels((hub, db), user_id).await;
+    for member in members.into_iter().filter(Member::is_active) {
+        // The membership is JSON in a string, as clients expect it.
+        let text = String::from_utf8(to_json(&MemberView::from(member)).unwrap_or_default()).unwrap_or_default();
+        hub.publish(Event::new("memberrole_updated", json!({ "member": text })).for_user(user_id)).await;
+    }
 }
 
 /// A change of a team that its members are told of.

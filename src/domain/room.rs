@@ -6,6 +6,7 @@ pub(crate) mod ai_bridge;
 pub(crate) mod analytics;
 pub(crate) mod announce;
 pub(crate) mod audit;
+pub(crate) mod bots;
 pub(crate) mod caller;
 pub(crate) mod channels;
 pub(crate) mod config_access;

@@ -12,15 +12,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::base::cleaning::cleaned;
-use crate::base::team::{Channel, Member, OPEN, Team, TeamType};
+use crate::base::team::{Channel, DEFAULT_CHANNELS, Member, OFF_TOPIC, OPEN, TOWN_SQUARE, Team, TeamType};
 use crate::base::user::User;
 use crate::domain::announce;
 use crate::store::{Db, StoreError};
 pub(crate) use edit::{TeamPatch, edit, set_archived, set_openness};
 pub(crate) use member::{TeamAccess, access_by_team, team_access};
-
-/// The channels that every team has and every member joins: name and display name.
-const DEFAULT_CHANNELS: [(&str, &str); 2] = [("town-square", "Town Square"), ("off-topic", "Off-Topic")];
 
 /// The fields of a team that its creator sends. Other fields are ignored.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -72,7 +69,8 @@ pub(crate) async fn found(
         return Err(AppError::new("api.team.is_team_creation_allowed.domain.app_error"));
     }
     team.check()?;
-    let channels = DEFAULT_CHANNELS.map(|(name, display_name)| Channel { id: new_id(), name, display_name });
+    let channels = [("Town Square", TOWN_SQUARE), ("Off-Topic", OFF_TOPIC)];
+    let channels = channels.map(|(display_name, name)| Channel { id: new_id(), name, display_name });
     let leader = founder.map(|founder| Member::leader(&team.id, &founder.id));
     if !db.add_team(&team, &channels, leader.as_ref()).await.map_err(refusal)? {
         return Err(AppError::new("app.team.save.too_many.app_error"));
@@ -127,7 +125,7 @@ pub(crate) async fn join(
     }
     let member = Member::new(&team.id, user);
     let max_members = config.view.team.max_users_per_team;
-    db.join_team(&member, &DEFAULT_CHANNELS.map(|(name, _)| name), max_members, wall_ms()).await.or_fail(FAILED)?;
+    db.join_team(&member, &DEFAULT_CHANNELS, max_members, wall_ms()).await.or_fail(FAILED)?;
     let joined = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
     let Some(joined) = joined else {
         let is_gone = db.user(&user.id).await.or_fail(FAILED)?.is_none();

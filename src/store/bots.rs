@@ -1,9 +1,13 @@
-//! The table `bots`. The file `users.rs` joins it too.
+//! The table `bots`. The files of `users` join it too.
+
+mod changing;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, json_of, statement};
 use crate::base::bot::Bot;
 use crate::base::paging::Paging;
 use crate::base::user::User;
+
+const BOT: &str = "b.userid, u.username, u.firstname, b.description, b.ownerid, b.createat, b.updateat, b.deleteat";
 
 impl Db {
     /// Returns the owner of the bot with this user id; `None` when it is not a bot.
@@ -21,10 +25,11 @@ impl Db {
         only_orphaned: bool,
         paging: Paging,
     ) -> Result<Vec<Bot>, StoreError> {
-        let sql = "SELECT b.userid, u.username, u.firstname, b.description, b.ownerid, b.createat, b.updateat, b.deleteat \
-                   FROM bots b JOIN users u ON u.id = b.userid LEFT JOIN users o ON o.id = b.ownerid \
-                   WHERE ($1 = '' OR b.ownerid = $1) AND (b.deleteat = 0 OR $2) AND (COALESCE(o.deleteat, 0) <> 0 OR NOT $3) \
-                   ORDER BY b.createat, u.username LIMIT $4 OFFSET $5";
+        let sql = format!(
+            "SELECT {BOT} FROM bots b JOIN users u ON u.id = b.userid LEFT JOIN users o ON o.id = b.ownerid \
+             WHERE ($1 = '' OR b.ownerid = $1) AND (b.deleteat = 0 OR $2) AND (COALESCE(o.deleteat, 0) <> 0 OR NOT $3) \
+             ORDER BY b.createat, u.username LIMIT $4 OFFSET $5"
+        );
         let values = vec![
             owner_id.unwrap_or_default().into(),
             includes_deleted.into(),
@@ -62,7 +67,7 @@ fn account(bot: &User) -> Statement {
                nickname, firstname, lastname, position, roles, allowmarketing, props, notifyprops, lastpasswordupdate, \
                lastpictureupdate, failedattempts, locale, mfaactive, mfasecret, timezone, remoteid, lastlogin) \
                VALUES ($1, $2, $2, 0, $3, '', NULL, '', $4, false, '', $5, '', '', $6, false, $7, $8, $2, 0, 0, $9, false, \
-               '', $10, '', 0) ON CONFLICT (username) DO NOTHING";
+               '', $10, '', 0) ON CONFLICT (username) DO NOTHING RETURNING id";
     let values = vec![
         (&bot.id).into(),
         bot.create_at.into(),

@@ -34,7 +34,7 @@ impl Db {
         if let Some(leader) = leader {
             statements.push(leader_insertion(leader, team.create_at));
             let names: Vec<&str> = channels.iter().map(|channel| channel.name).collect();
-            statements.push(entry(leader, &names, team.create_at));
+            statements.push(entry(&leader.team_id, &leader.user_id, &names, team.create_at));
         }
         let Some(leader) = leader else {
             self.transaction(Transaction::of(statements)).await?;
@@ -119,7 +119,7 @@ impl Db {
         max: i64,
         now: i64,
     ) -> Result<(), StoreError> {
-        let statements = vec![joining(member, max, now), entry(member, channels, now)];
+        let statements = vec![joining(member, max, now), entry(&member.team_id, &member.user_id, channels, now)];
         let transaction = Transaction::of(statements)
             .lock_exclusive(Subject::Team(&member.team_id))
             .lock_exclusive(Subject::User(&member.user_id));
@@ -194,20 +194,21 @@ fn joining(member: &Member, max: i64, now: i64) -> Statement {
     statement(sql, values)
 }
 
-/// Returns the statement that adds a team member to channels of the team.
-fn entry(member: &Member, channels: &[&str], now: i64) -> Statement {
+/// Returns the statement that adds a member to channels with these names, of one team or, without a `team_id`, of all
+/// teams that the user is in.
+pub(super) fn entry(team_id: &str, user_id: &str, channels: &[&str], now: i64) -> Statement {
     let sql = "INSERT INTO channelmembers (channelid, userid, roles, lastviewedat, msgcount, mentioncount, notifyprops, \
          lastupdateat, schemeuser, schemeadmin, schemeguest, mentioncountroot, msgcountroot, urgentmentioncount) \
          SELECT c.id, m.userid, '', 0, 0, 0, $3, $4, m.schemeuser, m.schemeadmin, m.schemeguest, 0, 0, 0 \
          FROM channels c JOIN teammembers m ON m.teamid = c.teamid AND m.deleteat = 0 \
-         WHERE c.teamid = $1 AND m.userid = $2 AND c.deleteat = 0 AND c.name = ANY ($5) \
+         WHERE ($1 = '' OR c.teamid = $1) AND m.userid = $2 AND c.deleteat = 0 AND c.name = ANY ($5) \
          ON CONFLICT (channelid, userid) DO NOTHING";
     let notify_props = json!({
         "desktop": "default", "email": "default", "push": "default", "mark_unread": "all",
         "ignore_channel_mentions": "default", "channel_auto_follow_threads": "off",
     });
     let channels = Value::Texts(channels.iter().map(|name| (*name).to_owned()).collect());
-    let member = [Value::from(&member.team_id), Value::from(&member.user_id)];
+    let member = [team_id, user_id].map(Value::from);
     statement(sql, member.into_iter().chain([Value::Json(notify_props), now.into(), channels]).collect())
 }
 

@@ -19,6 +19,8 @@ pub(crate) use search::UserSearch;
 const REMOVE_GRAMS: &str =
     "DELETE FROM qd_user_grams WHERE rowid IN (SELECT n.place FROM qd_user_names n WHERE n.userid = $1)";
 
+const REMOVE_ALL_GRAMS: &str = "DELETE FROM qd_user_grams WHERE rowid IN (SELECT n.place FROM qd_user_names n)";
+
 impl Db {
     /// Returns the statements that store the names of an account. They store nothing when the account does not exist.
     pub(super) fn storing_names(&self, user: &User) -> Vec<Statement> {
@@ -39,6 +41,15 @@ impl Db {
         }
         statements.push(statement("DELETE FROM qd_user_names WHERE userid = $1", vec![user_id.into()]));
         statements
+    }
+
+    /// Returns the statements that delete the names of all accounts.
+    pub(super) fn removing_all_names(&self) -> Vec<Statement> {
+        let names = statement("DELETE FROM qd_user_names", Vec::new());
+        match self.kind() {
+            EngineKind::Postgres => vec![names],
+            EngineKind::Sqlite => vec![statement(REMOVE_ALL_GRAMS, Vec::new()), names],
+        }
     }
 
     pub(super) fn kind(&self) -> EngineKind {

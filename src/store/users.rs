@@ -2,7 +2,11 @@
 
 mod attempts;
 mod codes;
+mod conversion;
+mod emptying;
 mod filter;
+mod guests;
+mod login_service;
 mod operator;
 mod profile;
 mod recovery;
@@ -18,6 +22,7 @@ use super::mail_tokens::{MailTokenKind, removing_mail_tokens};
 use super::sessions::removal;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, statement};
 use crate::base::user::User;
+pub(super) use conversion::all_sessions_of;
 pub(crate) use filter::{Filter, Order};
 pub(crate) use operator::OperatorChange;
 pub(crate) use profile::Changed;
@@ -32,6 +37,10 @@ const SELECT: &str = "SELECT u.id, u.createat, u.updateat, u.deleteat, u.usernam
 /// Counts the active accounts without bots.
 const ACTIVE: &str =
     "SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND u.deleteat = 0";
+
+/// Finds another active system administrator than `$1`. Bots do not count, because no one logs in as a bot.
+const OTHER_ADMIN: &str = "SELECT 1 FROM users o LEFT JOIN bots ob ON ob.userid = o.id WHERE o.id <> $1 \
+     AND ob.userid IS NULL AND o.deleteat = 0 AND ' ' || o.roles || ' ' LIKE '% system_admin %'";
 
 /// The condition on existing accounts under which a new one is added. Bots do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,8 +182,7 @@ impl Db {
     pub(crate) async fn set_user_roles(&self, id: &str, roles: &str, now: i64) -> Result<bool, StoreError> {
         let sql = format!(
             "UPDATE users SET roles = $2, updateat = {} WHERE id = $1 AND (' ' || $2 || ' ' LIKE '% system_admin %' \
-             OR ' ' || roles || ' ' NOT LIKE '% system_admin %' OR EXISTS (SELECT 1 FROM users o WHERE o.id <> $1 \
-             AND o.deleteat = 0 AND ' ' || o.roles || ' ' LIKE '% system_admin %')) RETURNING id",
+             OR ' ' || roles || ' ' NOT LIKE '% system_admin %' OR EXISTS ({OTHER_ADMIN})) RETURNING id",
             later("$3")
         );
         let change = statement(sql, vec![id.into(), roles.into(), now.into()]);

@@ -3,7 +3,9 @@
 mod active;
 mod edit;
 mod elsewhere;
+mod guests;
 mod list;
+mod login_service;
 mod mfa;
 mod password;
 mod picture;

@@ -7,7 +7,7 @@ use super::sources;
 
 /// The number of places in a file that read a secret as plain text. Check a new call before you count it here: it must
 /// not print, log, store or return the secret.
-const EXPOSED: [(&str, usize); 36] = [
+const EXPOSED: [(&str, usize); 38] = [
     ("actors/src/sessions.rs", 1),
     ("src/domain/accounts/first.rs", 1),
     ("src/domain/accounts/login.rs", 3),
@@ -32,6 +32,7 @@ const EXPOSED: [(&str, usize); 36] = [
     ("src/domain/passwords/hash.rs", 5),
     ("src/domain/passwords/queue.rs", 1),
     ("src/web/routes/login.rs", 1),
+    ("src/web/routes/users/conversion.rs", 1),
     ("src/web/routes/users/mfa.rs", 4),
     ("src/web/routes/metrics.rs", 1),
     ("src/web/routes/tokens.rs", 1),
@@ -42,6 +43,7 @@ const EXPOSED: [(&str, usize); 36] = [
     ("src/store/users.rs", 4),
     ("src/store/users/attempts.rs", 3),
     ("src/store/users/operator.rs", 1),
+    ("src/store/users/conversion.rs", 1),
     ("src/store/users/recovery.rs", 4),
     ("src/domain/support_packet/scrub.rs", 1),
 ];

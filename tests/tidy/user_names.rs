@@ -7,7 +7,7 @@ use super::bounds::shipped;
 const SEARCHED: [&str; 5] = ["username = ", "nickname = ", "firstname = ", "lastname = ", "email = "];
 
 /// The calls that return the statements for the copies.
-const KEEPERS: [&str; 3] = [".storing_names(", "::renaming(", ".removing_names("];
+const KEEPERS: [&str; 4] = [".storing_names(", "::renaming(", ".removing_names(", ".removing_all_names("];
 
 /// Returns the number of statements that change the names of accounts.
 fn writers(text: &str) -> usize {

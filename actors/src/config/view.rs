@@ -137,6 +137,7 @@ pub struct ServiceSettings {
     pub enable_api_user_deletion: bool,
     #[serde(rename = "EnableAPITeamDeletion")]
     pub enable_api_team_deletion: bool,
+    pub enable_bot_account_creation: bool,
     pub enable_local_mode: bool,
     pub local_mode_socket_location: String,
     /// Bytes.

@@ -15,7 +15,7 @@ use super::frame::Frame;
 use super::joining::{Joined, Joining};
 use super::limits::{JoinOutcome, Shared};
 use super::memberships::Memberships;
-use super::pending_joins::UserFacts;
+use super::pending_joins::{RoleFacts, UserFacts};
 use super::registry::{Entry, Registry};
 use super::upkeep::{PauseDetector, TICK};
 use crate::clock::{Clock, Uptime};
@@ -82,23 +82,23 @@ impl Handler<Join> for WebSocketHub {
         }
         let (connection, outcome) = self.connect_or_resume(&joining, now);
         let Joining { pending_join, session, memberships, .. } = joining;
-        let is_admin = is_admin(&self.roles, &session.roles);
+        let role_facts = RoleFacts::of(&self.roles, &session.roles);
         self.apply_facts(
             &user_id,
             Dated { epoch: pending_join.epoch, value: memberships },
-            Dated { epoch: pending_join.epoch, value: is_admin },
+            Dated { epoch: pending_join.epoch, value: role_facts },
         );
-        let UserFacts { memberships, is_admin } = pending_join.facts();
-        self.apply_facts(&user_id, memberships, is_admin);
+        let UserFacts { memberships, role_facts } = pending_join.facts();
+        self.apply_facts(&user_id, memberships, role_facts);
         self.shared.counts.count_join(outcome);
         Ok(Joined { guard: ConnectionGuard::on(connection, &self.detached), outcome })
     }
 }
 
 impl WebSocketHub {
-    fn apply_facts(&mut self, user_id: &str, memberships: Dated<Memberships>, is_admin: Dated<bool>) {
+    fn apply_facts(&mut self, user_id: &str, memberships: Dated<Memberships>, role_facts: Dated<RoleFacts>) {
         self.registry.set_memberships(user_id, memberships);
-        self.registry.set_admin(user_id, is_admin);
+        self.registry.set_role_facts(user_id, role_facts);
     }
 
     /// Returns true if the client takes over a connection that has a socket, so that the number of sockets stays the
@@ -151,8 +151,8 @@ impl WebSocketHub {
         self.registry.add(Entry {
             connection: connection.clone(),
             session: session.clone(),
-            is_admin: false,
             acknowledges: joining.acknowledges,
+            role_facts: RoleFacts::default(),
             checked_at: now,
             pinged_at: now.plus_ms(-spread),
             gone_at: None,
@@ -294,9 +294,11 @@ impl Handler<ChangeRoles> for WebSocketHub {
     type Result = ();
 
     fn handle(&mut self, ChangeRoles { user_id, roles, epoch }: ChangeRoles, _: &mut Self::Context) {
-        let is_admin = Dated { epoch, value: is_admin(&self.roles, &roles) };
-        self.shared.pending_joins.record(&user_id, UserFacts { is_admin: is_admin.clone(), ..UserFacts::default() });
-        self.registry.set_admin(&user_id, is_admin);
+        let role_facts = Dated { epoch, value: RoleFacts::of(&self.roles, &roles) };
+        self.shared
+            .pending_joins
+            .record(&user_id, UserFacts { role_facts: role_facts.clone(), ..UserFacts::default() });
+        self.registry.set_role_facts(&user_id, role_facts);
     }
 }
 
@@ -335,7 +337,8 @@ impl Handler<RenewSession> for WebSocketHub {
         let Some(entry) = self.registry.get_mut(&id) else { return };
         entry.checked_at = self.clock.uptime();
         entry.session = session.clone();
-        self.registry.set_admin(&session.user_id, Dated { epoch, value: is_admin(&self.roles, &session.roles) });
+        let role_facts = RoleFacts::of(&self.roles, &session.roles);
+        self.registry.set_role_facts(&session.user_id, Dated { epoch, value: role_facts });
     }
 }
 
@@ -391,8 +394,4 @@ fn kept_at(elapsed_ms: i64, window: Duration, all: usize) -> usize {
 fn may_resume(entry: &Entry, session: &Session) -> bool {
     let is_own = *entry.connection.user_id == *session.user_id;
     is_own && (!entry.connection.has_socket() || entry.session.id == session.id)
-}
-
-fn is_admin(roles: &RolesHandle, names: &str) -> bool {
-    roles.current().grant(names, "manage_system")
 }

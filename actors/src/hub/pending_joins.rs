@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::epoch::{Dated, Epoch};
 use super::memberships::Memberships;
+use crate::roles::handle::RolesHandle;
 
 /// The epochs of all hubs, and the users who are joining.
 #[derive(Debug, Default)]
@@ -22,11 +23,29 @@ struct JoiningUser {
     facts: UserFacts,
 }
 
+/// The properties of a user's roles on which the recipients of events depend.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RoleFacts {
+    /// True if the user manages the system.
+    pub(super) is_admin: bool,
+    /// True if the user is a guest.
+    pub(super) is_guest: bool,
+}
+
+impl RoleFacts {
+    pub(super) fn of(roles: &RolesHandle, names: &str) -> Self {
+        Self {
+            is_admin: roles.current().grant(names, "manage_system"),
+            is_guest: names.split(' ').any(|name| name == "system_guest"),
+        }
+    }
+}
+
 /// The newest facts about a user that came during a join.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UserFacts {
     pub(super) memberships: Dated<Memberships>,
-    pub(super) is_admin: Dated<bool>,
+    pub(super) role_facts: Dated<RoleFacts>,
 }
 
 /// A join in progress. It begins before the session and the memberships are read, and ends when the hub has the
@@ -57,7 +76,7 @@ impl PendingJoins {
     pub(super) fn record(&self, user_id: &str, facts: UserFacts) {
         if let Some(awaited) = self.lock().get_mut(user_id) {
             awaited.facts.memberships.renew(facts.memberships);
-            awaited.facts.is_admin.renew(facts.is_admin);
+            awaited.facts.role_facts.renew(facts.role_facts);
         }
     }
 

@@ -7,6 +7,7 @@ use super::connection::Connection;
 use super::epoch::Dated;
 use super::event::{Audience, Event};
 use super::memberships::Memberships;
+use super::pending_joins::RoleFacts;
 use crate::clock::Uptime;
 use crate::session::{Session, SessionSelection};
 
@@ -18,9 +19,9 @@ const ABOUT_OTHERS: [&str; 2] = ["user_updated", "new_user"];
 pub(super) struct Entry {
     pub(super) connection: Arc<Connection>,
     pub(super) session: Arc<Session>,
-    pub(super) is_admin: bool,
     /// True if the client acknowledges posts.
     pub(super) acknowledges: bool,
+    pub(super) role_facts: RoleFacts,
     pub(super) checked_at: Uptime,
     pub(super) pinged_at: Uptime,
     /// The time at which its socket was closed.
@@ -30,7 +31,7 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 struct User {
     memberships: Dated<Memberships>,
-    is_admin: Dated<bool>,
+    role_facts: Dated<RoleFacts>,
     connections: Vec<Arc<str>>,
 }
 
@@ -91,13 +92,13 @@ impl Registry {
         }
     }
 
-    /// Sets for all connections of a user whether the user is an administrator, unless the known value is newer.
-    pub(super) fn set_admin(&mut self, user_id: &str, is_admin: Dated<bool>) {
+    /// Sets what a user's roles say for all connections of the user, unless the known facts are newer.
+    pub(super) fn set_role_facts(&mut self, user_id: &str, role_facts: Dated<RoleFacts>) {
         let Some(user) = self.users.get_mut(user_id) else { return };
-        user.is_admin.renew(is_admin);
+        user.role_facts.renew(role_facts);
         for id in &user.connections {
             if let Some(entry) = self.entries.get_mut(id) {
-                entry.is_admin = user.is_admin.value;
+                entry.role_facts = user.role_facts.value;
             }
         }
     }
@@ -140,10 +141,10 @@ impl Registry {
         if audience.acknowledging.is_some_and(|wanted| wanted != acknowledges()) {
             return false;
         }
-        if audience.contains_sanitized_data && entry.is_admin {
+        if audience.contains_sanitized_data && entry.role_facts.is_admin {
             return false;
         }
-        if audience.contains_sensitive_data && !entry.is_admin {
+        if audience.contains_sensitive_data && !entry.role_facts.is_admin {
             return false;
         }
         if !audience.connection_id.is_empty() {
@@ -174,7 +175,6 @@ impl Registry {
         if !audience.team_id.is_empty() {
             return is_in(|memberships| &memberships.teams, &audience.team_id);
         }
-        let is_guest = entry.session.prop("is_guest") == "true";
-        !(is_guest && ABOUT_OTHERS.contains(&event.name.as_ref()))
+        !(entry.role_facts.is_guest && ABOUT_OTHERS.contains(&event.name.as_ref()))
     }
 }

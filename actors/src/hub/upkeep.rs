@@ -121,6 +121,7 @@ mod tests {
     use super::*;
     use crate::clock::DAY_MS;
     use crate::hub::connection::Connection;
+    use crate::hub::pending_joins::RoleFacts;
     use crate::hub::tests::session;
 
     fn at(ms: i64) -> Uptime {
@@ -131,8 +132,8 @@ mod tests {
         Entry {
             connection: Connection::new("connection".into(), "anna".into(), now),
             session: session("anna", "anna"),
-            is_admin: false,
             acknowledges: false,
+            role_facts: RoleFacts::default(),
             checked_at: now,
             pinged_at: now,
             gone_at: None,

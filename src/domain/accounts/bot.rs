@@ -25,16 +25,22 @@ pub(crate) async fn system_bot(db: &Db) -> Result<User, AppError> {
     usable.ok_or_else(|| AppError::new(FAILED).because("the name of the system bot is taken, or it is deactivated"))
 }
 
-/// Returns the account of the bot. It has no password, so no one can log in to it.
 fn proposed(now: i64) -> User {
     User {
-        id: new_id(),
-        create_at: now,
-        update_at: now,
-        last_password_update: now,
         username: SYSTEM_BOT.to_owned(),
         email: format!("{SYSTEM_BOT}@localhost"),
         first_name: "System".to_owned(),
+        ..bot_account(new_id(), now)
+    }
+}
+
+/// Returns the account of a new bot, without its names. It has no password, so no one can log in to it.
+pub(crate) fn bot_account(id: String, now: i64) -> User {
+    User {
+        id,
+        create_at: now,
+        update_at: now,
+        last_password_update: now,
         roles: "system_user".to_owned(),
         locale: "en".to_owned(),
         notify_props: BTreeMap::new(),

@@ -43,7 +43,7 @@ pub(crate) async fn update(
     Ok(outcome)
 }
 
-fn changed(stored: &User, profile: Profile, is_admitted: bool) -> Result<User, AppError> {
+pub(super) fn changed(stored: &User, profile: Profile, is_admitted: bool) -> Result<User, AppError> {
     let mut user = stored.clone();
     user.apply(profile);
     if user.email != stored.email {

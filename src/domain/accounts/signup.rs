@@ -205,7 +205,7 @@ pub(super) fn is_domain_allowed(email: &str, config: &Config) -> bool {
 }
 
 /// Maps a failed insert or update of an account to the error for the client.
-pub(super) fn refusal(error: StoreError) -> AppError {
+pub(crate) fn refusal(error: StoreError) -> AppError {
     let id = if error.is_duplicate_of("email") {
         "app.user.save.email_exists.app_error"
     } else if error.is_duplicate_of("username") {

@@ -51,12 +51,13 @@ impl Db {
     }
 }
 
-fn selection(id: &str) -> Statement {
+/// Returns the statement that reads an account.
+pub(in crate::store) fn selection(id: &str) -> Statement {
     statement(format!("{SELECT} WHERE u.id = $1"), vec![id.into()])
 }
 
 /// Returns the statement that writes the columns that differ. Its text is always the same, so it can be prepared once.
-fn difference(before: &User, after: &User, now: i64) -> Statement {
+pub(super) fn difference(before: &User, after: &User, now: i64) -> Statement {
     let sql = format!(
         "UPDATE users SET updateat = {}, username = COALESCE($3, username), email = COALESCE($4, email), \
          emailverified = COALESCE($5, emailverified), nickname = COALESCE($6, nickname), \

@@ -1,4 +1,6 @@
-//! The route that lists bots.
+//! The route that lists bots; `managing` holds those for one bot.
+
+pub(super) mod managing;
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::OrFail;

@@ -141,6 +141,7 @@ pub(super) static TABLE: &[Route] = &[
     put("/api/v4/users/{user_id}/active", users::active::REPLACE, Always("updateUserActive"))
         .listeners(NetworkAndSocket),
     put("/api/v4/users/{user_id}/roles", users::roles::REPLACE, Always("updateUserRoles")).listeners(NetworkAndSocket),
+    delete("/api/v4/users", users::active::REMOVE_ALL, Always("permanentDeleteAllUsers")).listeners(SocketOnly),
     get("/api/v4/users/{user_id}/image", users::picture::SHOW),
     get("/api/v4/users/{user_id}/image/default", users::picture::SHOW_DEFAULT),
     post("/api/v4/users/{user_id}/image", users::picture::REPLACE, Always("setProfileImage"))
@@ -164,6 +165,18 @@ pub(super) static TABLE: &[Route] = &[
         Always("resetPasswordFailedAttempts"),
     ),
     get("/api/v4/users/{user_id}/audits", audits::LIST_OF_USER).audit(OnRefusal("getUserAudits")),
+    post("/api/v4/users/{user_id}/promote", users::guests::PROMOTE, Always("promoteGuestToUser"))
+        .listeners(NetworkAndSocket),
+    post("/api/v4/users/{user_id}/demote", users::guests::DEMOTE, Always("demoteUserToGuest"))
+        .listeners(NetworkAndSocket),
+    post("/api/v4/users/{user_id}/convert_to_bot", users::conversion::TO_BOT, Always("convertUserToBot"))
+        .listeners(NetworkAndSocket),
+    put("/api/v4/users/{user_id}/auth", users::login_service::REPLACE, Always("updateUserAuth"))
+        .listeners(NetworkAndSocket),
+    post("/api/v4/users/migrate_auth/ldap", users::migration::TO_LDAP, OnRefusal("migrateAuthToLdap"))
+        .listeners(NetworkAndSocket),
+    post("/api/v4/users/migrate_auth/saml", users::migration::TO_SAML, OnRefusal("migrateAuthToSaml"))
+        .listeners(NetworkAndSocket),
     get("/api/v4/reports/users", reports::LIST),
     get("/api/v4/reports/users/count", reports::COUNT),
     // Sessions.
@@ -243,6 +256,17 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/channels", channels::LIST),
     // Bots.
     get("/api/v4/bots", bots::LIST).listeners(NetworkAndSocket),
+    post("/api/v4/bots", bots::managing::CREATE, Always("createBot")),
+    get("/api/v4/bots/{bot_user_id}", bots::managing::SHOW).listeners(NetworkAndSocket),
+    put("/api/v4/bots/{bot_user_id}", bots::managing::PATCH, Always("patchBot")).listeners(NetworkAndSocket),
+    post("/api/v4/bots/{bot_user_id}/disable", bots::managing::DISABLE, Always("updateBotActive"))
+        .listeners(NetworkAndSocket),
+    post("/api/v4/bots/{bot_user_id}/enable", bots::managing::ENABLE, Always("updateBotActive"))
+        .listeners(NetworkAndSocket),
+    post("/api/v4/bots/{bot_user_id}/assign/{user_id}", bots::managing::ASSIGN, Always("assignBot"))
+        .listeners(NetworkAndSocket),
+    post("/api/v4/bots/{bot_user_id}/convert_to_user", users::conversion::TO_USER, Always("convertBotToUser"))
+        .listeners(NetworkAndSocket),
     // Permission schemes.
     get("/api/v4/schemes", schemes::LIST),
     // Features that this server does not have.

@@ -2,10 +2,14 @@
 
 pub(super) mod active;
 pub(super) mod autocomplete;
+pub(super) mod conversion;
 pub(super) mod edit;
+pub(super) mod guests;
 pub(super) mod invalid_emails;
 pub(super) mod list;
+pub(super) mod login_service;
 pub(super) mod mfa;
+pub(super) mod migration;
 mod narrowing;
 pub(super) mod password;
 pub(super) mod picture;

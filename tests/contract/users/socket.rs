@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::TestServer;
-use crate::support::server::account;
+use crate::support::backdoor::texts_in;
+use crate::support::server::{PASSWORD, account};
+use crate::support::teams::{newcomer, open_team};
+use crate::support::trail::newest_in;
+use crate::support::websocket::{Frame, WebSocket};
 
 /// Starts a server with a local socket in a separate folder.
 async fn server() -> (TestServer, TempDir, reqwest::Client) {
@@ -66,4 +70,62 @@ async fn the_socket_serves_no_other_account_route() {
         let (status, refusal) = send(&socket, method, path, json!({})).await;
         assert_eq!((status, refusal["id"].as_str()), (404, Some("api.context.404.app_error")), "{path}");
     }
+}
+
+#[actix_web::test]
+async fn the_socket_serves_the_routes_of_the_command_line_for_teams_bots_and_guests() {
+    let (server, _folder, socket) = server().await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    let team = admin.found(open_team("crew")).await;
+    admin.post(&format!("/teams/{team}/members"), newcomer(&team, &bert)).await.expect(201);
+    let id = &bert.user_id;
+    let auth = json!({ "auth_data": "b", "auth_service": "saml" });
+    let migration = json!({ "from": "email", "force": false, "match_field": "email" });
+    for (method, path, body, expected) in [
+        (Method::POST, "/teams/search".to_owned(), json!({ "term": "crew" }), 200),
+        (Method::PUT, format!("/teams/{team}"), json!({ "id": team, "display_name": "New" }), 200),
+        (Method::PUT, format!("/teams/{team}/patch"), json!({ "display_name": "Newer" }), 200),
+        (Method::PUT, format!("/teams/{team}/privacy"), json!({ "privacy": "I" }), 200),
+        (Method::DELETE, format!("/teams/{team}/members/{id}"), json!({}), 200),
+        (Method::DELETE, format!("/teams/{team}"), json!({}), 200),
+        (Method::POST, format!("/teams/{team}/restore"), json!({}), 200),
+        (Method::DELETE, format!("/teams/{team}?permanent=true"), json!({}), 200),
+        (Method::POST, format!("/users/{id}/demote"), json!({}), 501),
+        (Method::POST, format!("/users/{id}/promote"), json!({}), 501),
+        (Method::POST, format!("/users/{id}/convert_to_bot"), json!({}), 200),
+        (Method::GET, format!("/bots/{id}"), json!({}), 200),
+        (Method::PUT, format!("/bots/{id}"), json!({ "display_name": "R2" }), 200),
+        (Method::POST, format!("/bots/{id}/disable"), json!({}), 200),
+        (Method::POST, format!("/bots/{id}/enable"), json!({}), 200),
+        (Method::POST, format!("/bots/{id}/assign/{}", admin.user_id), json!({}), 200),
+        (Method::POST, format!("/bots/{id}/convert_to_user"), json!({ "password": PASSWORD }), 200),
+        (Method::PUT, format!("/users/{id}/auth"), auth, 200),
+        (Method::POST, "/users/migrate_auth/ldap".to_owned(), migration, 501),
+    ] {
+        let (status, answer) = send(&socket, method, &path, body).await;
+        assert_eq!(status, expected, "{path}: {answer}");
+    }
+}
+
+#[actix_web::test]
+async fn the_socket_alone_deletes_all_accounts() {
+    let (server, _folder, socket) = server().await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    admin.found(open_team("crew")).await;
+    let (mut to_bert, _) = WebSocket::greeted(&bert).await;
+    admin.delete("/users").await.expect_refusal(404, "api.context.404.app_error");
+    let (status, answer) = send(&socket, Method::DELETE, "/users", json!({})).await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(matches!(to_bert.end().await, Frame::Close(Some(1008), _)));
+    admin.get("/users/me").await.expect_refusal(401, "api.context.session_expired.app_error");
+    for table in ["users", "teammembers", "channelmembers", "preferences", "sessions"] {
+        let left = texts_in(server.folder(), &format!("SELECT 'row' FROM {table}")).await;
+        assert!(left.is_empty(), "{table}");
+    }
+    let (status, carla) = send(&socket, Method::POST, "/users", account("carla")).await;
+    assert_eq!((status, &carla["roles"]), (201, &json!("system_admin system_user")));
+    server.login("carla").await.audits().await;
+    assert_eq!(newest_in(server.folder(), "permanentDeleteAllUsers").await["parameters"]["count"], 2);
 }

@@ -147,6 +147,31 @@ async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppErr
     Ok(())
 }
 
+pub(crate) const REMOVE_ALL: Operation = Description::new(
+    Tag::Accounts,
+    "PermanentDeleteAllUsers",
+    "Deletes all accounts permanently, and ends all sessions.",
+)
+.details("Teams and channels stay, without members.")
+.responses(&[Response::json(200, STATUS_OK, "Done.")])
+.refusals(&[500])
+.handled_by(handler!(remove_all));
+
+/// `DELETE /users`: deletes all accounts. Only the local socket serves it.
+pub(crate) async fn remove_all(app: Data<AppState>, audit: Audit) -> Result<Done, AppError> {
+    let removed = app.db.remove_all_users().await.or_fail("app.user.permanent_delete.app_error")?;
+    audit.parameter("count", removed.len());
+    drop_deleted(&app.accounts.sessions, SessionSelection::All).await;
+    let config = app.actors.config.current();
+    for (user_id, has_picture) in removed {
+        app.actors.presence.remove(&user_id);
+        if has_picture {
+            remove_stored(&app, &config, &user_id).await;
+        }
+    }
+    Ok(Done)
+}
+
 async fn log_out(app: &AppState, user: &User) {
     drop_deleted(&app.accounts.sessions, SessionSelection::User { id: user.id.clone(), except: None }).await;
 }
