@@ -66,6 +66,8 @@ async fn licenses(app: Data<AppState>, mut current: watch::Receiver<Option<Arc<L
         let license = current.borrow_and_update().clone();
         let told = told_to_anybody(license.as_deref());
         app.actors.hub.publish(Event::new("license_changed", json!({ "license": told }))).await;
+        // A licence may let the settings enforce one-time codes, or no longer.
+        log(app.actors.hub.check_sessions().await);
     }
 }
 

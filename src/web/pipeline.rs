@@ -28,6 +28,7 @@ use quarterdeck_actors::id::new_id;
 use tracing::{info, trace};
 
 use crate::base::error_text::sent;
+use crate::domain::accounts::check_mfa;
 use crate::domain::audit::Notes;
 use crate::domain::session::{Session, known_user};
 use crate::telemetry::logging::REQUEST_TARGET;
@@ -36,7 +37,7 @@ use crate::web::answer::outgoing::Outgoing;
 use crate::web::connections::Permit;
 use crate::web::path::CleanPath;
 use crate::web::request::{BodyLimits, Context, header_of};
-use crate::web::routes::route::{BodyLimit, Class, LogLevel, Origin, RateLimit, WhileBusy};
+use crate::web::routes::route::{BodyLimit, Class, LogLevel, OneTimeCodes, Origin, RateLimit, WhileBusy};
 use crate::web::routes::router::{Found, Router, TESTED_PATH};
 use crate::web::state::AppState;
 use crate::web::web_application::OWN_PAGE;
@@ -227,6 +228,9 @@ impl Arrival {
         if is_missing {
             return Err(AppError::new("api.context.session_expired.app_error"));
         }
+        if let Some(session) = session.as_ref().filter(|session| needs_codes(found, session)) {
+            check_mfa(&app.db, &app.actors.license, &self.config, session).await?;
+        }
         let is_refused = route.while_busy == WhileBusy::Refused && app.actors.busy.until().is_some();
         if is_refused {
             return Err(AppError::new("api.context.server_busy.app_error"));
@@ -293,4 +297,11 @@ impl Arrival {
             }
         }
     }
+}
+
+/// Returns true if the caller must have one-time codes for this request, where settings and licence enforce them.
+fn needs_codes(found: &Found, session: &Session) -> bool {
+    let is_own = |(name, value): &(String, String)| name == "user_id" && (value == "me" || value == session.user_id());
+    let sets_own_up = found.route.one_time_codes == OneTimeCodes::NotForOwn && found.params.iter().any(is_own);
+    found.route.class == Class::Session && !sets_own_up
 }

@@ -73,7 +73,7 @@ mod tests {
 
     use actix_web::http::Method;
 
-    use super::route::{AuditEvent, Class, Csrf, Origin, READ, Verb};
+    use super::route::{AuditEvent, Class, Csrf, OneTimeCodes, Origin, READ, Verb};
     use super::*;
 
     #[test]
@@ -123,6 +123,18 @@ mod tests {
             assert!(matches!(route.audit, AuditEvent::OnRefusal(_)), "{} changes something", route.path);
             assert_ne!(route.verb, Verb::Get, "the check does not concern {}", route.path);
         }
+    }
+
+    #[test]
+    fn only_the_routes_that_set_one_time_codes_up_need_none() {
+        let routes = TABLE.iter().filter(|route| route.one_time_codes == OneTimeCodes::NotForOwn);
+        let rows: Vec<(Verb, &str)> = routes.map(|route| (route.verb, route.path)).collect();
+        let expected = [
+            (Verb::Get, "/api/v4/users/{user_id}"),
+            (Verb::Put, "/api/v4/users/{user_id}/mfa"),
+            (Verb::Post, "/api/v4/users/{user_id}/mfa/generate"),
+        ];
+        assert_eq!(rows, expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod guests;
 mod list;
 mod login_service;
 mod mfa;
+mod mfa_required;
 mod password;
 mod picture;
 mod recovery;

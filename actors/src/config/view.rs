@@ -112,6 +112,7 @@ pub struct ServiceSettings {
     pub allowed_untrusted_internal_connections: String,
     pub enable_user_access_tokens: bool,
     pub enable_multifactor_authentication: bool,
+    pub enforce_multifactor_authentication: bool,
     pub allow_cors_from: String,
     pub cors_exposed_headers: String,
     pub cors_allow_credentials: bool,
@@ -303,6 +304,7 @@ pub struct LocalizationSettings {
 #[expect(missing_docs, reason = "each field is the setting of that name")]
 pub struct GuestAccountsSettings {
     pub enable: bool,
+    pub enforce_multifactor_authentication: bool,
     pub restrict_creation_to_domains: String,
 }
 

@@ -67,6 +67,14 @@ pub(crate) enum WhileBusy {
     Refused,
 }
 
+/// Tells if a caller must have one-time codes where settings and licence enforce them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OneTimeCodes {
+    Needed,
+    /// Not for the caller's own account: these routes set codes up.
+    NotForOwn,
+}
+
 /// Tells if the rate limit counts the requests of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RateLimit {
@@ -103,6 +111,7 @@ pub(crate) struct Route {
     pub(crate) listeners: Listeners,
     pub(crate) csrf: Csrf,
     pub(crate) body_limit: BodyLimit,
+    pub(crate) one_time_codes: OneTimeCodes,
     pub(crate) while_busy: WhileBusy,
     pub(crate) audit: AuditEvent,
     pub(crate) log_level: LogLevel,
@@ -145,6 +154,7 @@ impl Route {
             listeners: Listeners::Network,
             csrf: Csrf::Checked,
             body_limit: BodyLimit::Ordinary,
+            one_time_codes: OneTimeCodes::Needed,
             while_busy: WhileBusy::Served,
             audit,
             log_level: LogLevel::Info,
@@ -168,6 +178,10 @@ impl Route {
 
     pub(super) const fn body_limit(self, body_limit: BodyLimit) -> Self {
         Self { body_limit, ..self }
+    }
+
+    pub(super) const fn one_time_codes(self, one_time_codes: OneTimeCodes) -> Self {
+        Self { one_time_codes, ..self }
     }
 
     pub(super) const fn while_busy(self, while_busy: WhileBusy) -> Self {

@@ -7,7 +7,7 @@ use super::route::Class::{Anonymous, Open};
 use super::route::Listeners::{NetworkAndSocket, SocketOnly};
 use super::route::LogLevel::Trace;
 use super::route::RateLimit::Exempt;
-use super::route::{BodyLimit, Csrf, Route, WhileBusy, delete, get, patch, post, put};
+use super::route::{BodyLimit, Csrf, OneTimeCodes, Route, WhileBusy, delete, get, patch, post, put};
 use super::{
     absent, account_pages, ai_bridge, analytics, audits, bots, busy, caches, channels, client_performance, cluster,
     config, custom_status, database, email, files, health, images, jobs, license, limits, links, login, logs,
@@ -122,7 +122,7 @@ pub(super) static TABLE: &[Route] = &[
     post("/api/v4/users/logout", login::LOGOUT, EndsSessions("logout")).class(Open),
     // Accounts.
     post("/api/v4/users", users::CREATE, Always("createUser")).class(Open).listeners(NetworkAndSocket),
-    get("/api/v4/users/{user_id}", users::SHOW).listeners(NetworkAndSocket),
+    get("/api/v4/users/{user_id}", users::SHOW).listeners(NetworkAndSocket).one_time_codes(OneTimeCodes::NotForOwn),
     get("/api/v4/users", users::list::LIST).listeners(NetworkAndSocket),
     post("/api/v4/users/ids", users::list::WITH_IDS, OnRefusal("getUsersByIds")).listeners(NetworkAndSocket),
     post("/api/v4/users/usernames", users::list::NAMED, OnRefusal("getUsersByNames")),
@@ -157,8 +157,11 @@ pub(super) static TABLE: &[Route] = &[
     post("/api/v4/users/email/verify/send", users::recovery::SEND_VERIFICATION, Always("sendVerificationEmail"))
         .class(Open),
     post("/api/v4/users/email/verify", users::recovery::VERIFY, Always("verifyUserEmail")).class(Open),
-    put("/api/v4/users/{user_id}/mfa", users::mfa::REPLACE, Always("updateUserMfa")).listeners(NetworkAndSocket),
-    post("/api/v4/users/{user_id}/mfa/generate", users::mfa::ENROL, Always("generateMfaSecret")),
+    put("/api/v4/users/{user_id}/mfa", users::mfa::REPLACE, Always("updateUserMfa"))
+        .listeners(NetworkAndSocket)
+        .one_time_codes(OneTimeCodes::NotForOwn),
+    post("/api/v4/users/{user_id}/mfa/generate", users::mfa::ENROL, Always("generateMfaSecret"))
+        .one_time_codes(OneTimeCodes::NotForOwn),
     post(
         "/api/v4/users/{user_id}/reset_failed_attempts",
         users::password::RESET_FAILED_ATTEMPTS,

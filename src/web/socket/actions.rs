@@ -6,6 +6,7 @@ use actix_web::web::Data;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use quarterdeck_actors::clock::{Uptime, wall_ms};
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::{Connection, Greeting, Joined, Joining, Viewing};
 use quarterdeck_actors::id::is_id;
@@ -17,6 +18,7 @@ use super::close::Close;
 use super::message::{ClientRequest, granted, refused};
 use super::{Outcome, Wishes};
 use crate::base::version::API_VERSION;
+use crate::domain::accounts::check_mfa;
 use crate::domain::session::{Session, resolve};
 use crate::web::state::AppState;
 
@@ -96,7 +98,7 @@ async fn answer(
     request: ClientRequest,
 ) -> Outcome {
     let config = app.actors.config.current();
-    let session = match resolve(&app.accounts, &config, stored.token.expose()).await {
+    let session = match admitted(&app, &config, stored.token.expose()).await {
         Ok(Some(session)) => session,
         Ok(None) => {
             let refusal = AppError::new("api.web_socket_router.not_authenticated.app_error");
@@ -195,7 +197,7 @@ fn invalid(name: &'static str) -> AppError {
 async fn authenticate(app: Data<AppState>, wishes: Wishes, request: ClientRequest) -> Outcome {
     let Some(token) = request.text("token") else { return Outcome::Drop };
     let config = app.actors.config.current();
-    let session = match resolve(&app.accounts, &config, token).await {
+    let session = match admitted(&app, &config, token).await {
         Ok(found) => found.and_then(|session| session.stored_shared()),
         Err(failure) => {
             warn!(cause = %failure, "the session of a WebSocket could not be read");
@@ -244,7 +246,7 @@ pub(super) async fn join(app: &AppState, session: &Arc<Stored>, wishes: Wishes) 
 pub(super) fn check_session(app: Data<AppState>, connection: Arc<Connection>, stored: Arc<Stored>) -> Work {
     let check = async move {
         let (config, epoch) = (app.actors.config.current(), app.actors.hub.epoch());
-        let found = match resolve(&app.accounts, &config, stored.token.expose()).await {
+        let found = match admitted(&app, &config, stored.token.expose()).await {
             Ok(found) => found.and_then(|session| session.stored_shared()),
             Err(failure) => {
                 // The check is repeated soon. A connection does not end because the session store is unavailable.
@@ -261,6 +263,21 @@ pub(super) fn check_session(app: Data<AppState>, connection: Arc<Connection>, st
         Outcome::Checked(fresh)
     };
     check.boxed_local()
+}
+
+/// Returns the session of a token, unless its user must set one-time codes up first.
+async fn admitted(app: &AppState, config: &Config, token: &str) -> Result<Option<Session>, AppError> {
+    let Some(session) = resolve(&app.accounts, config, token).await? else { return Ok(None) };
+    Ok(may_connect(app, config, &session).await?.then_some(session))
+}
+
+/// Returns false if the user must set one-time codes up before events are sent.
+pub(super) async fn may_connect(app: &AppState, config: &Config, session: &Session) -> Result<bool, AppError> {
+    match check_mfa(&app.db, &app.actors.license, config, session).await {
+        Ok(()) => Ok(true),
+        Err(refusal) if refusal.id == "api.context.mfa_required.app_error" => Ok(false),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn object(value: Value) -> Map<String, Value> {

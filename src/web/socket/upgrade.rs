@@ -68,7 +68,13 @@ pub(crate) async fn open(
     // A token in a cookie takes precedence, so a request with the cookie has the cookie's session. For a page of
     // another site that session is not used.
     let is_unwitting = admission == Admission::WithoutCookie && request.cookie(COOKIE).is_some();
-    let session = request.context.session.as_ref().filter(|_| !is_unwitting).and_then(Session::stored_shared);
+    let session = request.context.session.as_ref().filter(|_| !is_unwitting);
+    let may_connect = match session {
+        Some(session) => actions::may_connect(&app, request.config(), session).await?,
+        None => false,
+    };
+    // A user who must set one-time codes up gets a socket without events, as a client without a session does.
+    let session = session.filter(|_| may_connect).and_then(Session::stored_shared);
     let client = match session {
         Some(session) => {
             let joined = actions::join(&app, &session, wishes).await?;
