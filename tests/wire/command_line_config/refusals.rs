@@ -11,7 +11,8 @@ async fn an_unknown_path_is_refused_with_the_nearest_one() {
             let expected = "quarterdeck: TeamSettings.SiteNam is not a setting; the nearest is TeamSettings.SiteName\n";
             assert_eq!(complaint, expected);
         }
-        assert!(refused(place, &["unset", "TeamSettings"]).await.contains("the nearest is TeamSettings"));
+        let section = refused(place, &["unset", "TeamSettings"]).await;
+        assert_eq!(section, "quarterdeck: TeamSettings is not a single setting; name a setting in it\n");
         assert_eq!(config(place, &["history"]).await, "no version was ever stored\n");
     })
     .await;
