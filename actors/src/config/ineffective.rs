@@ -92,12 +92,19 @@ pub(super) fn ineffective(running: &Config, proposal: &Proposal, decided: &Docum
 }
 
 /// Returns the settings of plugins that variables override and that the submitted document gives another value.
+///
+/// A restored version contains stored values, so its values are compared with the stored ones.
 fn pinned_plugin_settings(running: &Config, proposal: &Proposal, body: &Document) -> Vec<Ineffective> {
     const PLUGINS: &str = "PluginSettings.Plugins";
     let may_write = settings().get(PLUGINS).is_some_and(|setting| reason(running, proposal, setting).is_none());
-    let submitted = given(body, PLUGINS).filter(|_| may_write && proposal.mode != ChangeMode::Restore);
+    let submitted = given(body, PLUGINS).filter(|_| may_write);
+    let stored = (proposal.mode == ChangeMode::Restore).then(|| running.unpinned());
     let told = |PluginPin { id, key, value, place }: PluginPin| {
-        let is_other = submitted?.get(&id)?.get(&key)? != &value;
+        let before = match &stored {
+            Some(stored) => given(stored, PLUGINS).and_then(|plugins| plugins.get(&id)?.get(&key)),
+            None => Some(&value),
+        };
+        let is_other = Some(submitted?.get(&id)?.get(&key)?) != before;
         let path = format!("{PLUGINS}.{id}.{key}");
         is_other.then_some(Ineffective { path, reason: Reason::Pinned(place) })
     };

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::support::config_place::version_of;
 use crate::support::configuration::{at, nested};
 use crate::support::{Client, LocalServer, Reply, TestServer};
 
 const PLACEHOLDER: &str = "********************************";
-const HEADER: &str = "x-config-ineffective";
+pub(super) const HEADER: &str = "x-config-ineffective";
 const UNSET: &str = "x-config-unset";
 
 /// The header of a dry run and of the write itself, which must agree, and the reasons in the body of the dry run.
@@ -165,4 +166,32 @@ async fn a_variable_does_not_pass_to_another_plugin_after_its_own_was_removed() 
     }
     admin.put("/config/patch", change(json!({ "playbooks": { "size": 1 } }), json!({}))).await.expect(200);
     assert_eq!(admin.setting("PluginSettings.Plugins").await["playbooks"]["site_url"], PLACEHOLDER);
+}
+
+#[actix_web::test]
+async fn a_rollback_names_the_setting_of_a_plugin_that_a_variable_overrides() {
+    let name = "MM_PLUGINSETTINGS_PLUGINS_PLAYBOOKS_SITE_URL";
+    let variable = (name.to_owned(), "https://pinned.example".to_owned());
+    let server = TestServer::start_in("", &|_| vec![variable.clone()]).await;
+    let admin = server.admin().await;
+    let path = "PluginSettings.Plugins";
+    let version = async |size: u64| {
+        let reply = admin.set(path, json!({ "playbooks": { "size": size } })).await;
+        reply.expect(200);
+        version_of(&reply)
+    };
+    let [same, other] = [version(1).await, version(2).await];
+    version(3).await;
+    // This version is from a time without the variable.
+    let stored = "replace(value, '\"size\": 2', '\"site_url\": \"https://earlier.example\", \"size\": 2')";
+    server.execute(&format!("UPDATE configurations SET value = {stored} WHERE id = '{other}'")).await;
+    for (version, size, header) in
+        [(same, 1, String::new()), (other, 2, format!("{path}.playbooks.site_url;pinned:{name}"))]
+    {
+        let reply = admin.post(&format!("/config/versions/{version}/rollback"), json!({})).await;
+        reply.expect(200);
+        assert_eq!(reply.header(HEADER), header);
+        let expected = json!({ "playbooks": { "site_url": PLACEHOLDER, "size": size } });
+        assert_eq!(admin.setting(path).await, expected);
+    }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::FORBIDDEN;
+use super::ineffective::HEADER;
 use crate::support::config_place::version_of;
 use crate::support::configuration::{at, named, nested, put_at};
 use crate::support::{LocalServer, TestServer};
@@ -134,13 +135,17 @@ async fn a_rollback_over_the_network_passes_over_protected_settings() {
     local.put("/config", whole).await.expect(200);
 
     let back = format!("/config/versions/{earlier}/rollback");
-    let answer = admin.post(&back, json!({})).await.expect(200);
+    let reply = admin.post(&back, json!({})).await;
+    let answer = reply.expect(200);
+    assert_eq!(reply.header(HEADER), PROTECTED.map(|(path, _)| format!("{path};protected")).join(" "));
     assert_eq!(*at(&answer, "TeamSettings.SiteName"), "one");
     for (path, _) in PROTECTED {
         assert_eq!(at(&answer, path), at(&defaults(), path), "{path}");
     }
     assert_eq!(named(&admin.versions().await[0]["changes"], "path"), ["TeamSettings.SiteName"]);
-    local.post(&back, json!({})).await.expect(200);
+    let reply = local.post(&back, json!({})).await;
+    reply.expect(200);
+    assert_eq!(reply.header(HEADER), "");
     for (path, value) in PROTECTED {
         assert_eq!(admin.setting(path).await, value(), "{path}");
     }
@@ -171,7 +176,14 @@ async fn pinned_settings_refuse_no_rollback_and_no_change() {
     let admin = server.admin().await;
     let earlier = version_of(&admin.set("TeamSettings.SiteName", "one").await);
     admin.set("TeamSettings.SiteName", "two").await.expect(200);
-    admin.post(&format!("/config/versions/{earlier}/rollback"), json!({})).await.expect(200);
+    // The version is from a time without this pin.
+    let directory = "replace(value, '\"Directory\": \"./import\"', '\"Directory\": \"./earlier\"')";
+    server.execute(&format!("UPDATE configurations SET value = {directory} WHERE id = '{earlier}'")).await;
+    let reply = admin.post(&format!("/config/versions/{earlier}/rollback"), json!({})).await;
+    reply.expect(200);
+    let lines = std::fs::read_to_string(server.folder().join("config.toml")).unwrap();
+    let line = lines.lines().position(|line| line == "Directory = \"./pinned\"").unwrap() + 1;
+    assert_eq!(reply.header(HEADER), format!("ImportSettings.Directory;pinned:config.toml:{line}"));
     assert_eq!(admin.setting("TeamSettings.SiteName").await, "one");
     let others = [
         ("ServiceSettings.SiteURL", json!("")),
