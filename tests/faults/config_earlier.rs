@@ -4,14 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::support::config_place::{ConfigPlace, StoreKind, read_json};
-use crate::support::{database, needs};
+use crate::support::needs;
 
 const VALUES: [(&str, &str); 2] =
     [("\"ConsoleLevel\": \"DEBUG\"", "\"ConsoleLevel\": \"LOUD\""), ("5.0.0-1", "5.0.0-01")];
 
 #[actix_web::test]
 async fn a_value_that_an_earlier_version_took_starts_and_is_named() {
-    for kind in kinds() {
+    for kind in KINDS {
         let place = place_with(kind, &VALUES).await;
         let checked = place.home.command("check").await;
         let replaced = "\"LOUD\" of LogSettings.ConsoleLevel is not allowed; \"DEBUG\" is used instead";
@@ -36,7 +36,7 @@ async fn a_value_that_an_earlier_version_took_starts_and_is_named() {
 
 #[actix_web::test]
 async fn a_key_in_two_spellings_is_dropped_and_named() {
-    for kind in kinds() {
+    for kind in KINDS {
         let place = place_with(kind, &[("\"SiteName\":", "\"sitename\": \"dropped\", \"SiteName\":")]).await;
         let words =
             "the stored key \"sitename\" at /TeamSettings/SiteName is dropped, because \"SiteName\" is stored too";
@@ -54,7 +54,7 @@ async fn a_key_in_two_spellings_is_dropped_and_named() {
 async fn two_versions_of_the_program_read_and_write_one_configuration_with_old_spellings() {
     let Some(folder) = needs::peer("newer") else { return };
     let newer = folder.join("quarterdeck").display().to_string();
-    for kind in kinds() {
+    for kind in KINDS {
         let place =
             place_with(kind, &[("\"SiteName\"", "\"sitename\""), ("\"EmailSettings\"", "\"emailsettings\"")]).await;
         let variable =
@@ -86,14 +86,10 @@ async fn two_versions_of_the_program_read_and_write_one_configuration_with_old_s
     }
 }
 
+const KINDS: [StoreKind; 2] = [StoreKind::InDatabase, StoreKind::InFile];
+
 /// Variables with which the log goes to standard error.
 const LOGGING: [(&str, &str); 1] = [("MM_LOGSETTINGS_ENABLECONSOLE", "true")];
-
-fn kinds() -> Vec<StoreKind> {
-    // Rows are changed behind the back of the embedded engine only.
-    let in_database = database::base().is_none().then_some(StoreKind::InDatabase);
-    in_database.into_iter().chain([StoreKind::InFile]).collect()
-}
 
 /// Returns a place with a stored configuration whose site has the name `one` and in which these texts are replaced.
 async fn place_with(kind: StoreKind, replacements: &[(&str, &str)]) -> ConfigPlace {
@@ -112,7 +108,7 @@ async fn place_with(kind: StoreKind, replacements: &[(&str, &str)]) -> ConfigPla
             }
             StoreKind::InDatabase => {
                 let text = format!("value = replace(value, '{from}', '{to}') WHERE active = TRUE");
-                place.home.execute(&format!("UPDATE configurations SET {text}"));
+                place.home.execute(&format!("UPDATE configurations SET {text}")).await;
             }
         }
     }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::server::write_settings;
 use super::waiting::within;
-use super::{Client, database, pool};
+use super::{Client, backdoor, database, pool};
 
 /// The timeout of each wait for a process, also on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -92,10 +92,9 @@ impl Home {
         self.shell(&format!("{variables} quarterdeck {arguments} --config $PWD/config.toml")).await
     }
 
-    /// Runs statements on the database of the embedded engine. No server may be running.
-    pub fn execute(&self, sql: &str) {
-        let connection = rusqlite::Connection::open(self.folder.path().join("test.db")).unwrap();
-        connection.execute_batch(sql).unwrap();
+    /// Runs statements on the database.
+    pub async fn execute(&self, sql: &str) {
+        backdoor::execute_in(self.folder(), sql).await;
     }
 }
 

@@ -88,16 +88,17 @@ impl Workplace {
 
     /// Runs the program to its end, with more variables in its environment.
     pub async fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Output {
-        let mut child = self
-            .command(arguments)
-            .envs(variables.iter().copied())
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A program that reads no input may have ended already.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes()).await;
-        timeout(TIMEOUT, child.wait_with_output()).await.unwrap().unwrap()
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        ended(command, input).await
+    }
+
+    /// Runs a command line in the folder, with only these variables in its environment.
+    pub async fn shell(&self, variables: &[(&str, &str)], line: &str, input: &str) -> Output {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]).env_clear().envs(variables.iter().copied()).current_dir(self.folder.path());
+        command.stdout(Stdio::piped()).kill_on_drop(true);
+        ended(command, input).await
     }
 
     /// Starts a command and does not wait for its end.
@@ -197,6 +198,14 @@ impl Process {
         self.signal(Signal::TERM);
         self.ended().await
     }
+}
+
+/// Runs a command to its end.
+async fn ended(mut command: Command, input: &str) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A program that reads no input may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes()).await;
+    timeout(TIMEOUT, child.wait_with_output()).await.unwrap().unwrap()
 }
 
 /// Returns a file as text.

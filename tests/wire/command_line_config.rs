@@ -5,6 +5,7 @@ mod extras;
 mod refusals;
 mod secrets;
 mod spelling;
+mod unapplied;
 mod versions;
 
 use std::os::unix::fs::PermissionsExt;

@@ -3,6 +3,7 @@
 use futures_util::future::join;
 use reqwest::Method;
 
+use crate::support::backdoor::named_in;
 use crate::support::process::{Workplace, read};
 use crate::support::server::{PASSWORD, account};
 use crate::support::{Client, Home, LocalServer, Reply, TestServer, database};
@@ -225,6 +226,34 @@ async fn the_printed_command_works_over_the_socket_without_any_setting() {
         server.client().log_in("bert").await.get("/users/me").await.expect(200)["roles"],
         "system_admin system_user"
     );
+    assert!(server.stop().await.success());
+}
+
+/// The server gets its database, its settings and the file of its configuration from variables and arguments.
+#[actix_web::test]
+async fn the_printed_command_works_when_a_shell_runs_it_in_the_folder_of_the_server() {
+    let place = Workplace::new("").await;
+    let (driver, source) = named_in(&place.path(""));
+    place.configure("[SqlSettings]\nMaxOpenConns = 4\n");
+    std::fs::rename(place.path("config.toml"), place.path("x.toml")).unwrap();
+    let variables = [
+        ("MM_CONFIG", "own.json"),
+        ("MM_SQLSETTINGS_DRIVERNAME", driver.as_str()),
+        ("MM_SQLSETTINGS_DATASOURCE", source.as_str()),
+    ];
+    let mut server = place.serve_with(&variables, &["serve", "--config", "x.toml"]).await;
+    let [introduction, line] = [server.line().await, server.line().await];
+    assert!(line.contains("MM_CONFIG=own.json ") && line.ends_with("--config x.toml"), "{line}");
+    // The address of a PostgreSQL may contain a password, so it is named and not printed.
+    let unprinted = "with the server's MM_SQLSETTINGS_DATASOURCE in the environment";
+    assert_eq!(introduction.contains(unprinted), driver == "postgres", "{introduction}");
+    assert_eq!(line.contains(&source), driver != "postgres", "{line}");
+    let environment: Vec<(&str, &str)> =
+        variables.into_iter().filter(|(name, _)| introduction.contains(name)).collect();
+    let made = place.shell(&environment, &line, &format!("{PASSWORD}\n")).await;
+    assert!(String::from_utf8_lossy(&made.stdout).contains("created you ("), "{made:?}");
+    let you = server.client().log_in("you").await;
+    assert_eq!(you.get("/users/me").await.expect(200)["roles"], "system_admin system_user");
     assert!(server.stop().await.success());
 }
 
