@@ -1,6 +1,6 @@
 //! Rules of the project that a compiler cannot check.
 
-mod bounds;
+pub mod bounds;
 mod clocks;
 mod drafts;
 mod ended_sessions;

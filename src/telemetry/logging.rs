@@ -54,6 +54,7 @@ pub(crate) struct Logs(Arc<Shared>);
 
 struct Shared {
     recorder: reload::Handle<Recorder, Registry>,
+    max_file_bytes: u64,
     outputs: Mutex<Outputs>,
 }
 
@@ -68,7 +69,7 @@ struct Outputs {
 /// Starts logging for the whole process. The error names the invalid setting.
 pub(crate) fn start(settings: &LogSettings) -> Result<Logs, String> {
     let (layer, recorder) = reload::Layer::new(Recorder::default());
-    let logs = Logs(Arc::new(Shared { recorder, outputs: Mutex::default() }));
+    let logs = Logs(Arc::new(Shared { recorder, max_file_bytes: MAX_FILE_BYTES, outputs: Mutex::default() }));
     logs.apply(settings)?;
     tracing::subscriber::set_global_default(Registry::default().with(layer)).map_err(|cause| cause.to_string())?;
     report_panics();
@@ -150,7 +151,8 @@ impl Logs {
 
     fn open_file(&self, thread: &str, path: PathBuf) -> Output {
         let name = path.display().to_string();
-        Output::open(thread, RotatingFile::new(path, MAX_FILE_BYTES, MAX_ROTATED_FILES), self.reporter(name))
+        let file = RotatingFile::new(path, self.0.max_file_bytes, MAX_ROTATED_FILES);
+        Output::open(thread, file, self.reporter(name))
     }
 
     /// Returns a function that reports an output's failure: in the log, and on standard error if no console logs.
@@ -202,6 +204,9 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use quarterdeck_actors::config::Overrides;
+    use tracing::info;
+
     use super::output::Memory;
     use super::*;
 
@@ -224,5 +229,31 @@ mod tests {
         let line: serde_json::Value = serde_json::from_str(&memory.text()).unwrap();
         assert_eq!((line["msg"].as_str(), line["panic.message"].as_str()), (Some("panic"), Some("asked to")));
         assert!(line["panic.location"].as_str().unwrap().starts_with("src/telemetry/logging.rs:"), "{line}");
+    }
+
+    #[test]
+    fn both_files_are_rotated() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Config::compose(None, Overrides::new()).unwrap().view.log;
+        settings.enable_console = false;
+        settings.enable_file = true;
+        settings.file_location = folder.path().display().to_string();
+        let (layer, recorder) = reload::Layer::new(Recorder::default());
+        let logs = Logs(Arc::new(Shared { recorder, max_file_bytes: 1, outputs: Mutex::default() }));
+        tracing::subscriber::with_default(Registry::default().with(layer), || {
+            for count in 1..=2 {
+                logs.apply(&settings).unwrap();
+                info!(count, "one of the log");
+                info!(target: REQUEST_TARGET, count, "one of the requests");
+                logs.flush();
+            }
+        });
+        for (name, message) in [(FILE_NAME, "one of the log"), (REQUESTS_FILE_NAME, "one of the requests")] {
+            for (number, count) in [("", 2), (".1", 1)] {
+                let text = std::fs::read_to_string(folder.path().join(format!("{name}{number}"))).unwrap();
+                let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+                assert_eq!((line["msg"].as_str(), line["count"].as_u64()), (Some(message), Some(count)), "{text}");
+            }
+        }
     }
 }

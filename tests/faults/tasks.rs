@@ -11,11 +11,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::support::TestServer;
 use crate::support::waiting::until;
 use crate::support::websocket::WebSocket;
+use crate::tidy::bounds::shipped;
 
 const METRICS: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\nAuditRetentionDays = 30\n";
 
-/// The tasks that run as long as the server.
-const TASKS: [&str; 12] = [
+/// The tasks that run as long as the server, on its own thread.
+const TASKS: [&str; 13] = [
     "renew_prepared",
     "watch_site_path",
     "announce_configurations",
@@ -27,8 +28,12 @@ const TASKS: [&str; 12] = [
     "renew_roles",
     "renew_sessions",
     "prune_unknown_names",
+    "compare_user_names",
     "prune_audits",
 ];
+
+/// The other tasks that start again after a panic: on the thread of an actor, of the program only, and with TLS only.
+const ELSEWHERE: [&str; 3] = ["announce_statuses", "log_settings", "watch_certificate"];
 
 /// The log of the server of this test.
 #[derive(Clone, Default)]
@@ -56,6 +61,27 @@ impl<'a> MakeWriter<'a> for Log {
     fn make_writer(&'a self) -> Self {
         self.clone()
     }
+}
+
+#[test]
+fn each_task_that_starts_again_is_known_here() {
+    let named = |text: &str| {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+        let calls = code.split("keep(").skip(1).filter_map(|call| {
+            let call = call.trim_start().trim_start_matches("app, ").trim_start();
+            Some(call.strip_prefix('"')?.split_once('"')?.0.to_owned())
+        });
+        calls.collect::<Vec<String>>()
+    };
+    assert_eq!(
+        named("keep(app, \"one\", work); task::keep(\n    \"two\", || work()); self.keep(start);"),
+        ["one", "two"]
+    );
+    let mut found: Vec<String> = shipped().iter().flat_map(|(_, text)| named(text)).collect();
+    found.sort();
+    let mut known = [&TASKS[..], &ELSEWHERE].concat();
+    known.sort_unstable();
+    assert_eq!(found, known);
 }
 
 async fn panics(server: &TestServer, task: &str) -> u64 {

@@ -102,7 +102,7 @@ fn failed_attempts_are_counted_by_the_database() {
 }
 
 /// Returns the code of the server without that of its tests, by path.
-pub(super) fn shipped() -> Vec<(String, String)> {
+pub fn shipped() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut shipped = Vec::new();
     for path in ["src", "actors/src"].iter().flat_map(|folder| sources(folder)) {

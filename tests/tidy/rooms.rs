@@ -73,7 +73,10 @@ fn a_planted_violation_is_found() {
     let file =
         |path: &str, text: &str| (imports::module_of(path.split('/').map(str::to_owned).collect()), text.to_owned());
     let planted = [
-        file("base/room", "pub(crate) mod user;\npub(crate) use self::user::User;\n"),
+        file(
+            "base/room",
+            "pub(crate) mod user;\npub(crate) use self::user::User;\npub(crate) use crate::web::state::look;\n",
+        ),
         file("base/user", "pub(crate) struct User;\nfn f() { crate::web::state::look(); }\n"),
         file("web/room", "pub(crate) mod state;\n"),
         file("web/state", "use crate::base::{User, user};\n// use crate::cli::run;\n"),
@@ -85,6 +88,6 @@ fn a_planted_violation_is_found() {
         file("cli/run", ""),
     ];
     let imports = Imports::of(&planted);
-    assert_eq!(upward(&imports), ["base/user -> web/state"]);
+    assert_eq!(upward(&imports), ["base/user -> web/state", "base -> web/state"]);
     assert_eq!(circles(&imports), ["store/a, store/b, store/c, store/d"]);
 }

@@ -3,7 +3,8 @@
 use super::bounds::shipped;
 
 /// The functions that start a task.
-const STARTERS: [&str; 4] = ["rt::spawn(", "tokio::spawn(", "runtime.spawn(", "map(actix_web::rt::spawn)"];
+const STARTERS: [&str; 6] =
+    ["rt::spawn(", "tokio::spawn(", "runtime.spawn(", "map(actix_web::rt::spawn)", "spawn_local(", "JoinSet::new("];
 
 const AWAITED: &str = "its starter awaits it and handles its panic";
 const CANCELLED: &str = "its starter keeps the handle and cancels it";
@@ -47,5 +48,6 @@ fn a_task_that_nothing_waits_for_is_supervised() {
 #[test]
 fn a_task_that_was_planted_is_found() {
     assert_eq!(starts("    actix_web::rt::spawn(keep_pruning(db));\n    // tokio::spawn(nothing)\n"), 1);
+    assert_eq!(starts("    tokio::task::spawn_local(keep_pruning(db));\n    let tasks = JoinSet::new();\n"), 2);
     assert_eq!(starts("    tokio::task::spawn_blocking(work);\n    spawn_blocking(work).await;\n"), 1);
 }

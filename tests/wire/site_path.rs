@@ -48,6 +48,8 @@ async fn every_way_to_write_the_path_has_its_outcome() {
         ("/api/v4/openapi.json", 200, ""),
         ("/api/v4/openapi/openapi.js", 200, ""),
         ("/livez", 200, ""),
+        ("/startupz", 200, ""),
+        ("/readyz", 200, ""),
         ("/api/v4/users/me", 401, ""),
         // Pages are at one address, where the cookies are.
         ("/", 302, "/team/?from=root"),
@@ -174,10 +176,12 @@ async fn both_addresses_share_the_rate_limit_and_the_metrics() {
     for target in ["/team/livez", "/team/readyz", "/team/startupz"].into_iter().cycle().take(12) {
         assert_eq!(requested(&server.base, "GET", target, "").await.0, 200, "{target}");
     }
-    let scrape = "GET /team/metrics HTTP/1.0\r\nAuthorization: Bearer 0123456789abcdef\r\n\r\n";
-    let text = exchange(&server.base, scrape).await;
-    let series = r#"handler="/api/v4/system/ping""#;
-    assert!(text.contains(series) && !text.contains("handler=\"/team"), "{text}");
+    for target in ["/team/metrics", "/metrics"] {
+        let scrape = format!("GET {target} HTTP/1.0\r\nAuthorization: Bearer 0123456789abcdef\r\n\r\n");
+        let text = exchange(&server.base, &scrape).await;
+        let series = r#"handler="/api/v4/system/ping""#;
+        assert!(text.contains(series) && !text.contains("handler=\"/team"), "{target}: {text}");
+    }
 }
 
 #[actix_web::test]

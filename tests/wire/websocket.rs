@@ -247,6 +247,11 @@ async fn messages_may_be_as_long_as_8192_bytes_in_as_many_frames_as_the_client_l
     socket.send_text(&format!("{longest} ")).await;
     assert_eq!(socket.end().await, Frame::Close(Some(1009), String::new()));
     assert_eq!(socket.next().await, Frame::End);
+    // The length in the header is enough: the payload is never sent.
+    let (mut socket, _) = WebSocket::greeted(&admin).await;
+    socket.send_raw(b"\x81\xfe\x20\x01").await;
+    assert_eq!(socket.end().await, Frame::Close(Some(1009), String::new()));
+    assert_eq!(socket.next().await, Frame::End);
 }
 
 #[actix_rt::test]

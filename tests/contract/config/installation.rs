@@ -50,6 +50,15 @@ async fn the_schema_version_is_told_to_who_is_logged_in() {
 }
 
 #[actix_web::test]
+async fn the_build_is_ready_for_enterprise_with_and_without_a_session() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for client in [&server.client(), &admin] {
+        assert_eq!(client.get("/config/client").await.expect(200)["BuildEnterpriseReady"], "true");
+    }
+}
+
+#[actix_web::test]
 async fn feature_flags_are_told_and_the_test_flag_in_the_ping_as_well() {
     let server = TestServer::start().await;
     let told = server.client().get("/config/client").await.expect(200);

@@ -17,6 +17,8 @@ pub fn module_of(mut parts: Vec<String>) -> Module {
 /// The imports between the files.
 pub struct Imports {
     edges: BTreeMap<Module, BTreeSet<Module>>,
+    /// The re-exports. A face re-exports its own files, so they form no circles.
+    reexports: BTreeMap<Module, BTreeSet<Module>>,
 }
 
 /// A name that a file imports, and the path that it stands for.
@@ -34,6 +36,7 @@ impl Imports {
         let uses: BTreeMap<&Module, Vec<Use>> =
             codes.iter().map(|(module, code)| (*module, uses(code, module, &modules))).collect();
         let mut edges: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
+        let mut reexports: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
         for (module, code) in codes.iter().filter(|(module, _)| module.last().is_none_or(|last| last != "tests")) {
             let own = uses.get(module).map(Vec::as_slice).unwrap_or_default();
             let mut paths: Vec<Module> =
@@ -46,13 +49,17 @@ impl Imports {
             let targets = paths.iter().filter_map(|path| resolve(path, &modules, &uses, 0));
             let others = targets.filter(|target| target != *module).collect();
             edges.insert((*module).clone(), others);
+            let reexported = own.iter().filter(|used| used.is_reexported);
+            let targets = reexported.filter_map(|used| resolve(&used.path, &modules, &uses, 0));
+            reexports.insert((*module).clone(), targets.collect());
         }
-        Self { edges }
+        Self { edges, reexports }
     }
 
-    /// Returns every pair of an importing file and a file that it imports from.
+    /// Returns every pair of a file and a file that it imports or re-exports from.
     pub fn pairs(&self) -> Vec<(&Module, &Module)> {
-        self.edges.iter().flat_map(|(from, targets)| targets.iter().map(move |to| (from, to))).collect()
+        let all = self.edges.iter().chain(&self.reexports);
+        all.flat_map(|(from, targets)| targets.iter().map(move |to| (from, to))).collect()
     }
 
     /// Returns the groups of files that import each other, directly or indirectly.

@@ -1,4 +1,4 @@
-use super::case::{Case, case};
+use super::case::{Case, case, failures_of};
 
 const DOWNLOADS: &str = "model.config.is_valid.native_app_settings.download_link.app_error";
 const UUID: &str = "01234567-89ab-cdef-0123-456789abcdef";
@@ -154,4 +154,19 @@ fn with_intune(case: Case) -> Case {
         .given("/IntuneSettings/TenantId", UUID)
         .given("/IntuneSettings/ClientId", UUID)
         .given("/IntuneSettings/AuthService", "office365")
+}
+
+/// Only the directory can parse its filters.
+#[test]
+fn the_filters_of_a_directory_have_no_rule() {
+    let filters = [
+        "/LdapSettings/UserFilter",
+        "/LdapSettings/GroupFilter",
+        "/LdapSettings/GuestFilter",
+        "/LdapSettings/AdminFilter",
+    ];
+    for pointer in filters {
+        let document = with_ldap(case(pointer, "", "(((", "")).kept();
+        assert_eq!(failures_of(&document), [], "{pointer}");
+    }
 }
