@@ -27,6 +27,7 @@ mod ephemeral;
 mod few_files;
 mod frozen;
 mod hostile_bodies;
+mod hung_up;
 mod killed;
 mod license_hostile;
 mod license_restart;

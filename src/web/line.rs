@@ -34,6 +34,7 @@ pub(crate) struct Exchange {
     is_refused: Cell<bool>,
     is_input_over: Cell<bool>,
     has_begun: Cell<bool>,
+    is_gone: Cell<bool>,
     /// The connection's entry in the list of all connections; `None` if it is not listed.
     entry: Option<Arc<ConnectionEntry>>,
 }
@@ -46,7 +47,8 @@ impl Exchange {
         }
         let (is_refused, is_input_over, has_begun) = (Cell::new(false), Cell::new(false), Cell::new(false));
         let (in_progress, last_end) = (Cell::new(0), Cell::new(Instant::now()));
-        Rc::new(Self { in_progress, last_end, is_refused, is_input_over, has_begun, entry })
+        let is_gone = Cell::new(false);
+        Rc::new(Self { in_progress, last_end, is_refused, is_input_over, has_begun, is_gone, entry })
     }
 
     /// Returns the connection's entry in the list of all connections.
@@ -72,6 +74,11 @@ impl Exchange {
     /// Returns true if the client sends nothing more, so that closing the connection loses nothing.
     pub(crate) fn is_input_over(&self) -> bool {
         self.is_input_over.get()
+    }
+
+    /// Notes that the connection is closed. A change that it asked for may still be under way.
+    pub(crate) fn leave(&self) {
+        self.is_gone.set(true);
     }
 
     /// Returns the handle with which a WebSocket marks the end of its input.
@@ -118,7 +125,10 @@ impl Drop for InProgress {
 }
 
 /// Cuts the connection of a response that is being sent. The body of that response must own it and must drop it first.
-pub(crate) struct Cutter(RawFd);
+pub(crate) struct Cutter {
+    descriptor: RawFd,
+    exchange: Rc<Exchange>,
+}
 
 /// Stores the connection in the extensions, where its requests find it.
 pub(crate) fn note(connection: &impl AsRawFd, exchange: Rc<Exchange>, is_tls: bool, extensions: &mut Extensions) {
@@ -151,12 +161,16 @@ pub(crate) fn is_tls(http: &HttpRequest) -> bool {
     http.conn_data::<Line>().is_some_and(|line| line.is_tls)
 }
 
-/// Completes when the client has disconnected. Never completes if a disconnect cannot be seen.
+/// Completes when the client has disconnected, or if its connection is closed already. Never completes if a disconnect
+/// cannot be seen.
 ///
 /// A client that only closes its sending side is treated as disconnected, because no client does so while it waits for
 /// a response.
 pub(crate) async fn hung_up(http: &HttpRequest) {
-    if let Some(line) = http.conn_data::<Line>().and_then(|line| own(line.descriptor).ok())
+    if http.conn_data::<Line>().is_some_and(|line| line.exchange.is_gone.get()) {
+        return;
+    }
+    if let Some(line) = http.conn_data::<Line>().and_then(|line| own(line.descriptor, &line.exchange).ok())
         && end_of(line).await.is_ok()
     {
         return;
@@ -166,13 +180,14 @@ pub(crate) async fn hung_up(http: &HttpRequest) {
 
 /// Returns the handle that cuts the connection of a request; `None` if the connection was not stored by [`note`].
 pub(crate) fn cutter(http: &HttpRequest) -> Option<Cutter> {
-    http.conn_data::<Line>().map(|line| Cutter(line.descriptor))
+    let line = http.conn_data::<Line>()?;
+    Some(Cutter { descriptor: line.descriptor, exchange: line.exchange.clone() })
 }
 
 impl Cutter {
     /// Cuts the connection at once, without waiting for unsent bytes.
     pub(crate) fn cut(self) {
-        if let Ok(line) = own(self.0) {
+        if let Ok(line) = own(self.descriptor, &self.exchange) {
             // The shutdown fails if the client has already closed the connection.
             let _ = SockRef::from(&line).shutdown(Shutdown::Both);
         }
@@ -180,11 +195,14 @@ impl Cutter {
 }
 
 /// Duplicates the descriptor of the connection, because the original one is already registered with the worker's
-/// runtime.
+/// runtime. Fails if the connection is closed.
 #[expect(unsafe_code, reason = "a connection cannot be asked for by anything but its descriptor")]
-fn own(descriptor: RawFd) -> std::io::Result<OwnedFd> {
-    // SAFETY: the connection is open as long as one of its requests is being handled or one of its responses is being
-    // sent, because actix-http drops the body of a response before the connection. Only those two ask for it.
+fn own(descriptor: RawFd, exchange: &Exchange) -> std::io::Result<OwnedFd> {
+    if exchange.is_gone.get() {
+        return Err(std::io::ErrorKind::NotConnected.into());
+    }
+    // SAFETY: the connection is open, because it says that it is gone before it closes the descriptor, and it lives on
+    // this thread.
     unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()
 }
 

@@ -25,9 +25,12 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::task;
+use tokio::sync::oneshot;
 use tracing::{info, trace};
 
 use crate::base::error_text::sent;
+use crate::base::traffic::InFlight;
 use crate::domain::accounts::check_mfa;
 use crate::domain::audit::Notes;
 use crate::domain::session::{Session, known_user};
@@ -35,6 +38,7 @@ use crate::telemetry::logging::REQUEST_TARGET;
 use crate::web::address::ClientAddress;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::connections::Permit;
+use crate::web::line::InProgress;
 use crate::web::path::CleanPath;
 use crate::web::request::{BodyLimits, Context, header_of};
 use crate::web::routes::route::{BodyLimit, Class, LogLevel, OneTimeCodes, Origin, RateLimit, WhileBusy};
@@ -69,9 +73,6 @@ pub(crate) async fn serve(
         let answer = HttpResponse::BadRequest().force_close().finish();
         return answer.map_body(|_, body| HeldBody::of(Outgoing::chunks(body)));
     }
-    let started = Instant::now();
-    let in_progress = line::begin(&http);
-    let (_in_flight, sending) = (app.limits.traffic.begin(), app.limits.traffic.begin_sending());
     let clean = CleanPath::of(http.path());
     let path = clean.as_ref().map_or(http.path(), |clean| &clean.text);
     let found = router.find(http.method(), path, **origin).or_else(|| {
@@ -79,13 +80,41 @@ pub(crate) async fn serve(
         router.find_tested(http.method(), path, tested)
     });
     let found = found.filter(|found| found.route.path != OWN_PAGE || app.facts.web_application.is_some());
+    let is_change = found.as_ref().is_some_and(|found| found.route.audit.is_always());
+    // The connection is busy from here on, also before the task below has its first turn.
+    let counted = (line::begin(&http), app.limits.traffic.begin(), app.limits.traffic.begin_sending());
+    let answering = answered(http, payload, app, (clean, found), **origin, counted);
+    if !is_change {
+        return answering.await;
+    }
+    // If the client disconnects, this future is dropped. A change must not stop between two of its steps then, so it
+    // runs in a task of its own.
+    let (answer, outcome) = oneshot::channel();
+    task::once("change", async move {
+        let _ = answer.send(answering.await);
+    });
+    outcome.await.unwrap_or_else(|_| {
+        HttpResponse::InternalServerError().finish().map_body(|_, body| HeldBody::of(Outgoing::chunks(body)))
+    })
+}
+
+/// Runs the pipeline for a request to the route `found`.
+async fn answered(
+    http: HttpRequest,
+    payload: web::Payload,
+    app: Data<AppState>,
+    (clean, found): (Option<CleanPath>, Option<Found>),
+    origin: Origin,
+    (in_progress, _in_flight, sending): (Option<InProgress>, InFlight, InFlight),
+) -> HttpResponse<HeldBody> {
+    let started = Instant::now();
     let config = app.actors.config.current();
     let client = ClientAddress::of(&http, &config, app.facts.options.trusted_proxies.as_ref());
     http.extensions_mut().insert(client);
     let incoming = incoming::Incoming::new(&http, payload.into_inner());
     let (caller, context, is_user_counted) = (OnceCell::new(), OnceCell::new(), Cell::new(false));
     let announced = incoming.announced();
-    let (id, origin) = (new_id(), **origin);
+    let id = new_id();
     let arrival = Arrival { id, http, clean, config, origin, announced, caller, context, is_user_counted };
     let permit = permit(client, &app);
     let mut answer = match &permit {

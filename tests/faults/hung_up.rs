@@ -1,0 +1,73 @@
+//! A client that resets its connection in the middle of a change: the change happens as a whole, or not at all.
+
+use std::time::Duration;
+
+use serde_json::json;
+use socket2::SockRef;
+use tokio::io::AsyncWriteExt;
+
+use crate::support::waiting::until;
+use crate::support::{Client, TestServer, raw};
+
+/// The delays before the reset, in microseconds. With some of them, the change is under way.
+const DELAYS: [u64; 12] = [0, 200, 500, 1_000, 1_500, 2_000, 3_000, 4_000, 6_000, 8_000, 10_000, 14_000];
+
+/// Sends a change and resets the connection after `delay`.
+async fn cut(server: &TestServer, client: &Client, path: &str, body: &str, delay: u64) {
+    let mut connection = raw::connect(&server.base).await;
+    let head = format!(
+        "PUT /api/v4{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
+        client.token.as_deref().unwrap(),
+        body.len()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_micros(delay)).await;
+    // A connection that is closed without lingering is reset.
+    SockRef::from(&connection).set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+#[actix_web::test]
+async fn a_deactivated_account_has_no_session_although_its_administrator_hung_up() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for (number, delay) in DELAYS.into_iter().enumerate() {
+        let user = server.user(&admin, &format!("user{number}")).await;
+        user.get("/users/me").await.expect(200);
+        let path = format!("/users/{}/active", user.user_id);
+        cut(&server, &admin, &path, "{\"active\":false}", delay).await;
+        // While the change is under way, one of the two may be ahead of the other.
+        until("the account and its session agree", async || {
+            let account = admin.get(&format!("/users/{}", user.user_id)).await.expect(200);
+            let is_active = account["delete_at"] == 0;
+            is_active == (user.get("/users/me").await.status == 200)
+        })
+        .await;
+    }
+}
+
+#[actix_web::test]
+async fn a_change_is_announced_although_its_client_hung_up() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let path = format!("/users/{}/patch", admin.user_id);
+    let mut seen = 0;
+    let (mut socket, _) = crate::support::websocket::WebSocket::greeted(&admin).await;
+    for (number, delay) in DELAYS.into_iter().enumerate() {
+        let nickname = format!("nick{number}");
+        cut(&server, &admin, &path, &json!({ "nickname": nickname }).to_string(), delay).await;
+        // The next change comes after this one on the account, so its event is the last one.
+        admin.put(&path, json!({ "position": nickname })).await.expect(200);
+        let mut names = Vec::new();
+        loop {
+            let event = socket.event_named("user_updated").await;
+            names.push(event["data"]["user"]["nickname"].clone());
+            if event["data"]["user"]["position"] == nickname.as_str() {
+                break;
+            }
+        }
+        let stored = admin.get("/users/me").await.expect(200)["nickname"] == nickname.as_str();
+        assert!(!stored || names.contains(&json!(nickname)), "{names:?}");
+        seen += usize::from(stored);
+    }
+    assert!(seen > 0, "no change was under way");
+}
