@@ -59,6 +59,9 @@ const BODY_SLACK: u64 = 512;
 /// The largest body of a request without a session, in bytes.
 const MAX_BODY_BYTES_WITHOUT_SESSION: u64 = 8 * 1024;
 
+/// The largest form with a picture, in bytes. All users may send one, so it is far below a user's share of the memory.
+pub(crate) const MAX_PICTURE_BYTES: u64 = 8 << 20;
+
 /// Runs the pipeline for one request and returns the response.
 pub(crate) async fn serve(
     http: HttpRequest,
@@ -268,6 +271,7 @@ impl Arrival {
         let limit = match route.body_limit {
             BodyLimit::Ordinary => limits.service.maximum_payload_size_bytes,
             BodyLimit::Files => limits.file.max_file_size,
+            BodyLimit::Pictures => limits.file.max_file_size.min(MAX_PICTURE_BYTES),
         };
         let body = self.body_limits(limit.saturating_add(BODY_SLACK), session.as_ref(), app);
         let context = Rc::new(Context {

@@ -116,10 +116,14 @@ mod tests {
         let mut anna = budget.share("anna", 50);
         assert!(anna.grow(100).is_ok());
         assert!(budget.share("anna", 50).grow(1).is_err());
+        let mut picture = [budget.share("eve", 80), budget.share("eve", 80)];
+        let taken: Vec<bool> = picture.iter_mut().map(|share| share.grow(60).is_ok()).collect();
+        assert_eq!(taken, [true, false], "several bodies of a user have a quarter together");
+        drop(picture);
         let mut large = budget.share("ben", 200);
         assert!(large.grow(200).is_ok());
         assert!(budget.share("cleo", 50).grow(50).is_err());
-        assert_eq!((budget.held(), budget.refused()), (390, [("budget", 3), ("rate", 0)]));
+        assert_eq!((budget.held(), budget.refused()), (390, [("budget", 4), ("rate", 0)]));
         drop((unauthenticated, anna, large));
         assert_eq!(budget.held(), 0);
         assert!(budget.held.lock().unwrap().by_user.is_empty());

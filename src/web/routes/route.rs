@@ -58,6 +58,8 @@ pub(crate) enum BodyLimit {
     Ordinary,
     /// `FileSettings.MaxFileSize`.
     Files,
+    /// `FileSettings.MaxFileSize`, and at most that of a form with a picture. All users may send one.
+    Pictures,
 }
 
 /// The handling of a route while the server is marked as busy.

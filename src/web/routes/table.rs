@@ -145,7 +145,7 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/users/{user_id}/image", users::picture::SHOW),
     get("/api/v4/users/{user_id}/image/default", users::picture::SHOW_DEFAULT),
     post("/api/v4/users/{user_id}/image", users::picture::REPLACE, Always("setProfileImage"))
-        .body_limit(BodyLimit::Files),
+        .body_limit(BodyLimit::Pictures),
     delete("/api/v4/users/{user_id}/image", users::picture::REMOVE, Always("setDefaultProfileImage")),
     delete("/api/v4/users/{user_id}", users::active::REMOVE, Always("deleteUser")).listeners(NetworkAndSocket),
     post("/api/v4/users/{user_id}/email/verify/member", users::VERIFY_EMAIL, Always("verifyUserEmailWithoutToken"))
