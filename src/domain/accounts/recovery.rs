@@ -6,22 +6,62 @@
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::roles::Role;
+use quarterdeck_actors::roles::handle::RolesHandle;
 use tracing::{info, warn};
 
 use super::letters;
 use super::mail_token::{issue, owner, refusals};
+use crate::base::paging::Paging;
 use crate::base::user::User;
 use crate::outbound::mail::{Mail, Mailer};
-use crate::store::{Db, MailTokenKind};
+use crate::store::{Db, Filter, MailTokenKind, StoreError};
+
+/// The permissions with which a caller decides where mails go, and where the links in them lead.
+const STEERING_MAILS: [&str; 2] = ["sysconsole_write_environment_smtp", "sysconsole_write_environment_web_server"];
+
+/// The number of accounts with delegated roles that are looked at.
+const MAX_DELEGATED: usize = 50;
 
 /// Sends a mail with a link for a new password, if an account with that address has a password.
-pub(crate) async fn send_reset(db: &Db, mailer: &Mailer, config: &Config, email: &str) -> Result<(), AppError> {
+///
+/// A system administrator gets no such mail while a delegated administrator could have it sent to another server.
+pub(crate) async fn send_reset(
+    (db, roles): (&Db, &RolesHandle),
+    mailer: &Mailer,
+    config: &Config,
+    email: &str,
+) -> Result<(), AppError> {
     let Some(user) = db.user_with_email(email).await.or_fail("app.user.get.app_error")? else { return Ok(()) };
     if !has_password(&user) {
         info!(user_id = user.id, "no mail with a link for a new password: the account has no password of this server");
         return Ok(());
     }
+    let is_admin = roles.current().grant(&user.roles, "manage_system");
+    if is_admin && is_steered_by_others(db, roles).await.or_fail("app.user.get.app_error")? {
+        warn!(
+            user_id = user.id,
+            "no mail with a link for a new password: the account is a system administrator, and a delegated administrator \
+             may change the mail server or the site address; use `quarterdeck user reset-password`"
+        );
+        return Ok(());
+    }
     send_link(db, mailer, config, (&user, MailTokenKind::PasswordReset)).await
+}
+
+/// Returns true if an account that is no system administrator may change where mails go.
+async fn is_steered_by_others(db: &Db, roles: &RolesHandle) -> Result<bool, StoreError> {
+    let roles = roles.current();
+    let steers = |role: &&Role| STEERING_MAILS.iter().any(|permission| roles.grant(&role.name, permission));
+    let names = roles.all().into_iter().filter(steers).map(|role| role.name.clone());
+    let delegated: Vec<String> = names.filter(|name| !roles.grant(name, "manage_system")).collect();
+    if delegated.is_empty() {
+        return Ok(false);
+    }
+    let filter = Filter { roles: delegated, is_active: Some(true), ..Filter::default() };
+    let found = db.users(&filter, Paging { page: 0, per_page: MAX_DELEGATED }).await?;
+    let is_other = |user: &User| !roles.grant(&user.roles, "manage_system");
+    Ok(found.len() == MAX_DELEGATED || found.iter().any(is_other))
 }
 
 /// Sends a mail with a link that confirms the address, if an account has that address and it is not confirmed.

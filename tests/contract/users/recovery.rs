@@ -76,6 +76,23 @@ async fn a_link_sets_a_password_once_and_ends_all_sessions() {
 }
 
 #[actix_web::test]
+async fn an_administrator_gets_no_link_while_another_account_decides_where_mails_go() {
+    let Some(mail) = MailServer::start(json!({})).await else { return };
+    let mut desk = Desk::new(mail).await;
+    let mona = desk.server.staff(&desk.admin, "mona", "system_manager").await;
+    desk.ask("password/reset", "admin@chat.example").await.expect_ok();
+    // Others get theirs as before, and the mails are sent in turn.
+    desk.ask("password/reset", "bert@chat.example").await.expect_ok();
+    desk.token("reset_password_complete").await;
+    desk.admin.put(&format!("/users/{}/active", mona.user_id), json!({ "active": false })).await.expect_ok();
+    desk.ask("password/reset", "admin@chat.example").await.expect_ok();
+    let mail = desk.mail.next("mail").await;
+    assert_eq!(mail["recipients"], json!(["admin@chat.example"]), "the first one was not sent");
+    let link = desk.server.client().post("/users/password/reset/send", json!({ "email": "x".repeat(200) })).await;
+    link.expect_refusal(400, "api.context.invalid_body_param.app_error");
+}
+
+#[actix_web::test]
 async fn what_is_stored_is_no_token() {
     let Some(mail) = MailServer::start(json!({})).await else { return };
     let mut desk = Desk::new(mail).await;

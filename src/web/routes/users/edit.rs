@@ -95,7 +95,7 @@ async fn change(
                 let (before, after) = &*accounts;
                 audit.changed(&before.for_owner(), &after.for_owner());
                 if before.email != after.email {
-                    ask_for_verification(app, request.config(), after);
+                    ask_for_verification(app, request.config(), after, || true);
                 }
                 return Json(after.for_owner()).reply();
             }

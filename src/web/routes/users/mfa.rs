@@ -77,6 +77,10 @@ pub(crate) async fn replace(
         }
     }
     audit.changed(&json!({ "mfa_active": user.mfa_active }), &json!({ "mfa_active": is_active }));
+    // A request that changes nothing sends no mail.
+    if user.mfa_active == is_active {
+        return Ok(Done);
+    }
     let user = known(&app.db, &user.id).await?;
     announce::user_updated(&app.actors.hub, request.config(), &user).await;
     let place = app.outside.mailer.place();

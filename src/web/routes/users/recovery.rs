@@ -19,7 +19,7 @@ use tracing::warn;
 use utoipa::ToSchema;
 
 use crate::base::lenient::or_default;
-use crate::base::user::User;
+use crate::base::user::{MAX_EMAIL_CHARACTERS, User};
 use crate::domain::accounts::{
     BUDGET_PERIOD, TOKEN_CHARACTERS, drop_deleted, known, recovering, send_reset, send_verification, tell_of_password,
     verify_address,
@@ -95,12 +95,12 @@ pub(crate) async fn send_a_reset(
     let place = place(&request, &app, &audit, is_admin).await?;
     if is_admin {
         let _place = place;
-        let sending = send_reset(&app.db, &app.outside.mailer, request.config(), &email);
+        let sending = send_reset((&app.db, &app.accounts.roles), &app.outside.mailer, request.config(), &email);
         request.while_awaited(sending).await??;
         return Ok(Done);
     }
     in_background(&app, Some(place), async move |app, config| {
-        if let Err(failure) = send_reset(&app.db, &app.outside.mailer, config, &email).await {
+        if let Err(failure) = send_reset((&app.db, &app.accounts.roles), &app.outside.mailer, config, &email).await {
             warn!(cause = %failure, "a mail with a link for a new password could not be sent");
         }
     });
@@ -179,10 +179,18 @@ pub(crate) async fn verify(request: Request, app: Data<AppState>, audit: Audit, 
     Ok(Done)
 }
 
-/// Sends a mail with a link that confirms the address, if the settings require a confirmed one for a login.
-pub(crate) fn ask_for_verification(app: &Data<AppState>, config: &Config, user: &User) {
+/// Sends a mail with a link that confirms the address, if the settings require a confirmed one for a login, and if the
+/// caller may have one more mail sent.
+pub(crate) fn ask_for_verification(
+    app: &Data<AppState>,
+    config: &Config,
+    user: &User,
+    may_send: impl FnOnce() -> bool,
+) {
     let is_wanted = config.view.email.require_email_verification && !user.email_verified;
-    if is_wanted {
+    if is_wanted && !may_send() {
+        warn!(user_id = user.id, "no mail that confirms the address was sent: the caller had too many mails sent");
+    } else if is_wanted {
         verify_later(app, user.email.clone(), app.outside.mailer.place());
     }
 }
@@ -216,7 +224,7 @@ fn verify_later(app: &Data<AppState>, email: String, place: Option<OwnedSemaphor
 async fn address(body: Body, audit: &Audit) -> Result<String, AppError> {
     let Address { email } = body.lenient().await;
     let email = email.trim().to_lowercase();
-    if email.is_empty() {
+    if email.is_empty() || email.chars().count() > MAX_EMAIL_CHARACTERS {
         return Err(AppError::invalid_body("email"));
     }
     audit.parameter("email", email.as_str());
