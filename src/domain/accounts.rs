@@ -55,7 +55,8 @@ pub(crate) use operator::{OperatorAccounts, Refusal as OperatorRefusal};
 pub(crate) use recovery::{recovering, send_reset, send_verification, tell_of_mfa, tell_of_password, verify_address};
 pub(crate) use seed::{Seed, Seeded, seed, suitable_password};
 pub(crate) use signup::{
-    MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS, Signup, create, create_offline, entry, refusal as save_refusal,
+    MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS, Signup, check_room, create, create_offline, entry,
+    refusal as save_refusal,
 };
 
 /// The parts that decide about accounts and their sessions.

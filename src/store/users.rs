@@ -74,6 +74,17 @@ pub(crate) enum AccountLimit {
     Seats(i64),
 }
 
+impl AccountLimit {
+    /// Returns the statement that counts, and the number that the count must be below.
+    fn condition(self) -> (&'static str, i64) {
+        match self {
+            Self::Unlimited => ("SELECT 0", 1),
+            Self::Active(max) => (ACTIVE, max),
+            Self::Seats(max) => (TAKEN_SEATS, max),
+        }
+    }
+}
+
 /// The sessions that end with a password.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EndedSessions<'a> {
@@ -205,6 +216,18 @@ impl Db {
         self.transaction(Transaction::of(statements).lock_exclusive(Subject::User(id))).await.map(drop)
     }
 
+    /// Activates the account. Returns false if the limit `room` does not hold in the transaction; bots need no room.
+    pub(crate) async fn activate_user(&self, id: &str, now: i64, room: AccountLimit) -> Result<bool, StoreError> {
+        let (count, max) = room.condition();
+        let sql = format!(
+            "UPDATE users SET deleteat = 0, updateat = {} WHERE id = $1 AND (deleteat = 0 OR ({count}) < $3 \
+             OR EXISTS (SELECT 1 FROM bots b WHERE b.userid = $1)) RETURNING id",
+            later("$2")
+        );
+        let activation = Transaction::of(vec![statement(sql, vec![id.into(), now.into(), max.into()])]);
+        self.done(activation.lock_exclusive(Subject::Accounts).lock_exclusive(Subject::User(id))).await
+    }
+
     /// Stores the time at which the picture was set; 0 if it was removed.
     pub(crate) async fn set_picture_time(&self, id: &str, at: i64, now: i64) -> Result<(), StoreError> {
         let sql = format!("UPDATE users SET lastpictureupdate = $2, updateat = {} WHERE id = $1", later("$3"));
@@ -274,11 +297,7 @@ fn insertion(user: &User, entry: Entry, room: AccountLimit) -> Vec<Statement> {
                THEN $11 ELSE 'system_admin system_user' END, $12, $13, $14, $2, 0, 0, $15, $16, '', $17, '', 0 \
                WHERE (CAST($18 AS text) = 'any' OR (CAST($18 AS text) = 'further') = \
                EXISTS (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE b.userid IS NULL))";
-    let (count, max) = match room {
-        AccountLimit::Unlimited => ("SELECT 0", 1),
-        AccountLimit::Active(max) => (ACTIVE, max),
-        AccountLimit::Seats(max) => (TAKEN_SEATS, max),
-    };
+    let (count, max) = room.condition();
     let sql = format!("{sql} AND ({count}) < $19 RETURNING roles");
     let values = vec![
         (&user.id).into(),

@@ -160,5 +160,13 @@ async fn the_server_takes_no_more_active_accounts_than_it_may() {
         refusal.expect_refusal(400, "api.user.create_user.user_limits.exceeded");
     }
     server.execute("UPDATE users SET deleteat = 1 WHERE id = 'u1'").await;
+    let last = server.user(&admin, "last").await;
+    let id = &last.user_id;
+    admin.put(&format!("/users/{id}/active"), json!({ "active": false })).await.expect_ok();
+    server.execute("UPDATE users SET deleteat = 0 WHERE id = 'u1'").await;
+    let refusal = admin.put(&format!("/users/{id}/active"), json!({ "active": true })).await;
+    refusal.expect_refusal(400, "api.user.create_user.user_limits.exceeded");
+    server.execute("UPDATE users SET deleteat = 1 WHERE id IN ('u1', 'u2')").await;
+    admin.put(&format!("/users/{id}/active"), json!({ "active": true })).await.expect_ok();
     server.client().post("/users", account("late")).await.expect(201);
 }

@@ -179,7 +179,7 @@ fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
 
 /// Refuses an account beyond the limit of the licence, or beyond [`MAX_ACTIVE_ACCOUNTS`] without one. Returns the limit, so
 /// that the insert checks it again.
-async fn check_room(db: &Db, license: &LicenseHandle) -> Result<AccountLimit, AppError> {
+pub(crate) async fn check_room(db: &Db, license: &LicenseHandle) -> Result<AccountLimit, AppError> {
     let (taken, max, room, refusal) = match license.current() {
         None => {
             let active = db.active_user_count().await.or_fail(UNCOUNTED)?;

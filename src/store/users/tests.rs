@@ -32,6 +32,15 @@ async fn the_limit_for_accounts_holds_in_the_transaction() {
     }
     db.set_deleted("bert", 9, 9).await.unwrap();
     assert!(db.add_user(&person("curt"), Entry::Any, AccountLimit::Active(2)).await.unwrap().is_some());
+    for (room, is_activated) in
+        [(AccountLimit::Active(2), false), (AccountLimit::Seats(2), false), (AccountLimit::Active(3), true)]
+    {
+        assert_eq!(db.activate_user("bert", 10, room).await.unwrap(), is_activated, "{room:?}");
+        let is_active = db.user("bert").await.unwrap().unwrap().delete_at == 0;
+        assert_eq!(is_active, is_activated, "{room:?}");
+    }
+    assert!(db.activate_user("bert", 11, AccountLimit::Active(3)).await.unwrap(), "the account is active already");
+    assert!(!db.activate_user("nobody", 11, AccountLimit::Unlimited).await.unwrap());
 }
 
 #[actix_web::test]

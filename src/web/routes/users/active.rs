@@ -12,10 +12,11 @@ use utoipa::ToSchema;
 use super::picture::remove_stored;
 use crate::base::lenient::or_default;
 use crate::base::user::User;
-use crate::domain::accounts::{check_may_change, drop_deleted, known, protect_admin, require_editor};
+use crate::domain::accounts::{check_may_change, check_room, drop_deleted, known, protect_admin, require_editor};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
+use crate::store::AccountLimit;
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
@@ -127,12 +128,25 @@ async fn switch(app: &AppState, audit: &Audit, mut user: User, is_active: bool) 
     let was_active = user.delete_at == 0;
     user.update_at = now;
     user.delete_at = if is_active { 0 } else { now };
-    app.db.set_deleted(&user.id, user.delete_at, now).await.or_fail("app.user.update.app_error")?;
+    if is_active {
+        activate(app, &user, was_active, now).await?;
+    } else {
+        app.db.set_deleted(&user.id, now, now).await.or_fail("app.user.update.app_error")?;
+    }
     audit.changed(&json!({ "active": was_active }), &json!({ "active": is_active }));
     if !is_active {
         log_out(app, &user).await;
     }
     Ok(user)
+}
+
+/// Activates an account, within the limit for new ones.
+async fn activate(app: &AppState, user: &User, was_active: bool, now: i64) -> Result<(), AppError> {
+    let needs_room = !was_active && !user.is_bot;
+    let room = if needs_room { check_room(&app.db, &app.actors.license).await? } else { AccountLimit::Unlimited };
+    let is_stored = app.db.activate_user(&user.id, now, room).await.or_fail("app.user.update.app_error")?;
+    // The last place was taken, or the account was removed, since the account was read.
+    if is_stored { Ok(()) } else { Err(AppError::new("app.user.update.app_error")) }
 }
 
 async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppError> {
