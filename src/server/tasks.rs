@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::{announcing, user_names};
+use crate::domain::announce;
 use crate::store::{Db, StoreError, own_record};
 use crate::web::state::AppState;
 
@@ -128,7 +129,9 @@ async fn keep_renewing_roles(app: Data<AppState>) {
 async fn renew_roles(app: &AppState, known: Option<(i64, i64)>) -> Result<(i64, i64), StoreError> {
     let mark = app.db.roles_mark().await?;
     if known != Some(mark) {
-        app.accounts.roles.renew(app.db.roles().await?);
+        for role in app.accounts.roles.renew(app.db.roles().await?) {
+            announce::role_updated(&app.actors.hub, &role).await;
+        }
     }
     Ok(mark)
 }

@@ -180,6 +180,7 @@ async fn a_change_on_one_server_holds_on_the_others() {
     let second = server.start_beside("").await;
     let there = bert.at(&second.base);
     there.get("/users/me").await.expect(200);
+    let (mut socket, _) = WebSocket::greeted(&there).await;
     let user = role(&admin, "system_user").await;
     patch(&admin, &user, json!({ "permissions": without(&user, "create_team") })).await.expect(200);
     // Invalidation of the caches reads the roles at once; without it they are read again after some seconds.
@@ -192,6 +193,8 @@ async fn a_change_on_one_server_holds_on_the_others() {
     })
     .await;
     there.post("/teams", open_team("two")).await.expect(201);
+    let told = socket.event_named("role_updated").await;
+    assert!(told["data"]["role"].as_str().unwrap().contains("\"system_user\""), "{told}");
 }
 
 #[actix_web::test]

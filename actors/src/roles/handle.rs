@@ -33,9 +33,14 @@ impl RolesHandle {
         });
     }
 
-    /// Puts all stored roles in force. A role that changed while they were read keeps its later state.
-    pub fn renew(&self, mut stored: Roles) {
+    /// Puts all stored roles in force, and returns those that another server changed since. A role that changed while
+    /// they were read keeps its later state.
+    pub fn renew(&self, mut stored: Roles) -> Vec<Role> {
+        let mut changed = Vec::new();
         self.0.send_modify(|current| {
+            let is_newer =
+                |role: &&Role| current.named(&role.name).is_some_and(|known| known.update_at < role.update_at);
+            changed = stored.all().into_iter().filter(is_newer).cloned().collect();
             for known in current.all() {
                 let is_later = stored.named(&known.name).is_some_and(|read| read.update_at < known.update_at);
                 if is_later {
@@ -44,6 +49,7 @@ impl RolesHandle {
             }
             *current = Arc::new(stored);
         });
+        changed
     }
 }
 
@@ -78,11 +84,12 @@ mod tests {
         let roles = handle();
         let read = Roles::clone(&roles.current());
         roles.put(changed(&roles, 5, &["create_post"]));
-        roles.renew(read);
+        assert!(roles.renew(read).is_empty());
         assert!(roles.current().grant("team_user", "create_post") && !roles.current().grant("team_user", "view_team"));
         let mut later = Roles::clone(&roles.current());
         later.put(changed(&roles, 6, &["view_team"]));
-        roles.renew(later);
-        assert!(roles.current().grant("team_user", "view_team"));
+        let names: Vec<String> = roles.renew(later.clone()).into_iter().map(|role| role.name).collect();
+        assert_eq!(names, ["team_user"]);
+        assert!(roles.current().grant("team_user", "view_team") && roles.renew(later).is_empty());
     }
 }

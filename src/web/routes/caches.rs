@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 
 use super::config::never_cached;
+use crate::domain::announce;
 use crate::domain::session::Session;
 use crate::web::answer::{Done, Reply};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, handler};
@@ -20,7 +21,9 @@ pub(super) const INVALIDATE: Operation = Description::new(Tag::Environment, "Inv
 pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("invalidate_caches")?;
     app.accounts.sessions.invalidate();
-    app.accounts.roles.renew(app.db.roles().await.or_fail("app.role.get_all.app_error")?);
+    for role in app.accounts.roles.renew(app.db.roles().await.or_fail("app.role.get_all.app_error")?) {
+        announce::role_updated(&app.actors.hub, &role).await;
+    }
     app.actors.presence.invalidate();
     app.actors.analytics.invalidate().await?;
     app.outside.links.clear();
