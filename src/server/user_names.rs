@@ -16,17 +16,28 @@ const CHANGED_INTERVAL: Duration = Duration::from_secs(5);
 /// The interval between two comparisons of all accounts.
 const ALL_INTERVAL: Duration = Duration::from_hours(1);
 
-/// The time that is compared again, in ms. It allows for clock skew and for transactions that were committed late.
-const OVERLAP_MS: i64 = 5 * MINUTE_MS;
+/// The time that is compared again each time, in ms.
+const SHORT_OVERLAP_MS: i64 = MINUTE_MS / 3;
+
+/// The time that is compared again once in a while, in ms. It allows for clock skew and for transactions that were
+/// committed late.
+const LONG_OVERLAP_MS: i64 = 5 * MINUTE_MS;
+
+/// The number of comparisons with the short overlap for each one with the long overlap.
+const SHORT_ONES: usize = 11;
 
 /// Compares all accounts, and then those that changed lately, over and over.
 pub(super) async fn keep_comparing(app: Data<AppState>) {
     loop {
         let begun = Instant::now();
         if report(&app.db.compare_names().await) {
-            while begun.elapsed() < ALL_INTERVAL {
+            let overlaps = std::iter::repeat_n(SHORT_OVERLAP_MS, SHORT_ONES).chain([LONG_OVERLAP_MS]).cycle();
+            for overlap_ms in overlaps {
+                if begun.elapsed() >= ALL_INTERVAL {
+                    break;
+                }
                 sleep(CHANGED_INTERVAL).await;
-                report(&app.db.compare_changed_names(wall_ms() - OVERLAP_MS).await);
+                report(&app.db.compare_changed_names(wall_ms() - overlap_ms).await);
             }
         } else {
             sleep(CHANGED_INTERVAL).await;

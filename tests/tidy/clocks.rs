@@ -141,7 +141,7 @@ const DURATIONS: &[(&str, &str, &str)] = &[
     ("src/web/routes/notifications.rs", "now - HOUR_MS", "the messages of the last hour, as their stored times say"),
     ("src/server/tasks.rs", "wall_ms() - MIN_DRAFT_AGE_MS", OLD_ROWS),
     ("src/server/tasks.rs", "wall_ms() - days * DAY_MS", OLD_ROWS),
-    ("src/server/user_names.rs", "wall_ms() - OVERLAP_MS", "rows that changed lately, as their stored times say"),
+    ("src/server/user_names.rs", "wall_ms() - overlap_ms", "rows that changed lately, as their stored times say"),
     ("src/domain/session.rs", "now - stored.last_activity_at > limit_ms", SESSION),
     ("src/store/analytics.rs", "now_ms - DAY_MS", OLD_ROWS),
     ("src/store/analytics.rs", "now_ms - 31 * DAY_MS", OLD_ROWS),

@@ -11,7 +11,7 @@ const BUILT: [(&str, usize, &str); 10] = [
     ("src/store/roles.rs", 1, "a value, not a statement"),
     ("src/store/sqlite/damage.rs", 1, "the text of an error"),
     ("src/store/systems.rs", 2, "the tables that the program writes"),
-    ("src/store/user_names/search.rs", 6, "the columns that the caller may search, and one of five counts of words"),
+    ("src/store/user_names/search.rs", 8, "the columns that the caller may search, and one of five counts of words"),
     ("src/store/users/filter.rs", 2, "one part for each member of the filter, and for each of six roles in a place"),
     ("src/store/value.rs", 2, "the rows of an insertion, whose number is that of a portion"),
 ];

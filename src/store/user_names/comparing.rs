@@ -21,7 +21,7 @@ const OWN: &str = "SELECT u.id, u.username, u.nickname, u.firstname, u.lastname,
 
 impl Db {
     /// Returns true once all names were compared since the start. Until then a search reads the accounts themselves.
-    pub(super) fn has_compared_names(&self) -> bool {
+    pub(in crate::store) fn has_compared_names(&self) -> bool {
         self.has_compared_names.load(Ordering::Acquire)
     }
 

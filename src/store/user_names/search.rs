@@ -34,8 +34,8 @@ const READ_FIRST_FOR_EACH: usize = 80;
 /// The minimum number of accounts that are read before the index.
 const MIN_READ_FIRST: usize = 8_000;
 
-/// The maximum number of accounts that SQLite's index may yield, because they are sorted. Beyond it, all accounts are read
-/// in order.
+/// The maximum number of accounts that the index may yield, because each statement sorts them all. Beyond it, the accounts
+/// are read in order.
 const MAX_HITS: i64 = 5_000;
 
 /// The minimum number of ids that one statement takes from the names.
@@ -49,6 +49,9 @@ const IDS_AT_ONCE: usize = 2_000;
 
 /// The number of accounts that one statement reads while the names are not compared yet.
 const ACCOUNTS_AT_ONCE: i64 = 1_000;
+
+/// The columns of accounts with names.
+const NAME_COLUMNS: [&str; 5] = ["u.username", "u.nickname", "u.firstname", "u.lastname", "u.email"];
 
 /// A search for accounts.
 #[derive(Debug, Default)]
@@ -89,10 +92,7 @@ impl Db {
         let first = candidates(self.read(search.among_the_first(kind, words, limit)).await?)?;
         let mut after = first.last().map(|last| last.username.clone()).unwrap_or_default();
         self.take(&mut users, first, search, limit).await?;
-        let is_indexed = match kind {
-            EngineKind::Postgres => true,
-            EngineKind::Sqlite => self.has_few_hits(search, words).await?,
-        };
+        let is_indexed = self.has_few_hits(search, words).await?;
         let mut portion = portion_of(limit);
         while users.len() < limit {
             let statement = match (is_indexed, kind) {
@@ -115,11 +115,10 @@ impl Db {
         Ok(users)
     }
 
-    /// Returns true if SQLite's index can find the words, and few accounts have them.
+    /// Returns true if the index can find the words, and few accounts have them.
     async fn has_few_hits(&self, search: &UserSearch, words: &[String]) -> Result<bool, StoreError> {
-        let Some(wanted) = search.wanted_grams(words) else { return Ok(false) };
-        let sql = "SELECT COUNT(*) FROM (SELECT g.rowid FROM qd_user_grams g WHERE qd_user_grams MATCH $1 LIMIT $2)";
-        let rows = self.read(statement(sql, vec![wanted.into(), (MAX_HITS + 1).into()])).await?;
+        let Some(counting) = search.counting_hits(self.kind(), words) else { return Ok(false) };
+        let rows = self.read(counting).await?;
         let count = rows.into_iter().next().map_or(Ok(0), |mut row| row.int())?;
         Ok(count <= MAX_HITS)
     }
@@ -188,7 +187,8 @@ impl UserSearch {
     }
 
     /// Adds the values of the words and returns the condition for accounts `u` with names that match; `None` without words.
-    pub(in crate::store) fn restriction(&self, values: &mut Vec<Value>) -> Option<String> {
+    /// While the names are not compared yet, the accounts themselves are compared, without folded accents.
+    pub(in crate::store) fn restriction(&self, has_compared_names: bool, values: &mut Vec<Value>) -> Option<String> {
         let words = self.words();
         if words.is_empty() {
             return None;
@@ -200,9 +200,16 @@ impl UserSearch {
             .iter()
             .map(|word| {
                 values.push(format!("%{}%", escaped(word)).into());
-                format!("n.everything LIKE ${} ESCAPE '\\'", values.len())
+                let like = format!("LIKE ${} ESCAPE '\\'", values.len());
+                if has_compared_names {
+                    return format!("n.everything {like}");
+                }
+                format!("({})", NAME_COLUMNS.map(|column| format!("LOWER({column}) {like}")).join(" OR "))
             })
             .collect();
+        if !has_compared_names {
+            return Some(all.join(" AND "));
+        }
         Some(format!("u.id IN (SELECT n.userid FROM qd_user_names n WHERE {})", all.join(" AND ")))
     }
 
@@ -277,22 +284,44 @@ impl UserSearch {
         Some(wanted.join(" AND ")).filter(|wanted| !wanted.is_empty())
     }
 
-    /// Returns the statement for the next matches by username, which the index of PostgreSQL finds by the longest word.
-    fn by_pieces(&self, words: &[String], after: &str, limit: usize) -> Statement {
+    /// Returns the statement that counts the accounts which the index yields, up to one too many; `None` if all words are
+    /// too short for the index.
+    fn counting_hits(&self, kind: EngineKind, words: &[String]) -> Option<Statement> {
+        let mut values = vec![(MAX_HITS + 1).into()];
+        let hits = match kind {
+            EngineKind::Sqlite => {
+                values.push(self.wanted_grams(words)?.into());
+                "SELECT g.rowid FROM qd_user_grams g WHERE qd_user_grams MATCH $2".to_owned()
+            }
+            EngineKind::Postgres => {
+                let hits = self.pieces(words, &mut values);
+                format!("SELECT 1 FROM qd_user_names n WHERE {hits}")
+            }
+        };
+        Some(statement(format!("SELECT COUNT(*) FROM ({hits} LIMIT $1) hit"), values))
+    }
+
+    /// Adds the pieces of the longest word and returns the condition with which the index of PostgreSQL finds them.
+    fn pieces(&self, words: &[String], values: &mut Vec<Value>) -> String {
         let longest = words.iter().max_by_key(|word| word.chars().count()).map_or("", String::as_str);
-        let mut values = vec![after.into(), number(limit)];
         let mut any = Vec::new();
         for (right, _) in self.columns() {
             values.push(Value::Texts(grams_in(right, &begin_of(longest))));
             any.push(format!("n.grams @> CAST(${} AS text[])", values.len()));
         }
+        any.join(" OR ")
+    }
+
+    /// Returns the statement for the next matches by username, which the index of PostgreSQL finds by the longest word.
+    fn by_pieces(&self, words: &[String], after: &str, limit: usize) -> Statement {
+        let mut values = vec![after.into(), number(limit)];
+        let hits = self.pieces(words, &mut values);
         let condition = self.condition(EngineKind::Postgres, words, &mut values);
         // Without MATERIALIZED, the planner may read all accounts in the order of usernames.
         let sql = format!(
             "WITH hits AS MATERIALIZED (SELECT n.userid, n.username FROM qd_user_names n \
-             WHERE ({}) AND n.username > $1 AND {condition}) \
-             SELECT userid, username FROM hits ORDER BY username LIMIT $2",
-            any.join(" OR ")
+             WHERE ({hits}) AND n.username > $1 AND {condition}) \
+             SELECT userid, username FROM hits ORDER BY username LIMIT $2"
         );
         statement(sql, values)
     }

@@ -47,7 +47,7 @@ pub(crate) enum Order {
 impl Db {
     /// Returns a page of the accounts that match `filter`.
     pub(crate) async fn users(&self, filter: &Filter, paging: Paging) -> Result<Vec<User>, StoreError> {
-        let (condition, mut values) = filter.condition();
+        let (condition, mut values) = filter.condition(self.has_compared_names());
         let next = values.len() + 1;
         values.extend([paging.limit().into(), paging.offset().into()]);
         let order = filter.order.sql();
@@ -62,7 +62,7 @@ impl Db {
         ids: Vec<String>,
         limit: usize,
     ) -> Result<Vec<User>, StoreError> {
-        let (mut condition, next) = (filter.parts(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let (mut condition, next) = (filter.parts(self.has_compared_names()), i64::try_from(limit).unwrap_or(i64::MAX));
         let ids = condition.place(Value::Texts(ids));
         condition.add(format!("u.id = ANY ({ids})"));
         self.first_by_name(condition, next).await
@@ -75,7 +75,7 @@ impl Db {
         after: &str,
         limit: i64,
     ) -> Result<Vec<User>, StoreError> {
-        let mut condition = filter.parts();
+        let mut condition = filter.parts(self.has_compared_names());
         let after = condition.place(after);
         condition.add(format!("u.username > {after}"));
         self.first_by_name(condition, limit).await
@@ -104,7 +104,7 @@ impl Db {
 
     /// Returns the number of accounts that match `filter`.
     pub(crate) async fn count_users(&self, filter: &Filter) -> Result<i64, StoreError> {
-        let (condition, values) = filter.condition();
+        let (condition, values) = filter.condition(self.has_compared_names());
         let sql = format!("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id{condition}");
         let rows = self.read(statement(sql, values)).await?;
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
@@ -159,16 +159,16 @@ impl Condition {
 
 impl Filter {
     /// Returns the `WHERE` clause with its values; empty if all accounts match.
-    pub(super) fn condition(&self) -> (String, Vec<Value>) {
-        self.parts().finish()
+    pub(super) fn condition(&self, has_compared_names: bool) -> (String, Vec<Value>) {
+        self.parts(has_compared_names).finish()
     }
 
-    fn parts(&self) -> Condition {
+    fn parts(&self, has_compared_names: bool) -> Condition {
         let mut condition = Condition::default();
         self.restrict_teams(&mut condition);
         self.restrict_channels(&mut condition);
         self.restrict_roles(&mut condition);
-        self.restrict_names(&mut condition);
+        self.restrict_names(has_compared_names, &mut condition);
         match self.is_active {
             Some(true) => condition.add("u.deleteat = 0"),
             Some(false) => condition.add("u.deleteat <> 0"),
@@ -198,10 +198,10 @@ impl Filter {
         }
     }
 
-    fn restrict_names(&self, condition: &mut Condition) {
+    fn restrict_names(&self, has_compared_names: bool, condition: &mut Condition) {
         let term = self.term.clone();
         let search = UserSearch { term, searches_email: true, searches_full_name: true, ..UserSearch::default() };
-        if let Some(part) = search.restriction(&mut condition.values) {
+        if let Some(part) = search.restriction(has_compared_names, &mut condition.values) {
             condition.add(part);
         }
     }
@@ -286,10 +286,10 @@ mod tests {
         for shape in ["x", "@", "x ", "@ ", " ", "%", "\\", "_%\\ ", "\u{130}", "\u{130} "] {
             assert_linear(&format!("a role of {shape:?}"), 1_000, |size| {
                 Filter { role: Some(shape.repeat(size)), roles: vec![shape.repeat(size)], ..Filter::default() }
-                    .condition();
+                    .condition(true);
             });
             assert_linear(&format!("roles of {shape:?}"), 1_000, |size| {
-                Filter { roles: vec![shape.to_owned(); size], ..Filter::default() }.condition();
+                Filter { roles: vec![shape.to_owned(); size], ..Filter::default() }.condition(true);
             });
         }
     }

@@ -112,7 +112,7 @@ impl Db {
         filter: &ReportFilter,
         page: &ReportPage,
     ) -> Result<Vec<ReportRow>, StoreError> {
-        let (condition, mut values) = filter.condition();
+        let (condition, mut values) = filter.condition(self.has_compared_names());
         let is_backward = page.is_backward && page.cursor.is_some();
         let is_descending = page.is_descending != is_backward;
         let column = page.order.column;
@@ -140,7 +140,7 @@ impl Db {
 
     /// Returns the number of accounts in the report.
     pub(crate) async fn count_user_report(&self, filter: &ReportFilter) -> Result<i64, StoreError> {
-        let (condition, values) = filter.condition();
+        let (condition, values) = filter.condition(self.has_compared_names());
         let sql = format!("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id{condition}");
         let rows = self.read(statement(sql, values)).await?;
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
@@ -196,8 +196,8 @@ fn of_posts(mut row: Row) -> Result<(String, PostFigures), StoreError> {
 }
 
 impl ReportFilter {
-    fn condition(&self) -> (String, Vec<Value>) {
-        let (mut sql, mut values) = self.accounts.condition();
+    fn condition(&self, has_compared_names: bool) -> (String, Vec<Value>) {
+        let (mut sql, mut values) = self.accounts.condition(has_compared_names);
         let mut add = |part: &str| {
             let word = if sql.is_empty() { "WHERE" } else { "AND" };
             sql = format!("{sql} {word} {part}");
