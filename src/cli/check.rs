@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use quarterdeck_actors::config::Override;
 use quarterdeck_actors::config::document::given;
 use quarterdeck_actors::config::table;
+use quarterdeck_actors::config::{Config, Override};
 use serde_json::Value;
 
 use super::options::Common;
@@ -60,7 +60,14 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
     if let Some(file) = sources.unnamed_file() {
         say(format_args!("warning: {}", file.notice()));
     }
-    let examined = Box::pin(examine(settings, sources, Attempts::Once)).await?;
+    let examined = Box::pin(examine(settings, sources, Attempts::Once)).await;
+    // A start that is refused has no configuration; the pinned settings are known all the same.
+    match (&examined, &chosen) {
+        (Ok(examined), _) => show_places(&examined.config),
+        (Err(_), Ok((settings, _))) => show_places(&settings.config),
+        (Err(_), Err(_)) => {}
+    }
+    let examined = examined?;
     for (id, key, place) in examined.config.overrides.pinned_plugin_settings(&examined.config.document) {
         say(format_args!("pinned: PluginSettings.Plugins.{id}.{key} = (not shown), by {place}"));
     }
@@ -92,8 +99,6 @@ async fn choice_of(settings: Settings, sources: &Sources) -> Result<(Settings, C
 }
 
 fn show(settings: &Settings, choice: &Choice) {
-    let service = &settings.config.view.service;
-    say(format_args!("listen address: {}", service.listen_address));
     say(format_args!("database in use: {}, by {}", choice.name, choice.by));
     if let Some(Other { name, by }) = &choice.other {
         say(format_args!("not used for accounts: {name}, by {by}"));
@@ -113,19 +118,24 @@ fn show(settings: &Settings, choice: &Choice) {
             file.display()
         )),
     }
-    for path in FOLDERS {
-        if let Some(folder) = folder(settings, path) {
-            say(format_args!("folder: {path} is {folder}"));
-        }
-    }
     for notice in &settings.unknown {
         say(format_args!("warning: {notice}"));
     }
 }
 
+/// Prints the address and the folders that the configuration names.
+fn show_places(config: &Config) {
+    say(format_args!("listen address: {}", config.view.service.listen_address));
+    for path in FOLDERS {
+        if let Some(folder) = folder(config, path) {
+            say(format_args!("folder: {path} is {folder}"));
+        }
+    }
+}
+
 /// Returns the folder of a setting with the folder in which the server starts, unless the setting is empty.
-fn folder(settings: &Settings, path: &str) -> Option<String> {
-    let named = given(&settings.config.document, path)?.as_str().filter(|named| !named.is_empty())?;
+fn folder(config: &Config, path: &str) -> Option<String> {
+    let named = given(&config.document, path)?.as_str().filter(|named| !named.is_empty())?;
     let absolute = std::path::absolute(named).ok()?;
     // Steps such as `./` are left out, so that the folder can be compared with another one.
     let plain: PathBuf = absolute.components().collect();

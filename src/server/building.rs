@@ -1,7 +1,6 @@
 //! Builds the parts of a server in the order of their dependencies: each step takes the results of the earlier ones.
 
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
@@ -64,7 +63,6 @@ use crate::web::pipeline::limit::Limiter;
 use crate::web::prepared::{Installation, PreparedAnswers};
 use crate::web::request::budget::BodyBudget;
 use crate::web::state::{AppState, Facts, Limits, Outside, Tools};
-use crate::web::web_application::WebApplication;
 
 /// Builds all groups of [`AppState`] on a database that has this program's schema.
 pub(super) async fn state(
@@ -134,11 +132,8 @@ async fn facts(
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(recorded));
     let started_with = config.current();
     let site_path = SitePath::of(&started_with.view.service.site_url);
-    let directory = settings.options.web_client_directory.as_deref();
-    let config_file = place.file().map(|file| file.path().to_owned());
-    let others: Vec<PathBuf> = settings.options.audit_key_file.iter().cloned().chain(config_file).collect();
-    let web_application =
-        WebApplication::open(directory, &others, &started_with, &site_path).map_err(StartError::Configuration)?;
+    let web_application = super::steps::web_application(&settings.options, place, &started_with, &site_path)
+        .map_err(StartError::Configuration)?;
     if let Some(application) = &web_application {
         application.announce();
     }

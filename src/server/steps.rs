@@ -19,6 +19,7 @@ use crate::domain::license::VerificationKey;
 use crate::domain::upgrade;
 use crate::domain::version_store::{Place, VersionStore};
 use crate::settings::descriptors::Shares;
+use crate::settings::options::Options;
 use crate::settings::{Settings, Sources};
 use crate::store::{Db, StoreError, check_file, when_ready};
 use crate::web::web_application::WebApplication;
@@ -31,6 +32,7 @@ struct Subject<'a> {
     config: &'a Config,
     settings: &'a Settings,
     purpose: &'static str,
+    place: Place,
 }
 
 const STEPS: [Step; 9] = [
@@ -39,9 +41,7 @@ const STEPS: [Step; 9] = [
     |subject| VerificationKey::named(&subject.settings.options, subject.purpose).map(drop),
     |subject| check_file(&subject.config.view.sql),
     |subject| {
-        let directory = subject.settings.options.web_client_directory.as_deref();
-        let others: Vec<PathBuf> = subject.settings.options.audit_key_file.iter().cloned().collect();
-        WebApplication::open(directory, &others, subject.config, &SitePath::default()).map(drop)
+        web_application(&subject.settings.options, &subject.place, subject.config, &SitePath::default()).map(drop)
     },
     |subject| listeners::check_tls(&subject.config.view.service),
     |subject| {
@@ -56,6 +56,18 @@ const STEPS: [Step; 9] = [
         _ => Ok(()),
     },
 ];
+
+/// Opens the folder with the web application, if the options name one. Refuses a folder with files of the server.
+pub(super) fn web_application(
+    options: &Options,
+    place: &Place,
+    config: &Config,
+    site_path: &SitePath,
+) -> Result<Option<WebApplication>, String> {
+    let config_file = place.file().map(|file| file.path().to_owned());
+    let others: Vec<PathBuf> = options.audit_key_file.iter().cloned().chain(config_file).collect();
+    WebApplication::open(options.web_client_directory.as_deref(), &others, config, site_path)
+}
 
 /// The attempts to reach a database that does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +109,9 @@ impl Attempts {
 pub(crate) async fn examine(settings: Settings, sources: &Sources, attempts: Attempts) -> Result<Examined, StartError> {
     let found = found(settings.clone(), sources, attempts).await;
     let config = found.as_ref().map_or(&settings.config, |found| &found.config);
-    let subject = Subject { config, settings: &settings, purpose: sources.purpose() };
+    // The name of an unusable place is reported by `found`.
+    let place = place(sources).map_or(Place::Database, |place| place.seen_from(&settings.config.view.sql));
+    let subject = Subject { config, settings: &settings, purpose: sources.purpose(), place };
     let mut problems: Vec<StartError> =
         STEPS.iter().filter_map(|step| step(&subject).err()).map(StartError::Settings).collect();
     let found = match found {

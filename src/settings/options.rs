@@ -99,6 +99,9 @@ const METRICS_TOKEN: &str = "MetricsToken";
 /// The option with the networks of the proxies in front of this server.
 const TRUSTED_PROXIES: &str = "TrustedProxies";
 
+/// The options that a variable cannot set, in upper case: each names files that callers without a session may read.
+const IN_FILE_ONLY: [&str; 1] = ["WEBCLIENTDIRECTORY"];
+
 /// The minimum length of the token for metrics, in characters. A shorter one is guessable and is refused.
 const MIN_TOKEN_CHARACTERS: usize = 16;
 
@@ -106,6 +109,11 @@ const MIN_TOKEN_CHARACTERS: usize = 16;
 const LATEST_VERSION_DEFAULT: &str = "https://api.github.com/repos/mattermost/mattermost-server/releases/latest";
 
 const MILLISECONDS: i64 = 1_000;
+
+/// Returns true for an option that a variable cannot set. `name` is in upper case.
+pub(super) fn is_in_file_only(name: &str) -> bool {
+    IN_FILE_ONLY.contains(&name)
+}
 
 fn seconds(number: i64) -> Duration {
     Duration::from_secs(number.unsigned_abs())

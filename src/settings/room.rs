@@ -324,6 +324,10 @@ impl Reading {
     fn option(&mut self, variable: &str, text: &str) -> Option<Result<(), SettingsError>> {
         let section = options::SECTION.to_uppercase();
         let name = variable.strip_prefix(PREFIX)?.strip_prefix(section.as_str())?.strip_prefix('_')?;
+        if options::is_in_file_only(name) {
+            let refused = format!("{VARIABLE}{variable}: this option can only be set in {DEFAULT_FILE}");
+            return Some(Err(SettingsError::Unusable(refused)));
+        }
         let taken = self.options.take(name, &Value::from(text))?;
         self.given.push((options::path_of(name), format!("{VARIABLE}{variable}")));
         Some(taken.map_err(|problem| SettingsError::Unusable(format!("{VARIABLE}{variable}: {problem}"))))

@@ -165,6 +165,30 @@ async fn a_check_shows_folders_resolved_and_names_unknown_plugins() {
 }
 
 #[actix_web::test]
+async fn a_check_shows_the_address_and_folders_of_the_stored_configuration() {
+    let place = Workplace::new("").await;
+    let set = place.run(&["config", "set", "FileSettings.Directory", "./other/"], "").await;
+    assert!(set.status.success(), "{set:?}");
+    let said = String::from_utf8(place.run(&["check"], "").await.stdout).unwrap();
+    let folder = std::fs::canonicalize(place.path("")).unwrap().join("other");
+    assert!(said.contains(&format!("folder: FileSettings.Directory is {}\n", folder.display())), "{said}");
+}
+
+#[actix_web::test]
+async fn a_folder_with_the_configuration_is_no_web_application_for_check_and_start() {
+    let place = Workplace::new("[Quarterdeck]\nWebClientDirectory = \"web\"\n").await;
+    std::fs::create_dir(place.path("web")).unwrap();
+    std::fs::write(place.path("web/root.html"), "<!doctype html><html><head></head><body></body></html>").unwrap();
+    std::fs::write(place.path("web/own.conf"), "{}").unwrap();
+    let named = [("MM_CONFIG", "web/own.conf")];
+    let said = refused_by_both(&place, &named).await;
+    assert!(said.contains("Quarterdeck.WebClientDirectory web: the server keeps data in it"), "{said}");
+    let said = refused_by_both(&place, &[("MM_QUARTERDECK_WEBCLIENTDIRECTORY", "web")]).await;
+    let words = "environment variable MM_QUARTERDECK_WEBCLIENTDIRECTORY: this option can only be set in config.toml";
+    assert!(said.contains(words), "{said}");
+}
+
+#[actix_web::test]
 async fn custom_defaults_that_are_missing_are_named_and_others_are_in_force() {
     let place = Workplace::new("").await;
     let named = [("MM_CUSTOM_DEFAULTS_PATH", "custom.json")];
