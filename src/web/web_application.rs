@@ -23,8 +23,9 @@ use tracing::{info, warn};
 
 use crate::base::site_path::SitePath;
 use crate::web::answer::outgoing::Outgoing;
+use crate::web::entity_tag::Named;
 use crate::web::prepared::Packed;
-use crate::web::request::{accepts_gzip, header_of};
+use crate::web::request::accepts_gzip;
 pub(crate) use folder::is_below;
 use folder::{Found, Kind};
 use page::Page;
@@ -158,7 +159,7 @@ fn send(http: &HttpRequest, config: &Config, packed: &Packed, answer: &mut HttpR
 impl Page {
     /// Returns the page, or status 304 if the client has it.
     fn answer(&self, http: &HttpRequest, config: &Config) -> HttpResponse {
-        let is_known = header_of(http, IF_NONE_MATCH.as_str()).is_some_and(|tags| tags.contains(self.tag.as_str()));
+        let is_known = Named::of(http.headers(), IF_NONE_MATCH).is_some_and(|named| named.matches(&self.tag));
         let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         answer.insert_header((CACHE_CONTROL, ASK_AGAIN)).insert_header((ETAG, self.tag.as_str()));
         if is_known {

@@ -1,7 +1,7 @@
 //! The picture of an account.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
@@ -52,7 +52,7 @@ pub(crate) const SHOW: Operation = Description::new(Tag::Accounts, "GetProfileIm
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let user = known(&app.db, &request.user_id(&session)?).await?;
     let tag = user.last_picture_update.to_string();
-    let is_known = request.header("If-None-Match").is_some_and(|known| known.trim_matches('"') == tag);
+    let is_known = request.entity_tags(IF_NONE_MATCH).is_some_and(|named| named.matches(&tag));
     if is_known {
         return Ok(HttpResponse::NotModified()
             .insert_header((ETAG, tag))
