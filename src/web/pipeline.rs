@@ -196,16 +196,18 @@ impl Arrival {
         if let Some(redirect) = self.redirect(found, &app.facts.site_path) {
             return redirect;
         }
-        if let Some(mut answer) = self.application(app, found).await {
+        let part = self.part(app, found);
+        let is_served = part.is_some() || found.is_some();
+        if let Some(Err(refusal)) = is_served.then(|| self.check_address()) {
+            return error::answer(&refusal, &self.id, &self.config);
+        }
+        if let Some(mut answer) = self.show(app, part).await {
             self.add_headers(&mut answer, app);
             return answer;
         }
         let Some(found) = found else {
             return error::not_found(self.path());
         };
-        if let Err(refusal) = self.check_address() {
-            return error::answer(&refusal, &self.id, &self.config);
-        }
         let pending = trail::Pending::new(self, app, found);
         let mut answer = match self.handle(payload, app, &pending).await {
             Ok(switch) if switch.status() == StatusCode::SWITCHING_PROTOCOLS => return switch,

@@ -3,6 +3,7 @@
 //! `Quarterdeck.WebClientDirectory` names the folder. It is listed once, at the start: only files that were there then
 //! are served, so that nothing that comes into the folder later is public.
 
+mod file;
 mod folder;
 mod page;
 
@@ -15,19 +16,16 @@ use actix_web::http::header::{
     IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use bytes::Bytes;
-use quarterdeck_actors::background;
 use quarterdeck_actors::config::Config;
-use tokio::sync::OnceCell;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::base::site_path::SitePath;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::entity_tag::Named;
 use crate::web::prepared::Packed;
 use crate::web::request::accepts_gzip;
+use file::{Body, File, Reader};
 pub(crate) use folder::is_below;
-use folder::{Found, Kind};
 use page::Page;
 
 /// The path below which the application's files are.
@@ -50,19 +48,15 @@ pub(crate) struct WebApplication {
     folder: Arc<PathBuf>,
     page: Page,
     site_path: SitePath,
-    files: HashMap<String, File>,
+    reader: Arc<Reader>,
+    files: HashMap<String, Arc<File>>,
 }
 
-/// A file of the application.
-struct File {
-    found: Found,
-    body: OnceCell<Body>,
-}
-
-/// The content of a file, shared by all responses.
-enum Body {
-    Packed(Packed),
-    Plain(Bytes),
+/// A part of the application that a request asks for.
+pub(crate) enum Part<'a> {
+    /// The page, which shows the place that the path names.
+    Page,
+    File(&'a Arc<File>),
 }
 
 impl WebApplication {
@@ -80,8 +74,9 @@ impl WebApplication {
         let listed = folder::list(directory, &folder::own_places(config, others)).map_err(described)?;
         let page = Page::read(&listed.page, site_path).map_err(described)?;
         let files = listed.files.into_iter();
-        let files = files.map(|(name, found)| (name, File { found, body: OnceCell::new() })).collect();
-        Ok(Some(Self { folder: Arc::new(listed.root), page, site_path: site_path.clone(), files }))
+        let files = files.map(|(name, found)| (name, File::new(found))).collect();
+        let reader = Reader::new(site_path.clone());
+        Ok(Some(Self { folder: Arc::new(listed.root), page, site_path: site_path.clone(), reader, files }))
     }
 
     /// Returns the folder with the files.
@@ -94,9 +89,9 @@ impl WebApplication {
         info!(files = self.files.len(), "a web application is served; the page of this server is at {OWN_PAGE}");
     }
 
-    /// Returns the response to a request that no route serves, and to the front page. Returns `None` for paths of the
-    /// API and for files that do not exist. `path` is the clean path of the request.
-    pub(crate) async fn answer(&self, http: &HttpRequest, config: &Config, path: &str) -> Option<HttpResponse> {
+    /// Returns the part that a request asks for. `path` is its clean path: one that no route serves, or that of the front
+    /// page. Returns `None` for paths of the API and for files that do not exist.
+    pub(crate) fn part(&self, path: &str) -> Option<Part<'_>> {
         let path = self.site_path.below(path).unwrap_or(path);
         let is_api = ["/api", "/quarterdeck"].iter().any(|own| {
             let rest = path.strip_prefix(own);
@@ -106,15 +101,21 @@ impl WebApplication {
             return None;
         }
         match path.strip_prefix(FILES) {
-            Some(name) => self.file(http, config, name).await,
-            None => Some(self.page.answer(http, config)),
+            Some(name) => self.files.get(name).map(Part::File),
+            None => Some(Part::Page),
         }
     }
 
-    async fn file(&self, http: &HttpRequest, config: &Config, name: &str) -> Option<HttpResponse> {
-        let file = self.files.get(name)?;
-        let reading = async || read(file.found.clone(), self.site_path.clone()).await.ok_or(());
-        let body = file.body.get_or_try_init(reading).await.ok()?;
+    /// Returns the response with a part. Returns `None` for a file that cannot be read.
+    pub(crate) async fn answer(&self, http: &HttpRequest, config: &Config, part: Part<'_>) -> Option<HttpResponse> {
+        match part {
+            Part::Page => Some(self.page.answer(http, config)),
+            Part::File(file) => self.file(http, config, file).await,
+        }
+    }
+
+    async fn file(&self, http: &HttpRequest, config: &Config, file: &Arc<File>) -> Option<HttpResponse> {
+        let body = file.body(&self.reader).await?;
         let mut answer = HttpResponse::Ok();
         let cached = if file.found.is_hashed { A_YEAR } else { ASK_AGAIN };
         answer.insert_header((CONTENT_TYPE, file.found.kind.media)).insert_header((CACHE_CONTROL, cached));
@@ -123,26 +124,6 @@ impl WebApplication {
             Body::Packed(packed) => send(http, config, packed, &mut answer),
             Body::Plain(bytes) => answer.body(Outgoing::bytes(bytes.clone())),
         })
-    }
-}
-
-/// Reads a file, and compresses it if its kind is compressible. A file that has changed its place is not served.
-async fn read(found: Found, site_path: SitePath) -> Option<Body> {
-    let path = found.path.clone();
-    let reading = background::compute(move || {
-        let content = folder::content(&found)?;
-        Ok::<Body, String>(match found.kind {
-            Kind { names_files: true, .. } => Body::Packed(Packed::new(page::at(&site_path, content))),
-            Kind { is_text: true, .. } => Body::Packed(Packed::new(content)),
-            Kind { .. } => Body::Plain(content.into()),
-        })
-    });
-    match reading.await.map_err(|cause| cause.to_string()).and_then(|read| read) {
-        Ok(body) => Some(body),
-        Err(cause) => {
-            warn!(file = %path.display(), %cause, "a file of the web application cannot be read");
-            None
-        }
     }
 }
 

@@ -76,6 +76,28 @@ async fn every_unknown_page_answers_the_application_and_the_api_never_does() {
 }
 
 #[actix_web::test]
+async fn addresses_are_refused_as_those_of_routes_are() {
+    let folder = application();
+    let server = serving(folder.path(), "[ServiceSettings]\nMaximumURLLength = 100\n").await;
+    let long = "x".repeat(100);
+    for path in
+        [format!("/{long}"), format!("/login?{long}"), format!("/static/main.abc.js?{long}"), format!("/?{long}")]
+    {
+        get(&server, &path, &[]).await.expect_refusal(414, "basic_security_check.url.too_long_error");
+    }
+    for path in ["/login%00", "/login?name=%00", "/static/main.abc.js?%00", "/?%00"] {
+        get(&server, path, &[]).await.expect_refusal(400, "api.context.invalid_url_param.app_error");
+    }
+    let large = "x".repeat(70_000);
+    for path in ["/login", "/static/main.abc.js"] {
+        let refused = get(&server, path, &[("X-Large", &large)]).await;
+        refused.expect_refusal(431, "api.context.request_headers_too_large.app_error");
+    }
+    get(&server, "/api/v4/nothing%00", &[]).await.expect_refusal(404, "api.context.404.app_error");
+    assert!(is_page(&get(&server, "/login?name=short", &[]).await));
+}
+
+#[actix_web::test]
 async fn files_are_compressed_and_cached_for_a_year() {
     let folder = application();
     let server = serving(folder.path(), "").await;
