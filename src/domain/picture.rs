@@ -1,5 +1,9 @@
 //! Pictures of users: one drawn from the id of the account, and an uploaded one in the size that clients show.
 
+mod change;
+mod stored;
+mod uploads;
+
 use std::io::Cursor;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -8,7 +12,9 @@ use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 use quarterdeck_actors::background;
 use quarterdeck_actors::error::{AppError, OrFail};
-use tokio::sync::Semaphore;
+
+pub(crate) use change::{UNSTORED, change};
+pub(crate) use stored::{is_uploaded, stored};
 
 /// The width and the height of a picture, in pixels.
 const SIZE: u32 = 128;
@@ -41,9 +47,6 @@ const COLOURS: [[u8; 3]; 12] = [
     [0x5a, 0x67, 0x78],
 ];
 
-/// One uploaded picture is made smaller at a time, because it takes many times the memory of its file.
-static PERMITS: Semaphore = Semaphore::const_new(1);
-
 /// Returns the place of a user's picture in the file store, which is that of Mattermost.
 pub(crate) fn place_of(user_id: &str) -> String {
     format!("users/{user_id}/profile.png")
@@ -68,13 +71,14 @@ pub(crate) fn drawn(user_id: &str) -> Result<Vec<u8>, AppError> {
 
 /// Makes an uploaded picture upright, square and as large as clients show it. Returns PNG.
 ///
-/// Refuses other formats, and a picture of too many pixels before it is decoded.
-pub(crate) async fn fitted(file: bytes::Bytes) -> Result<Vec<u8>, AppError> {
-    let permit = PERMITS.acquire().await.or_fail("api.user.upload_profile_user.decode.app_error")?;
-    // The permit moves along, because the work goes on when the client disconnects.
+/// Refuses other formats, and a picture of too many pixels before it is decoded. The pictures of all users wait in one
+/// queue; `user_id` is the user who uploads this one.
+pub(crate) async fn fitted(user_id: &str, file: bytes::Bytes) -> Result<Vec<u8>, AppError> {
+    let turn = uploads::turn(user_id).await?;
+    // The turn moves along, because the work goes on when the client disconnects.
     let fitting = move || {
         let fitted = fit(&file);
-        drop(permit);
+        drop(turn);
         fitted
     };
     let fitted = background::compute(fitting).await;
@@ -151,7 +155,7 @@ mod tests {
     async fn pictures_of_each_format_and_shape_become_small_squares() {
         for format in FORMATS {
             for (width, height) in [(1, 1), (300, 200), (200, 3000), (40_000, 1), (1, 40_000)] {
-                let png = fitted(file(&picture(width, height), format).into()).await.unwrap();
+                let png = fitted("anna", file(&picture(width, height), format).into()).await.unwrap();
                 assert_eq!(size(&png), (SIZE, SIZE), "{format:?} {width} x {height}");
             }
         }
@@ -161,16 +165,16 @@ mod tests {
     async fn what_is_no_picture_or_too_large_is_refused_before_it_is_decoded() {
         let unread = "api.user.upload_profile_user.decode_config.app_error";
         for bytes in [b"".to_vec(), b"<svg/>".to_vec(), b"RIFF0000WEBPVP8 ".to_vec()] {
-            assert_eq!(fitted(bytes.into()).await.unwrap_err().id, unread);
+            assert_eq!(fitted("bert", bytes.into()).await.unwrap_err().id, unread);
         }
         let mut cut = file(&picture(64, 64), ImageFormat::Png);
         cut.truncate(100);
-        assert!(fitted(cut.into()).await.is_err());
+        assert!(fitted("bert", cut.into()).await.is_err());
         // The size in the header of this BMP is that of 60,000 x 60,000 pixels.
         let mut bomb = file(&picture(64, 64), ImageFormat::Bmp);
         bomb[18..22].copy_from_slice(&60_000_u32.to_le_bytes());
         bomb[22..26].copy_from_slice(&60_000_u32.to_le_bytes());
-        let id = fitted(bomb.into()).await.unwrap_err().id;
+        let id = fitted("bert", bomb.into()).await.unwrap_err().id;
         assert!(id == "api.user.upload_profile_user.too_large.app_error#pixels" || id == unread, "{id}");
     }
 }

@@ -36,7 +36,7 @@ mod support_packet;
 mod systems;
 mod teams;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tokens;
 mod transaction;
 mod unknown_names;

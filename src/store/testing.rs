@@ -11,7 +11,7 @@ use super::{Db, statement};
 use crate::base::user::User;
 
 /// Returns an empty database with the current schema. It is gone when the folder is dropped.
-pub(super) async fn fresh() -> (TempDir, Db) {
+pub(crate) async fn fresh() -> (TempDir, Db) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("test.db").display().to_string();
     let source = ("SqlSettings.DataSource".to_owned(), Value::from(file));
@@ -35,7 +35,7 @@ pub(super) fn person(name: &str) -> User {
 }
 
 /// Adds an account whose id is its name. The first one is a system administrator.
-pub(super) async fn add(db: &Db, name: &str) {
+pub(crate) async fn add(db: &Db, name: &str) {
     db.add_user(&person(name), Entry::Any, AccountLimit::Unlimited).await.unwrap().unwrap();
 }
 

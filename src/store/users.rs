@@ -228,10 +228,15 @@ impl Db {
         self.done(activation.lock_exclusive(Subject::Accounts).lock_exclusive(Subject::User(id))).await
     }
 
-    /// Stores the time at which the picture was set; 0 if it was removed.
-    pub(crate) async fn set_picture_time(&self, id: &str, at: i64, now: i64) -> Result<(), StoreError> {
-        let sql = format!("UPDATE users SET lastpictureupdate = $2, updateat = {} WHERE id = $1", later("$3"));
-        self.write(statement(sql, vec![id.into(), at.into(), now.into()])).await.map(drop)
+    /// Stores the time at which the picture was set; 0 if it was removed. Stores nothing and returns false if the account
+    /// was changed after the caller read it, or does not exist. `read` is its `update_at` at that time.
+    pub(crate) async fn set_picture_time(&self, id: &str, at: i64, read: i64, now: i64) -> Result<bool, StoreError> {
+        let sql = format!(
+            "UPDATE users SET lastpictureupdate = $2, updateat = {} WHERE id = $1 AND COALESCE(updateat, 0) = $4 \
+             RETURNING id",
+            later("$3")
+        );
+        Ok(!self.write(statement(sql, vec![id.into(), at.into(), now.into(), read.into()])).await?.is_empty())
     }
 
     /// Stores that the email address is verified.

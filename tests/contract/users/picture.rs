@@ -95,7 +95,7 @@ async fn a_picture_is_stored_shown_announced_and_removed() {
 }
 
 #[actix_web::test]
-async fn a_picture_that_mattermost_stored_is_shown() {
+async fn a_picture_that_was_uploaded_to_mattermost_is_shown() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
     let folder = server.folder().join(format!("files/users/{}", admin.user_id));
@@ -103,7 +103,12 @@ async fn a_picture_that_mattermost_stored_is_shown() {
     let bytes: Vec<u8> =
         (0..PNG.len() / 2).map(|at| u8::from_str_radix(&PNG[2 * at..2 * at + 2], 16).unwrap()).collect();
     std::fs::write(folder.join("profile.png"), &bytes).unwrap();
-    assert_eq!(admin.get("/users/me/image").await.body, bytes);
+    // Mattermost stores a drawn picture without a time.
+    let drawn = admin.get("/users/me/image/default").await.body;
+    assert_eq!(admin.get("/users/me/image").await.body, drawn);
+    server.execute("UPDATE users SET lastpictureupdate = 1700000000000").await;
+    let uploaded = admin.get("/users/me/image").await;
+    assert_eq!((&uploaded.body, uploaded.header("etag")), (&bytes, "1700000000000".to_owned()));
 }
 
 #[actix_web::test]

@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use actix_web::web::Data;
-use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
+use quarterdeck_actors::draft::{Draft, around};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::storage::FileBackend;
 use quarterdeck_actors::storage::settings::Store;
@@ -17,7 +17,7 @@ use crate::base::user::User;
 use crate::domain::accounts::{known, require_access_or_bot};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
-use crate::domain::picture::{drawn, fitted, place_of};
+use crate::domain::picture::{UNSTORED, change, drawn, fitted, is_uploaded, place_of, stored};
 use crate::domain::session::Session;
 use crate::web::answer::Done;
 use crate::web::request::Request;
@@ -28,15 +28,11 @@ use crate::web::upload::{Part, Upload};
 /// The largest form with a picture, in bytes.
 const MAX_UPLOAD_BYTES: u64 = 8 << 20;
 
-/// The largest stored picture that is shown, in bytes. Pictures that this server stores are much smaller.
-const MAX_STORED_BYTES: usize = 4 << 20;
-
 const A_DAY: HeaderValue = HeaderValue::from_static("max-age=86400, private");
 const FIVE_MINUTES: HeaderValue = HeaderValue::from_static("max-age=300, private");
 const PNG: HeaderValue = HeaderValue::from_static("image/png");
 
 const NO_STORAGE: &str = "api.user.upload_profile_user.storage.app_error";
-const UNSTORED: &str = "api.user.upload_profile_user.upload_profile.app_error";
 const UNREADABLE_FORM: &str = "api.user.upload_profile_user.parse.app_error";
 
 pub(crate) const SHOW: Operation = Description::new(Tag::Accounts, "GetProfileImage", "Returns the picture of a user.")
@@ -59,10 +55,10 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
             .insert_header((CACHE_CONTROL, A_DAY))
             .finish());
     }
-    match stored(&app, &user).await {
+    match in_store(&app, &user).await {
         Some(picture) => Ok(png(picture, A_DAY, Some(tag))),
         // The picture exists, but the store does not give it now.
-        None if user.last_picture_update > 0 => Ok(png(drawn(&user.id)?, FIVE_MINUTES, None)),
+        None if is_uploaded(&user) => Ok(png(drawn(&user.id)?, FIVE_MINUTES, None)),
         None => Ok(png(drawn(&user.id)?, A_DAY, Some(tag))),
     }
 }
@@ -98,7 +94,7 @@ pub(crate) const REPLACE: Operation =
         .details("Own account, or the permission `edit_other_users`.")
         .form(Type::of::<Form>(), "The picture.")
         .responses(&[Response::json(200, STATUS_OK, "Stored.")])
-        .refusals(&[400, 403, 409, 413, 500, 501])
+        .refusals(&[400, 403, 404, 409, 413, 500, 501])
         .handled_by(handler!(replace));
 
 /// `POST /users/{user_id}/image`: stores a picture.
@@ -120,10 +116,9 @@ pub(crate) async fn replace(
     if belongs_to_directory(&user, request.config()) {
         return Err(AppError::new("api.user.upload_profile_user.login_provider_attribute_set.app_error"));
     }
-    let picture = fitted(file.bytes).await?;
-    store.write(&place_of(&id), picture).await.or_fail(UNSTORED)?;
-    // The time is stored last: with an earlier one, browsers would keep the earlier picture for the new time.
-    set_time(&request, &app, &id, wall_ms()).await
+    let uploader = if session.is_local() { "local" } else { session.user_id() };
+    let picture = fitted(uploader, file.bytes).await?;
+    complete(&app, store, id, Some(picture)).await
 }
 
 pub(crate) const REMOVE: Operation =
@@ -139,23 +134,31 @@ pub(crate) async fn remove(request: Request, session: Session, app: Data<AppStat
     require_access_or_bot(&app.accounts, &session, &id).await?;
     let store = store(&app, request.config())?;
     known(&app.db, &id).await?;
-    store.remove(&place_of(&id)).await.or_fail(UNSTORED)?;
-    set_time(&request, &app, &id, 0).await
+    complete(&app, store, id, None).await
 }
 
-async fn set_time(request: &Request, app: &AppState, id: &str, at: i64) -> Result<Done, AppError> {
-    app.db.set_picture_time(id, at, wall_ms()).await.or_fail("app.user.update.app_error")?;
-    let user = known(&app.db, id).await?;
-    announce::user_updated(&app.actors.hub, request.config(), &user).await;
-    Ok(Done)
+/// Stores or removes a picture, and tells the clients. A task of its own completes this if the client disconnects.
+async fn complete(
+    app: &Data<AppState>,
+    store: Arc<dyn FileBackend>,
+    id: String,
+    picture: Option<Vec<u8>>,
+) -> Result<Done, AppError> {
+    let app = app.clone();
+    let work = async move {
+        let user = change(&app.db, &*store, &id, picture).await?;
+        announce::user_updated(&app.actors.hub, &app.actors.config.current(), &user).await;
+        Ok(Done)
+    };
+    let completed = actix_web::rt::spawn(around(Draft::current(), work)).await;
+    completed.or_fail("app.user.update.app_error")?
 }
 
-/// Returns the stored picture of a user. A store that does not give it is treated as one without it.
-async fn stored(app: &AppState, user: &User) -> Option<Vec<u8>> {
+/// Returns the picture that was uploaded for a user. A store that does not give it is treated as one without it.
+async fn in_store(app: &AppState, user: &User) -> Option<Vec<u8>> {
     let stores = app.actors.files.current();
     let backend = stores.in_service(Store::Files)?.backend.as_ref().ok()?;
-    let picture = backend.read(&place_of(&user.id)).await.ok()?;
-    Some(picture).filter(|picture| !picture.is_empty() && picture.len() <= MAX_STORED_BYTES)
+    stored(&**backend, user).await
 }
 
 /// Removes the stored picture of a user who is deleted. The deletion goes on if the store fails, and the log says so.
