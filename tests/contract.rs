@@ -19,6 +19,7 @@ mod files;
 mod files_delegated;
 mod files_elsewhere;
 mod images;
+mod invitations;
 mod license;
 mod lifetime;
 mod links;

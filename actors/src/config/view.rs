@@ -139,6 +139,7 @@ pub struct ServiceSettings {
     #[serde(rename = "EnableAPITeamDeletion")]
     pub enable_api_team_deletion: bool,
     pub enable_bot_account_creation: bool,
+    pub enable_email_invitations: bool,
     pub enable_local_mode: bool,
     pub local_mode_socket_location: String,
     /// Bytes.

@@ -247,6 +247,8 @@ pub(super) static TABLE: &[Route] = &[
     post("/api/v4/teams/{team_id}/restore", teams::archive::RESTORE, Always("restoreTeam")).listeners(NetworkAndSocket),
     get("/api/v4/teams/name/{team_name}", teams::SHOW_NAMED).listeners(NetworkAndSocket),
     get("/api/v4/teams/name/{team_name}/exists", teams::EXISTS),
+    post("/api/v4/teams/{team_id}/invite/email", teams::invite::INVITE, OnRefusal("inviteUsersToTeam"))
+        .listeners(NetworkAndSocket),
     get("/api/v4/teams/{team_id}/members", teams::LIST_MEMBERS),
     post("/api/v4/teams/{team_id}/members", teams::ADD_MEMBER, Always("addTeamMember")).listeners(NetworkAndSocket),
     get("/api/v4/teams/{team_id}/members/{user_id}", teams::SHOW_MEMBER),

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod edit;
+pub(crate) mod invite;
 pub(crate) mod leaving;
 pub(crate) mod search;
 pub(crate) mod several;
