@@ -7,6 +7,7 @@ pub mod client;
 pub mod column;
 pub mod complete;
 pub mod completion;
+pub mod description;
 pub mod difference;
 pub mod document;
 pub mod effective;

@@ -11,6 +11,7 @@ mod protected;
 mod reading;
 mod refusals;
 mod saving;
+mod schema;
 mod secrets;
 mod spelling;
 mod starting;

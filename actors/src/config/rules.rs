@@ -3,6 +3,7 @@
 //!
 //! Clients see the first failure of a document. The others follow in the same order.
 
+mod bounds;
 mod content;
 mod demand;
 mod export;
@@ -24,6 +25,7 @@ mod tests;
 
 use serde_json::{Map, Value};
 
+pub use bounds::{Bounds, bounds};
 use rule::Rule;
 pub use rule::{AtLoad, Failure};
 pub use settings::Facts;

@@ -84,7 +84,10 @@ pub struct Setting {
     pub applies: Applies,
     /// True if the server itself uses it, and does not only send it to clients.
     #[serde(default)]
-    pub(super) acted_on: bool,
+    pub acted_on: bool,
+    /// The unit of its number: `ms`, `s`, `min`, `h`, `d`, `B` or `px`.
+    #[serde(default)]
+    pub unit: Option<String>,
 }
 
 /// The time at which a changed setting takes effect.
@@ -102,8 +105,9 @@ pub enum Applies {
 }
 
 /// The type of a setting's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SettingType)]
 pub enum Kind {
     /// `true` or `false`.
     Bool,
@@ -254,7 +258,7 @@ impl Setting {
     ///
     /// It is that of a document which Mattermost reads, so that a new server, a load and a replacement have the same
     /// ones; a few are stricter, because they protect.
-    pub(super) fn default_value(&self) -> Value {
+    pub fn default_value(&self) -> Value {
         self.default_in(if self.stricter { Mode::Blank } else { Mode::Update })
     }
 

@@ -4,6 +4,7 @@ pub(super) mod document;
 mod headers;
 pub(super) mod migrate;
 pub(super) mod origins;
+pub(super) mod schema;
 mod stores;
 pub(super) mod versions;
 

@@ -100,6 +100,7 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/config/environment", config::document::SHOW_PINNED),
     get("/api/v4/config/provenance", config::origins::LIST).listeners(NetworkAndSocket),
     get("/api/v4/config/pending_restart", config::origins::LIST_PENDING).listeners(NetworkAndSocket),
+    get("/api/v4/config/schema", config::schema::SHOW).listeners(NetworkAndSocket),
     get("/api/v4/config/versions", config::versions::LIST).listeners(NetworkAndSocket),
     get("/api/v4/config/versions/{version_id}", config::versions::SHOW).listeners(NetworkAndSocket),
     get("/api/v4/config/versions/{version_id}/difference/{other_id}", config::versions::COMPARE)
