@@ -227,7 +227,7 @@ impl FileProbeActor {
         if let Some(failure) = &report.failure {
             let (after, tries) = self.current().refusing(store, report);
             self.publish.send_replace(Arc::new(after));
-            let delay = retry_delay_after(tries);
+            let delay = backoff_after(tries);
             warn!(
                 store = store.name(), step = failure.step.name(), code = failure.code, cause = %failure.cause,
                 retry_delay_s = delay.as_secs(),
@@ -262,7 +262,7 @@ fn broken_off() -> StepFailure {
     }
 }
 
-fn retry_delay_after(tries: u32) -> Duration {
+fn backoff_after(tries: u32) -> Duration {
     let doublings = tries.saturating_sub(1).min(10);
     (FIRST_RETRY_DELAY * 2_u32.pow(doublings)).min(MAX_RETRY_DELAY)
 }

@@ -162,7 +162,7 @@ async fn exports_have_a_store_of_their_own_while_that_is_set() {
 
 #[test]
 fn the_pause_between_trials_doubles_up_to_a_minute() {
-    let delays = [1, 2, 3, 7, 1000].map(|tries| retry_delay_after(tries).as_secs());
+    let delays = [1, 2, 3, 7, 1000].map(|tries| backoff_after(tries).as_secs());
     assert_eq!(delays, [1, 2, 4, 60, 60]);
 }
 

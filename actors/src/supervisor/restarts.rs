@@ -20,14 +20,14 @@ impl Restarts {
     pub(crate) fn next_delay(&mut self) -> Duration {
         let now = Instant::now();
         self.0.retain(|end| now.duration_since(*end) < RESTART_WINDOW);
-        let delay = retry_delay_after(self.0.len());
+        let delay = backoff_after(self.0.len());
         self.0.push(now);
         delay
     }
 }
 
 /// Returns the delay before the next restart, given the number of earlier ends within [`RESTART_WINDOW`].
-pub(super) fn retry_delay_after(earlier_ends: usize) -> Duration {
+pub(super) fn backoff_after(earlier_ends: usize) -> Duration {
     let doublings = u32::try_from(earlier_ends).unwrap_or(u32::MAX).min(16);
     match earlier_ends {
         0 => Duration::ZERO,

@@ -2,7 +2,7 @@ use std::sync::atomic::AtomicUsize;
 
 use actix::ActorContext;
 
-use super::restarts::{MAX_RETRY_DELAY, retry_delay_after};
+use super::restarts::{MAX_RETRY_DELAY, backoff_after};
 use super::*;
 use crate::waiting::until;
 
@@ -163,10 +163,10 @@ async fn an_actor_ends_with_the_last_reference_to_it() {
 
 #[test]
 fn the_pause_doubles_up_to_a_limit() {
-    assert_eq!(retry_delay_after(0), Duration::ZERO);
-    assert_eq!(retry_delay_after(1), Duration::from_millis(20));
-    assert_eq!(retry_delay_after(2), Duration::from_millis(40));
-    assert_eq!(retry_delay_after(1000), MAX_RETRY_DELAY);
+    assert_eq!(backoff_after(0), Duration::ZERO);
+    assert_eq!(backoff_after(1), Duration::from_millis(20));
+    assert_eq!(backoff_after(2), Duration::from_millis(40));
+    assert_eq!(backoff_after(1000), MAX_RETRY_DELAY);
 }
 
 #[actix_rt::test]
