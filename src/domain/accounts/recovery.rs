@@ -18,7 +18,12 @@ use crate::outbound::mail::{Mail, Mailer};
 use crate::store::{Db, Filter, MailTokenKind, StoreError};
 
 /// The permissions with which a caller decides where mails go, and where the links in them lead.
-const STEERING_MAILS: [&str; 2] = ["sysconsole_write_environment_smtp", "sysconsole_write_environment_web_server"];
+const STEERING_MAILS: [&str; 3] = [
+    "sysconsole_write_environment_smtp",
+    "sysconsole_write_environment_web_server",
+    // `ServiceSettings.SiteURL` is on the page for SAML as well.
+    "sysconsole_write_authentication_saml",
+];
 
 /// The number of accounts with delegated roles that are looked at.
 const MAX_DELEGATED: usize = 50;
@@ -49,7 +54,8 @@ pub(crate) async fn send_reset(
     send_link(db, mailer, config, (&user, MailTokenKind::PasswordReset)).await
 }
 
-/// Returns true if an account that is no system administrator may change where mails go.
+/// Returns true if an account that is no system administrator may change where mails go. A deactivated one may have
+/// done so before.
 async fn is_steered_by_others(db: &Db, roles: &RolesHandle) -> Result<bool, StoreError> {
     let roles = roles.current();
     let steers = |role: &&Role| STEERING_MAILS.iter().any(|permission| roles.grant(&role.name, permission));
@@ -58,7 +64,11 @@ async fn is_steered_by_others(db: &Db, roles: &RolesHandle) -> Result<bool, Stor
     if delegated.is_empty() {
         return Ok(false);
     }
-    let filter = Filter { roles: delegated, is_active: Some(true), ..Filter::default() };
+    // In a filter, this role means accounts that have no other.
+    if delegated.iter().any(|name| name == "system_user") {
+        return Ok(true);
+    }
+    let filter = Filter { roles: delegated, ..Filter::default() };
     let found = db.users(&filter, Paging { page: 0, per_page: MAX_DELEGATED }).await?;
     let is_other = |user: &User| !roles.grant(&user.roles, "manage_system");
     Ok(found.len() == MAX_DELEGATED || found.iter().any(is_other))
