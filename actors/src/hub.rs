@@ -231,10 +231,13 @@ impl HubHandle {
         M: Message<Result = ()> + Send + 'static,
         WebSocketHub: Handler<M>,
     {
+        // Each hub gets the message, also if one before it fails.
+        let mut outcome = Ok(());
         for hub in self.hubs.iter() {
-            hub.ask(message()).await?;
+            let answer = hub.ask(message()).await;
+            outcome = outcome.and(answer);
         }
-        Ok(())
+        outcome
     }
 }
 

@@ -140,9 +140,10 @@ async fn keep_renewing_sessions(app: Data<AppState>) {
     let known = RefCell::new(None);
     every(SESSIONS_INTERVAL, async || match app.db.sessions_mark().await {
         Ok(mark) => {
-            let is_known = known.replace(mark.clone()) == mark;
-            if !is_known {
-                renew_sessions(&app).await;
+            let is_known = *known.borrow() == mark;
+            // A renewal that failed is tried again.
+            if is_known || renew_sessions(&app).await {
+                known.replace(mark);
             }
         }
         Err(cause) => warn!(%cause, "the mark of commands that changed sessions could not be read"),
@@ -150,12 +151,14 @@ async fn keep_renewing_sessions(app: Data<AppState>) {
     .await;
 }
 
-/// Reads all sessions again at their next use, and makes open sockets look theirs up.
-async fn renew_sessions(app: &AppState) {
+/// Reads all sessions again at their next use, and makes open sockets look theirs up. Returns false if it failed.
+async fn renew_sessions(app: &AppState) -> bool {
     app.accounts.sessions.invalidate();
-    if let Err(cause) = app.actors.hub.check_sessions().await {
-        warn!(%cause, "WebSockets of sessions that a command ended may still be open");
+    let outcome = app.actors.hub.check_sessions().await;
+    if let Err(cause) = &outcome {
+        warn!(%cause, "WebSockets of sessions that a command ended may still be open; the server tries again");
     }
+    outcome.is_ok()
 }
 
 async fn keep_pruning_names(app: Data<AppState>) {
