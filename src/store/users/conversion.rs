@@ -64,6 +64,8 @@ impl Db {
                 difference(&before, &after, now),
                 statement(account, values),
                 statement("DELETE FROM bots WHERE userid = $1", vec![(&before.id).into()]),
+                // Tokens of the bot were made by its owner, and would have the rights of the account.
+                statement("UPDATE useraccesstokens SET isactive = FALSE WHERE userid = $1", vec![(&before.id).into()]),
                 all_sessions_of(&before.id),
             ];
             statements.extend(Self::renaming(kind, &before, &after));
@@ -117,7 +119,7 @@ pub(super) fn both(answers: &[Vec<Row>]) -> Result<Option<(User, User)>, StoreEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{add, execute, fresh};
+    use crate::store::testing::{add, execute, fresh, texts};
 
     #[actix_web::test]
     async fn an_account_becomes_a_bot_and_a_person_again() {
@@ -138,6 +140,9 @@ mod tests {
         assert!(bot.is_bot && bot.password.expose().is_empty());
         assert_eq!(db.bot_owner("bert").await.unwrap().as_deref(), Some("bert"));
 
+        let token = "INSERT INTO useraccesstokens (id, token, userid, description, isactive) \
+                     VALUES ('token', 'secret', 'bert', '', TRUE)";
+        execute(&db, token).await;
         let person = |bot: &User| {
             assert!(bot.is_bot);
             Ok(User { username: "berta".to_owned(), roles: "system_user system_admin".to_owned(), ..bot.clone() })
@@ -146,6 +151,7 @@ mod tests {
         assert!(before.is_bot && !after.is_bot && after.password == Secret::new("new"));
         assert_eq!((after.username.as_str(), after.roles.as_str()), ("berta", "system_user system_admin"));
         assert_eq!(db.bot_owner("bert").await.unwrap(), None);
+        assert!(texts(&db, "SELECT id FROM useraccesstokens WHERE isactive").await.is_empty());
         assert!(db.convert_to_user("none", &Secret::new("new"), 6, |bot| Ok(bot.clone())).await.unwrap().is_none());
     }
 
