@@ -145,8 +145,13 @@ async fn activate(app: &AppState, user: &User, was_active: bool, now: i64) -> Re
     let needs_room = !was_active && !user.is_bot;
     let room = if needs_room { check_room(&app.db, &app.actors.license).await? } else { AccountLimit::Unlimited };
     let is_stored = app.db.activate_user(&user.id, now, room).await.or_fail("app.user.update.app_error")?;
-    // The last place was taken, or the account was removed, since the account was read.
-    if is_stored { Ok(()) } else { Err(AppError::new("app.user.update.app_error")) }
+    if is_stored {
+        return Ok(());
+    }
+    // The account was removed, or the last place was taken, since they were read.
+    known(&app.db, &user.id).await?;
+    check_room(&app.db, &app.actors.license).await?;
+    Err(AppError::new("app.user.update.app_error"))
 }
 
 async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppError> {
