@@ -97,7 +97,8 @@ pub(crate) async fn serve(
         let _ = answer.send(answering.await);
     });
     outcome.await.unwrap_or_else(|_| {
-        HttpResponse::InternalServerError().finish().map_body(|_, body| HeldBody::of(Outgoing::chunks(body)))
+        let answer = HttpResponse::InternalServerError().force_close().finish();
+        answer.map_body(|_, body| HeldBody::of(Outgoing::chunks(body)))
     })
 }
 

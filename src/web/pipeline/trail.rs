@@ -48,8 +48,8 @@ fn caller_of(session: &Session) -> Caller {
     if session.is_local() { Caller::Local } else { room_of(session.user_id(), session.may("manage_system")) }
 }
 
-/// A request whose outcome is not recorded yet. If it is dropped before [`Pending::close`], it is recorded as an
-/// attempt: the client disconnected, and the change may or may not have happened.
+/// A request whose outcome is not recorded yet. If it is dropped before [`Pending::close`], because it panicked or the
+/// server stopped, it is recorded as an attempt: the change may or may not have happened.
 pub(super) struct Pending<'a> {
     arrival: &'a Arrival,
     app: &'a AppState,
