@@ -17,7 +17,7 @@ const SETTINGS: &str = "[ServiceSettings]\nEnableUserAccessTokens = true\nEnable
     [RateLimitSettings]\nEnable = false\n";
 
 /// Operations that end the session of all requests, or change its permissions.
-const LEFT_OUT: [&str; 12] = [
+const LEFT_OUT: [&str; 13] = [
     "Logout",
     "DeleteUser",
     "UpdateUserActive",
@@ -29,9 +29,10 @@ const LEFT_OUT: [&str; 12] = [
     "RollBackConfig",
     // Each request creates an account, and the number of accounts is limited; the response is a page.
     "ManualTest",
-    // This is only served on the local socket.
+    // These are only served on the local socket.
     "CheckIntegrity",
     "MigrateConfig",
+    "PermanentDeleteAllUsers",
 ];
 
 #[actix_web::test]
