@@ -41,7 +41,9 @@ use crate::web::connections::Permit;
 use crate::web::line::InProgress;
 use crate::web::path::CleanPath;
 use crate::web::request::{BodyLimits, Context, header_of};
-use crate::web::routes::route::{BodyLimit, Class, LogLevel, OneTimeCodes, Origin, RateLimit, WhileBusy};
+use crate::web::routes::route::{
+    BodyLimit, Class, LogLevel, MAX_PICTURE_BYTES, OneTimeCodes, Origin, RateLimit, WhileBusy,
+};
 use crate::web::routes::router::{Found, Router, TESTED_PATH};
 use crate::web::state::AppState;
 use crate::web::web_application::OWN_PAGE;
@@ -58,9 +60,6 @@ const BODY_SLACK: u64 = 512;
 
 /// The largest body of a request without a session, in bytes.
 const MAX_BODY_BYTES_WITHOUT_SESSION: u64 = 8 * 1024;
-
-/// The largest form with a picture, in bytes. All users may send one, so it is far below a user's share of the memory.
-pub(crate) const MAX_PICTURE_BYTES: u64 = 8 << 20;
 
 /// Runs the pipeline for one request and returns the response.
 pub(crate) async fn serve(

@@ -10,7 +10,7 @@ const AWAITED: &str = "its starter awaits it and handles its panic";
 const CANCELLED: &str = "its starter keeps the handle and cancels it";
 
 /// Files that start tasks directly: the number of tasks, and the code that detects their panic.
-const OTHERS: [(&str, usize, &str); 11] = [
+const OTHERS: [(&str, usize, &str); 10] = [
     ("actors/src/supervisor/thread.rs", 1, "the life of an actor, which catches panics itself"),
     ("actors/src/task.rs", 2, "the one place"),
     ("src/domain/passwords/queue.rs", 1, AWAITED),
@@ -20,7 +20,6 @@ const OTHERS: [(&str, usize, &str); 11] = [
     ("src/store/postgres/hosts.rs", 2, "the attempt is awaited; the connection is awaited by the pool"),
     ("src/store/sqlite.rs", 1, AWAITED),
     ("src/web/answer/read_rate.rs", 1, CANCELLED),
-    ("src/web/routes/users/picture.rs", 1, AWAITED),
     (
         "src/web/web_application/file.rs",
         1,

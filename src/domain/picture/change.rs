@@ -22,8 +22,8 @@ const MAX_TRIES: usize = 8;
 
 /// Stores a picture for an account, or removes it if there is none. Returns the account.
 ///
-/// An account that was deleted meanwhile keeps no file. A change that was started must be completed: without its last
-/// step the file is changed and the row is not.
+/// An account that was deleted meanwhile keeps no file. Without its last step the file is changed and the row is not;
+/// the pipeline completes a change although its client hangs up.
 pub(crate) async fn change(
     db: &Db,
     store: &dyn FileBackend,

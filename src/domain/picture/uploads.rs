@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(uploads.turn("late").await.err().unwrap().id, BUSY);
         drop(first);
         assert!(uploads.turn("late").now_or_never().is_none(), "it waits in the queue");
-        // A client that hangs up gives its place back.
+        // A request that is dropped gives its place back.
         queued.clear();
         assert!(uploads.turn("late").now_or_never().unwrap().is_ok());
         assert_eq!((uploads.places.available_permits(), uploads.turns.available_permits()), (MAX_QUEUED, 1));

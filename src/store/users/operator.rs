@@ -7,7 +7,7 @@ use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::session::SessionSelection;
 
-use super::{SELECT, later, user};
+use super::{OTHER_ADMIN, SELECT, later, user};
 use crate::base::user::User;
 use crate::store::sessions::removal;
 use crate::store::systems::setting_system;
@@ -53,9 +53,8 @@ impl OperatorChange {
             Self::Deactivated => {
                 let sql = format!(
                     "UPDATE users SET updateat = {later}, deleteat = CASE WHEN deleteat = 0 THEN $2 ELSE deleteat END \
-                     WHERE id = $1 AND (deleteat <> 0 OR ' ' || roles || ' ' NOT LIKE '% system_admin %' OR EXISTS \
-                     (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE o.id <> $1 AND o.deleteat = 0 \
-                     AND b.userid IS NULL AND ' ' || o.roles || ' ' LIKE '% system_admin %')) RETURNING id"
+                     WHERE id = $1 AND (deleteat <> 0 OR ' ' || roles || ' ' NOT LIKE '% system_admin %' \
+                     OR EXISTS ({OTHER_ADMIN})) RETURNING id"
                 );
                 statement(sql, vec![id.into(), now.into()])
             }

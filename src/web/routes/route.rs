@@ -51,6 +51,9 @@ pub(crate) enum Csrf {
     Exempt,
 }
 
+/// The largest form with a picture, in bytes. All users may send one, so it is far below a user's share of the memory.
+pub(crate) const MAX_PICTURE_BYTES: u64 = 8 << 20;
+
 /// The size limit for the request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyLimit {
@@ -58,7 +61,7 @@ pub(crate) enum BodyLimit {
     Ordinary,
     /// `FileSettings.MaxFileSize`.
     Files,
-    /// `FileSettings.MaxFileSize`, and at most that of a form with a picture. All users may send one.
+    /// `FileSettings.MaxFileSize`, and at most [`MAX_PICTURE_BYTES`].
     Pictures,
 }
 

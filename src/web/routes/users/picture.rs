@@ -4,7 +4,6 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use actix_web::web::Data;
 use quarterdeck_actors::config::Config;
-use quarterdeck_actors::draft::{Draft, around};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::storage::FileBackend;
 use quarterdeck_actors::storage::settings::Store;
@@ -22,11 +21,9 @@ use crate::domain::session::Session;
 use crate::web::answer::Done;
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
+use crate::web::routes::route::MAX_PICTURE_BYTES;
 use crate::web::state::AppState;
 use crate::web::upload::{Part, Upload};
-
-/// The largest form with a picture, in bytes.
-const MAX_UPLOAD_BYTES: u64 = 8 << 20;
 
 const A_DAY: HeaderValue = HeaderValue::from_static("max-age=86400, private");
 const FIVE_MINUTES: HeaderValue = HeaderValue::from_static("max-age=300, private");
@@ -103,7 +100,7 @@ pub(crate) async fn replace(
     session: Session,
     app: Data<AppState>,
     audit: Audit,
-    upload: Upload<MAX_UPLOAD_BYTES>,
+    upload: Upload<MAX_PICTURE_BYTES>,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
     require_access_or_bot(&app.accounts, &session, &id).await?;
@@ -118,7 +115,7 @@ pub(crate) async fn replace(
     }
     let uploader = if session.is_local() { "local" } else { session.user_id() };
     let picture = fitted(uploader, file.bytes).await?;
-    complete(&app, store, id, Some(picture)).await
+    complete(&request, &app, &*store, &id, Some(picture)).await
 }
 
 pub(crate) const REMOVE: Operation =
@@ -134,24 +131,20 @@ pub(crate) async fn remove(request: Request, session: Session, app: Data<AppStat
     require_access_or_bot(&app.accounts, &session, &id).await?;
     let store = store(&app, request.config())?;
     known(&app.db, &id).await?;
-    complete(&app, store, id, None).await
+    complete(&request, &app, &*store, &id, None).await
 }
 
-/// Stores or removes a picture, and tells the clients. A task of its own completes this if the client disconnects.
+/// Stores or removes a picture, and tells the clients.
 async fn complete(
-    app: &Data<AppState>,
-    store: Arc<dyn FileBackend>,
-    id: String,
+    request: &Request,
+    app: &AppState,
+    store: &dyn FileBackend,
+    id: &str,
     picture: Option<Vec<u8>>,
 ) -> Result<Done, AppError> {
-    let app = app.clone();
-    let work = async move {
-        let user = change(&app.db, &*store, &id, picture).await?;
-        announce::user_updated(&app.actors.hub, &app.actors.config.current(), &user).await;
-        Ok(Done)
-    };
-    let completed = actix_web::rt::spawn(around(Draft::current(), work)).await;
-    completed.or_fail("app.user.update.app_error")?
+    let user = change(&app.db, store, id, picture).await?;
+    announce::user_updated(&app.actors.hub, request.config(), &user).await;
+    Ok(Done)
 }
 
 /// Returns the picture that was uploaded for a user. A store that does not give it is treated as one without it.
