@@ -46,6 +46,8 @@ mod support_packet;
 mod system_console;
 mod team_changes;
 mod team_members;
+mod team_pictures;
+mod team_roles;
 mod teams;
 mod templates;
 mod tokens;

@@ -16,6 +16,7 @@ pub mod notices;
 pub mod one_time;
 pub mod packet;
 pub mod peers;
+pub mod pictures;
 pub mod pool;
 pub mod process;
 pub mod proxy;

@@ -116,6 +116,7 @@ pub(crate) enum TeamEvent {
     Update,
     Delete,
     Restore,
+    Scheme,
 }
 
 /// Publishes a changed team, without its address and its invitation id. All users are told that a team which they could
@@ -123,6 +124,7 @@ pub(crate) enum TeamEvent {
 pub(crate) async fn team_changed(hub: &HubHandle, change: TeamEvent, team: &Team) {
     let (name, is_for_members) = match change {
         TeamEvent::Update => ("update_team", true),
+        TeamEvent::Scheme => ("update_team_scheme", true),
         TeamEvent::Delete => ("delete_team", !team.is_open()),
         TeamEvent::Restore => ("restore_team", !team.is_open()),
     };

@@ -1,4 +1,4 @@
-//! Pictures of users: one drawn from the id of the account, and an uploaded one in the size that clients show.
+//! Pictures of users and teams: one drawn from the id of an account, and an uploaded one in the size that clients show.
 
 mod change;
 mod stored;
@@ -13,8 +13,8 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, R
 use quarterdeck_actors::background;
 use quarterdeck_actors::error::{AppError, OrFail};
 
-pub(crate) use change::{UNSTORED, change};
-pub(crate) use stored::{is_uploaded, stored};
+pub(crate) use change::{ICON_UNSTORED, UNSTORED, change, change_icon};
+pub(crate) use stored::{is_uploaded, stored, stored_icon};
 
 /// The width and the height of a picture, in pixels.
 const SIZE: u32 = 128;
@@ -50,6 +50,11 @@ const COLOURS: [[u8; 3]; 12] = [
 /// Returns the place of a user's picture in the file store, which is that of Mattermost.
 pub(crate) fn place_of(user_id: &str) -> String {
     format!("users/{user_id}/profile.png")
+}
+
+/// Returns the place of a team's picture in the file store, which is that of Mattermost.
+pub(crate) fn place_of_team(team_id: &str) -> String {
+    format!("teams/{team_id}/teamIcon.png")
 }
 
 /// Draws the picture of an account without one: a pattern and a colour that depend on the id only. Returns PNG.

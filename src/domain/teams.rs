@@ -2,6 +2,7 @@
 
 mod edit;
 mod member;
+mod roles;
 
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
@@ -16,8 +17,9 @@ use crate::base::team::{Channel, DEFAULT_CHANNELS, Member, OFF_TOPIC, OPEN, TOWN
 use crate::base::user::User;
 use crate::domain::announce;
 use crate::store::{Db, StoreError};
-pub(crate) use edit::{TeamPatch, edit, set_archived, set_openness};
+pub(crate) use edit::{TeamPatch, edit, remove_scheme, renew_invite_id, set_archived, set_openness};
 pub(crate) use member::{TeamAccess, access_by_team, team_access};
+pub(crate) use roles::{SchemeRoles, set_roles, set_scheme_roles};
 
 /// The fields of a team that its creator sends. Other fields are ignored.
 #[derive(Debug, Default, Deserialize, ToSchema)]

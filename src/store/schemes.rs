@@ -4,17 +4,27 @@ use super::{Db, Row, StoreError, statement};
 use crate::base::paging::Paging;
 use crate::base::scheme::Scheme;
 
+const SCHEME: &str = "SELECT id, name, displayname, description, createat, updateat, deleteat, scope, defaultteamadminrole, \
+     defaultteamuserrole, defaultchanneladminrole, defaultchanneluserrole, defaultteamguestrole, \
+     defaultchannelguestrole, defaultplaybookadminrole, defaultplaybookmemberrole, defaultrunadminrole, \
+     defaultrunmemberrole FROM schemes WHERE deleteat = 0";
+
 impl Db {
+    /// Returns the scheme with this id.
+    pub(crate) async fn scheme(&self, id: &str) -> Result<Option<Scheme>, StoreError> {
+        if !self.has_table("schemes").await? {
+            return Ok(None);
+        }
+        let rows = self.read(statement(format!("{SCHEME} AND id = $1"), vec![id.into()])).await?;
+        rows.into_iter().next().map(scheme).transpose()
+    }
+
     /// Returns a page of the schemes of this scope, or of every scope, newest first.
     pub(crate) async fn schemes(&self, scope: Option<&str>, paging: Paging) -> Result<Vec<Scheme>, StoreError> {
         if !self.has_table("schemes").await? {
             return Ok(Vec::new());
         }
-        let sql = "SELECT id, name, displayname, description, createat, updateat, deleteat, scope, defaultteamadminrole, \
-                   defaultteamuserrole, defaultchanneladminrole, defaultchanneluserrole, defaultteamguestrole, \
-                   defaultchannelguestrole, defaultplaybookadminrole, defaultplaybookmemberrole, defaultrunadminrole, \
-                   defaultrunmemberrole FROM schemes WHERE deleteat = 0 AND ($1 = '' OR scope = $1) \
-                   ORDER BY createat DESC, id LIMIT $2 OFFSET $3";
+        let sql = format!("{SCHEME} AND ($1 = '' OR scope = $1) ORDER BY createat DESC, id LIMIT $2 OFFSET $3");
         let values = vec![scope.unwrap_or_default().into(), paging.limit().into(), paging.offset().into()];
         self.read(statement(sql, values)).await?.into_iter().map(scheme).collect()
     }
@@ -58,7 +68,7 @@ mod tests {
     async fn schemes_are_those_of_the_scope_and_none_without_the_table() {
         let (_folder, db) = fresh().await;
         let all = Paging { page: 0, per_page: 60 };
-        assert!(db.schemes(None, all).await.unwrap().is_empty());
+        assert!(db.schemes(None, all).await.unwrap().is_empty() && db.scheme("a").await.unwrap().is_none());
         execute(&db, TABLE).await;
         execute(
             &db,
@@ -72,6 +82,8 @@ mod tests {
         };
         assert_eq!(names(None, all).await, ["two", "one"]);
         assert_eq!(names(Some("team"), all).await, ["one"]);
+        assert_eq!(db.scheme("a").await.unwrap().unwrap().name, "one");
+        assert!(db.scheme("c").await.unwrap().is_none() && db.scheme("none").await.unwrap().is_none());
         assert_eq!(names(None, Paging { page: 1, per_page: 1 }).await, ["one"]);
         assert_eq!(db.schemes(Some("team"), all).await.unwrap().first().unwrap().default_team_user_role, "strict");
     }

@@ -1,6 +1,7 @@
 //! The tables `teams` and `teammembers`, and the default channels of teams.
 
 mod changing;
+mod membership;
 mod search;
 mod several;
 mod unread;

@@ -42,7 +42,7 @@ const SERVER: &str = "
 ";
 
 /// Details that the record of an event holds besides the request.
-const DETAILS: [(&str, &str); 54] = [
+const DETAILS: [(&str, &str); 59] = [
     ("addTeamMember", "`user_id`"),
     ("addTeamMembers", "`user_ids` of the users who are members now"),
     ("assignBot", "`owner_id` before and after"),
@@ -71,6 +71,7 @@ const DETAILS: [(&str, &str); 54] = [
     ("permanentDeleteAllUsers", "`count` of the deleted accounts"),
     ("promoteGuestToUser", "the roles before and after"),
     ("queryLogs", "`page`, `logs_per_page`"),
+    ("removeTeamIcon", "`id`, `last_team_icon_update`"),
     ("removeTeamMember", "`user_id`"),
     ("removeUserCustomStatus", "`custom_status` before and after"),
     ("resetPasswordFailedAttempts", "the number of failed attempts before the reset"),
@@ -84,12 +85,16 @@ const DETAILS: [(&str, &str); 54] = [
     ("sendPasswordReset", "`email`"),
     ("sendVerificationEmail", "`email`"),
     ("setProfileImage", "`filename`"),
+    ("setTeamIcon", "`filename`; `id`, `last_team_icon_update`"),
     ("setServerBusy", "`seconds`"),
     ("testEmail", "`server`, `port` and `security` of the tested settings, if the settings can be read"),
     ("testNotification", "`post_id`"),
     ("updateBotActive", "`active` before and after"),
     ("updateConfig", "`dry_run`, `version`, `secrets_kept`; each setting that changed"),
     ("updateTeam", "each member that changed, without the invitation id"),
+    ("updateTeamMemberRoles", "`user_id`, `roles`; the roles before and after"),
+    ("updateTeamMemberSchemeRoles", "`user_id`; the roles before and after"),
+    ("updateTeamScheme", "`scheme_id`; the scheme before and after"),
     ("updateTeamPrivacy", "`privacy`; each member that changed, without the invitation id"),
     ("updateUser", "each member that changed"),
     ("updateUserAuth", "`auth_service`; the service before and after"),

@@ -6,7 +6,8 @@ use quarterdeck_actors::storage::FileBackend;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::place_of;
+use super::{place_of, place_of_team};
+use crate::base::team::Team;
 use crate::base::user::User;
 
 /// The largest stored picture that is shown, in bytes. Pictures that this server stores are much smaller.
@@ -29,6 +30,12 @@ pub(crate) fn is_uploaded(user: &User) -> bool {
 /// Returns the uploaded picture of a user. Returns `None` if the store does not give it in time.
 pub(crate) async fn stored(store: &dyn FileBackend, user: &User) -> Option<Vec<u8>> {
     if is_uploaded(user) { read(store, &place_of(&user.id), &READS, READ_TIMEOUT).await } else { None }
+}
+
+/// Returns the uploaded picture of a team. Returns `None` if it has none, or the store does not give it in time.
+pub(crate) async fn stored_icon(store: &dyn FileBackend, team: &Team) -> Option<Vec<u8>> {
+    let is_uploaded = team.last_team_icon_update > 0;
+    if is_uploaded { read(store, &place_of_team(&team.id), &READS, READ_TIMEOUT).await } else { None }
 }
 
 async fn read(store: &dyn FileBackend, place: &str, reads: &Semaphore, limit: Duration) -> Option<Vec<u8>> {

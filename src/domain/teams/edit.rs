@@ -94,6 +94,18 @@ pub(crate) async fn set_openness(
     change((db, hub), TeamEvent::Update, team_id, changed).await
 }
 
+/// Gives a team another invitation id, so that links with the earlier one are invalid.
+pub(crate) async fn renew_invite_id((db, hub): (&Db, &HubHandle), team_id: &str) -> Result<(Team, Team), AppError> {
+    let changed = |stored: &Team| Ok(Team { invite_id: new_id(), ..stored.clone() });
+    change((db, hub), TeamEvent::Update, team_id, changed).await
+}
+
+/// Takes the permission scheme from a team, so that its members have the built-in roles.
+pub(crate) async fn remove_scheme((db, hub): (&Db, &HubHandle), team_id: &str) -> Result<(Team, Team), AppError> {
+    let changed = |stored: &Team| Ok(Team { scheme_id: None, ..stored.clone() });
+    change((db, hub), TeamEvent::Scheme, team_id, changed).await
+}
+
 /// Archives a team, or restores it.
 pub(crate) async fn set_archived(
     (db, hub): (&Db, &HubHandle),

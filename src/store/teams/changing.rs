@@ -32,6 +32,14 @@ impl Db {
         }))
     }
 
+    /// Stores the time at which the picture was set; 0 if it was removed. Stores nothing and returns false if the team was
+    /// changed after the caller read it, or does not exist. `read` is its `update_at` at that time.
+    pub(crate) async fn set_icon_time(&self, id: &str, at: i64, read: i64, now: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE teams SET lastteamiconupdate = $2, updateat = CASE WHEN updateat >= $3 THEN updateat + 1 \
+                   ELSE $3 END WHERE id = $1 AND COALESCE(updateat, 0) = $4 RETURNING id";
+        Ok(!self.write(statement(sql, vec![id.into(), at.into(), now.into(), read.into()])).await?.is_empty())
+    }
+
     /// Ends a membership, and those in the channels of the team. Returns false if there was no active one.
     pub(crate) async fn leave_team(&self, team_id: &str, user_id: &str, now: i64) -> Result<bool, StoreError> {
         let ending = "UPDATE teammembers SET deleteat = $3, roles = '' \
@@ -72,7 +80,7 @@ fn selection(id: &str) -> Statement {
 fn storing(team: &Team, now: i64) -> Statement {
     let sql = "UPDATE teams SET updateat = CASE WHEN updateat >= $2 THEN updateat + 1 ELSE $2 END, deleteat = $3, \
                displayname = $4, description = $5, type = $6, companyname = $7, alloweddomains = $8, inviteid = $9, \
-               allowopeninvite = $10 WHERE id = $1";
+               allowopeninvite = $10, schemeid = $11 WHERE id = $1";
     let values = vec![
         (&team.id).into(),
         now.into(),
@@ -84,6 +92,7 @@ fn storing(team: &Team, now: i64) -> Statement {
         (&team.allowed_domains).into(),
         (&team.invite_id).into(),
         team.allow_open_invite.into(),
+        team.scheme_id.clone().into(),
     ];
     statement(sql, values)
 }

@@ -2,11 +2,12 @@
 //! pages of a client that ask for them work.
 
 use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::id::is_id;
 
 use crate::domain::session::Session;
 use crate::web::answer::Done;
 use crate::web::request::Request;
-use crate::web::routes::operation::{Description, Operation, Tag, handler};
+use crate::web::routes::operation::{Description, Operation, Query, Tag, Type, handler};
 
 const NO_GROUPS: &str = "api.license_error";
 const NO_DIRECTORY: &str = "api.ldap_groups.license_error";
@@ -39,6 +40,22 @@ pub(super) const GROUPS: Operation =
 
 /// `GET /groups`, and the groups of a team or a channel.
 pub(super) async fn groups(_: Session) -> Refusal {
+    refuse(NO_GROUPS)
+}
+
+pub(super) const MEMBERS_WITHOUT_GROUP: Operation =
+    absent("GetTeamMembersMinusGroupMembers", "Refuses: this server has no groups.", &[400, 403, 501])
+        .queries(&[Query::required("group_ids", Type::NonEmptyString, "The ids of the groups, separated by commas.")])
+        .handled_by(handler!(members_without_group));
+
+/// `GET /teams/{team_id}/members_minus_group_members`.
+pub(super) async fn members_without_group(request: Request, session: Session) -> Refusal {
+    request.id("team_id")?;
+    let groups = request.query("group_ids").unwrap_or_default();
+    if !groups.split(',').all(is_id) {
+        return Err(AppError::invalid_body("group_ids"));
+    }
+    session.require("sysconsole_read_user_management_groups")?;
     refuse(NO_GROUPS)
 }
 

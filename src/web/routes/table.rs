@@ -245,6 +245,15 @@ pub(super) static TABLE: &[Route] = &[
     put("/api/v4/teams/{team_id}/privacy", teams::edit::SET_PRIVACY, Always("updateTeamPrivacy"))
         .listeners(NetworkAndSocket),
     delete("/api/v4/teams/{team_id}", teams::archive::REMOVE, Always("deleteTeam")).listeners(NetworkAndSocket),
+    post(
+        "/api/v4/teams/{team_id}/regenerate_invite_id",
+        teams::edit::RENEW_INVITE_ID,
+        Always("regenerateTeamInviteId"),
+    ),
+    put("/api/v4/teams/{team_id}/scheme", teams::scheme::REPLACE, Always("updateTeamScheme")),
+    get("/api/v4/teams/{team_id}/image", teams::icon::SHOW),
+    post("/api/v4/teams/{team_id}/image", teams::icon::REPLACE, Always("setTeamIcon")).body_limit(BodyLimit::Pictures),
+    delete("/api/v4/teams/{team_id}/image", teams::icon::REMOVE, Always("removeTeamIcon")),
     post("/api/v4/teams/{team_id}/restore", teams::archive::RESTORE, Always("restoreTeam")).listeners(NetworkAndSocket),
     get("/api/v4/teams/name/{team_name}", teams::SHOW_NAMED).listeners(NetworkAndSocket),
     get("/api/v4/teams/name/{team_name}/exists", teams::EXISTS),
@@ -255,6 +264,16 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/teams/{team_id}/members/{user_id}", teams::SHOW_MEMBER),
     delete("/api/v4/teams/{team_id}/members/{user_id}", teams::leaving::REMOVE, Always("removeTeamMember"))
         .listeners(NetworkAndSocket),
+    put(
+        "/api/v4/teams/{team_id}/members/{user_id}/roles",
+        teams::member_roles::REPLACE,
+        Always("updateTeamMemberRoles"),
+    ),
+    put(
+        "/api/v4/teams/{team_id}/members/{user_id}/schemeRoles",
+        teams::member_roles::SWITCH,
+        Always("updateTeamMemberSchemeRoles"),
+    ),
     get("/api/v4/teams/{team_id}/stats", teams::several::STATS),
     post("/api/v4/teams/{team_id}/members/ids", teams::several::WITH_IDS, OnRefusal("getTeamMembersByIds")),
     post("/api/v4/teams/{team_id}/members/batch", teams::several::ADD, Always("addTeamMembers"))
@@ -278,6 +297,7 @@ pub(super) static TABLE: &[Route] = &[
     // Features that this server does not have.
     get("/api/v4/groups", absent::GROUPS),
     get("/api/v4/teams/{team_id}/groups", absent::TEAM_GROUPS),
+    get("/api/v4/teams/{team_id}/members_minus_group_members", absent::MEMBERS_WITHOUT_GROUP),
     get("/api/v4/teams/{team_id}/groups_by_channels", absent::TEAM_CHANNEL_GROUPS),
     get("/api/v4/channels/{channel_id}/groups", absent::CHANNEL_GROUPS),
     get("/api/v4/ldap/groups", absent::LDAP_GROUPS),

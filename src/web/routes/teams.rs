@@ -2,8 +2,11 @@
 
 pub(crate) mod archive;
 pub(crate) mod edit;
+pub(crate) mod icon;
 pub(crate) mod invite;
 pub(crate) mod leaving;
+pub(crate) mod member_roles;
+pub(crate) mod scheme;
 pub(crate) mod search;
 pub(crate) mod several;
 

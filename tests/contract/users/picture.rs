@@ -3,38 +3,14 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::TestServer;
+use crate::support::pictures::{form, is_png, picture, upload};
 use crate::support::websocket::WebSocket;
-use crate::support::{Client, Reply, TestServer};
 
 /// A picture of 2 x 1 pixels: red and blue.
 const PNG: &str = "89504e470d0a1a0a0000000d4948445200000002000000010802000000\
                    7b40e8dd0000000f49444154789c63f8cfc0c0f01f0008fe02fe7f4f6a0b0000000049454e44ae426082";
-const FORM: &str = "multipart/form-data; boundary=picture";
 const UNREAD: &str = "api.user.upload_profile_user.decode_config.app_error";
-
-/// A BMP of 2 x 2 pixels, which the test writes byte by byte.
-fn picture(red: u8) -> Vec<u8> {
-    let mut file = b"BM".to_vec();
-    file.extend([70, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 24, 0]);
-    file.extend([0; 24]);
-    for _ in 0..2 {
-        file.extend([0, 0, red, 0, 0, red, 0, 0]);
-    }
-    file
-}
-
-fn form(name: &str, content: &[u8]) -> Vec<u8> {
-    let head = format!("--picture\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"me.bmp\"\r\n\r\n");
-    [head.as_bytes(), content, b"\r\n--picture--\r\n"].concat()
-}
-
-async fn upload(client: &Client, path: &str, body: Vec<u8>) -> Reply {
-    client.send_bytes(Method::POST, path, body, &[("Content-Type", FORM)]).await
-}
-
-fn is_png(reply: &Reply) -> bool {
-    reply.status == 200 && reply.header("content-type") == "image/png" && reply.body.starts_with(b"\x89PNG\r\n")
-}
 
 #[actix_web::test]
 async fn a_user_without_a_picture_has_one_drawn_from_the_id() {

@@ -5,7 +5,7 @@ use quarterdeck_actors::error::AppError;
 use serde_json::json;
 
 use super::edit::{managed, shown};
-use super::known;
+use super::{icon, known};
 use crate::base::team::Team;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -47,6 +47,7 @@ pub(crate) async fn remove(
     audit.parameter("permanent", true);
     let team = known(&app, team_id).await?;
     delete((&app.db, &app.actors.hub), &team).await?;
+    icon::remove_stored(&app, &request, &team).await;
     audit.changed(&json!({ "id": team.id, "name": team.name, "display_name": team.display_name }), &json!({}));
     Ok(Done)
 }

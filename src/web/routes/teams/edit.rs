@@ -9,7 +9,7 @@ use crate::base::lenient::or_default;
 use crate::base::team::{INVITE_ONLY, OPEN, Team, TeamType};
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
-use crate::domain::teams::{TeamAccess, TeamPatch, edit, set_openness, team_access};
+use crate::domain::teams::{TeamAccess, TeamPatch, edit, renew_invite_id, set_openness, team_access};
 use crate::web::answer::{Answer, Json};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
@@ -111,10 +111,30 @@ pub(super) async fn managed(app: &AppState, session: &Session, team_id: &str) ->
     Ok(access)
 }
 
+pub(crate) const RENEW_INVITE_ID: Operation =
+    Description::new(Tag::Accounts, "RegenerateTeamInviteId", "Gives a team another invitation id.")
+        .details("Needs the permission `manage_team`. Links with the earlier id are invalid.")
+        .responses(&[Response::json(200, Type::of::<Team>(), "The changed team.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(renew));
+
+/// `POST /teams/{team_id}/regenerate_invite_id`: gives a team another invitation id.
+pub(crate) async fn renew(request: Request, session: Session, app: Data<AppState>, audit: Audit) -> Answer<Team> {
+    let team_id = request.id("team_id")?;
+    let access = managed(&app, &session, team_id).await?;
+    let change = renew_invite_id((&app.db, &app.actors.hub), team_id).await?;
+    Ok(shown(&audit, &access, change))
+}
+
 /// Notes a change for the audit trail. Returns the changed team as the caller sees it.
-pub(super) fn shown(audit: &Audit, access: &TeamAccess, (before, after): (Team, Team)) -> Json<Team> {
-    audit.changed(&recorded(&before), &recorded(&after));
-    Json(after.seen_with(access))
+pub(super) fn shown(audit: &Audit, access: &TeamAccess, change: (Team, Team)) -> Json<Team> {
+    noted(audit, &change);
+    Json(change.1.seen_with(access))
+}
+
+/// Notes a change for the audit trail.
+pub(super) fn noted(audit: &Audit, (before, after): &(Team, Team)) {
+    audit.changed(&recorded(before), &recorded(after));
 }
 
 /// Returns the team as records show it: without its invitation id, which is a secret.

@@ -25,9 +25,9 @@ use crate::web::routes::route::MAX_PICTURE_BYTES;
 use crate::web::state::AppState;
 use crate::web::upload::{Part, Upload};
 
-const A_DAY: HeaderValue = HeaderValue::from_static("max-age=86400, private");
+pub(in crate::web::routes) const A_DAY: HeaderValue = HeaderValue::from_static("max-age=86400, private");
 const FIVE_MINUTES: HeaderValue = HeaderValue::from_static("max-age=300, private");
-const PNG: HeaderValue = HeaderValue::from_static("image/png");
+pub(in crate::web::routes) const PNG: HeaderValue = HeaderValue::from_static("image/png");
 
 const NO_STORAGE: &str = "api.user.upload_profile_user.storage.app_error";
 const UNREADABLE_FORM: &str = "api.user.upload_profile_user.parse.app_error";
@@ -104,7 +104,7 @@ pub(crate) async fn replace(
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
     require_access_or_bot(&app.accounts, &session, &id).await?;
-    let store = store(&app, request.config())?;
+    let store = store(&app, request.config(), [NO_STORAGE, UNSTORED])?;
     let file = upload.file("image", UNREADABLE_FORM).await?;
     let file = file.ok_or_else(|| AppError::new("api.user.upload_profile_user.no_file.app_error"))?;
     audit.parameter("filename", file.name);
@@ -129,7 +129,7 @@ pub(crate) const REMOVE: Operation =
 pub(crate) async fn remove(request: Request, session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
     require_access_or_bot(&app.accounts, &session, &id).await?;
-    let store = store(&app, request.config())?;
+    let store = store(&app, request.config(), [NO_STORAGE, UNSTORED])?;
     known(&app.db, &id).await?;
     complete(&request, &app, &*store, &id, None).await
 }
@@ -156,20 +156,30 @@ async fn in_store(app: &AppState, user: &User) -> Option<Vec<u8>> {
 
 /// Removes the stored picture of a user who is deleted. The deletion goes on if the store fails, and the log says so.
 pub(super) async fn remove_stored(app: &AppState, config: &Config, user_id: &str) {
-    let Ok(store) = store(app, config) else { return };
+    let Ok(store) = store(app, config, [NO_STORAGE, UNSTORED]) else { return };
     if let Err(cause) = store.remove(&place_of(user_id)).await {
         warn!(user_id, %cause, "the picture of a deleted account could not be removed");
     }
 }
 
-/// Returns the store for pictures. Refuses if the settings name none.
-fn store(app: &AppState, config: &Config) -> Result<Arc<dyn FileBackend>, AppError> {
-    if text(config, "FileSettings", "DriverName").is_empty() {
-        return Err(AppError::new(NO_STORAGE));
+/// Returns the store for pictures. `refusals` are the error ids without one in the settings, and of one that cannot be
+/// used.
+pub(in crate::web::routes) fn store(
+    app: &AppState,
+    config: &Config,
+    [none, unusable]: [&'static str; 2],
+) -> Result<Arc<dyn FileBackend>, AppError> {
+    if !has_store(config) {
+        return Err(AppError::new(none));
     }
     let stores = app.actors.files.current();
-    let in_service = stores.in_service(Store::Files).ok_or_else(|| AppError::new(NO_STORAGE))?;
-    in_service.backend.clone().or_fail(UNSTORED)
+    let in_service = stores.in_service(Store::Files).ok_or_else(|| AppError::new(none))?;
+    in_service.backend.clone().or_fail(unusable)
+}
+
+/// Returns true if the settings name a store for files.
+pub(in crate::web::routes) fn has_store(config: &Config) -> bool {
+    !text(config, "FileSettings", "DriverName").is_empty()
 }
 
 /// Returns true if a directory determines the picture of the account.
