@@ -9,9 +9,9 @@ use quarterdeck_actors::error::AppError;
 use crate::web::request::Request;
 use crate::web::routes::operation::{Operation, handler};
 
-const HTML: &str = include_str!("../console/account.html");
-const SCRIPT: &str = include_str!("../console/account.js");
-const STYLE: &str = include_str!("../console/account.css");
+const HTML: &str = include_str!("../pages/account.html");
+const SCRIPT: &str = include_str!("../pages/account.js");
+const STYLE: &str = include_str!("../pages/account.css");
 
 /// The page may load from this server only and send requests to this server only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'none'; \

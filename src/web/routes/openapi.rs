@@ -19,8 +19,8 @@ use crate::web::prepared::Packed;
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 
-const HTML: &str = include_str!("../console/openapi.html");
-const SCRIPT: &str = include_str!("../console/openapi.js");
+const HTML: &str = include_str!("../pages/openapi.html");
+const SCRIPT: &str = include_str!("../pages/openapi.js");
 
 /// The page may load from this server only and send requests to this server only.
 const POLICY: &str =
