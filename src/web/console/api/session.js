@@ -1,0 +1,36 @@
+// Operations about the caller's session.
+
+import { call } from "./client.js";
+
+/**
+ * @typedef {object} User
+ * @property {string} id
+ * @property {string} username
+ * @property {string} email
+ * @property {string} roles
+ */
+
+/** Opens a session.
+ * @param {string} name @param {string} password @param {string} code
+ * @returns {Promise<User>} */
+export function login(name, password, code) {
+  return call("POST", "users/login", { body: { login_id: name, password, token: code }, isLogin: true });
+}
+
+/** Ends the session. */
+export function logout() {
+  return call("POST", "users/logout", { isLogin: true });
+}
+
+/** Returns the caller's account.
+ * @returns {Promise<User>} */
+export function me() {
+  return call("GET", "users/me", { isLogin: true });
+}
+
+/** Returns the permissions of roles.
+ * @param {string[]} names
+ * @returns {Promise<{ name: string, permissions: string[] }[]>} */
+export function rolesNamed(names) {
+  return call("POST", "roles/names", { body: names, isLogin: true });
+}

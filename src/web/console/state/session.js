@@ -1,0 +1,111 @@
+// Who uses the console, and what they may do.
+
+import { ApiError, hasSession, renewSessionsWith } from "../api/client.js";
+import { description } from "../api/config.js";
+import * as api from "../api/session.js";
+import { batch, signal } from "../lib.js";
+import { setDescription } from "./schema.js";
+
+/** @typedef {"starting" | "anonymous" | "refused" | "failed" | "ready"} Phase */
+
+/** The state of the console as a whole. @type {import("../lib.js").Signal<Phase>} */
+export const phase = signal(/** @type {Phase} */ ("starting"));
+
+/** The caller. @type {import("../lib.js").Signal<api.User | null>} */
+export const user = signal(/** @type {api.User | null} */ (null));
+
+/** The failure that stopped the start. @type {import("../lib.js").Signal<ApiError | null>} */
+export const failure = signal(/** @type {ApiError | null} */ (null));
+
+/** True while a session that ended waits for a new login. */
+export const isExpired = signal(false);
+
+const permissions = signal(/** @type {Set<string>} */ (new Set()));
+
+/** @type {((isRenewed: boolean) => void)[]} */
+let waiting = [];
+
+/** Returns true if the caller has a permission, such as `manage_system`. @param {string} permission */
+export function may(permission) {
+  return permissions.value.has(permission);
+}
+
+/** Looks for a session, and asks for a login without one. */
+export async function start() {
+  renewSessionsWith(renewed);
+  if (!hasSession()) {
+    phase.value = "anonymous";
+    return;
+  }
+  try {
+    await enter(await api.me());
+  } catch (cause) {
+    fail(cause);
+  }
+}
+
+/** Opens a session, and the console with it.
+ * @param {string} name @param {string} password @param {string} code */
+export async function login(name, password, code) {
+  const account = await api.login(name, password, code);
+  if (!isExpired.value) return enter(account);
+  if (account.id !== user.value?.id) {
+    location.reload();
+    return;
+  }
+  settle(true);
+}
+
+/** Ends the session. */
+export async function logout() {
+  await api.logout();
+  location.reload();
+}
+
+/** Gives up the login that a session which ended waits for. */
+export function leaveExpired() {
+  settle(false);
+  location.reload();
+}
+
+/** @param {api.User} account */
+async function enter(account) {
+  try {
+    const [described, roles] = await Promise.all([description(), api.rolesNamed(account.roles.split(" "))]);
+    batch(() => {
+      user.value = account;
+      permissions.value = new Set(roles.flatMap((role) => role.permissions));
+      setDescription(described);
+      phase.value = "ready";
+    });
+  } catch (cause) {
+    user.value = account;
+    fail(cause);
+  }
+}
+
+/** @param {unknown} cause */
+function fail(cause) {
+  const error = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
+  const phases = /** @type {Record<number, Phase>} */ ({ 401: "anonymous", 403: "refused" });
+  failure.value = error;
+  phase.value = phases[error.status] ?? "failed";
+}
+
+/** Waits for a new login after the end of the session. */
+function renewed() {
+  if (phase.value !== "ready") {
+    phase.value = "anonymous";
+    return Promise.resolve(false);
+  }
+  isExpired.value = true;
+  return new Promise((resolve) => waiting.push(resolve));
+}
+
+/** @param {boolean} isRenewed */
+function settle(isRenewed) {
+  const all = waiting;
+  waiting = [];
+  isExpired.value = false;
+  all.forEach((resolve) => resolve(isRenewed));
+}
