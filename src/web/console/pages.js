@@ -1,0 +1,16 @@
+// The pages that are more than a list of settings. Each is loaded when it is opened; `docs/console.md` says how to add
+// one. A page with the address of a page of settings takes its place; any other gets an entry in the menu.
+
+/**
+ * @typedef {object} OwnPage
+ * @property {string} address the path below `admin_console/`
+ * @property {string} category the heading in the menu
+ * @property {string} label the name in the menu
+ * @property {string} [words] more words under which the search finds the page
+ * @property {string[]} [needs] permissions, one of which the caller needs; without it, every caller sees the page
+ * @property {() => Promise<{ Page: import("./vendor/preact.mjs").Component<{ address: string }> }>} load
+ */
+
+/** The pages, in the order of the menu within a category. @type {OwnPage[]} */
+export const OWN_PAGES = [
+];
