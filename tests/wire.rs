@@ -20,6 +20,7 @@ mod command_line_storage;
 mod command_line_support_packet;
 mod command_line_support_packet_broken;
 mod connections;
+mod console;
 mod database_tls;
 mod ephemeral;
 mod first_account;

@@ -107,7 +107,7 @@ impl Attempts {
 
 /// Takes all steps. The error lists every problem that was found.
 pub(crate) async fn examine(settings: Settings, sources: &Sources, attempts: Attempts) -> Result<Examined, StartError> {
-    let found = found(settings.clone(), sources, attempts).await;
+    let found = Box::pin(found(settings.clone(), sources, attempts)).await;
     let config = found.as_ref().map_or(&settings.config, |found| &found.config);
     // The name of an unusable place is reported by `found`.
     let place = place(sources).map_or(Place::Database, |place| place.seen_from(&settings.config.view.sql));

@@ -6,6 +6,9 @@ use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use quarterdeck_actors::steps::walked;
 
+/// The path of the front page.
+pub(crate) const FRONT_PATH: &str = "/";
+
 /// The clean path of a request that has another one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CleanPath {

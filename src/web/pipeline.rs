@@ -81,7 +81,7 @@ pub(crate) async fn serve(
         let tested = header_of(&http, TESTED_PATH).filter(|_| **origin == Origin::Network)?;
         router.find_tested(http.method(), path, tested)
     });
-    let found = found.filter(|found| found.route.path != OWN_PAGE || app.facts.web_application.is_some());
+    let found = found.filter(|found| !found.route.path.starts_with(OWN_PAGE) || app.facts.web_application.is_some());
     let is_change = found.as_ref().is_some_and(|found| found.route.audit.is_always());
     // The connection is busy from here on, also before the task below has its first turn.
     let counted = (line::begin(&http), app.limits.traffic.begin(), app.limits.traffic.begin_sending());
@@ -281,6 +281,7 @@ impl Arrival {
             session,
             body,
             params: found.params.clone(),
+            page_path: route.is_page.then(|| found.path(self.path()).to_owned()),
             is_secure: ClientAddress::determined(&self.http).is_secure,
             notes: Rc::new(RefCell::new(Notes::default())),
         });

@@ -28,6 +28,7 @@ use crate::domain::caller::Caller;
 use crate::domain::session::Session;
 use crate::web::address::{address_of, group_of};
 use crate::web::entity_tag::Named;
+use crate::web::path::FRONT_PATH;
 use crate::web::{cookies, line};
 pub(crate) use body::Body;
 pub(crate) use encoding::accepts_gzip;
@@ -42,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) config: Arc<Config>,
     pub(crate) session: Option<Session>,
     pub(crate) params: Vec<(String, String)>,
+    /// The path of a page, without the path of the site; `None` for other routes.
+    pub(crate) page_path: Option<String>,
     pub(crate) is_secure: bool,
     pub(crate) body: BodyLimits,
     /// The notes for the audit record of the request.
@@ -97,6 +100,11 @@ impl Request {
     pub(crate) fn path(&self, name: &str) -> &str {
         let found = self.context.params.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
+    }
+
+    /// Returns the path of a page, without the path of the site; `/` for other routes.
+    pub(crate) fn page_path(&self) -> &str {
+        self.context.page_path.as_deref().unwrap_or(FRONT_PATH)
     }
 
     /// Returns a path parameter that must be an id.

@@ -5,6 +5,7 @@ pub(crate) mod address;
 pub(crate) mod answer;
 pub(crate) mod audit_events;
 pub(crate) mod connections;
+pub(crate) mod console_files;
 pub(crate) mod cookies;
 pub(crate) mod entity_tag;
 pub(crate) mod error;

@@ -12,6 +12,7 @@ mod channels;
 mod client_performance;
 mod cluster;
 mod config;
+mod console;
 mod custom_status;
 mod database;
 mod email;
@@ -143,7 +144,14 @@ mod tests {
         let paths: Vec<&str> = routes.map(|route| route.path).collect();
         let pages = [
             "/",
+            "/login",
+            "/admin_console",
+            "/admin_console/",
+            "/admin_console/{page}",
             "/quarterdeck/console",
+            "/quarterdeck/console/",
+            "/quarterdeck/console/{page}",
+            "/quarterdeck/assets/{file}",
             "/reset_password_complete",
             "/do_verify_email",
             "/account_page/{file}",

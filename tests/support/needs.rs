@@ -11,9 +11,10 @@ const PEERS: &str = "QUARTERDECK_TEST_PEERS";
 
 /// All names that may be unwanted. `tests/run` installs the programs; `root` and `mount` are permissions of this
 /// process.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "azure",
     "browser",
+    "console",
     "faketime",
     "haproxy",
     "js",

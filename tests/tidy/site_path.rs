@@ -1,6 +1,6 @@
 //! A site may have a path. So what a browser gets is relative, or begins with the path of the site.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::bounds::shipped;
 
@@ -24,12 +24,23 @@ fn a_new_redirect_or_cookie_minds_the_path_of_the_site() {
 
 #[test]
 fn links_of_pages_are_relative() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/console");
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    let mut folders = ["src/web/console", "src/web/pages"].map(|folder| root().join(folder)).to_vec();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let (more, found): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+        folders.extend(more.into_iter().filter(|folder| !folder.ends_with("vendor")));
+        files.extend(found);
+    }
+    assert!(files.len() > 20, "{files:?}");
+    for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
         for link in ["href=\"/", "src=\"/", "action=\"/", "url: '/", "fetch('/", "fetch(`/", "import('/", "from '/"] {
             assert!(!text.contains(link), "{} has an absolute link: {link}", path.display());
         }
     }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }

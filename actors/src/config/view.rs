@@ -116,6 +116,7 @@ pub struct ServiceSettings {
     pub allow_cors_from: String,
     pub cors_exposed_headers: String,
     pub cors_allow_credentials: bool,
+    pub frame_ancestors: String,
     pub allow_cookies_for_subdomains: bool,
     pub extend_session_length_with_activity: bool,
     pub terminate_sessions_on_password_change: bool,

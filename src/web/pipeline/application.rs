@@ -1,11 +1,11 @@
-//! Requests that the web application answers: those that no route serves, and the front page.
+//! Requests that the web application answers: those that no route serves, and those of the console.
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 
 use super::arrival::Arrival;
 use crate::web::routes::route::Origin;
-use crate::web::routes::router::{FRONT_PATH, Found};
+use crate::web::routes::router::Found;
 use crate::web::state::AppState;
 use crate::web::web_application::{Part, WebApplication};
 
@@ -15,7 +15,7 @@ impl Arrival {
     pub(super) fn part<'a>(&self, app: &'a AppState, found: Option<&Found>) -> Option<(&'a WebApplication, Part<'a>)> {
         let application = app.facts.web_application.as_ref()?;
         let is_read = matches!(*self.http.method(), Method::GET | Method::HEAD) && self.origin == Origin::Network;
-        let is_free = found.is_none_or(|found| found.route.path == FRONT_PATH);
+        let is_free = found.is_none_or(|found| found.route.yields);
         let part = if is_read && is_free { application.part(self.path()) } else { None };
         part.map(|part| (application, part))
     }

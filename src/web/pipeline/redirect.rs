@@ -56,7 +56,7 @@ impl Arrival {
             Place::Root if query.is_empty() => format!("{}={}", MARK.0, MARK.1),
             Place::Root => format!("{query}&{}={}", MARK.0, MARK.1),
         };
-        let mut target = site.link(found.route.path);
+        let mut target = site.link(found.path(self.path()));
         if !query.is_empty() {
             target.push('?');
             target.push_str(&query);

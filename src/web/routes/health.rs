@@ -219,23 +219,6 @@ fn readiness(app: &AppState) -> Vec<Readiness> {
     checks
 }
 
-pub(super) const OWN_PAGE: Operation = Operation::undescribed(handler!(own_page));
-
-/// `GET /quarterdeck/console`: returns the page of this server, while a web application has the front page.
-pub(super) async fn own_page() -> HttpResponse {
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
-    let page = include_str!("../console/index.html").replace("href=\"readyz", "href=\"../readyz");
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, html)).body(page)
-}
-
-pub(super) const FRONT_PAGE: Operation = Operation::undescribed(handler!(front_page));
-
-/// `GET /`: returns a page for people. mmctl also requests it before it logs in.
-pub(super) async fn front_page() -> HttpResponse {
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, html)).body(include_str!("../console/index.html"))
-}
-
 fn plain(status: StatusCode, text: String) -> HttpResponse {
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     HttpResponse::build(status).insert_header((CONTENT_TYPE, plain)).body(text)

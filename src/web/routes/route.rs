@@ -123,6 +123,8 @@ pub(crate) struct Route {
     pub(crate) rate_limit: RateLimit,
     /// True for a page for people. Its address is below the path of the site, because cookies are bound to that.
     pub(crate) is_page: bool,
+    /// True if a web application has this path, where one is served.
+    pub(crate) yields: bool,
     pub(crate) operation: Operation,
 }
 
@@ -165,6 +167,7 @@ impl Route {
             log_level: LogLevel::Info,
             rate_limit: RateLimit::Applied,
             is_page: false,
+            yields: false,
             operation,
         }
     }
@@ -207,6 +210,10 @@ impl Route {
 
     pub(super) const fn page(self) -> Self {
         Self { is_page: true, ..self }
+    }
+
+    pub(super) const fn yielding(self) -> Self {
+        Self { yields: true, ..self }
     }
 
     /// Returns path and method, as the labels of metrics.

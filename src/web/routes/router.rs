@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use super::route::{Origin, Route, Verb};
 use crate::base::percent::decoded;
 use crate::base::site_path::SitePath;
+use crate::web::path::FRONT_PATH;
 
 /// The path of the ping.
 pub(crate) const PING_PATH: &str = "/api/v4/system/ping";
@@ -14,11 +15,14 @@ pub(crate) const PING_PATH: &str = "/api/v4/system/ping";
 /// The header in which the test of a `SiteURL` names the path that it tests.
 pub(crate) const TESTED_PATH: &str = "x-quarterdeck-site-path";
 
-/// The paths whose only parameter takes the rest of the path, because an e-mail address can have slashes.
-const OPEN_ENDED: [&str; 1] = ["/api/v4/users/email/{email}"];
-
-/// The path of the front page.
-pub(crate) const FRONT_PATH: &str = "/";
+/// The paths whose only parameter takes the rest of the path: an e-mail address can have slashes, and a page of the
+/// console or a file of it has.
+const OPEN_ENDED: [&str; 4] = [
+    "/api/v4/users/email/{email}",
+    "/admin_console/{page}",
+    "/quarterdeck/assets/{file}",
+    "/quarterdeck/console/{page}",
+];
 
 /// Finds the route of a request.
 pub(crate) struct Router {

@@ -10,7 +10,7 @@ use super::route::RateLimit::Exempt;
 use super::route::{BodyLimit, Csrf, OneTimeCodes, Route, WhileBusy, delete, get, patch, post, put};
 use super::{
     absent, account_pages, ai_bridge, analytics, audits, bots, busy, caches, channels, client_performance, cluster,
-    config, custom_status, database, email, files, health, images, jobs, license, limits, links, login, logs,
+    config, console, custom_status, database, email, files, health, images, jobs, license, limits, links, login, logs,
     manual_test, metrics, notices, notifications, onboarding, openapi, permissions, plugins, preferences, releases,
     reports, roles, schemes, sessions, site_url, status, support_packet, teams, tokens, trial_license, typing, upgrade,
     users,
@@ -18,10 +18,18 @@ use super::{
 
 /// Every route. A known path with another method is answered 404, because clients rely on that.
 pub(super) static TABLE: &[Route] = &[
-    // Health checks, metrics and the front page.
-    get("/", health::FRONT_PAGE).class(Open).log_level(Trace).page(),
-    // Only with a web application, which has the front page then.
-    get("/quarterdeck/console", health::OWN_PAGE).class(Open).log_level(Trace).page(),
+    // The System Console.
+    get("/", console::PAGE).class(Anonymous).log_level(Trace).page().yielding(),
+    get("/login", console::PAGE).class(Anonymous).log_level(Trace).page().yielding(),
+    get("/admin_console", console::PAGE).class(Anonymous).log_level(Trace).page().yielding(),
+    get("/admin_console/", console::PAGE).class(Anonymous).log_level(Trace).page().yielding(),
+    get("/admin_console/{page}", console::PAGE).class(Anonymous).log_level(Trace).page().yielding(),
+    // Only with a web application, which has the paths above then.
+    get("/quarterdeck/console", console::PAGE).class(Anonymous).log_level(Trace).page(),
+    get("/quarterdeck/console/", console::PAGE).class(Anonymous).log_level(Trace).page(),
+    get("/quarterdeck/console/{page}", console::PAGE).class(Anonymous).log_level(Trace).page(),
+    get("/quarterdeck/assets/{file}", console::FILE).class(Anonymous).log_level(Trace),
+    // Health checks and metrics.
     get("/livez", health::LIVE).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/readyz", health::READY).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/startupz", health::STARTED).class(Anonymous).log_level(Trace).rate_limit(Exempt),

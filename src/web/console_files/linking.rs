@@ -1,0 +1,255 @@
+//! Links the modules that every page of the console needs into one file.
+//!
+//! Each module becomes a function whose result has its exports, called once, in the order of the imports. So names of
+//! modules do not meet, and browsers need one request. Modules that are loaded later get the shared ones from that file.
+//!
+//! The statements must be static: `import { a, b as c } from "./x.js"`, also with `* as` or a default; `export` in front
+//! of a function, a constant or a class; `export { a as b }`, also with `from`. Circles are refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// The name of the table of shared modules in the linked file.
+const TABLE: &str = "$shared";
+
+/// An import or export statement of a module.
+#[derive(Debug, PartialEq, Eq)]
+struct Statement<'a> {
+    start: usize,
+    end: usize,
+    form: Form<'a>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Form<'a> {
+    /// `import CLAUSE from "TARGET"`; the clause is empty for an import without names.
+    Import { clause: &'a str, target: &'a str },
+    /// `export { NAMES }`, with or without `from "TARGET"`.
+    ExportList { names: &'a str, target: Option<&'a str> },
+    /// `export` in front of a declaration of this name. The span covers only the word.
+    ExportDeclaration { name: &'a str },
+    /// `export default`. The span covers only the words.
+    ExportDefault,
+}
+
+/// Returns the files that browsers get: the entry with everything that it imports, and the other modules, which take
+/// shared modules from there.
+pub(super) fn linked(modules: &BTreeMap<String, String>, entry: &str) -> Result<BTreeMap<String, String>, String> {
+    let mut order = Vec::new();
+    visit(modules, entry, &mut Vec::new(), &mut order)?;
+    let shared: BTreeSet<&str> = order.iter().map(String::as_str).collect();
+    let mut bundle = format!("const {TABLE} = {{}};\n");
+    for name in &order {
+        let text = modules.get(name).map_or("", String::as_str);
+        let body = wrapped(name, text)?;
+        let _ = writeln!(bundle, "// {name}\n{TABLE}[{name:?}] = (() => {{\n{body}\n}})();");
+    }
+    let _ = writeln!(bundle, "export {{ {TABLE} }};");
+    let mut files = BTreeMap::from([(entry.to_owned(), bundle)]);
+    for (name, text) in modules.iter().filter(|(name, _)| !shared.contains(name.as_str())) {
+        files.insert(name.clone(), with_shared(name, text, &shared, entry)?);
+    }
+    Ok(files)
+}
+
+/// Adds a module to `order`, after everything that it imports.
+fn visit(
+    modules: &BTreeMap<String, String>,
+    name: &str,
+    path: &mut Vec<String>,
+    order: &mut Vec<String>,
+) -> Result<(), String> {
+    if order.iter().any(|done| done == name) {
+        return Ok(());
+    }
+    if path.iter().any(|open| open == name) {
+        return Err(format!("{} imports itself: {}", name, path.join(" -> ")));
+    }
+    let importer = path.last().cloned().unwrap_or_default();
+    let text = modules.get(name).ok_or_else(|| format!("{importer} imports {name}, which does not exist"))?;
+    path.push(name.to_owned());
+    for statement in statements(name, text)? {
+        if let Some(target) = target_of(&statement.form) {
+            visit(modules, &resolved(name, target), path, order)?;
+        }
+    }
+    path.pop();
+    order.push(name.to_owned());
+    Ok(())
+}
+
+fn target_of<'a>(form: &Form<'a>) -> Option<&'a str> {
+    match form {
+        Form::Import { target, .. } => Some(target),
+        Form::ExportList { target, .. } => *target,
+        Form::ExportDeclaration { .. } | Form::ExportDefault => None,
+    }
+}
+
+/// Returns a module as the body of a function.
+fn wrapped(name: &str, text: &str) -> Result<String, String> {
+    let mut exports: Vec<String> = Vec::new();
+    let body = replaced(text, statements(name, text)?, |form| match form {
+        Form::Import { clause, target } => Some(taken(clause, &resolved(name, target))),
+        Form::ExportList { names, target: None } => {
+            exports.extend(pairs(names).map(|(local, outer)| format!("{outer}: {local}")));
+            Some(String::new())
+        }
+        Form::ExportList { names, target: Some(target) } => {
+            let from = resolved(name, target);
+            exports.extend(pairs(names).map(|(local, outer)| format!("{outer}: {TABLE}[{from:?}].{local}")));
+            Some(String::new())
+        }
+        Form::ExportDeclaration { name } => {
+            exports.push((*name).to_owned());
+            Some(String::new())
+        }
+        Form::ExportDefault => {
+            exports.push("default: $default".to_owned());
+            Some("const $default = ".to_owned())
+        }
+    });
+    Ok(format!("{body}\nreturn {{ {} }};", exports.join(", ")))
+}
+
+/// Returns a module that is loaded later, with its imports of shared modules replaced.
+fn with_shared(name: &str, text: &str, shared: &BTreeSet<&str>, entry: &str) -> Result<String, String> {
+    let mut needs_table = false;
+    let body = replaced(text, statements(name, text)?, |form| {
+        let Form::Import { clause, target } = form else { return None };
+        let from = resolved(name, target);
+        shared.contains(from.as_str()).then(|| {
+            needs_table = true;
+            taken(clause, &from)
+        })
+    });
+    let up = "../".repeat(name.matches('/').count());
+    let up = if up.is_empty() { "./" } else { &up };
+    Ok(if needs_table { format!("import {{ {TABLE} }} from \"{up}{entry}\";{body}") } else { body })
+}
+
+/// Returns the statement that takes names from a shared module.
+fn taken(clause: &str, from: &str) -> String {
+    if let Some(names) = clause.strip_prefix('{') {
+        let names = pairs(names.trim_end_matches('}')).map(|(theirs, ours)| format!("{theirs}: {ours}"));
+        return format!("const {{ {} }} = {TABLE}[{from:?}];", names.collect::<Vec<_>>().join(", "));
+    }
+    if let Some(name) = clause.strip_prefix("* as ") {
+        return format!("const {name} = {TABLE}[{from:?}];");
+    }
+    if clause.is_empty() { String::new() } else { format!("const {clause} = {TABLE}[{from:?}].default;") }
+}
+
+/// Returns the names of a list `a, b as c`, as pairs of the first and the second name.
+fn pairs(names: &str) -> impl Iterator<Item = (&str, &str)> {
+    let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(|name| name.split_once(" as ").map_or((name, name), |(first, second)| (first.trim(), second.trim())))
+}
+
+fn replaced<'a>(
+    text: &'a str,
+    statements: Vec<Statement<'a>>,
+    mut replacement: impl FnMut(&Form<'a>) -> Option<String>,
+) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut from = 0;
+    for Statement { start, end, form } in statements {
+        let Some(new) = replacement(&form) else { continue };
+        result.push_str(text.get(from..start).unwrap_or_default());
+        result.push_str(&new);
+        from = end;
+    }
+    result.push_str(text.get(from..).unwrap_or_default());
+    result
+}
+
+/// Returns the name of the module that `target` means in the module `name`.
+fn resolved(name: &str, target: &str) -> String {
+    let mut parts: Vec<&str> = name.split('/').collect();
+    parts.pop();
+    for part in target.split('/') {
+        match part {
+            "." => {}
+            ".." => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    parts.join("/")
+}
+
+/// Finds the import and export statements of a module. They begin a line or follow a statement.
+fn statements<'a>(name: &str, text: &'a str) -> Result<Vec<Statement<'a>>, String> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(next) = text.get(at..).and_then(|rest| rest.find("port").map(|index| at + index)) {
+        at = next + 4;
+        let start = next.saturating_sub(2);
+        let is_begun = start == 0 || text.get(..start).is_some_and(|before| before.ends_with(['\n', ';', '}']));
+        let after = text.get(at..).unwrap_or_default();
+        if !is_begun || !after.starts_with(['{', ' ', '*', '"']) {
+            continue;
+        }
+        let form = match text.get(start..next) {
+            Some("im") => import(after),
+            Some("ex") => export(after),
+            _ => continue,
+        };
+        let (form, taken) = form.ok_or_else(|| format!("{name}: a statement is not understood: {}", line_of(after)))?;
+        found.push(Statement { start, end: at + taken, form });
+        at += taken;
+    }
+    Ok(found)
+}
+
+fn line_of(text: &str) -> &str {
+    text.lines().next().and_then(|line| line.get(..line.len().min(80))).unwrap_or_default()
+}
+
+/// Reads the rest of an import statement, with its length.
+fn import(rest: &str) -> Option<(Form<'_>, usize)> {
+    let open = rest.find('"')?;
+    let clause = rest.get(..open)?.trim();
+    let clause = clause.strip_suffix("from").unwrap_or(clause).trim();
+    let (target, end) = quoted(rest, open)?;
+    Some((Form::Import { clause, target }, end))
+}
+
+/// Reads the rest of an export statement, with the length of the part that is replaced.
+fn export(rest: &str) -> Option<(Form<'_>, usize)> {
+    let trimmed = rest.trim_start();
+    if trimmed.starts_with('{') {
+        let (open, close) = (rest.find('{')?, rest.find('}')?);
+        let names = rest.get(open + 1..close)?;
+        let after = rest.get(close + 1..)?;
+        let from = after.trim_start().starts_with("from").then(|| after.find('"')).flatten();
+        let Some(quote) = from else {
+            let end = close + 1 + usize::from(after.starts_with(';'));
+            return Some((Form::ExportList { names, target: None }, end));
+        };
+        let (target, end) = quoted(rest, close + 1 + quote)?;
+        return Some((Form::ExportList { names, target: Some(target) }, end));
+    }
+    let space = rest.len() - trimmed.len();
+    if trimmed.starts_with("default ") {
+        return Some((Form::ExportDefault, space + "default ".len()));
+    }
+    let declared = trimmed.strip_prefix("async ").unwrap_or(trimmed);
+    let kinds = ["function* ", "function ", "const ", "class "];
+    let declared = kinds.iter().find_map(|kind| declared.strip_prefix(kind))?;
+    let end = declared.find(|character: char| !character.is_alphanumeric() && !"_$".contains(character))?;
+    Some((Form::ExportDeclaration { name: declared.get(..end)? }, space))
+}
+
+/// Returns the text between the quote at `open` and the next one, and the end of the statement.
+fn quoted(rest: &str, open: usize) -> Option<(&str, usize)> {
+    let inner = rest.get(open + 1..)?;
+    let close = inner.find('"')?;
+    let end = open + 1 + close + 1;
+    let has_semicolon = rest.get(end..).is_some_and(|after| after.starts_with(';'));
+    Some((inner.get(..close)?, end + usize::from(has_semicolon)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! The System Console: its page, and the files that the page loads. Both are the same for every visitor.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_FRAME_OPTIONS,
+};
+use quarterdeck_actors::error::AppError;
+
+use super::config::packed_as;
+use crate::web::console_files::ConsoleFiles;
+use crate::web::request::Request;
+use crate::web::routes::operation::{Operation, handler};
+use crate::web::web_application::OWN_PAGE;
+
+/// The page loads only from this server and sends only to it. It has no script or style of its own, and no text becomes
+/// markup or a script.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src \
+                      'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; require-trusted-types-for \
+                      'script'; trusted-types 'none'; frame-ancestors 'self'";
+
+/// The addresses of files contain a hash of their content, so a browser needs no newer copy.
+const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31556926, public, immutable");
+
+const OPENER_POLICY: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+
+pub(super) const PAGE: Operation = Operation::undescribed(handler!(page));
+
+/// `GET /`, `/login`, `/admin_console/…`: returns the page, which shows the place that its address names. mmctl also
+/// requests `/` before it logs in.
+pub(super) async fn page(request: Request) -> Result<HttpResponse, AppError> {
+    let path = request.page_path();
+    let depth = path.trim_start_matches('/').matches('/').count();
+    let site = if depth == 0 { "./".to_owned() } else { "../".repeat(depth) };
+    let is_own_page = path.strip_prefix(OWN_PAGE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let console = if is_own_page { format!("{site}{}/", OWN_PAGE.trim_start_matches('/')) } else { site.clone() };
+    let page = ConsoleFiles::get().await?.page(&site, &console);
+    let mut answer = HttpResponse::Ok();
+    answer
+        .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header(OPENER_POLICY);
+    let ancestors = ancestors(&request.config().view.service.frame_ancestors);
+    if ancestors.is_empty() {
+        answer.insert_header((X_FRAME_OPTIONS, "SAMEORIGIN")).insert_header((CONTENT_SECURITY_POLICY, POLICY));
+    } else {
+        answer.insert_header((CONTENT_SECURITY_POLICY, format!("{POLICY}{ancestors}")));
+    }
+    Ok(answer.body(page))
+}
+
+/// Returns the sites that may show the page in a frame, each after a space. Texts that are no source of a policy are
+/// left out, so that the setting adds no other rule.
+fn ancestors(setting: &str) -> String {
+    let is_source = |text: &&str| text.bytes().all(|byte| byte.is_ascii_graphic() && !b";,'\"".contains(&byte));
+    setting.split_whitespace().filter(is_source).flat_map(|source| [" ", source]).collect()
+}
+
+pub(super) const FILE: Operation = Operation::undescribed(handler!(file));
+
+/// `GET /quarterdeck/assets/HASH/NAME`: returns a file that the page loads.
+pub(super) async fn file(request: Request) -> Result<HttpResponse, AppError> {
+    let files = ConsoleFiles::get().await?;
+    let found = files.file(request.path("file")).ok_or_else(|| AppError::new("api.context.404.app_error"))?;
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CONTENT_TYPE, found.media)).insert_header((CACHE_CONTROL, A_YEAR));
+    answer.insert_header((VARY, "Accept-Encoding"));
+    Ok(packed_as(&request, &found.body, &mut answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_adds_sites_to_the_policy_and_no_other_rule() {
+        assert_eq!(ancestors(""), "");
+        assert_eq!(ancestors("https://a.example  *.b.example:8443"), " https://a.example *.b.example:8443");
+        assert_eq!(ancestors("https://a.example; script-src * 'none' a,b \u{fc}"), " script-src *");
+    }
+}

@@ -1,0 +1,130 @@
+//! The System Console: its libraries, its types, and its pages in a real browser.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::support::server::PASSWORD;
+use crate::support::{TestServer, needs, peers};
+
+/// The largest number of requests that open a page of the console in a browser without a cache.
+const MAX_REQUESTS: u64 = 12;
+
+/// The largest number of bytes of these requests.
+const MAX_BYTES: u64 = 150_000;
+
+fn own(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[actix_web::test]
+async fn the_libraries_are_those_of_the_registry() {
+    let Some(folder) = needs::peer("console") else { return };
+    let mut node = Command::new(peers::tool("node"));
+    node.arg(own("tests/clients/console/vendored.mjs")).current_dir(folder);
+    let files = peers::play(&mut node).await;
+    assert!(files.len() >= 8, "{files:?}");
+    let changed: Vec<&Value> = files.iter().filter(|file| file["is_same"] != true).collect();
+    assert!(changed.is_empty(), "vendored.mjs --write renews these: {changed:?}");
+}
+
+#[actix_web::test]
+async fn the_types_of_the_console_are_right() {
+    let Some(folder) = needs::peer("console") else { return };
+    let mut node = Command::new(peers::tool("node"));
+    node.arg(folder.join("node_modules/typescript/bin/tsc"));
+    let checked = node.arg("-p").arg(own("tests/clients/console/tsconfig.json")).output().await.unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+/// Runs a scenario of `tests/clients/console/` in a browser. Returns its steps; `None` in a run without the peers.
+async fn play(scenario: &str, base: &str) -> Option<Vec<Value>> {
+    let (browser, console) = (needs::peer("browser")?, needs::peer("console")?);
+    let mut node = Command::new(peers::tool("node"));
+    node.arg(own("tests/clients/console").join(scenario)).args([browser, console]);
+    node.args([base, "admin", PASSWORD]).arg(own("target/console"));
+    let steps = peers::play(&mut node).await;
+    assert_eq!(steps.last().unwrap(), &json!({ "step": "ended", "complaints": [] }));
+    Some(steps)
+}
+
+#[actix_web::test]
+async fn every_page_is_accessible_in_both_themes_on_wide_and_narrow_screens() {
+    let server = TestServer::start().await;
+    server.admin().await;
+    let Some(steps) = play("pages.mjs", &server.base).await else { return };
+    for look in &steps[..4] {
+        assert_eq!(look["found"], json!([]), "{look}");
+    }
+    assert!(steps[4]["count"].as_u64().unwrap() >= 49, "{}", steps[4]);
+}
+
+#[actix_web::test]
+async fn an_administrator_searches_changes_and_saves_settings() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    server.user(&admin, "plain").await;
+    let Some(steps) = play("settings.mjs", &server.base).await else { return };
+    let step = |name: &str| steps.iter().find(|step| step["step"] == name).unwrap();
+
+    let login = step("login");
+    assert!(login["refusal"].as_str().unwrap().contains("password"), "{login}");
+    assert!(login["address"].as_str().unwrap().starts_with("/admin_console/"), "{login}");
+    assert!(login["requests"].as_array().unwrap().len() <= 6, "{login}");
+    let start = step("start");
+    assert!(
+        start["requests"].as_u64().unwrap() <= MAX_REQUESTS && start["bytes"].as_u64().unwrap() <= MAX_BYTES,
+        "{start}"
+    );
+
+    let search = step("search");
+    assert_eq!(search["found"]["AmazonS3Region"], "FileSettings.AmazonS3Region");
+    assert_eq!(search["found"]["smtp server port"], "EmailSettings.SMTPPort");
+    assert_eq!(search["found"]["largest file in bytes"], "FileSettings.MaxFileSize");
+    assert_eq!(search["address"], "/admin_console/environment/smtp#EmailSettings.SMTPServer");
+
+    let save = step("save");
+    assert_eq!(
+        [&save["before"], &save["during"], &save["undone"], &save["after"], &save["has_version"]],
+        [&json!(true), &json!(false), &json!(true), &json!(true), &json!(true)]
+    );
+    assert!(save["difference"].as_str().unwrap().contains("mail.example"), "{save}");
+    assert_eq!(save["body"], json!({ "EmailSettings": { "SMTPServer": "mail.example" } }), "only the changed key");
+    assert_eq!(save["query"], "?comment=a+new+mail+server");
+    let refusal = step("refusal");
+    assert_eq!(refusal["own"], "Enter a whole number.");
+    assert!(refusal["list"].as_str().unwrap().starts_with("WebSocket address: "), "{refusal}");
+    assert!(refusal["server"].as_str().unwrap().len() > 10, "{refusal}");
+    assert_eq!(refusal["stays"], false);
+    let leaving = step("leaving");
+    assert_eq!(leaving["question"], "Discard Changes?");
+    assert_eq!(leaving["stayed"], "/admin_console/environment/web_server");
+    assert_ne!(leaving["left"], leaving["stayed"]);
+
+    let conflict = step("conflict");
+    assert_eq!(conflict["columns"], json!(["mine.example", "theirs.example", "mail.example"]));
+    let merged = conflict["merged"].as_str().unwrap();
+    assert!(merged.contains("2525") && !merged.contains("mine.example"), "{merged}");
+    assert_eq!((&conflict["server"], &conflict["port"]), (&json!("theirs.example"), &json!("2525")));
+
+    let pinned = step("pinned");
+    assert_eq!(pinned["is_locked"], true);
+    assert!(pinned["alert"].as_str().unwrap().contains("config.toml:"), "{pinned}");
+    let secret = step("secret");
+    assert_eq!((&secret["inputs"], &secret["left"], &secret["state"]), (&json!(0), &json!(0), &json!("Set")));
+    assert!(!secret["shown"].as_str().unwrap().contains("hidden-secret"), "{secret}");
+    let session = step("session");
+    assert_eq!(
+        session,
+        &json!({ "step": "session", "kept": "kept.example", "saved": "kept.example", "is_disabled": true })
+    );
+    let rights = step("rights");
+    assert!(rights["first"].as_str().unwrap().starts_with("/admin_console/"));
+    assert_eq!((&rights["heading"], &rights["sidebar"]), (&json!("No access to the System Console"), &json!(0)));
+    assert_eq!(step("visitor")["asked"], json!([]), "a visitor gets no setting");
+    let stored = admin.get("/config/versions").await.expect(200);
+    let comments: Vec<&str> =
+        stored.as_array().unwrap().iter().filter_map(|version| version["comment"].as_str()).collect();
+    assert!(comments.contains(&"a new mail server"), "{comments:?}");
+}
