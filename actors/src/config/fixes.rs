@@ -49,7 +49,11 @@ impl Fix {
             Self::Replace(words) => words.get(value.as_str()?).map(|word| Value::from(word.as_str())),
             Self::AtMost(max) => Some(Value::from(value.as_i64()?.min(*max))),
             Self::SupportedLocale => (!is_supported(value.as_str()?)).then(|| Value::from(FALLBACK)),
-            Self::LocalesWith(path) => Some(Value::from(locales(value.as_str()?, given(document, path)?.as_str()?))),
+            Self::LocalesWith(path) => {
+                // A locale that is not supported is replaced as well, by the correction of its own setting.
+                let also = Some(given(document, path)?.as_str()?).filter(|also| is_supported(also));
+                Some(Value::from(locales(value.as_str()?, also.unwrap_or(FALLBACK))))
+            }
             Self::MissingKeys(switches) => Some(with_keys(value.as_object()?, default(), switches, document)),
             Self::AllMembers => Some(with_members(value.as_array()?, setting)),
             Self::AlwaysLists(entries) => Some(with_entries(value.as_object()?, entries)),
@@ -275,6 +279,17 @@ mod tests {
         assert_eq!(states["playbooks"]["Enable"], false);
         assert_eq!(states["com.mattermost.calls"]["Enable"], true);
         assert_eq!(states["com.mattermost.nps"]["Enable"], false);
+    }
+
+    #[test]
+    fn the_available_locales_have_the_default_one_as_it_is_corrected() {
+        let given = [
+            ("LocalizationSettings.AvailableLocales", json!("uk")),
+            ("LocalizationSettings.DefaultClientLocale", json!("nowhere")),
+        ];
+        let fixed = fixed(&settings_of(defaults(), given));
+        assert_eq!(fixed["LocalizationSettings"]["AvailableLocales"], "uk,en");
+        assert_eq!(fixed["LocalizationSettings"]["DefaultClientLocale"], "en");
     }
 
     proptest! {
