@@ -49,4 +49,5 @@ mod upgrade_offers;
 mod web_application;
 mod websocket;
 mod websocket_life;
+mod websocket_close;
 mod websocket_presence;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use super::{Client, TestServer};
+use super::{Client, TestServer, waiting};
 
 /// The timeout of a wait for a frame.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -233,6 +233,11 @@ impl WebSocket {
     pub async fn is_silent(&mut self) -> bool {
         self.send_frame(true, PING, b"silent?").await;
         self.next_but_ping().await == Frame::Pong(b"silent?".to_vec())
+    }
+
+    /// Waits until the server has reset the connection.
+    pub async fn is_reset(&self) {
+        waiting::until("the server resets the connection", async || self.stream.take_error().unwrap().is_some()).await;
     }
 
     /// Closes the connection without a close frame.
