@@ -12,6 +12,7 @@ use super::output::{failure, say};
 use crate::domain::audit::key_file;
 use crate::server::backup::{self, BackupError, BackupResult, Manifest, Verification, Wanted};
 use crate::server::starting_config::with_file;
+use crate::settings::named_file::handed_text;
 
 pub(super) const AFTER_HELP: &str = "\
 The backup contains the database, the configuration, config.toml and the licence. Only its owner can read the file. An
@@ -32,6 +33,9 @@ const MIN_PASSPHRASE_CHARS: usize = 12;
 
 /// The largest passphrase in a file, in bytes.
 const MAX_PASSPHRASE_BYTES: usize = 4096;
+
+/// The largest file with a passphrase that is read, in bytes.
+const MAX_PASSPHRASE_FILE_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -188,7 +192,7 @@ impl Unlocking {
 
     fn read(&self) -> Result<Secret, BackupError> {
         let file = self.key_source.as_deref().unwrap_or(Path::new(""));
-        let text = std::fs::read_to_string(file)
+        let text = handed_text(file, MAX_PASSPHRASE_FILE_BYTES)
             .map_err(|cause| BackupError::File { file: file.display().to_string(), cause })?;
         let text = text.trim_end_matches(['\r', '\n']);
         let is_good = !text.is_empty() && text.len() <= MAX_PASSPHRASE_BYTES;

@@ -1,7 +1,7 @@
 //! RSA keys that sign and verify licences, in PEM files.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 
 use crate::files::private::create_public;
-use crate::settings::named_file::contents;
+use crate::settings::named_file::{contents, handed};
 
 use super::MAX_FILE_BYTES;
 
@@ -75,10 +75,7 @@ pub(crate) fn public(file: &Path) -> Result<Vec<u8>, String> {
 
 /// Reads a file that a command names, unless it is longer than any licence or key. It may be a pipe.
 pub(crate) fn bounded(file: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(file)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    let is_too_long = u64::try_from(read).is_ok_and(|length| length > MAX_FILE_BYTES);
-    if is_too_long { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+    handed(file, MAX_FILE_BYTES)
 }
 
 fn write(file: &Path, opened: std::io::Result<File>, text: &str) -> Result<(), String> {

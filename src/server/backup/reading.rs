@@ -1,6 +1,5 @@
 //! Reads a backup and trusts nothing in it: names, sizes and hashes must match the manifest.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -17,6 +16,7 @@ use super::format::{
 };
 use super::seal::{MAGIC, Opening};
 use super::{BackupError, rows};
+use crate::settings::named_file::opened;
 use crate::store::{Table, Value};
 
 /// The first bytes of a zip archive.
@@ -70,7 +70,7 @@ impl Backup {
     }
 
     fn read(path: &Path, passphrase: &mut dyn FnMut() -> Result<Secret, BackupError>) -> Result<Self, BackupError> {
-        let mut file = File::open(path).map_err(BackupError::at(path))?;
+        let mut file = opened(path).map_err(BackupError::at(path))?;
         let mut begin = Vec::new();
         let looked = file.by_ref().take(8).read_to_end(&mut begin).and_then(|_| file.seek(SeekFrom::Start(0)));
         looked.map_err(BackupError::at(path))?;

@@ -11,6 +11,7 @@ use tracing::warn;
 use super::replacing::place;
 use super::{ConfigFile, FileError};
 use crate::files::private;
+use crate::settings::named_file::{MAX_DOCUMENT_BYTES, contents};
 use crate::store::configurations::{VersionRecord, changes_json};
 
 /// The maximum number of stored versions.
@@ -32,7 +33,7 @@ impl ConfigFile {
     /// Returns the versions stored beside the file, newest first.
     pub(super) fn saved_versions(&self) -> Vec<SavedVersion> {
         let read = |file: PathBuf| {
-            let bytes = std::fs::read(&file).ok()?;
+            let bytes = contents(&file, MAX_DOCUMENT_BYTES).ok()?;
             let saved = serde_json::from_slice::<SavedVersion>(&bytes).ok().filter(|saved| !saved.config.is_empty());
             if saved.is_none() {
                 warn!(file = %file.display(), "a stored version of the configuration cannot be parsed");
@@ -93,7 +94,7 @@ impl ConfigFile {
         match private::new_folder(&folder) {
             Ok(()) => self.read_folder(self.folder())?.sync_all().map_err(|cause| self.refusal(cause)),
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(cause) => Err(FileError { file: folder, problem: cause.to_string() }),
+            Err(cause) => Err(ConfigFile { file: folder }.refusal(cause)),
         }
     }
 

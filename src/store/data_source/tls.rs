@@ -20,6 +20,7 @@ use rustls::{
 use tokio_postgres::config::{SslMode, SslNegotiation};
 
 use crate::base::trust::{any_host, machine_roots, provider};
+use crate::settings::named_file::{MAX_KEY_BYTES, contents};
 
 /// The value of `sslrootcert` that means the certificates of the operating system.
 const SYSTEM: &str = "system";
@@ -187,8 +188,9 @@ fn chosen(word: &Parameter, values: &[&str]) -> Result<usize, Problem> {
 
 fn certificates(word: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let unreadable = |cause: &dyn std::fmt::Display| format!("{word}: {}: {cause}", file.display());
-    let found = CertificateDer::pem_file_iter(file).map_err(|cause| unreadable(&cause))?;
-    let found = found.collect::<Result<Vec<_>, _>>().map_err(|cause| unreadable(&cause))?;
+    let pem = contents(file, MAX_KEY_BYTES).map_err(|cause| unreadable(&cause))?;
+    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let found = found.map_err(|cause| unreadable(&cause))?;
     if found.is_empty() { Err(unreadable(&"it contains no certificate in PEM form")) } else { Ok(found) }
 }
 
@@ -201,7 +203,8 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
         let cause = std::io::Error::new(ErrorKind::PermissionDenied, "other users can read it; make it 0600");
         return Err(unreadable(&cause));
     }
-    PrivateKeyDer::from_pem_file(file).map_err(|cause| unreadable(&cause))
+    let pem = contents(file, MAX_KEY_BYTES).map_err(|cause| unreadable(&cause))?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|cause| unreadable(&cause))
 }
 
 /// Accepts certificates that chain to a trusted one. With `asks_for_name` the host name must match too.
@@ -308,6 +311,16 @@ mod tests {
         assert!(verified(&own, &own, Mode::VerifyAuthority, "other.test"));
         assert!(!verified(&own, &other, Mode::VerifyAuthority, "db.test"));
         assert!(!verified(&ended, &ended, Mode::VerifyAuthority, "db.test"));
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_certificate_or_key_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").args(["-m", "0600"]).arg(&pipe).status().unwrap().success());
+        let named = format!("sslrootcert: {}: it is not a regular file", pipe.display());
+        assert_eq!(certificates("sslrootcert", &pipe).unwrap_err(), named);
+        assert_eq!(private_key(&pipe).unwrap_err(), named.replace("sslrootcert", "sslkey"));
     }
 
     #[test]

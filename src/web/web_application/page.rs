@@ -7,10 +7,11 @@ use data_encoding::{BASE64, HEXLOWER};
 
 use super::FILES;
 use crate::base::site_path::SitePath;
+use crate::settings::named_file::text;
 use crate::web::prepared::Packed;
 
 /// The largest page that is served, in bytes.
-const MAX_PAGE_BYTES: usize = 1 << 20;
+const MAX_PAGE_BYTES: u64 = 1 << 20;
 
 /// The rule for scripts in the page's own policy, which the hash of the added script completes.
 const SCRIPT_RULE: &str = "script-src 'self'";
@@ -27,10 +28,7 @@ pub(super) struct Page {
 impl Page {
     /// Reads the page, for a site with this path.
     pub(super) fn read(path: &Path, site: &SitePath) -> Result<Self, String> {
-        let text = std::fs::read_to_string(path).map_err(|cause| format!("root.html: {cause}"))?;
-        if text.len() > MAX_PAGE_BYTES {
-            return Err(format!("root.html is larger than {MAX_PAGE_BYTES} bytes"));
-        }
+        let text = text(path, MAX_PAGE_BYTES).map_err(|cause| format!("root.html: {cause}"))?;
         let script = (!site.is_root()).then(|| format!("window.publicPath='{}'", target(site)));
         let hash = script.as_ref().map(|script| BASE64.encode(digest(&SHA256, script.as_bytes()).as_ref()));
         let allowed = hash.map_or_else(|| SCRIPT_RULE.to_owned(), |hash| format!("{SCRIPT_RULE} 'sha256-{hash}'"));
