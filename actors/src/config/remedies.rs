@@ -12,7 +12,7 @@ use super::document::{Document, below, given, insert, remove};
 use super::effective::Stored;
 use super::listen_address::in_full;
 use super::overrides::Overrides;
-use super::rules::{AtLoad, Facts, Failure, failures};
+use super::rules::{AtLoad, Facts, Failure, failures, without_unknown_levels};
 use super::shape::{ProblemKind, problems};
 use super::table::{Kind, settings, tree};
 
@@ -38,6 +38,8 @@ pub enum Outcome {
         /// The value in use, as JSON.
         used: String,
     },
+    /// The log targets are used without these levels.
+    Levels(Vec<i64>),
     /// The value stays in use.
     Stays {
         /// The stored value, as JSON.
@@ -53,6 +55,14 @@ impl fmt::Display for Remedy {
         match &self.outcome {
             Outcome::Replaced { found, used } => {
                 write!(formatter, "the stored value {found} of {path} is not allowed; {used} is used instead")
+            }
+            Outcome::Levels(unknown) => {
+                let unknown: Vec<String> = unknown.iter().map(i64::to_string).collect();
+                let unknown = unknown.join(", ");
+                write!(
+                    formatter,
+                    "the stored log levels {unknown} of {path} do not exist; its targets are used without them"
+                )
             }
             Outcome::Stays { found } => write!(
                 formatter,
@@ -174,3 +184,7 @@ fn of_version(
 
 #[cfg(test)]
 mod tests;
+            AtLoad::KnownLevels => {
+                let (used, unknown) = without_unknown_levels(value.clone());
+                Some((Remedy { path: path.clone(), outcome: Outcome::Levels(unknown) }, Some(used)))
+            }

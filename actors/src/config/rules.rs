@@ -26,6 +26,7 @@ mod tests;
 use serde_json::{Map, Value};
 
 pub use bounds::{Bounds, bounds};
+pub(super) use log_targets::without_unknown_levels;
 use rule::Rule;
 pub use rule::{AtLoad, Failure};
 pub use settings::Facts;

@@ -78,6 +78,28 @@ fn a_value_that_an_earlier_version_took_is_replaced_and_named() {
 }
 
 #[test]
+fn stored_log_levels_that_do_not_exist_are_left_out_and_named_and_new_ones_are_refused() {
+    const TARGETS: &str = "LogSettings.AdvancedLoggingJSON";
+    let targets = |ids: &[i64]| {
+        let levels: Value = ids.iter().map(|id| json!({ "id": id, "name": "any" })).collect();
+        json!({ "x": { "type": "console", "levels": levels } })
+    };
+    let config = stored(&[(TARGETS, targets(&[5, 99, 4711]))]);
+    check(&config, &context()).unwrap();
+    assert_eq!(value(&config, TARGETS), Some(&targets(&[5])));
+    let words = "the stored log levels 99, 4711 of LogSettings.AdvancedLoggingJSON do not exist; its targets are used \
+                 without them";
+    assert_eq!(config.notices(), [words]);
+    for mode in [ChangeMode::Patch, ChangeMode::Replace] {
+        let refused = written(&config, mode, document(&[(TARGETS, targets(&[99]))])).unwrap_err();
+        assert_eq!(refused.id, "model.config.is_valid.log.advanced_logging.parse");
+        assert_eq!(refused.params, [("Error", "x: the level 99 does not exist".to_owned())]);
+    }
+    let pin = Override { value: targets(&[99]), place: "config.toml:3".to_owned() };
+    assert!(check(&loaded(Defaults::Today, Document::new(), [(TARGETS.to_owned(), pin)].into()), &context()).is_err());
+}
+
+#[test]
 fn a_pinned_value_has_no_remedy() {
     for (path, wrong) in [(LEVEL, "LOUD"), (FOLDER, " data"), (ADDRESS, "127.1:9917")] {
         let pin = Override { value: json!(wrong), place: "config.toml:3".to_owned() };

@@ -10,6 +10,10 @@ use super::super::spelling::spelled_targets;
 /// The levels of the audit log. All other levels belong to the server's log.
 const AUDIT_LEVELS: std::ops::RangeInclusive<i64> = 100..=103;
 
+/// The ranges of ids of the levels of the server's log, in this version of Mattermost or in earlier ones.
+const SERVER_LEVELS: [std::ops::RangeInclusive<i64>; 7] =
+    [0..=7, 10..=11, 120..=120, 130..=132, 140..=144, 200..=204, 300..=304];
+
 /// Returns the reason why `value` is not an object of targets. An empty value counts as no targets.
 pub(super) fn not_targets(value: &Value) -> Option<String> {
     targets(value).err().map(|cause| cause.to_string())
@@ -23,6 +27,34 @@ pub(super) fn bad_server_target(value: &Value) -> Option<String> {
 /// Returns the first target that is misconfigured or has levels that do not belong to the audit log.
 pub(super) fn bad_audit_target(value: &Value) -> Option<String> {
     complaint(value, |level| AUDIT_LEVELS.contains(&level))
+}
+
+/// Returns the first target with a level that does not exist.
+pub(super) fn unknown_level(value: &Value) -> Option<String> {
+    let targets = targets(value).ok()?;
+    let unknown =
+        |target: &Target| target.levels.iter().flatten().find(|level| !exists(level.id)).map(|level| level.id);
+    targets.iter().find_map(|(name, target)| unknown(target).map(|id| format!("{name}: the level {id} does not exist")))
+}
+
+/// Returns `value` without the levels that do not exist, and the ids of these levels.
+pub(in crate::config) fn without_unknown_levels(mut value: Value) -> (Value, Vec<i64>) {
+    let mut unknown = Vec::new();
+    for target in value.as_object_mut().into_iter().flat_map(|targets| targets.values_mut()) {
+        let Some(levels) = target.get_mut("levels").and_then(Value::as_array_mut) else { continue };
+        levels.retain(|level| match level.get("id").and_then(Value::as_i64) {
+            Some(id) if !exists(id) => {
+                unknown.push(id);
+                false
+            }
+            Some(_) | None => true,
+        });
+    }
+    (value, unknown)
+}
+
+fn exists(id: i64) -> bool {
+    AUDIT_LEVELS.contains(&id) || SERVER_LEVELS.iter().any(|levels| levels.contains(&id))
 }
 
 #[derive(Deserialize)]
@@ -155,6 +187,22 @@ mod tests {
         assert_eq!(wrong_level.as_deref(), Some("x: the level 5 is not allowed here"));
         let wrong_type = bad_server_target(&json!({"x": {"Type": "Console"}}));
         assert_eq!(wrong_type.as_deref(), Some("x: the type \"Console\" is unknown"));
+    }
+
+    #[test]
+    fn a_level_that_does_not_exist_is_named_and_left_out() {
+        let levels = |ids: &[i64]| json!({"x": {"type": "console", "levels": ids.iter().map(|id| json!({"id": id})).collect::<Value>()}});
+        for id in [0, 7, 10, 11, 103, 120, 132, 140, 204, 304] {
+            assert_eq!(unknown_level(&levels(&[id])), None, "{id}");
+        }
+        for id in [-1, 8, 12, 99, 104, 133, 145, 205, 305, 4711, i64::MAX] {
+            let named = unknown_level(&levels(&[5, id, 2]));
+            assert_eq!(named.unwrap(), format!("x: the level {id} does not exist"));
+        }
+        assert_eq!(without_unknown_levels(levels(&[5, 99, 2, 98])), (levels(&[5, 2]), vec![99, 98]));
+        for value in [json!(null), json!("x"), json!({"x": 1}), json!({"x": {"levels": [1, {"id": "a"}]}})] {
+            assert_eq!(without_unknown_levels(value.clone()), (value, Vec::new()));
+        }
     }
 
     #[test]

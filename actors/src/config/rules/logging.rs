@@ -1,7 +1,7 @@
 //! Rules on the logs of the server and of the audit (105 to 109 of the contract).
 
 use super::demand::{free_of, given, on, text};
-use super::log_targets::{bad_audit_target, bad_server_target, not_targets};
+use super::log_targets::{bad_audit_target, bad_server_target, not_targets, unknown_level};
 use super::rule::Fill::Found;
 use super::rule::{AtLoad, Params, Rule, when};
 
@@ -16,6 +16,9 @@ pub(super) const RULES: &[Rule] = &[
         .or_with("model.config.is_valid.log.advanced_logging.json", ERROR),
     free_of("/LogSettings/AdvancedLoggingJSON", bad_server_target)
         .or_with("model.config.is_valid.log.advanced_logging.parse", ERROR),
+    free_of("/LogSettings/AdvancedLoggingJSON", unknown_level)
+        .or_with("model.config.is_valid.log.advanced_logging.parse", ERROR)
+        .at_load(AtLoad::KnownLevels),
     when(
         on("/ExperimentalAuditSettings/FileEnabled"),
         &[

@@ -28,6 +28,8 @@ pub enum AtLoad {
     Default,
     /// The complete address is used instead, for a host of digits that only a resolver understands.
     FullAddress,
+    /// The log targets are used without the levels that do not exist.
+    KnownLevels,
     /// The value stays in use, because data may be stored under it.
     Stays,
 }
