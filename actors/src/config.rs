@@ -25,6 +25,7 @@ pub mod provenance;
 pub(crate) mod range;
 pub mod reentry;
 pub mod remedies;
+pub mod repeated;
 pub mod restored;
 pub mod rules;
 pub mod saving;
@@ -181,6 +182,12 @@ impl ConfigHandle {
 /// Refuses a configuration that breaks a rule. The server calls this before it starts with the configuration.
 pub fn check(config: &Config, context: &DecisionContext) -> Result<(), AppError> {
     proposal::check(config, context)
+}
+
+/// Refuses a configuration with values that break rules whatever the other settings are. For a start that is refused
+/// before the stored configuration is known.
+pub fn check_singly(config: &Config, context: &DecisionContext) -> Result<(), AppError> {
+    proposal::check_singly(config, context)
 }
 
 struct ConfigActor {

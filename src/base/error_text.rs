@@ -38,7 +38,10 @@ pub(crate) fn explain(failure: &AppError) -> String {
     if failure.failures.is_empty() {
         return text_of(failure);
     }
-    let lines = findings(failure).into_iter().map(|(path, text)| format!("{path}: {text}"));
+    let lines = findings(failure).into_iter().map(|(path, text)| match path.as_str() {
+        "" => text,
+        path => format!("{path}: {text}"),
+    });
     lines.collect::<Vec<String>>().join("\n")
 }
 

@@ -1,6 +1,11 @@
 //! The line of a value in a JSON text, for errors about files that people write.
 
+use quarterdeck_actors::spelling::is_same;
+
 /// Returns the line, counted from 1, of the value at a JSON pointer; `None` if the text has no such value.
+///
+/// A key is found in another letter case as well, if none is exactly the one that is searched for. Of equal keys the last
+/// one counts, as in every parsed document.
 pub(crate) fn line_of(text: &str, pointer: &str) -> Option<usize> {
     let steps = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
     let mut scanner = Scanner { rest: text };
@@ -32,15 +37,20 @@ impl Scanner<'_> {
     /// Moves to the member or element with this name or number.
     fn enter(&mut self, step: &str) -> Option<()> {
         if self.take('{').is_some() {
-            loop {
-                let key = self.string()?;
-                self.take(':')?;
+            let (mut exact, mut alike) = (None, None);
+            while let Some(key) = self.member() {
                 if key == step {
-                    return Some(());
+                    exact = Some(self.rest);
+                } else if is_same(&key, step) {
+                    alike = Some(self.rest);
                 }
-                self.skip_value()?;
-                self.take(',')?;
+                let is_last = self.skip_value().and_then(|()| self.take(',')).is_none();
+                if is_last {
+                    break;
+                }
             }
+            self.rest = exact.or(alike)?;
+            return Some(());
         }
         self.take('[')?;
         for _ in 0..step.parse::<usize>().ok()? {
@@ -48,6 +58,12 @@ impl Scanner<'_> {
             self.take(',')?;
         }
         Some(())
+    }
+
+    /// Takes the key of a member and the colon after it.
+    fn member(&mut self) -> Option<String> {
+        let key = self.string()?;
+        self.take(':').map(|()| key)
     }
 
     fn string(&mut self) -> Option<String> {
@@ -102,6 +118,15 @@ mod tests {
         {
             assert_eq!(line_of(TEXT, pointer), Some(line), "{pointer}");
         }
+    }
+
+    #[test]
+    fn a_key_in_another_letter_case_is_found_and_of_equal_keys_the_last() {
+        let text = "{\n\"A\": 1,\n\"b\": {\"X\": 1},\n\"a\": {\"x\":\n2},\n\"B\": 3,\n\"a\": {\"x\": 4}}";
+        for (pointer, line) in [("/A", 2), ("/a", 7), ("/a/X", 7), ("/b/x", 3), ("/B", 6)] {
+            assert_eq!(line_of(text, pointer), Some(line), "{pointer}");
+        }
+        assert_eq!(line_of("{\"SiteName\": 1, \"x", "/sitename"), Some(1), "the rest of the text is broken");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(crate) mod keyed;
 pub(crate) mod lenient;
 pub(crate) mod locale;
 pub(crate) mod network;
+pub(crate) mod nul;
 pub(crate) mod paging;
 pub(crate) mod pause;
 pub(crate) mod percent;

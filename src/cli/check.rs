@@ -38,8 +38,9 @@ Passwords and keys are not shown. If the server could not start, the exit code i
 error.";
 
 pub(super) fn run(common: &Common) -> ExitCode {
-    let (settings, sources) = match common.settings() {
-        Ok(read) => read,
+    let sources = common.sources();
+    let settings = match Common::starting(&sources) {
+        Ok(settings) => settings,
         Err(refusal) => return failure(refusal),
     };
     match actix_web::rt::System::new().block_on(look(settings, &sources)) {

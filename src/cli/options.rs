@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::server::StartError;
+use crate::server::steps::with_others;
 use crate::settings::{Settings, SettingsError, Sources};
 
 #[derive(Debug, Clone, Args)]
@@ -22,6 +24,18 @@ impl Common {
     pub(super) fn settings(&self) -> Result<(Settings, Sources), SettingsError> {
         let sources = self.sources();
         Ok((sources.load()?, sources))
+    }
+
+    /// Reads the settings for a start. The error names everything that such a start would refuse, as far as it can be
+    /// found.
+    pub(super) fn starting(sources: &Sources) -> Result<Settings, StartError> {
+        match sources.load_usable() {
+            Ok((settings, None)) => Ok(settings),
+            Ok((settings, Some(refusal))) => {
+                Err(with_others(StartError::Settings(refusal.to_string()), &settings, sources))
+            }
+            Err(refusal) => Err(StartError::Settings(refusal.to_string())),
+        }
     }
 
     /// Returns the file that the options name, and the environment.

@@ -83,7 +83,7 @@ pub(super) fn run(common: &Common, options: &Serve, folder: &mut Option<Folder>)
             Err(cause) => return failure(format_args!("an ephemeral server cannot start: {cause}")),
         }
     }
-    let settings = match sources.load() {
+    let settings = match Common::starting(&sources) {
         Ok(settings) => settings,
         Err(refusal) => return failure(refusal),
     };

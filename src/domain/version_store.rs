@@ -304,7 +304,7 @@ impl VersionStore {
             },
             Self::File(file) => match in_background(file, move |file| file.save(&version)).await? {
                 Err(NotSaved::Conflict { current }) => Err(AppError::new(CONFLICT).with("Current", current)),
-                Err(NotSaved::File(cause)) => Err(unsaved(cause.problem().to_owned(), cause)),
+                Err(NotSaved::File(cause)) => Err(unsaved(cause.problem(), cause)),
                 Ok(()) => Ok(()),
             },
         }

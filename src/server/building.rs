@@ -126,13 +126,14 @@ async fn facts(
     let opened = VersionStore::open(place, db, &settings.config.view.sql).await;
     let versions = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let loaded =
-        stored_configuration(settings.config.overrides, &versions, &sources, &fingerprint_key, defaults).await?;
+        stored_configuration(settings.config.overrides.clone(), &versions, &sources, &fingerprint_key, defaults)
+            .await?;
     mending::mend(&loaded);
     let recorded = Recorded { versions: versions.clone(), trail: db.clone(), defaults };
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(recorded));
     let started_with = config.current();
     let site_path = SitePath::of(&started_with.view.service.site_url);
-    let web_application = super::steps::web_application(&settings.options, place, &started_with, &site_path)
+    let web_application = super::steps::web_application(&settings, place, &started_with, &site_path)
         .map_err(StartError::Configuration)?;
     if let Some(application) = &web_application {
         application.announce();

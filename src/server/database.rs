@@ -54,7 +54,9 @@ pub(crate) struct Other {
 /// configuration names: that conflict is refused. A setting of the operator, in a file or a variable, wins.
 pub(crate) fn choose(config: &Config, place: &Place) -> Result<Choice, StartError> {
     let used = config.view.sql.data_source.as_str();
+    let custom = config.overrides.file_of_default(DATA_SOURCE);
     let (by, default) = match origin(config, DATA_SOURCE) {
+        Origin::Default if custom.is_some() => (custom.unwrap_or_default().to_owned(), None),
         Origin::Default => ("the built-in default".to_owned(), Some("no setting names a database, and the default is")),
         // Settings stored in a database cannot name that database: it was chosen before they were read.
         Origin::Stored => (place.file().map_or_else(String::new, |file| file.path().display().to_string()), None),
@@ -78,7 +80,7 @@ pub(crate) fn choose(config: &Config, place: &Place) -> Result<Choice, StartErro
 /// Returns true if no operator chose the database: it is the built-in default, or that of the shipped `config.toml`.
 pub(crate) fn is_default(config: &Config) -> bool {
     match origin(config, DATA_SOURCE) {
-        Origin::Default => true,
+        Origin::Default => config.overrides.file_of_default(DATA_SOURCE).is_none(),
         Origin::File(_) => is_shipped(&config.overrides),
         Origin::Stored | Origin::Environment(_) => false,
     }

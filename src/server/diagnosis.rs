@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use quarterdeck_actors::config::shape::without_values;
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::config::{Config, Defaults, Overrides};
 use quarterdeck_actors::secret::Secret;
@@ -56,7 +57,7 @@ pub(crate) async fn diagnose(settings: Settings, sources: &Sources) -> Result<Di
     choose(&found.config, &place)?;
     match names_database {
         Some(sql) => found.open_database(&sql, sources, is_pinned).await?,
-        None => found.add(OF_DATABASE, "the stored configuration, which names the database, cannot be read".to_owned()),
+        None => found.add(OF_DATABASE, "the stored configuration, which names the database, cannot be read"),
     }
     match &place {
         Place::File(_) => found.complete().await,
@@ -66,11 +67,13 @@ pub(crate) async fn diagnose(settings: Settings, sources: &Sources) -> Result<Di
 }
 
 impl Diagnosis {
-    fn add(&mut self, name: &'static str, why: String) {
+    /// Adds a fault. Values are left out of it, because a support packet goes to other people.
+    fn add(&mut self, name: &'static str, why: &str) {
+        let why = without_values(why);
         self.faults.push(Fault { name, why });
     }
 
-    fn lacks_stored(&mut self, why: String) {
+    fn lacks_stored(&mut self, why: &str) {
         self.secrets_are_known = false;
         self.add(STORED, why);
     }
@@ -82,7 +85,7 @@ impl Diagnosis {
         match compose(file, overrides.clone(), sources, Defaults::Today).await {
             Ok(config) => self.config = config,
             Err(refusal) => {
-                self.lacks_stored(refusal.to_string());
+                self.lacks_stored(&refusal.to_string());
                 if !is_pinned {
                     let earlier = newest_usable(file, &overrides).await?;
                     self.secrets = of_config(&earlier);
@@ -107,8 +110,8 @@ impl Diagnosis {
             Ok(Err(cause @ StoreError::Unfinished(_))) => return Err(cause.into()),
             // A pinned setting that names no database is refused, as by every command.
             Ok(Err(cause)) if is_pinned && Db::new(sql).is_err() => return Err(cause.into()),
-            Ok(Err(cause)) => self.add(OF_DATABASE, format!("the database cannot be read: {cause}")),
-            Err(_) => self.add(OF_DATABASE, unanswered()),
+            Ok(Err(cause)) => self.add(OF_DATABASE, &format!("the database cannot be read: {cause}")),
+            Err(_) => self.add(OF_DATABASE, &unanswered()),
         }
         Ok(())
     }
@@ -138,8 +141,8 @@ impl Diagnosis {
         match timeout(DATABASE_TIMEOUT, self.stored(&place, sources)).await {
             Ok(Ok(Some(config))) => self.config = config,
             Ok(Ok(None)) => {}
-            Ok(Err(why)) => self.lacks_stored(why),
-            Err(_) => self.lacks_stored(unanswered()),
+            Ok(Err(why)) => self.lacks_stored(&why),
+            Err(_) => self.lacks_stored(&unanswered()),
         }
     }
 

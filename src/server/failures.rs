@@ -32,6 +32,13 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Returns this error with those `lines` about the configuration that it does not have.
+    pub(super) fn with_lines(self, lines: Vec<String>) -> Self {
+        let named = self.to_string();
+        let lines: Vec<String> = lines.into_iter().filter(|line| !named.contains(line.as_str())).collect();
+        if lines.is_empty() { self } else { Self::all(vec![self, Self::Configuration(lines.join("\n"))]) }
+    }
+
     /// Returns one error for all of `errors`.
     pub(super) fn all(mut errors: Vec<Self>) -> Self {
         match (errors.len(), errors.pop()) {

@@ -1,19 +1,15 @@
 //! The broken rules of a configuration as lines for people: the place of each value, the setting, the value, and what
 //! would be right.
 
+use crate::base::error_text::{findings, text_of};
+use crate::domain::version_store::VersionStore;
+use crate::settings::custom_defaults;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::document::{Document, given};
 use quarterdeck_actors::config::provenance::{Origin, VARIABLE, origin};
-use quarterdeck_actors::config::shown::shown;
+use quarterdeck_actors::config::shown::quoted;
 use quarterdeck_actors::config::table::settings;
 use quarterdeck_actors::error::AppError;
-use serde_json::Value;
-
-use crate::base::error_text::{findings, text_of};
-use crate::domain::version_store::VersionStore;
-
-/// The maximum length of a value in a line, in bytes.
-const MAX_SHOWN_BYTES: usize = 128;
 
 /// Returns one line for each broken rule.
 pub(super) fn located(config: &Config, versions: Option<&VersionStore>, refusal: &AppError) -> String {
@@ -21,13 +17,25 @@ pub(super) fn located(config: &Config, versions: Option<&VersionStore>, refusal:
     if findings.is_empty() {
         return text_of(refusal);
     }
-    let harmless = shown(&config.document).0;
-    let line = |(path, text): (String, String)| {
-        let place = place(config, versions, &path);
-        let value = value(&config.document, &harmless, &path).map(|value| format!(" is {value}")).unwrap_or_default();
-        format!("{place}: {path}{value}: {text}")
-    };
-    findings.into_iter().map(line).collect::<Vec<String>>().join("\n")
+    findings.iter().map(|finding| line(config, versions, finding)).collect::<Vec<String>>().join("\n")
+}
+
+/// Returns one line for each broken rule about a value that is set. Rules about defaults are left out, because the value
+/// that is meant may be among those that could not be read.
+pub(super) fn located_if_set(config: &Config, versions: Option<&VersionStore>, refusal: &AppError) -> Vec<String> {
+    let is_default =
+        |path: &str| origin(config, path) == Origin::Default && config.overrides.file_of_default(path).is_none();
+    let is_set = |(path, _): &(String, String)| path.is_empty() || !is_default(setting_of(path));
+    findings(refusal).iter().filter(|finding| is_set(finding)).map(|finding| line(config, versions, finding)).collect()
+}
+
+fn line(config: &Config, versions: Option<&VersionStore>, (path, text): &(String, String)) -> String {
+    if path.is_empty() {
+        return text.clone();
+    }
+    let place = place(config, versions, path);
+    let value = value(&config.document, path).map(|value| format!(" is {value}")).unwrap_or_default();
+    format!("{place}: {path}{value}: {text}")
 }
 
 /// Returns the file and line, the variable, or the version that the value comes from.
@@ -35,7 +43,10 @@ fn place(config: &Config, versions: Option<&VersionStore>, path: &str) -> String
     match origin(config, setting_of(path)) {
         Origin::File(line) => line.to_owned(),
         Origin::Environment(name) => format!("{VARIABLE}{name}"),
-        Origin::Default => "default".to_owned(),
+        Origin::Default => match config.overrides.file_of_default(setting_of(path)) {
+            Some(file) => custom_defaults::place_of(file, path),
+            None => "default".to_owned(),
+        },
         Origin::Stored => match versions {
             Some(VersionStore::File(file)) => file.place_of(path),
             Some(VersionStore::Database(_)) | None => {
@@ -52,11 +63,9 @@ fn setting_of(path: &str) -> &str {
     prefixes.into_iter().rfind(|prefix| settings().contains_key(*prefix)).unwrap_or(path)
 }
 
-/// Returns the value as JSON, unless it may be a secret or is long.
-fn value(document: &Document, harmless: &Document, path: &str) -> Option<String> {
-    let value = given(document, path).filter(|value| !matches!(value, Value::Array(_) | Value::Object(_)))?;
-    let text = value.to_string();
-    (given(harmless, path) == Some(value) && text.len() <= MAX_SHOWN_BYTES).then_some(text)
+/// Returns the value as JSON, unless it can be a secret or is long.
+fn value(document: &Document, path: &str) -> Option<String> {
+    quoted(settings().get(setting_of(path))?, given(document, path)?)
 }
 
 #[cfg(test)]
@@ -64,7 +73,7 @@ mod tests {
     use quarterdeck_actors::config::table::Kind;
     use quarterdeck_actors::config::{Override, check};
     use quarterdeck_actors::secret::Secret;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::domain::config_access::decision_context;

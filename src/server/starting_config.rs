@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use quarterdeck_actors::config::proposal::{DecisionContext, decide};
 use quarterdeck_actors::config::provenance::VARIABLE;
-use quarterdeck_actors::config::{Config, Defaults, Overrides, Stored, check};
+use quarterdeck_actors::config::{Config, Defaults, Overrides, Stored, check, check_singly};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
 use super::database::choose;
 use super::installation::{UncertainSettings, defaults_elsewhere, made_with};
-use super::located::located;
+use super::located::{located, located_if_set};
 use crate::domain::config_access::decision_context;
 use crate::domain::version_store::{Place, VersionStore, has_tables, restoring};
 use crate::files::private::check_creatable;
 use crate::settings::{Settings, Sources, quoted};
-use crate::store::{Db, embedded_folder};
+use crate::store::{ConfigFile, Db, embedded_folder};
 
 /// The advice in the error when no version can be restored.
 const UNREADABLE: &str = "no usable version of it is left: put back a copy";
@@ -124,10 +124,27 @@ pub(super) async fn read_configuration(
     sources: &Sources,
     defaults: Defaults,
 ) -> Result<Config, StartError> {
-    match versions {
-        Some(versions) => compose(versions, settings.config.overrides.clone(), sources, defaults).await,
-        None => Ok(settings.config.clone()),
+    let Some(versions) = versions else { return Ok(settings.config.clone()) };
+    match compose(versions, settings.config.overrides.clone(), sources, defaults).await {
+        Ok(config) => Ok(config),
+        Err(refusal) => Err(refusal.with_lines(broken_beside(settings, versions, defaults).await)),
     }
+}
+
+/// Returns the broken rules of a version in a database that cannot be used because values have a wrong type.
+async fn broken_beside(settings: &Settings, versions: &VersionStore, defaults: Defaults) -> Vec<String> {
+    let Ok(Some(stored)) = versions.active().await else { return Vec::new() };
+    let fitting = Stored::fitting(stored.id, stored.document);
+    let config = Config::compose_with(defaults, Some(fitting), settings.config.overrides.clone());
+    config.map(|config| broken_rules(&config, Some(versions))).unwrap_or_default()
+}
+
+/// Returns the broken rules about values that are set. Without the stored versions, only values are looked at that are
+/// wrong whatever is stored.
+fn broken_rules(config: &Config, versions: Option<&VersionStore>) -> Vec<String> {
+    let context = context_of_start(config, &Secret::new(new_id()));
+    let checked = if versions.is_some() { check(config, &context) } else { check_singly(config, &context) };
+    checked.err().map(|reason| located_if_set(config, versions, &reason)).unwrap_or_default()
 }
 
 /// Refuses a configuration that breaks rules. The error has a line for each of them, and names the command that restores
@@ -167,11 +184,39 @@ pub(super) async fn compose(
     let problem = match active {
         Ok(stored) => match Config::compose_with(defaults, stored, overrides.clone()) {
             Ok(config) => return Ok(config),
-            Err(cause) => format!("the stored configuration: {cause}"),
+            Err(cause) => in_version(versions, &cause.to_string()).await,
         },
-        Err(cause) => cause.to_string(),
+        Err(cause) => unreadable(versions).unwrap_or_else(|| cause.to_string()),
     };
     Err(refused(&problem, versions, &overrides, sources, UNREADABLE).await)
+}
+
+/// Returns the problems of a stored version, one a line, each with the version.
+async fn in_version(versions: &VersionStore, problems: &str) -> String {
+    let id = versions.active().await.ok().flatten().map(|stored| stored.id).unwrap_or_default();
+    let line = |problem: &str| format!("version {id} of the stored configuration: {problem}");
+    problems.lines().map(line).collect::<Vec<String>>().join("\n")
+}
+
+/// Returns what is wrong with a configuration file, one problem a line.
+fn unreadable(versions: &VersionStore) -> Option<String> {
+    match versions {
+        VersionStore::File(file) => file.active().err().map(|refusal| refusal.to_string()),
+        VersionStore::Database(_) => None,
+    }
+}
+
+/// Returns what is wrong with the settings and the configuration file, as far as these can be read without the database,
+/// and the configuration that they make. For a start that is refused for another reason.
+pub(super) fn also_broken(settings: &Settings, sources: &Sources) -> (Config, Vec<String>) {
+    let file = place(sources).ok().and_then(|place| place.file());
+    let stored = file.as_ref().and_then(ConfigFile::fitting);
+    let config = Config::compose(stored, settings.config.overrides.clone());
+    let config = config.unwrap_or_else(|_| settings.config.clone());
+    let versions = file.map(VersionStore::File);
+    let unread = versions.as_ref().and_then(unreadable).unwrap_or_default();
+    let broken = unread.lines().map(str::to_owned).chain(broken_rules(&config, versions.as_ref())).collect();
+    (config, broken)
 }
 
 async fn refused(

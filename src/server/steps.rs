@@ -13,13 +13,12 @@ use super::StartError;
 use super::database::refuse_beside_unnamed;
 use super::installation::made_with;
 use super::listeners;
-use super::starting_config::{place, read_configuration, refuse_broken, with_file};
+use super::starting_config::{also_broken, place, read_configuration, refuse_broken, with_file};
 use crate::base::site_path::SitePath;
 use crate::domain::license::VerificationKey;
 use crate::domain::upgrade;
 use crate::domain::version_store::{Place, VersionStore};
 use crate::settings::descriptors::Shares;
-use crate::settings::options::Options;
 use crate::settings::{Settings, Sources};
 use crate::store::{Db, StoreError, check_file, when_ready};
 use crate::web::web_application::WebApplication;
@@ -40,9 +39,7 @@ const STEPS: [Step; 9] = [
     |subject| upgrade::Source::named(&subject.settings.options).map(drop),
     |subject| VerificationKey::named(&subject.settings.options, subject.purpose).map(drop),
     |subject| check_file(&subject.config.view.sql),
-    |subject| {
-        web_application(&subject.settings.options, &subject.place, subject.config, &SitePath::default()).map(drop)
-    },
+    |subject| web_application(subject.settings, &subject.place, subject.config, &SitePath::default()).map(drop),
     |subject| listeners::check_tls(&subject.config.view.service),
     |subject| {
         listeners::targets("ServiceSettings.ListenAddress", &subject.config.view.service.listen_address).map(drop)
@@ -59,13 +56,15 @@ const STEPS: [Step; 9] = [
 
 /// Opens the folder with the web application, if the options name one. Refuses a folder with files of the server.
 pub(super) fn web_application(
-    options: &Options,
+    settings: &Settings,
     place: &Place,
     config: &Config,
     site_path: &SitePath,
 ) -> Result<Option<WebApplication>, String> {
+    let Settings { options, custom_defaults, .. } = settings;
     let config_file = place.file().map(|file| file.path().to_owned());
-    let others: Vec<PathBuf> = options.audit_key_file.iter().cloned().chain(config_file).collect();
+    let named = [&options.audit_key_file, custom_defaults].into_iter().flatten().cloned();
+    let others: Vec<PathBuf> = named.chain(config_file).collect();
     WebApplication::open(options.web_client_directory.as_deref(), &others, config, site_path)
 }
 
@@ -107,28 +106,34 @@ impl Attempts {
 
 /// Takes all steps. The error lists every problem that was found.
 pub(crate) async fn examine(settings: Settings, sources: &Sources, attempts: Attempts) -> Result<Examined, StartError> {
-    let found = Box::pin(found(settings.clone(), sources, attempts)).await;
-    let config = found.as_ref().map_or(&settings.config, |found| &found.config);
+    let refusal = match Box::pin(found(settings.clone(), sources, attempts)).await {
+        Ok(found) => {
+            let problems = problems(&found.config, &settings, sources);
+            let key = Secret::new(new_id());
+            match refuse_broken(&found.config, found.versions.as_ref(), sources, &key).await {
+                Ok(()) if problems.is_empty() => return Ok(found),
+                broken => return Err(StartError::all(broken.err().into_iter().chain(problems).collect())),
+            }
+        }
+        Err(refusal) => refusal,
+    };
+    Err(with_others(refusal, &settings, sources))
+}
+
+/// Returns the error of a start that is refused before its configuration is known, with every problem that can be found
+/// all the same.
+pub(crate) fn with_others(refusal: StartError, settings: &Settings, sources: &Sources) -> StartError {
+    let (config, broken) = also_broken(settings, sources);
+    let refusal = refusal.with_lines(broken);
+    StartError::all([refusal].into_iter().chain(problems(&config, settings, sources)).collect())
+}
+
+/// Takes the steps that look at the settings only.
+fn problems(config: &Config, settings: &Settings, sources: &Sources) -> Vec<StartError> {
     // The name of an unusable place is reported by `found`.
     let place = place(sources).map_or(Place::Database, |place| place.seen_from(&settings.config.view.sql));
-    let subject = Subject { config, settings: &settings, purpose: sources.purpose(), place };
-    let mut problems: Vec<StartError> =
-        STEPS.iter().filter_map(|step| step(&subject).err()).map(StartError::Settings).collect();
-    let found = match found {
-        Ok(found) => {
-            let key = Secret::new(new_id());
-            refuse_broken(&found.config, found.versions.as_ref(), sources, &key).await.map(|()| found)
-        }
-        Err(refusal) => Err(refusal),
-    };
-    match found {
-        Ok(found) if problems.is_empty() => Ok(found),
-        Ok(_) => Err(StartError::all(problems)),
-        Err(refusal) => {
-            problems.insert(0, refusal);
-            Err(StartError::all(problems))
-        }
-    }
+    let subject = Subject { config, settings, purpose: sources.purpose(), place };
+    STEPS.iter().filter_map(|step| step(&subject).err()).map(StartError::Settings).collect()
 }
 
 /// Finds the database and reads the configuration in it or in its file.

@@ -5,7 +5,8 @@ use quarterdeck_actors::config::{Override, Overrides};
 use quarterdeck_actors::data_source::is_address;
 use serde_json::Value;
 
-use super::{Reading, STORE, SettingsError};
+use super::reading::Reading;
+use super::{STORE, SettingsError};
 
 /// The setting that names the database.
 pub(crate) const DATA_SOURCE: &str = "SqlSettings.DataSource";

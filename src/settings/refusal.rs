@@ -50,6 +50,14 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
+    /// Returns one error for all of `errors`; `None` if there are none.
+    pub(super) fn all(mut errors: Vec<Self>) -> Option<Self> {
+        match errors.len() {
+            0 | 1 => errors.pop(),
+            _ => Some(Self::Several(errors)),
+        }
+    }
+
     pub(super) fn unreadable(file: &str, cause: std::io::Error) -> Self {
         Self::Unreadable { file: file.to_owned(), cause }
     }

@@ -1,5 +1,8 @@
 //! Converts values of `config.toml` and of environment variables to the type of their setting.
 
+use quarterdeck_actors::config::repeated::Parsed;
+use quarterdeck_actors::config::shown::quoted;
+use quarterdeck_actors::config::spelling::DoubledKey;
 use quarterdeck_actors::config::table::{Kind, Setting};
 use serde_json::Value;
 use toml::Spanned;
@@ -24,16 +27,20 @@ pub(super) fn to_json(value: &Spanned<DeValue<'_>>) -> Value {
     }
 }
 
-/// Converts an environment variable. A text that does not fit the type stays text, which `check` then refuses.
-pub(super) fn from_text(kind: Kind, text: &str) -> Value {
+/// Converts an environment variable. A text that does not fit the type stays text, which `check` then refuses. JSON that
+/// has a key twice within one object is an error.
+pub(super) fn from_text(kind: Kind, text: &str) -> Result<Value, Vec<DoubledKey>> {
     let read = match kind {
         Kind::Bool => flag(text).map(Value::from),
         Kind::Int => text.parse::<i64>().ok().map(Value::from),
         Kind::Strings => Some(text.split(' ').map(Value::from).collect()),
-        Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => serde_json::from_str(text).ok(),
+        Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => match serde_json::from_str(text) {
+            Ok(Parsed { repeated, .. }) if !repeated.is_empty() => return Err(repeated),
+            read => read.ok().map(|Parsed { value, .. }| value),
+        },
         Kind::String => None,
     };
-    read.unwrap_or_else(|| Value::from(text))
+    Ok(read.unwrap_or_else(|| Value::from(text)))
 }
 
 /// Refuses a value of another type than that of the setting. The error shows the value, unless it may be a secret.
@@ -42,19 +49,9 @@ pub(super) fn check(setting: &Setting, value: &Value, place: &str) -> Result<(),
         return Ok(());
     }
     let kind = kind_of(value);
-    let found = if may_be_shown(setting, value) { format!("{kind}: {value}") } else { kind.to_owned() };
+    let found = quoted(setting, value).map_or_else(|| kind.to_owned(), |value| format!("{kind}: {value}"));
     let (place, path) = (place.to_owned(), setting.path.clone());
     Err(SettingsError::Kind { place, path, wanted: setting.kind.name(), found })
-}
-
-/// The maximum length of a value in an error, in bytes.
-const MAX_SHOWN_BYTES: usize = 64;
-
-/// Returns true if a value can appear in an error: it is short, and a value that this setting never keeps secret.
-fn may_be_shown(setting: &Setting, value: &Value) -> bool {
-    let is_plain = matches!(value, Value::Bool(_) | Value::Number(_))
-        || (value.is_string() && matches!(setting.kind, Kind::Bool | Kind::Int));
-    is_plain && setting.mask.is_none() && value.to_string().len() <= MAX_SHOWN_BYTES
 }
 
 pub(super) fn kind_of(value: &Value) -> &'static str {

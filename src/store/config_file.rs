@@ -18,7 +18,9 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::shape::{ProblemKind, problems};
+use quarterdeck_actors::config::repeated::Parsed;
+use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
+use quarterdeck_actors::config::spelling::DoubledKey;
 use quarterdeck_actors::config::{Stored, Version};
 use quarterdeck_actors::id::new_id;
 use serde_json::error::Category;
@@ -47,10 +49,17 @@ const LOCK_RETRY_DELAY: Duration = Duration::from_millis(5);
 
 /// The error of an unusable file or version. Such a file is never treated as empty.
 #[derive(Debug, Error)]
-#[error("{}: {problem}", file.display())]
+#[error("{}", lines(file, problems))]
 pub(crate) struct FileError {
     file: PathBuf,
-    problem: String,
+    problems: Vec<FileProblem>,
+}
+
+/// A problem of a file, and the line, if it is one of a line.
+#[derive(Debug)]
+struct FileProblem {
+    line: Option<usize>,
+    text: String,
 }
 
 /// The reason why a version was not stored.
@@ -73,9 +82,13 @@ pub(crate) struct ConfigFile {
 }
 
 impl FileError {
-    /// Returns the problem, without the name of the file.
-    pub(crate) fn problem(&self) -> &str {
-        &self.problem
+    /// Returns the problems, without the name of the file.
+    pub(crate) fn problem(&self) -> String {
+        let text = |FileProblem { line, text }: &FileProblem| match line {
+            Some(line) => format!("line {line}: {text}"),
+            None => text.clone(),
+        };
+        self.problems.iter().map(text).collect::<Vec<String>>().join("; ")
     }
 
     /// Returns the name of the file.
@@ -107,10 +120,20 @@ impl ConfigFile {
     pub(crate) fn active(&self) -> Result<Option<Stored>, FileError> {
         let folder = self.versions_folder();
         match self.bytes()? {
-            Some(bytes) => Ok(Some(self.identified(self.document(&bytes)?))),
+            Some(bytes) => {
+                let (document, repeated) = self.parsed(&bytes)?;
+                Ok(Some(self.identified(document).with_repeated(repeated)))
+            }
             None if folder.exists() => Err(self.refusal("the file is missing, but there are versions of it")),
             None => Ok(None),
         }
+    }
+
+    /// Returns the parts of the file whose types are right, to look at a file that cannot be used; `None` if it is no JSON
+    /// object.
+    pub(crate) fn fitting(&self) -> Option<Stored> {
+        let (document, _) = self.parsed_object(&self.bytes().ok()??).ok()?;
+        Some(Stored::fitting(content_id(&document), document))
     }
 
     /// Returns the id of what the file holds, also when it is unreadable; `None` when there is no file.
@@ -247,21 +270,39 @@ impl ConfigFile {
     }
 
     fn document(&self, bytes: &[u8]) -> Result<Document, FileError> {
+        self.parsed(bytes).map(|(document, _)| document)
+    }
+
+    /// Returns the document, and the keys that it gives twice. Refuses values of a wrong type.
+    fn parsed(&self, bytes: &[u8]) -> Result<(Document, Vec<DoubledKey>), FileError> {
+        let (document, repeated) = self.parsed_object(bytes)?;
+        let text = String::from_utf8_lossy(bytes);
+        let wrong = |problem: Problem| match &problem.kind {
+            ProblemKind::WrongType(wrong) => Some(FileProblem {
+                line: line_of(&text, &problem.pointer),
+                text: format!("{} {wrong}", problem.path()),
+            }),
+            ProblemKind::Unknown { .. } => None,
+        };
+        let fitted = Stored::new(String::new(), document.clone()).document;
+        let problems: Vec<FileProblem> = problems(&fitted).into_iter().filter_map(wrong).collect();
+        if problems.is_empty() {
+            Ok((document, repeated))
+        } else {
+            Err(FileError { file: self.file.clone(), problems })
+        }
+    }
+
+    fn parsed_object(&self, bytes: &[u8]) -> Result<(Document, Vec<DoubledKey>), FileError> {
         if bytes.trim_ascii().is_empty() {
             return Err(self.refusal("the file is empty"));
         }
         let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-        let mut document: Document = serde_json::from_slice(text).map_err(|cause| self.refusal(place_of(&cause)))?;
+        let parsed: Parsed = serde_json::from_slice(text).map_err(|cause| self.refusal(place_of(&cause)))?;
+        let parsed = parsed.document().ok_or_else(|| self.refusal("the file is not a JSON object"));
+        let (mut document, repeated) = parsed?;
         document.remove("FeatureFlags");
-        let text = String::from_utf8_lossy(text);
-        let mut wrong = Vec::new();
-        for problem in problems(&Stored::new(String::new(), document.clone()).document) {
-            if let ProblemKind::WrongType { wanted, found } = problem.kind {
-                let line = line_of(&text, &problem.pointer).map(|line| format!("line {line}: ")).unwrap_or_default();
-                wrong.push(format!("{line}{} must be {wanted}, found {found}", problem.pointer));
-            }
-        }
-        if wrong.is_empty() { Ok(document) } else { Err(self.refusal(wrong.join("; "))) }
+        Ok((document, repeated))
     }
 
     /// Returns the record of a version that was edited by hand.
@@ -288,7 +329,7 @@ impl ConfigFile {
         let name = self.file.file_name().map(|name| format!(".{}", name.to_string_lossy())).unwrap_or_default();
         let versions = self.versions_folder();
         for left in left_in(self.folder(), &name) {
-            let document = std::fs::read(&left).ok().and_then(|bytes| self.document(&bytes).ok());
+            let document = contents(&left, MAX_DOCUMENT_BYTES).ok().and_then(|bytes| self.document(&bytes).ok());
             let saved = document.filter(|_| versions.exists()).map(|document| self.keep_edited(document));
             if !matches!(saved, Some(Err(_))) {
                 let _ = std::fs::remove_file(left);
@@ -308,8 +349,18 @@ impl ConfigFile {
     }
 
     fn refusal(&self, problem: impl std::fmt::Display) -> FileError {
-        FileError { file: self.file.clone(), problem: problem.to_string() }
+        let problems = vec![FileProblem { line: None, text: problem.to_string() }];
+        FileError { file: self.file.clone(), problems }
     }
+}
+
+fn lines(file: &Path, problems: &[FileProblem]) -> String {
+    let file = file.display();
+    let line = |FileProblem { line, text }: &FileProblem| match line {
+        Some(line) => format!("{file}:{line}: {text}"),
+        None => format!("{file}: {text}"),
+    };
+    problems.iter().map(line).collect::<Vec<String>>().join("\n")
 }
 
 /// Returns the id of a version that was edited by hand. The same content has the same id.

@@ -139,7 +139,7 @@ fn respond(status: StatusCode, envelope: &Envelope<'_>) -> HttpResponse {
 }
 
 fn problem(detail: &Detail) -> Problem<'_> {
-    Problem { pointer: &detail.pointer, id: detail.id, message: text(detail.id, &detail.params) }
+    Problem { pointer: &detail.pointer, id: sent(detail.id), message: text(detail.id, &detail.params) }
 }
 
 fn detail_of(failure: &AppError) -> String {

@@ -4,7 +4,6 @@ mod body;
 pub(crate) mod budget;
 mod claim;
 mod encoding;
-mod nul;
 mod query;
 mod reading;
 

@@ -94,6 +94,63 @@ async fn all_problems_are_named_at_once_with_file_line_or_variable() {
 }
 
 #[actix_web::test]
+async fn everything_that_is_wrong_in_every_place_is_named_at_once() {
+    let settings = "[TeamSettings]\nSiteName = 7\n[ServiceSettings]\nListenAddress = \"123:8065\"\n\
+                    [Quarterdeck]\nReleaseURL = \"https://releases.example\"\n";
+    let place = Workplace::new(settings).await;
+    let stored = "{\"TeamSettings\": {\n\"MaxUsersPerTeam\": \"many\"},\n\"PasswordSettings\": {\"MinimumLength\": 1},\n\
+                  \"EmailSettings\": {\"SMTPPassword\": 987654321},\n\
+                  \"PluginSettings\": {\"Plugins\": {\"com.a-b\": {}, \"com.a.b\": {}}}}";
+    std::fs::write(place.path("own.json"), stored).unwrap();
+    std::fs::write(place.path("custom.json"), "{\"TeamSettings\":\n{\"EnableOpenServer\": 7}}").unwrap();
+    let file = [("MM_CONFIG", "own.json")];
+    let variables = [
+        ("MM_CUSTOM_DEFAULTS_PATH", "custom.json"),
+        ("MM_PLUGINSETTINGS_PLUGINS_COM_A_B_KEY", "canary"),
+        ("MM_TEAMSETTINGS_MAXCHANNELSPERTEAM", "0"),
+    ];
+    let of_settings = [
+        ": TeamSettings.SiteName must be a string, found a number: 7\n",
+        "MM_CUSTOM_DEFAULTS_PATH: custom.json:2: TeamSettings.EnableOpenServer must be true or false, found a whole \
+         number: 7\n",
+    ];
+    let of_file = [
+        "/own.json:2: TeamSettings.MaxUsersPerTeam must be a whole number, found a string: \"many\"\n",
+        "/own.json:4: EmailSettings.SMTPPassword must be a string, found a whole number\n",
+        "/own.json:3: PasswordSettings.MinimumLength is 1: ",
+        "variable MM_PLUGINSETTINGS_PLUGINS_COM_A_B_KEY: the name is ambiguous, because it means both of the plugins ",
+        "variable MM_TEAMSETTINGS_MAXCHANNELSPERTEAM: TeamSettings.MaxChannelsPerTeam is 0: ",
+        ": ServiceSettings.ListenAddress is \"123:8065\": ",
+        "\nQuarterdeck.ReleaseURL needs a ReleasePublicKeyFile",
+    ];
+    let said = refused_by_both(&place, &[&file[..], &variables].concat()).await;
+    for words in of_settings.iter().chain(&of_file) {
+        assert_eq!(said.matches(words).count(), 1, "{words}: {said}");
+    }
+    assert!(!said.contains("canary") && !said.contains("987654321"), "{said}");
+    // The same without the errors of the settings themselves.
+    place.configure(&settings.replace("SiteName = 7", "SiteName = \"7\""));
+    let said = refused_by_both(&place, &[&file[..], &variables[1..]].concat()).await;
+    for words in of_file {
+        assert_eq!(said.matches(words).count(), 1, "{words}: {said}");
+    }
+}
+
+#[actix_web::test]
+async fn an_error_before_the_database_hides_no_broken_rule_and_makes_none_up() {
+    // Batched mails need a SiteURL, which may be stored.
+    let settings = "[TeamSettings]\nSiteName = 7\n[PasswordSettings]\nMinimumLength = 1\n\
+                    [EmailSettings]\nEnableEmailBatching = true\n";
+    let place = Workplace::new(settings).await;
+    let said = refused_by_both(&place, &[]).await;
+    for words in ["TeamSettings.SiteName must be a string, found a number: 7", "PasswordSettings.MinimumLength is 1: "]
+    {
+        assert_eq!(said.matches(words).count(), 1, "{words}: {said}");
+    }
+    assert!(!said.contains("EmailSettings"), "{said}");
+}
+
+#[actix_web::test]
 async fn a_stored_configuration_that_breaks_rules_is_refused_by_both() {
     let place = Workplace::new("").await;
     for name in ["good one", "bad one"] {
@@ -104,6 +161,16 @@ async fn a_stored_configuration_that_breaks_rules_is_refused_by_both() {
     execute_in(&place.path(""), &broken).await;
     let said = refused_by_both(&place, &[]).await;
     assert!(said.contains("version ") && said.contains("TeamSettings.SiteName"), "{said}");
+    // A value of a wrong type does not hide the broken rule.
+    let wrong =
+        "UPDATE configurations SET value = replace(value, '\"MaxUsersPerTeam\": 50', '\"MaxUsersPerTeam\": \"many\"')";
+    execute_in(&place.path(""), &format!("{wrong} WHERE active = TRUE")).await;
+    let said = refused_by_both(&place, &[]).await;
+    for words in
+        ["TeamSettings.MaxUsersPerTeam must be a whole number, found a string: \"many\"", "TeamSettings.SiteName is "]
+    {
+        assert!(said.contains(&format!(" of the stored configuration: {words}")), "{words}: {said}");
+    }
     assert!(said.contains("quarterdeck config rollback "), "{said}");
 }
 
@@ -145,7 +212,8 @@ async fn an_empty_object_and_a_byte_order_mark_are_taken() {
     assert_eq!(String::from_utf8_lossy(&name.stdout).trim(), "\"marked\"");
     std::fs::write(place.path("own.json"), "{\n\"TeamSettings\": {\n\"SiteName\": 7}}").unwrap();
     let said = refused_by_both(&place, &named).await;
-    assert!(said.contains("line 3: /TeamSettings/SiteName must be a string, found "), "{said}");
+    let line = "/own.json:3: TeamSettings.SiteName must be a string, found a whole number: 7\n";
+    assert!(said.contains(line), "{said}");
 }
 
 #[actix_web::test]
@@ -183,6 +251,8 @@ async fn a_folder_with_the_configuration_is_no_web_application_for_check_and_sta
     let named = [("MM_CONFIG", "web/own.conf")];
     let said = refused_by_both(&place, &named).await;
     assert!(said.contains("Quarterdeck.WebClientDirectory web: the server keeps data in it"), "{said}");
+    let said = refused_by_both(&place, &[("MM_CUSTOM_DEFAULTS_PATH", "web/own.conf")]).await;
+    assert!(said.contains("the server keeps data in it, at web/own.conf"), "{said}");
     let said = refused_by_both(&place, &[("MM_QUARTERDECK_WEBCLIENTDIRECTORY", "web")]).await;
     let words = "environment variable MM_QUARTERDECK_WEBCLIENTDIRECTORY: this option can only be set in config.toml";
     assert!(said.contains(words), "{said}");
@@ -199,4 +269,8 @@ async fn custom_defaults_that_are_missing_are_named_and_others_are_in_force() {
     let seen = server.client().get("/config/client").await.expect(200);
     assert_eq!(seen["SiteName"], "custom");
     server.stop().await;
+    std::fs::write(place.path("custom.json"), "{\"TeamSettings\":\n{\"MaxUsersPerTeam\": 0}}").unwrap();
+    let said = refused_by_both(&place, &named).await;
+    let words = "MM_CUSTOM_DEFAULTS_PATH: custom.json:2: TeamSettings.MaxUsersPerTeam is 0: ";
+    assert!(said.contains(words), "{said}");
 }

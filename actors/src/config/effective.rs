@@ -11,9 +11,9 @@ use super::document::{Document, given, insert, remove};
 use super::extras::{extras, with_extras};
 use super::fixes::{fixed, fixed_around};
 use super::overrides::Overrides;
-use super::remedies::{Remedy, remedied, without_misfits};
+use super::remedies::{Remedy, fitting, remedied, without_misfits};
 use super::secrets::masked;
-use super::shape::{Problem, ProblemKind, problems};
+use super::shape::{ProblemKind, problems};
 use super::spelling::{DoubledKey, Respelled, respelled};
 use super::table::{Kind, Setting, placed, settings};
 use super::view::View;
@@ -88,6 +88,23 @@ impl Stored {
         Self { id, document, doubled, respelled, misfits }
     }
 
+    /// Returns a version with the parts of this content whose types are right, to look at a version that cannot be used.
+    pub fn fitting(id: String, document: Document) -> Self {
+        let Self { id, document, doubled, respelled, misfits } = Self::new(id, document);
+        Self { id, document: fitting(document), doubled, respelled, misfits }
+    }
+
+    /// Returns this version with keys that its text gives twice in one spelling.
+    #[must_use]
+    pub fn with_repeated(self, repeated: Vec<DoubledKey>) -> Self {
+        Self { doubled: [repeated, self.doubled].concat(), ..self }
+    }
+
+    /// Removes the value of a setting, so that its default is in force.
+    pub fn leave_out(&mut self, path: &str) {
+        remove(&mut self.document, path);
+    }
+
     /// Returns the paths whose last key is stored in another spelling.
     pub(super) fn respelled(&self) -> &[String] {
         &self.respelled
@@ -120,10 +137,6 @@ impl Config {
             }
             None => (composed(None), Vec::new()),
         };
-        let unclear = overrides.unclear(&document);
-        if !unclear.is_empty() {
-            return Err(serde_json::Error::custom(unclear.join("\n")));
-        }
         let mut overrides = overrides;
         overrides.note_plugins(&document);
         let view = serde_json::from_value(Value::Object(document.clone()));
@@ -143,11 +156,20 @@ impl Config {
     pub fn notices(&self) -> Vec<String> {
         let doubled = self.stored.iter().flat_map(Stored::dropped);
         let dropped = |DoubledKey { pointer, counts, other }: &DoubledKey| {
+            if counts == other {
+                return format!("the stored key {other:?} at {pointer} is given twice, and the last one counts");
+            }
             format!("the stored key {other:?} at {pointer} is dropped, because {counts:?} is stored too and counts")
         };
         let is_empty = self.stored.as_ref().is_some_and(|stored| stored.document.is_empty());
         let empty = is_empty.then(|| "the stored configuration has no settings, so each has its default".to_owned());
         empty.into_iter().chain(doubled.map(dropped)).chain(self.remedies.iter().map(Remedy::to_string)).collect()
+    }
+
+    /// Returns a sentence for each variable of a plugin that cannot be used. It has no effect, and a server with it does
+    /// not start.
+    pub fn unclear(&self) -> Vec<String> {
+        self.overrides.unclear(&self.document)
     }
 
     /// Logs the notices. Called when a version was loaded.
@@ -258,13 +280,14 @@ fn filled(stored: Option<&Stored>, defaults: Defaults, overrides: &Overrides) ->
     defaults.complete(&overrides.beneath(stored).unwrap_or_default())
 }
 
-/// Returns the settings whose values do not fit, without the values, because these can be secrets.
+/// Returns the settings whose values do not fit. A value that can be a secret is not shown.
 fn wrong_types(document: &Document, cause: &serde_json::Error) -> String {
-    let line = |Problem { pointer, kind }| match kind {
-        ProblemKind::WrongType { wanted, found } => Some(format!("{pointer} must be {wanted}, found {found}")),
+    let problems = problems(document);
+    let lines = problems.iter().filter_map(|problem| match &problem.kind {
+        ProblemKind::WrongType(wrong) => Some(format!("{} {wrong}", problem.path())),
         ProblemKind::Unknown { .. } => None,
-    };
-    let lines: Vec<String> = problems(document).into_iter().filter_map(line).collect();
+    });
+    let lines: Vec<String> = lines.collect();
     if !lines.is_empty() {
         return lines.join("\n");
     }

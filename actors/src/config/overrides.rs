@@ -24,6 +24,8 @@ pub struct Overrides {
     pinned: BTreeMap<String, Override>,
     plugins: Vec<PluginVariable>,
     defaults: Document,
+    /// The file of the defaults; empty if there is none.
+    defaults_file: String,
 }
 
 /// A variable for one setting of a plugin. Its name says which plugin is meant only once the plugins are known.
@@ -52,10 +54,15 @@ impl Overrides {
         Self::default()
     }
 
-    /// Returns these overrides with a document whose values stand in for those that are not stored.
+    /// Returns these overrides with a document whose values stand in for those that are not stored, and its file.
     #[must_use]
-    pub fn with_defaults(self, defaults: Document) -> Self {
-        Self { defaults, ..self }
+    pub fn with_defaults(self, defaults: Document, defaults_file: String) -> Self {
+        Self { defaults, defaults_file, ..self }
+    }
+
+    /// Returns the file with the value that stands in for one that is not stored.
+    pub fn file_of_default(&self, path: &str) -> Option<&str> {
+        given(&self.defaults, path).map(|_| self.defaults_file.as_str())
     }
 
     /// Adds a variable for one setting of a plugin. `name` is the part after [`PLUGIN_VARIABLE`].

@@ -14,7 +14,7 @@ use super::merge::{patched, replaced};
 use super::places::served;
 use super::reentry::{KeptSecret, kept};
 use super::restored::{Restored, restored};
-use super::rules::{AtLoad, Facts, Failure, failures};
+use super::rules::{AtLoad, Facts, Failure, failures, single_failures};
 use super::table::{Kind, Setting, defaults, placed, settings};
 use crate::error::{AppError, Detail, OrFail};
 use crate::id::new_id;
@@ -132,7 +132,7 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
         ChangeMode::Restore => with_kept(running.defaults.complete(&body), running, proposal),
     };
     check_search_engine(running, &document)?;
-    check_plugin_variables(running, &document)?;
+    check_plugin_variables(running, proposal.mode, &document)?;
     toggle_export(running, &body, &mut document, context.now_ms);
     if document != running.document {
         generate_keys(&mut document);
@@ -276,10 +276,14 @@ fn check_certainty(ambiguous: Vec<String>) -> Result<(), AppError> {
 }
 
 /// Refuses a change after which a variable for a setting of a plugin would set another one: its value, often a secret,
-/// would go to another plugin, and be stored where it was pinned before.
-fn check_plugin_variables(running: &Config, after: &Document) -> Result<(), AppError> {
+/// would go to another plugin, and be stored where it was pinned before. A version with which a variable cannot be used
+/// is not restored, because no server starts with it.
+fn check_plugin_variables(running: &Config, mode: ChangeMode, after: &Document) -> Result<(), AppError> {
     const REFUSAL: &str = "api.config.plugin_variable.app_error";
-    let reasons = running.overrides.redirected(&running.document, after);
+    let mut reasons = running.overrides.redirected(&running.document, after);
+    if mode == ChangeMode::Restore && reasons.is_empty() {
+        reasons = running.overrides.unclear(after);
+    }
     if reasons.is_empty() {
         return Ok(());
     }
@@ -346,9 +350,18 @@ fn text<'a>(document: &'a Document, path: &str) -> Option<&'a str> {
     given(document, path).and_then(Value::as_str)
 }
 
-/// Refuses a configuration that breaks rules, except for stored values that stay in use.
+/// Refuses a configuration that breaks rules, except for stored values that stay in use, and one with which a variable
+/// for a setting of a plugin cannot be used.
 pub(super) fn check(config: &Config, context: &DecisionContext) -> Result<(), AppError> {
-    check_rules(&config.document, context, &|path| config.keeps(path))
+    const UNCLEAR: &str = "api.config.plugin_variable.app_error#unclear";
+    let checked = check_rules(&config.document, context, &|path| config.keeps(path));
+    let unclear = config.unclear();
+    let Some(first) = unclear.first() else { return checked };
+    let mut refusal = checked.err().unwrap_or_else(|| AppError::new(UNCLEAR).with("Reason", first.clone()));
+    // The reason names the variable, which is at no place of the document.
+    let detail = |reason| Detail { pointer: String::new(), id: UNCLEAR, params: vec![("Reason", reason)] };
+    refusal.failures.extend(unclear.into_iter().map(detail));
+    Err(refusal)
 }
 
 /// Refuses a document that breaks rules. The error has the id of the first failure and lists all failures.
@@ -358,7 +371,16 @@ fn check_rules(document: &Document, context: &DecisionContext, stays: &dyn Fn(&s
     let facts = Facts { now_ms: context.now_ms, file_exists: &*context.file_exists };
     let stays = |failure: &Failure| failure.at_load == AtLoad::Stays && stays(&failure.path());
     let broken = failures(document, &facts).into_iter().chain(served(document, &*context.is_served));
-    let all: Vec<Failure> = broken.filter(|failure| !stays(failure)).collect();
+    refused(broken.filter(|failure| !stays(failure)).collect())
+}
+
+/// Refuses values that break rules whatever the other settings are. For a configuration of which only a part is known.
+pub(super) fn check_singly(config: &Config, context: &DecisionContext) -> Result<(), AppError> {
+    let facts = Facts { now_ms: context.now_ms, file_exists: &*context.file_exists };
+    refused(single_failures(&config.document, &facts))
+}
+
+fn refused(all: Vec<Failure>) -> Result<(), AppError> {
     let Some(first) = all.first() else { return Ok(()) };
     let mut refusal = AppError::new(first.id);
     refusal.params.clone_from(&first.params);

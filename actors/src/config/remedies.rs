@@ -95,8 +95,26 @@ pub(super) fn without_misfits(document: &mut Document, respelled: &[String]) -> 
     dropped
 }
 
+/// Returns `document` without the values of a wrong type.
+pub(super) fn fitting(mut document: Document) -> Document {
+    loop {
+        let is_wrong = |kind: &ProblemKind| matches!(kind, ProblemKind::WrongType(_));
+        let wrong: Vec<String> = problems(&document)
+            .into_iter()
+            .filter(|problem| is_wrong(&problem.kind))
+            .map(|problem| setting_at(&problem.pointer))
+            .collect();
+        if wrong.is_empty() {
+            return document;
+        }
+        for path in &wrong {
+            remove(&mut document, path);
+        }
+    }
+}
+
 fn misfit(document: &Document, respelled: &[String]) -> Option<String> {
-    let is_wrong = |kind: &ProblemKind| matches!(kind, ProblemKind::WrongType { .. });
+    let is_wrong = |kind: &ProblemKind| matches!(kind, ProblemKind::WrongType(_));
     let wrong = problems(document).into_iter().filter(|problem| is_wrong(&problem.kind));
     wrong.map(|problem| setting_at(&problem.pointer)).find(|path| is_below(path, respelled))
 }
@@ -174,6 +192,10 @@ fn of_version(
         match failure.at_load {
             AtLoad::Default => Some(replaced(settings().get(&path)?.default_value())),
             AtLoad::FullAddress => in_full(value.as_str()?).map(Value::from).map(replaced),
+            AtLoad::KnownLevels => {
+                let (used, unknown) = without_unknown_levels(value.clone());
+                Some((Remedy { path: path.clone(), outcome: Outcome::Levels(unknown) }, Some(used)))
+            }
             AtLoad::Stays => Some((Remedy { path: path.clone(), outcome: Outcome::Stays { found } }, None)),
             AtLoad::Refused if is_unread => Some((Remedy { path: path.clone(), outcome: Outcome::Dropped }, None)),
             AtLoad::Refused => None,
@@ -184,7 +206,3 @@ fn of_version(
 
 #[cfg(test)]
 mod tests;
-            AtLoad::KnownLevels => {
-                let (used, unknown) = without_unknown_levels(value.clone());
-                Some((Remedy { path: path.clone(), outcome: Outcome::Levels(unknown) }, Some(used)))
-            }

@@ -50,6 +50,13 @@ const ORDER: [&[Rule]; 14] = [
     content::RULES,
 ];
 
+/// Returns the failures of those rules that look at one setting alone.
+pub fn single_failures(document: &Map<String, Value>, facts: &Facts<'_>) -> Vec<Failure> {
+    let settings = Settings { document, facts };
+    let single = ORDER.iter().copied().flatten().filter(|rule| rule.is_single());
+    single.flat_map(|rule| rule.failures(&settings)).collect()
+}
+
 /// Returns a failure for each rule that `document` breaks, in the order of the contract.
 ///
 /// A setting that is absent, null or of the wrong type counts as its default.

@@ -1,11 +1,17 @@
 //! Finds unknown keys and values of the wrong type in a submitted document.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::document::Document;
+use super::shown::quoted;
 use super::table::{Kind, Node, tree};
 use crate::nearest;
 use crate::steps::{counted, walked};
+
+/// The words before the type of a wrong value, in its error.
+const FOUND: &str = ", found ";
 
 /// A key or value that the table of settings does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,12 +31,43 @@ pub enum ProblemKind {
         nearest: Option<String>,
     },
     /// The value has the wrong type.
-    WrongType {
-        /// The type of the setting.
-        wanted: &'static str,
-        /// The type of the value.
-        found: &'static str,
-    },
+    WrongType(WrongType),
+}
+
+/// A value of the wrong type. It is displayed as what the setting must be and what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongType {
+    /// The type of the setting.
+    pub wanted: &'static str,
+    /// The type of the value.
+    pub found: &'static str,
+    /// The value as JSON, if it is short and cannot be a secret.
+    pub value: Option<String>,
+}
+
+impl Problem {
+    /// Returns the place with dots between the keys, as people write it.
+    pub fn path(&self) -> String {
+        self.pointer.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~")
+    }
+}
+
+impl fmt::Display for WrongType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wanted, found, value } = self;
+        write!(formatter, "must be {wanted}{FOUND}{found}")?;
+        value.as_ref().map_or(Ok(()), |value| write!(formatter, ": {value}"))
+    }
+}
+
+/// Returns a text with errors of wrong types, one a line, without the values.
+pub fn without_values(text: &str) -> String {
+    let cut = |line: &str| {
+        let found = line.find(FOUND).map(|at| at + FOUND.len());
+        let end = found.and_then(|at| line.get(at..)?.find(": ").map(|length| at + length));
+        line.get(..end.unwrap_or(line.len())).unwrap_or_default().to_owned()
+    };
+    text.lines().map(cut).collect::<Vec<String>>().join("\n")
 }
 
 /// The maximum length of all pointers of one kind of problem together, in bytes. Further problems of that kind are not
@@ -149,7 +186,9 @@ impl Search {
     fn kind(&mut self, wanted: Kind, value: &Value, place: &Place<'_>) {
         let is_listed = !wanted.admits(value) && self.room.wrong > 0;
         if is_listed {
-            let kind = ProblemKind::WrongType { wanted: wanted.name(), found: name_of(value) };
+            let value_shown = place.node.setting.and_then(|setting| quoted(setting, value));
+            let wrong = WrongType { wanted: wanted.name(), found: name_of(value), value: value_shown };
+            let kind = ProblemKind::WrongType(wrong);
             let pointer = place.pointer();
             self.room.wrong = self.room.wrong.saturating_sub(pointer.len());
             self.found.push(Problem { pointer, kind });
@@ -192,11 +231,15 @@ mod tests {
 
     fn found_in(body: &Value) -> Vec<(String, ProblemKind)> {
         let problems = explained_problems(body.as_object().unwrap());
-        problems.into_iter().map(|problem| (problem.pointer, problem.kind)).collect()
+        let without_value = |kind| match kind {
+            ProblemKind::WrongType(wrong) => ProblemKind::WrongType(WrongType { value: None, ..wrong }),
+            ProblemKind::Unknown { .. } => kind,
+        };
+        problems.into_iter().map(|problem| (problem.pointer, without_value(problem.kind))).collect()
     }
 
     fn wrong(pointer: &str, wanted: &'static str, found: &'static str) -> (String, ProblemKind) {
-        (pointer.to_owned(), ProblemKind::WrongType { wanted, found })
+        (pointer.to_owned(), ProblemKind::WrongType(WrongType { wanted, found, value: None }))
     }
 
     fn unknown(pointer: &str, nearest: Option<&str>) -> (String, ProblemKind) {
@@ -280,6 +323,35 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_value_is_shown_unless_it_may_be_a_secret_or_is_long() {
+        let body = json!({
+            "EmailSettings": {"SMTPPassword": 987_654_321, "SMTPServer": {"canary": 1}, "SMTPPort": 25},
+            "SqlSettings": {"DataSource": 7, "DataSourceReplicas": "canary", "ReplicaLagSettings": "canary"},
+            "PluginSettings": {"Plugins": {"one": "canary"}, "PluginStates": {"one": true}},
+            "TeamSettings": {"MaxUsersPerTeam": "many", "SiteName": 7, "EnableOpenServer": "c".repeat(200)},
+            "DisplaySettings": {"CustomURLSchemes": "git"},
+            "ServiceSettings": {"ReadTimeout": "http://me:canary@host"},
+            "FileSettings": "canary",
+        });
+        let shown = |problem: Problem| match &problem.kind {
+            ProblemKind::WrongType(wrong) => wrong.value.is_some().then(|| format!("{} {wrong}", problem.path())),
+            ProblemKind::Unknown { .. } => None,
+        };
+        let shown: Vec<String> = problems(body.as_object().unwrap()).into_iter().filter_map(shown).collect();
+        let wanted = [
+            "DisplaySettings.CustomURLSchemes must be a list of strings, found a string: \"git\"",
+            "EmailSettings.SMTPPort must be a string, found a whole number: 25",
+            "TeamSettings.MaxUsersPerTeam must be a whole number, found a string: \"many\"",
+            "TeamSettings.SiteName must be a string, found a whole number: 7",
+        ];
+        assert_eq!(shown, wanted);
+        let text = format!("own.json:3: {}\n{}\nother: words", wanted[0], wanted[2]);
+        let cut = "own.json:3: DisplaySettings.CustomURLSchemes must be a list of strings, found a string\n\
+                   TeamSettings.MaxUsersPerTeam must be a whole number, found a string\nother: words";
+        assert_eq!(without_values(&text), cut);
+    }
+
+    #[test]
     fn of_many_problems_only_the_first_are_listed_and_a_wrong_type_is_never_missed() {
         let mut body: Document = (0..100_000).map(|number| (format!("Unknown{number}"), json!(1))).collect();
         body.insert("Z".repeat(100_000), json!(1));
@@ -289,7 +361,7 @@ mod tests {
         let listed = problems(&body);
         let bytes: usize = listed.iter().map(|problem| problem.pointer.len()).sum();
         assert!(bytes < 3 * MAX_POINTER_BYTES, "{bytes}");
-        let is_wrong = |problem: &&Problem| matches!(problem.kind, ProblemKind::WrongType { .. });
+        let is_wrong = |problem: &&Problem| matches!(problem.kind, ProblemKind::WrongType(_));
         assert!(listed.iter().any(|problem| is_wrong(&problem)));
         assert!(listed.iter().any(|problem| !is_wrong(&problem)));
     }

@@ -7,9 +7,12 @@ use serde_json::Value;
 
 use super::column::{Mask, Shown};
 use super::document::{Document, below};
-use super::secrets::PLACEHOLDER;
+use super::secrets::{PLACEHOLDER, holds_secrets};
 use super::table::{Kind, Node, Setting, tree};
 use address::{address, data_source, plain};
+
+/// The maximum length of a value in an error, in bytes.
+const MAX_QUOTED_BYTES: usize = 128;
 
 /// A part that was removed from a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,29 @@ pub struct Hidden {
     pub path: String,
     /// The reason.
     pub why: &'static str,
+}
+
+/// Returns the value of a setting as JSON, for an error that the operator reads; `None` if the value can be a secret, is
+/// long, or has members.
+///
+/// Only the setting decides if a value is secret, and an address may contain a password beside its host.
+pub fn quoted(setting: &Setting, value: &Value) -> Option<String> {
+    let may_be_secret = holds_secrets(setting) || setting.kind == Kind::RawJson;
+    let is_plain = match value.as_array() {
+        Some(items) => items.len() < MAX_QUOTED_BYTES && items.iter().all(is_single),
+        None => is_single(value),
+    };
+    let text = (is_plain && !may_be_secret).then(|| value.to_string())?;
+    (text.len() <= MAX_QUOTED_BYTES).then_some(text)
+}
+
+/// Returns true for a short value without members that is no address with a user name or password.
+fn is_single(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => text.len() < MAX_QUOTED_BYTES && !(text.contains("://") && text.contains('@')),
+        Value::Array(_) | Value::Object(_) => false,
+    }
 }
 
 /// Returns the parts of `document` that may be shown, with the placeholder for other texts, and the list of hidden

@@ -44,7 +44,7 @@ static LOG_TARGETS: LazyLock<Node> =
     LazyLock::new(|| Node::of(LOG_TARGET_MEMBERS.iter().map(|member| (*member, None))));
 
 /// The maximum number of doubled keys that are listed.
-const MAX_LISTED: usize = 32;
+pub(super) const MAX_LISTED: usize = 32;
 
 /// A key that a document has in two spellings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,12 @@ pub struct DoubledKey {
 pub fn spelled(document: Document) -> Result<Document, Vec<DoubledKey>> {
     let Respelled { document, doubled, .. } = respelled(document, false);
     if doubled.is_empty() { Ok(document) } else { Err(doubled) }
+}
+
+/// Returns a document in today's spelling, with the keys that it gives in two spellings. Of these, today's counts.
+pub fn spelled_anyway(document: Document) -> (Document, Vec<DoubledKey>) {
+    let Respelled { document, doubled, .. } = respelled(document, false);
+    (document, doubled)
 }
 
 /// Returns the value of one setting in today's spelling, or the keys that it gives in two spellings.

@@ -117,6 +117,8 @@ impl Store {
     }
 
     /// Fails if no change can be stored, because the database with the audit trail cannot be used.
+    ///
+    /// A configuration elsewhere can be changed while that database does not answer: it may name the wrong one.
     pub(super) async fn prepare_change(&self) -> Result<(), AppError> {
         self.db.migrate().await.or_fail(SAVE_FAILED)
     }
@@ -177,7 +179,7 @@ impl Store {
 
     /// Returns the defaults of the installation and the context of decisions.
     ///
-    /// If nothing is stored and the configuration is not in the database, a database that does not answer costs only the
+    /// If nothing is recorded and the configuration is not in the database, a database that does not answer costs only the
     /// fingerprints of the installation.
     async fn installation(&self, is_stored: bool) -> Result<(Defaults, DecisionContext), AppError> {
         let (defaults, key) = if is_stored || !self.is_elsewhere {

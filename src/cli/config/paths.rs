@@ -1,6 +1,7 @@
 //! Finds settings by their path, and parses values from the command line.
 
 use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::repeated::Parsed;
 use quarterdeck_actors::config::secrets::PLACEHOLDER;
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, explained_problems};
 use quarterdeck_actors::config::spelling::{DoubledKey, spelled_path, spelled_value};
@@ -8,6 +9,11 @@ use quarterdeck_actors::config::table::{Kind, Setting, settings};
 use serde_json::{Value, json};
 
 use quarterdeck_actors::nearest::nearest;
+
+use crate::base::nul::holds_nul;
+
+/// The error of a text with the character NUL.
+pub(super) const HAS_NUL: &str = "it has the character NUL, which cannot be stored";
 
 /// Returns the setting at `path`, in any letter case. Refuses a section or a part of a list.
 pub(super) fn setting(path: &str) -> Result<&'static Setting, String> {
@@ -63,7 +69,13 @@ pub(super) fn value(setting: &Setting, text: &str) -> Result<Value, String> {
             _ => None,
         },
         Kind::Int => text.parse::<i64>().ok().map(Value::from),
-        Kind::Strings | Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => serde_json::from_str(text).ok(),
+        Kind::Strings | Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => match parsed(text) {
+            Ok(Some(Parsed { repeated, .. })) if !repeated.is_empty() => {
+                return Err(format!("{}: {}", setting.path, lines(&doubled_misfits(repeated))));
+            }
+            Ok(parsed) => parsed.map(|parsed| parsed.value),
+            Err(problem) => return Err(format!("{}: {problem}", setting.path)),
+        },
     };
     let read = read.map(|value| spelled_value(setting, value)).transpose();
     let read = read.map_err(|doubled| lines(&doubled_misfits(doubled)))?;
@@ -74,6 +86,11 @@ pub(super) fn value(setting: &Setting, text: &str) -> Result<Value, String> {
         };
         format!("{} must be {}{form}", setting.path, setting.kind.name())
     })
+}
+
+/// Parses a JSON text; `None` if it is none. Refuses the character NUL, which no database stores.
+fn parsed(text: &str) -> Result<Option<Parsed>, String> {
+    if holds_nul(text.as_bytes()) { Err(HAS_NUL.to_owned()) } else { Ok(serde_json::from_str(text).ok()) }
 }
 
 /// Returns the unknown keys of a document, and the values of the wrong type.
@@ -104,7 +121,11 @@ impl std::fmt::Display for Misfit {
 pub(super) fn doubled_misfits(doubled: Vec<DoubledKey>) -> Vec<Misfit> {
     let misfit = |DoubledKey { pointer, counts, other }| Misfit {
         path: dotted(&pointer),
-        message: format!("given twice, as {counts} and as {other}"),
+        message: if counts == other {
+            "given twice".to_owned()
+        } else {
+            format!("given twice, as {counts} and as {other}")
+        },
     };
     doubled.into_iter().map(misfit).collect()
 }
@@ -114,13 +135,14 @@ pub(super) fn lines(misfits: &[Misfit]) -> String {
     misfits.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n")
 }
 
-fn misfit(Problem { pointer, kind }: Problem) -> Misfit {
-    let message = match kind {
+fn misfit(problem: Problem) -> Misfit {
+    let path = problem.path();
+    let message = match problem.kind {
         ProblemKind::Unknown { nearest: Some(nearest) } => format!("not a setting; the nearest is {nearest}"),
         ProblemKind::Unknown { nearest: None } => "not a setting".to_owned(),
-        ProblemKind::WrongType { wanted, found } => format!("must be {wanted}, found {found}"),
+        ProblemKind::WrongType(wrong) => wrong.to_string(),
     };
-    Misfit { path: dotted(&pointer), message }
+    Misfit { path, message }
 }
 
 fn dotted(pointer: &str) -> String {
@@ -167,6 +189,10 @@ mod tests {
         assert_eq!(targets, json!({"File": {"type": "file"}}));
         let states = read("PluginSettings.PluginStates", r#"{"Com.Example": {"enable": true}}"#).unwrap();
         assert_eq!(states, json!({"Com.Example": {"Enable": true}}));
+        let repeated = read("PluginSettings.Plugins", r#"{"one": {"key": 1, "key": 2}}"#).unwrap_err();
+        assert_eq!(repeated, "PluginSettings.Plugins: one.key: given twice");
+        let nul = read("PluginSettings.Plugins", r#"{"one": {"key": "\u0000"}}"#).unwrap_err();
+        assert_eq!(nul, "PluginSettings.Plugins: it has the character NUL, which cannot be stored");
         let doubled = read("PluginSettings.PluginStates", r#"{"one": {"enable": true, "Enable": false}}"#);
         let words = "PluginSettings.PluginStates.one.Enable: given twice, as Enable and as enable";
         assert_eq!(doubled.unwrap_err(), words);

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use quarterdeck_actors::config::proposal::ChangeMode;
-use quarterdeck_actors::config::spelling::spelled;
 use quarterdeck_actors::config::table::{Kind, Setting, defaults};
 use serde_json::Value;
 
@@ -14,6 +13,7 @@ use super::paths::{doubled_misfits, found, lines, misfits, only, setting, value}
 use super::remark::{Remark, say_json};
 use crate::cli::output::{remark, say};
 use crate::settings::Settings;
+use crate::settings::named_file::{MAX_DOCUMENT_BYTES, handed_text};
 
 /// The longest input, in bytes. It exceeds any configuration; a longer input is refused, not cut.
 const MAX_INPUT_BYTES: u64 = 4 * 1024 * 1024;
@@ -106,10 +106,10 @@ pub(super) async fn import(backend: &ConfigBackend, import: Import) -> Result<()
     let text = if import.file.as_os_str() == "-" {
         standard_input().map_err(|cause| format!("standard input: {cause}"))?
     } else {
-        std::fs::read_to_string(&import.file).map_err(|cause| format!("{}: {cause}", import.file.display()))?
+        handed_text(&import.file, MAX_DOCUMENT_BYTES).map_err(|cause| format!("{}: {cause}", import.file.display()))?
     };
-    let body = super::validate::document(&text).map_err(|problem| format!("{}: {problem}", import.file.display()))?;
-    let body = spelled(body).map_err(|doubled| lines(&doubled_misfits(doubled)))?;
+    let body = super::validate::parsed(&text).map_err(|problem| format!("{}: {problem}", import.file.display()))?;
+    let body = body.spelled().map_err(|doubled| lines(&doubled_misfits(doubled)))?;
     let (unknown, wrong) = misfits(&body);
     if !wrong.is_empty() {
         return Err(lines(&wrong));

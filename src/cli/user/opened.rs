@@ -25,7 +25,7 @@ impl Opened {
     /// Opens the database that the settings name. Refuses one without the tables of a server. Changes nothing.
     pub(in crate::cli) async fn open(common: &Common) -> Result<Self, String> {
         let (settings, sources) = common.settings().map_err(|refusal| refusal.to_string())?;
-        Self::with(settings, sources).await.map_err(|refusal| refusal.to_string())
+        Box::pin(Self::with(settings, sources)).await.map_err(|refusal| refusal.to_string())
     }
 
     async fn with(settings: Settings, sources: Sources) -> Result<Self, StartError> {

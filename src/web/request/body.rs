@@ -9,14 +9,15 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use quarterdeck_actors::background;
+use quarterdeck_actors::config::repeated::Parsed;
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use super::nul::holds_nul;
 use super::{Context, Refused, context_of, reading};
 use crate::base::any_case::{AnyCase, Members};
+use crate::base::nul::holds_nul;
 
 /// A larger body, in bytes, is parsed on a background thread. Parsing this many bytes takes a worker less than half a
 /// millisecond.
@@ -89,6 +90,11 @@ impl Body {
 
     /// Parses the body as any JSON value; `None` if it is empty, malformed or `null`.
     pub(crate) async fn anything(self) -> Result<Option<Value>, AppError> {
+        Ok(self.parsed().await?.map(|parsed| parsed.value))
+    }
+
+    /// Parses the body as any JSON value, with the keys that it gives twice; `None` if it is empty, malformed or `null`.
+    pub(crate) async fn parsed(self) -> Result<Option<Parsed>, AppError> {
         worked_out(self.read?, anything).await
     }
 
@@ -136,8 +142,8 @@ fn json<T: DeserializeOwned>(bytes: &[u8], first: u8, name: &'static str) -> Res
     serde_json::from_slice(bytes).map_err(|cause| AppError::invalid_body(name).because(place_of(&cause)))
 }
 
-fn anything(bytes: &[u8]) -> Option<Value> {
-    serde_json::from_slice(bytes).ok().filter(|value: &Value| !value.is_null())
+fn anything(bytes: &[u8]) -> Option<Parsed> {
+    serde_json::from_slice(bytes).ok().filter(|parsed: &Parsed| !parsed.value.is_null())
 }
 
 fn members(bytes: &[u8]) -> Map<String, Value> {
@@ -150,11 +156,13 @@ fn members(bytes: &[u8]) -> Map<String, Value> {
 /// Returns the position of a JSON error. The message of serde is not used, because it quotes the value, which may be a
 /// password.
 fn place_of(cause: &serde_json::Error) -> String {
-    let is_doubled = cause.to_string().starts_with("duplicate field");
-    let problem = match (cause.is_data(), is_doubled) {
-        (true, true) => "a member is given twice",
-        (true, false) => "a member has the wrong type",
-        (false, _) => "no JSON",
+    let text = cause.to_string();
+    // The name is one of the structure's own members, in its own spelling.
+    let doubled = text.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next());
+    let problem = match (cause.is_data(), doubled) {
+        (true, Some(name)) => format!("the member {name} is given twice"),
+        (true, None) => "a member has the wrong type".to_owned(),
+        (false, _) => "no JSON".to_owned(),
     };
     format!("{problem} at line {} column {}", cause.line(), cause.column())
 }

@@ -85,6 +85,28 @@ async fn two_spellings_of_one_key_are_refused_with_both_and_nothing_is_stored() 
 }
 
 #[actix_web::test]
+async fn a_key_that_one_object_has_twice_is_refused_with_its_place_and_nothing_is_stored() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let body = r#"{"TeamSettings": {"SiteName": "canary", "SiteName": "canary"},
+        "PluginSettings": {"Plugins": {"one": {"list": [{"key": "canary", "key": "canary"}]}}}, "Own": 1, "Own": 2}"#;
+    for path in ["/config", "/config/patch", "/config/patch?dry_run=true"] {
+        let refused = send(&admin, Method::PUT, path, body).await;
+        refused.expect_refusal(400, INVALID);
+        let errors = &refused.json()["errors"];
+        let pointers = ["/TeamSettings/SiteName", "/PluginSettings/Plugins/one/list/0/key", "/Own"];
+        assert_eq!(named(errors, "pointer"), pointers);
+        assert_eq!(errors[0]["id"], "api.config.doubled_key.app_error");
+        assert_eq!(errors[0]["message"], "The key SiteName is given twice within one object; send it once.");
+        assert!(!refused.text().contains("canary"));
+    }
+    for path in ["/email/test", "/file/test"] {
+        send(&admin, Method::POST, path, body).await.expect_refusal(400, INVALID);
+    }
+    assert_eq!(admin.versions().await, Vec::<Value>::new());
+}
+
+#[actix_web::test]
 async fn another_spelling_gets_around_no_permission_and_no_protection() {
     let server = TestServer::start().await;
     let admin = server.admin().await;

@@ -106,10 +106,10 @@ fn every_value_of_a_variable_is_masked_and_taken_back() {
 #[test]
 fn an_ambiguous_name_is_refused() {
     let plugins = json!({ "com.example-two": {}, "com.example.two": {} });
-    let refused = config(&plugins, variables(&[("COM_EXAMPLE_TWO_KEY", "x")])).unwrap_err();
+    let refused = config(&plugins, variables(&[("COM_EXAMPLE_TWO_KEY", "x")])).unwrap().unclear().concat();
     assert!(refused.contains("plugins com.example-two and com.example.two"), "{refused}");
     let keys = json!({ "one": { "a.b": 1, "a-b": 2 } });
-    let refused = config(&keys, variables(&[("ONE_A_B", "3")])).unwrap_err();
+    let refused = config(&keys, variables(&[("ONE_A_B", "3")])).unwrap().unclear().concat();
     assert!(refused.contains("keys a-b and a.b"), "{refused}");
 }
 
@@ -133,7 +133,7 @@ fn a_text_takes_the_type_of_the_stored_value() {
     });
     assert_eq!(plugin(&composed, "one"), expected);
     for (name, text, wanted) in [("ONE_SWITCH", "canary", "true or false"), ("ONE_SIZE", "canary", "a number")] {
-        let refused = config(&plugins, variables(&[(name, text)])).unwrap_err();
+        let refused = config(&plugins, variables(&[(name, text)])).unwrap().unclear().concat();
         assert!(refused.contains(name) && refused.contains(wanted) && !refused.contains("canary"), "{refused}");
     }
 }
@@ -152,7 +152,7 @@ fn an_overriding_value_of_a_plugin_is_never_stored() {
 #[test]
 fn custom_defaults_stand_in_for_what_is_not_stored() {
     let defaults = || stored(&[("TeamSettings.SiteName", json!("custom")), ("TeamSettings.MaxUsersPerTeam", json!(7))]);
-    let overrides = Overrides::new().with_defaults(defaults().document);
+    let overrides = Overrides::new().with_defaults(defaults().document, "custom.json".to_owned());
     let first = Config::compose(None, overrides.clone()).unwrap();
     assert_eq!((first.view.team.site_name.as_str(), first.version()), ("custom", "default"));
     let later = Config::compose(Some(stored(&[("TeamSettings.SiteName", json!("stored"))])), overrides).unwrap();
@@ -163,6 +163,7 @@ fn custom_defaults_stand_in_for_what_is_not_stored() {
 
 #[test]
 fn values_of_variables_and_custom_defaults_are_not_printed() {
-    let overrides = variables(&[("ONE_KEY", "canary")]).with_defaults(stored(&[(PLUGINS, json!("canary"))]).document);
+    let overrides = variables(&[("ONE_KEY", "canary")])
+        .with_defaults(stored(&[(PLUGINS, json!("canary"))]).document, String::new());
     assert!(!format!("{overrides:?}").contains("canary"));
 }

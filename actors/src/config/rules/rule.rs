@@ -1,6 +1,6 @@
 //! A rule, as data: a demand with the id of its failure, or rules that apply under a condition.
 
-use super::demand::Demand;
+use super::demand::{Demand, Form};
 use super::settings::{Settings, dotted};
 
 /// A rule that a document breaks, with the place.
@@ -84,6 +84,14 @@ impl Rule {
         match self {
             Self::Plain { demand, id, params, .. } => Self::Plain { demand, id, params, at_load },
             Self::When(condition, rules) => Self::When(condition, rules),
+        }
+    }
+
+    /// Returns true if the rule looks at one setting alone.
+    pub(super) const fn is_single(&self) -> bool {
+        match self {
+            Self::Plain { demand, .. } => !matches!(demand.form, Form::Related(..)),
+            Self::When(..) => false,
         }
     }
 

@@ -11,9 +11,10 @@ use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::proposal::{ChangeMode, Decision};
+use quarterdeck_actors::config::repeated::Parsed;
 use quarterdeck_actors::config::saving::{Saved, Wanted, Write};
-use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
-use quarterdeck_actors::config::spelling::{DoubledKey, spelled};
+use quarterdeck_actors::config::shape::{Problem, ProblemKind, WrongType, problems};
+use quarterdeck_actors::config::spelling::DoubledKey;
 use quarterdeck_actors::config::table::settings;
 use quarterdeck_actors::error::{AppError, Detail, OrFail};
 use serde::Serialize;
@@ -160,7 +161,7 @@ async fn write(
     audit: &Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    let shaped = |body: Document| {
+    let shaped = |body: Parsed| {
         let body = in_todays_spelling(body)?;
         check_shape(&body).map(|unknown| (body, unknown))
     };
@@ -289,16 +290,19 @@ fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError
 ///
 /// Any other JSON value is treated as a document without settings.
 pub(in crate::web::routes) async fn submitted_config(body: Body) -> Result<Option<Document>, AppError> {
-    let document = |body| if let Value::Object(document) = body { document } else { Document::new() };
-    body.anything().await?.map(|body| in_todays_spelling(document(body))).transpose()
+    body.parsed().await?.map(in_todays_spelling).transpose()
 }
 
-/// Returns a submitted document in today's spelling. Refuses two spellings of one key.
-fn in_todays_spelling(body: Document) -> Result<Document, AppError> {
-    spelled(body).map_err(|doubled| {
+/// Returns a submitted document in today's spelling. Refuses a key that is given twice, in one spelling or in two.
+fn in_todays_spelling(body: Parsed) -> Result<Document, AppError> {
+    body.spelled().map_err(|doubled| {
         let detail = |DoubledKey { pointer, counts, other }| Detail {
             pointer,
-            id: "api.config.doubled_key.app_error",
+            id: if counts == other {
+                "api.config.doubled_key.app_error#same"
+            } else {
+                "api.config.doubled_key.app_error"
+            },
             params: vec![("First", counts), ("Second", other)],
         };
         AppError { failures: doubled.into_iter().map(detail).collect(), ..AppError::invalid_body("config") }
@@ -312,7 +316,7 @@ fn check_shape(body: &Document) -> Result<Vec<String>, AppError> {
     for Problem { pointer, kind } in problems(body) {
         match kind {
             ProblemKind::Unknown { .. } => unknown.push(pointer),
-            ProblemKind::WrongType { wanted, found } => wrong.push(Detail {
+            ProblemKind::WrongType(WrongType { wanted, found, .. }) => wrong.push(Detail {
                 pointer,
                 id: "api.config.wrong_type.app_error",
                 params: vec![("Wanted", wanted.to_owned()), ("Found", found.to_owned())],

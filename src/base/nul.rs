@@ -7,7 +7,7 @@ const NUL: &[u8] = b"u0000";
 
 /// Returns true if a JSON text holds the character NUL. Reads each byte once, plus at most five bytes after a
 /// backslash.
-pub(super) fn holds_nul(json: &[u8]) -> bool {
+pub(crate) fn holds_nul(json: &[u8]) -> bool {
     let mut bytes = counted(json.iter().enumerate());
     // In JSON a backslash occurs only inside strings, and the byte after it belongs to the escape. So that byte is
     // skipped.
