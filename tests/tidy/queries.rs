@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::bounds::shipped;
 
 /// Parameters that are only read or only described: file, name and reason.
-const EXCEPTIONS: [(&str, &str, &str); 7] = [
+const EXCEPTIONS: [(&str, &str, &str); 8] = [
     ("src/web/routes/config.rs", "format", "accepted for compatibility, without an effect"),
     ("src/web/routes/config/document.rs", "source", "sent by the command line only"),
     ("src/web/routes/config/document.rs", "unknown", "sent by the command line only"),
+    ("src/web/routes/config/document.rs", "masked", "sent by the command line only"),
     ("src/web/routes/manual_test.rs", "uid", "accepted for compatibility, without an effect"),
     ("src/web/routes/users/list.rs", "group_constrained", "refused, because there are no groups"),
     ("src/web/routes/users/list.rs", "in_group", "refused, because there are no groups"),

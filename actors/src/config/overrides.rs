@@ -143,13 +143,8 @@ impl Overrides {
     /// Puts the placeholder in place of each setting of a plugin that a variable overrides, except for switches. Values
     /// are in variables so that they are not in the configuration, and their keys do not say if they are secret.
     pub(super) fn mask_plugins(&self, document: &mut Document) {
-        for PluginPin { id, key, value, .. } in self.plugin_pins(document) {
-            if !value.is_null()
-                && !value.is_boolean()
-                && let Some(plugin) = plugin_of(document, &id)
-            {
-                plugin.insert(key, Value::from(PLACEHOLDER));
-            }
+        for PluginPin { id, key, .. } in self.plugin_pins(document) {
+            mask_plugin(document, &id, &key);
         }
     }
 
@@ -228,6 +223,15 @@ impl PluginVariable {
             Some(Value::Object(_)) => of_type(Value::is_object, "an object in JSON"),
             Some(Value::Null) | None => Ok(parsed().unwrap_or_else(|| Value::from(self.text.as_str()))),
         }
+    }
+}
+
+/// Puts the placeholder in place of one setting of a plugin, except for a switch.
+pub fn mask_plugin(document: &mut Document, id: &str, key: &str) {
+    let plugin = found(document, PLUGINS).and_then(|plugins| plugins.get_mut(id));
+    let value = plugin.and_then(|plugin| plugin.get_mut(key));
+    if let Some(value) = value.filter(|value| !value.is_null() && !value.is_boolean()) {
+        *value = Value::from(PLACEHOLDER);
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::overrides::mask_plugin;
 use quarterdeck_actors::config::proposal::ChangeMode;
+use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::error::AppError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +29,20 @@ pub(super) struct Current {
     pub(super) extras: Document,
     /// The id of the active version; `default` if no version was ever stored.
     pub(super) version: String,
+    /// The plugin and the key of each setting of a plugin that is hidden, such as those that variables override.
+    pub(super) hidden_plugin_settings: Vec<(String, String)>,
+}
+
+impl Current {
+    /// Returns the document with the placeholder in place of each secret, and of each setting of a plugin that a variable
+    /// overrides, as other readers see it.
+    pub(super) fn masked(&self) -> Document {
+        let mut masked = masked(&self.document);
+        for (id, key) in &self.hidden_plugin_settings {
+            mask_plugin(&mut masked, id, key);
+        }
+        masked
+    }
 }
 
 /// A requested change.

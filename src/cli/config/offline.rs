@@ -88,7 +88,11 @@ impl Store {
     pub(super) async fn current(&self) -> Result<Current, AppError> {
         let config = self.config().await?;
         self.uncertain.iter().for_each(remark);
-        Ok(Current { version: config.version().to_owned(), extras: config.extras(), document: config.document })
+        config.unclear().iter().for_each(remark);
+        let pins = config.overrides.pinned_plugin_settings(&config.document);
+        let hidden_plugin_settings = pins.map(|(id, key, _)| (id, key)).collect();
+        let (version, extras) = (config.version().to_owned(), config.extras());
+        Ok(Current { version, extras, document: config.document, hidden_plugin_settings })
     }
 
     pub(super) async fn records(&self, limit: usize) -> Result<Vec<VersionRecord>, AppError> {

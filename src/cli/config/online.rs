@@ -6,14 +6,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::document::{Document, given};
 use quarterdeck_actors::config::extras::{extras, without_extras};
 use quarterdeck_actors::config::proposal::ChangeMode;
+use quarterdeck_actors::config::secrets::PLACEHOLDER;
 use quarterdeck_actors::config::view::ServiceSettings;
 use reqwest::header::ETAG;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::backend::{Changed, Current, Outcome, Proposed};
 use crate::domain::version_store::Place;
@@ -101,7 +103,17 @@ impl Server {
     pub(super) async fn current(&self) -> Result<Current, String> {
         let answer = self.ask(Ask::new(Method::GET, "/config").with("unknown", "true")).await?.checked()?;
         let whole: Document = answer.read()?;
-        Ok(Current { version: answer.version, document: without_extras(&whole), extras: extras(&whole) })
+        let masked = Ask::new(Method::GET, "/config").with("masked", "true");
+        let masked: Document = self.ask(masked).await?.checked()?.read()?;
+        let plugins = given(&masked, "PluginSettings.Plugins").and_then(Value::as_object);
+        let hidden = |(id, settings): (&String, &Value)| {
+            let settings = settings.as_object().into_iter().flatten();
+            let hidden = settings.filter(|(_, value)| **value == PLACEHOLDER);
+            hidden.map(|(key, _)| (id.clone(), key.clone())).collect::<Vec<_>>()
+        };
+        let hidden_plugin_settings = plugins.into_iter().flatten().flat_map(hidden).collect();
+        let (document, extras) = (without_extras(&whole), extras(&whole));
+        Ok(Current { version: answer.version, document, extras, hidden_plugin_settings })
     }
 
     pub(super) async fn check_stored(&self, version: &str) -> Result<(), String> {

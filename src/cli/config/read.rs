@@ -7,7 +7,6 @@ use clap::Args;
 use quarterdeck_actors::config::access::{pruned, without_defaults};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
-use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::spelling::spelled_path;
 use serde_json::Value;
 
@@ -71,12 +70,13 @@ pub(super) async fn get(backend: &ConfigBackend, get: &Get) -> Result<(), String
 }
 
 pub(super) async fn export(backend: &ConfigBackend, export: &Export) -> Result<(), String> {
-    let Current { mut document, extras, .. } = backend.current().await?;
-    document.remove("FeatureFlags");
+    let mut current = backend.current().await?;
+    current.document.remove("FeatureFlags");
     if export.remove_defaults {
-        document = pruned(&without_defaults(&document));
+        current.document = pruned(&without_defaults(&current.document));
     }
-    let document = in_clear_or_not(with_extras(document, &extras), export.show_secrets);
+    current.document = with_extras(current.document, &current.extras);
+    let document = in_clear_or_not(current, export.show_secrets);
     let text = escaped(&pretty(&document));
     match &export.file {
         None => say(text),
@@ -89,11 +89,11 @@ pub(super) async fn export(backend: &ConfigBackend, export: &Export) -> Result<(
 }
 
 async fn shown(backend: &ConfigBackend, shows_secrets: bool) -> Result<Document, String> {
-    Ok(in_clear_or_not(backend.current().await?.document, shows_secrets))
+    Ok(in_clear_or_not(backend.current().await?, shows_secrets))
 }
 
-fn in_clear_or_not(document: Document, shows_secrets: bool) -> Document {
-    if shows_secrets { document } else { masked(&document) }
+fn in_clear_or_not(current: Current, shows_secrets: bool) -> Document {
+    if shows_secrets { current.document } else { current.masked() }
 }
 
 /// Escapes JSON as Mattermost does. These characters occur only inside strings.

@@ -1,7 +1,7 @@
 //! Secrets are shown only on request.
 
-use super::{config, piped, refused, with_store_and_server};
-use crate::support::process::read;
+use super::{LOCAL, QUIET, config, piped, refused, with_store_and_server};
+use crate::support::process::{Workplace, read};
 
 #[actix_web::test]
 async fn secrets_are_shown_on_request_only() {
@@ -26,6 +26,29 @@ async fn secrets_are_shown_on_request_only() {
         assert_eq!(config(place, &["import", "masked.json"]).await, "no changes\n");
     })
     .await;
+}
+
+/// The value of a variable is hidden whatever its key is called, as the API hides it.
+#[actix_web::test]
+async fn a_setting_of_a_plugin_that_a_variable_sets_is_hidden() {
+    let variable = [("MM_PLUGINSETTINGS_PLUGINS_ONE_WEBHOOK", "canary-hook")];
+    for settings in [QUIET.to_owned(), format!("{QUIET}{LOCAL}")] {
+        let place = Workplace::new(&settings).await;
+        let plugin = r#"{"one": {"webhook": "stored", "place": "shown", "on": true}}"#;
+        let set = place.run(&["config", "set", "PluginSettings.Plugins", plugin], "").await;
+        assert!(set.status.success(), "{set:?}");
+        let server = if settings == QUIET { None } else { Some(place.serve_with(&variable, &["serve"]).await) };
+        // The variables of the server are those of the command only if there is no server.
+        let own = if server.is_none() { &variable[..] } else { &[] };
+        for command in [&["config", "get", "PluginSettings.Plugins"][..], &["config", "export"], &["config", "get"]] {
+            let ended = place.run_with(own, command, "").await;
+            let said = String::from_utf8(ended.stdout).unwrap();
+            assert!(ended.status.success() && said.contains("\"place\": \"shown\""), "{said}");
+            assert!(said.contains(&format!("\"webhook\": \"{}\"", "*".repeat(32))), "{said}");
+            let clear = place.run_with(own, &[command, &["--show-secrets"]].concat(), "").await;
+            assert!(String::from_utf8(clear.stdout).unwrap().contains("canary-hook"), "{command:?}");
+        }
+    }
 }
 
 #[actix_web::test]

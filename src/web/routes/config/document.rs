@@ -85,6 +85,10 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     }
     let config = app.actors.config.current();
     let mut document = seen_by(&session, &config);
+    // The local socket gets secrets in clear, and the command line hides them as they are hidden here.
+    if session.is_local() && request.is_true("masked") {
+        document = config.masked();
+    }
     if session.is_local() && request.is_true("unknown") {
         document = with_extras(document, &config.extras());
     }
