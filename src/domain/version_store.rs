@@ -287,12 +287,12 @@ impl VersionStore {
 
     /// Adds a version. If the versions are not in the database of the audit trail, the draft of the record is stored
     /// first.
-    async fn add(&self, version: Version, trail: &Db) -> Result<(), AppError> {
+    async fn add(&self, version: Version, trail: Option<&Db>) -> Result<(), AppError> {
         let is_apart = match self {
             Self::Database(db) => !db.has_trail(),
             Self::File(_) => true,
         };
-        if is_apart {
+        if is_apart && let Some(trail) = trail {
             trail.store_draft().await.map_err(|cause| unsaved(chain(&cause), cause))?;
         }
         match self {
@@ -344,11 +344,11 @@ pub(crate) fn restoring(document: Document) -> Proposal {
     }
 }
 
-/// The versions, with the database of the audit trail.
+/// The versions, with the database of the audit trail; `None` for a command while that database is away.
 #[derive(Clone)]
 pub(crate) struct Recorded {
     pub(crate) versions: VersionStore,
-    pub(crate) trail: Db,
+    pub(crate) trail: Option<Db>,
     pub(crate) defaults: Defaults,
 }
 
@@ -369,7 +369,7 @@ impl ConfigStore for Recorded {
 
     fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
         let Self { versions, trail, .. } = self.clone();
-        async move { versions.add(version, &trail).await }.boxed()
+        async move { versions.add(version, trail.as_ref()).await }.boxed()
     }
 }
 

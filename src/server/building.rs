@@ -129,7 +129,7 @@ async fn facts(
         stored_configuration(settings.config.overrides.clone(), &versions, &sources, &fingerprint_key, defaults)
             .await?;
     mending::mend(&loaded);
-    let recorded = Recorded { versions: versions.clone(), trail: db.clone(), defaults };
+    let recorded = Recorded { versions: versions.clone(), trail: Some(db.clone()), defaults };
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(recorded));
     let started_with = config.current();
     let site_path = SitePath::of(&started_with.view.service.site_url);

@@ -21,7 +21,7 @@ pub(crate) struct UncertainSettings {
     /// The reason why the defaults are unknown.
     why: String,
     /// The paths of the settings.
-    settings: Vec<String>,
+    pub(crate) settings: Vec<String>,
 }
 
 impl fmt::Display for UncertainSettings {
@@ -67,6 +67,18 @@ pub(crate) async fn within_limit<T>(reading: impl Future<Output = Result<T, Stor
         Ok(Err(cause)) => Err(format!("the database cannot be read: {cause}")),
         Err(_) => Err(format!("the database has not answered for {} s", ANSWER_TIMEOUT.as_secs())),
     }
+}
+
+/// Returns the reason why the database does not answer in a short time. Any other error is reported where the
+/// database is used.
+pub(crate) async fn answering(db: &Db) -> Result<(), String> {
+    let reading = async {
+        match db.pending_migrations().await {
+            Err(cause @ StoreError::Unavailable(_)) => Err(cause),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    };
+    within_limit(reading).await
 }
 
 /// Returns the settings whose values depend on the defaults of the installation. A configuration that cannot be used has

@@ -16,6 +16,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::backend::{Changed, Current, Outcome, Proposed};
 use crate::base::paging::Paging;
@@ -26,7 +27,7 @@ use crate::domain::config_access::{decision_context, defaults_of, fingerprint_ke
 use crate::domain::config_migration::Migration;
 use crate::domain::version_store::{Place, Recorded, VersionStore, has_tables, restoring};
 use crate::server::database::choose;
-use crate::server::installation::{UncertainSettings, defaults_elsewhere, made_with, within_limit};
+use crate::server::installation::{UncertainSettings, answering, defaults_elsewhere, made_with, within_limit};
 use crate::settings::Settings;
 use crate::store::{Db, StoreError, VersionRecord, own_record};
 
@@ -50,6 +51,16 @@ pub(super) struct Store {
     /// True if the configuration is in a file or another database than the accounts. It can be read while that one is
     /// down.
     is_elsewhere: bool,
+    trail: OnceCell<Trail>,
+}
+
+/// The access to the database with the audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trail {
+    /// It takes records.
+    Ready,
+    /// It does not answer.
+    Away,
 }
 
 impl Store {
@@ -75,7 +86,8 @@ impl Store {
             // The subcommand that needs the active version reports its error.
             (Defaults::Today, None)
         };
-        Ok(Self { db, versions, overrides, sql, settings: settings.clone(), defaults, uncertain, is_elsewhere })
+        let (settings, trail) = (settings.clone(), OnceCell::new());
+        Ok(Self { db, versions, overrides, sql, settings, defaults, uncertain, is_elsewhere, trail })
     }
 
     /// Returns the configuration that a server would start with.
@@ -124,7 +136,25 @@ impl Store {
     ///
     /// A configuration elsewhere can be changed while that database does not answer: it may name the wrong one.
     pub(super) async fn prepare_change(&self) -> Result<(), AppError> {
-        self.db.migrate().await.or_fail(SAVE_FAILED)
+        self.trail().await.map(drop)
+    }
+
+    /// Returns the access to the database with the audit trail. It is looked for once, and for a short time only if the
+    /// configuration is elsewhere.
+    async fn trail(&self) -> Result<&Trail, AppError> {
+        let found = async {
+            if self.is_elsewhere
+                && let Err(why) = answering(&self.db).await
+            {
+                remark(format_args!(
+                    "{why}, so the audit trail has no record of this change; `quarterdeck config history` shows it"
+                ));
+                return Ok(Trail::Away);
+            }
+            self.db.migrate().await.or_fail(SAVE_FAILED)?;
+            Ok(Trail::Ready)
+        };
+        self.trail.get_or_try_init(|| found).await
     }
 
     async fn change(
@@ -134,12 +164,15 @@ impl Store {
         comment: &str,
         is_dry_run: bool,
     ) -> Result<Outcome, AppError> {
-        if !is_dry_run {
-            self.prepare_change().await?;
-        }
-        let (defaults, context) = self.installation(!is_dry_run).await?;
+        let is_recorded = !is_dry_run && *self.trail().await? == Trail::Ready;
+        let (defaults, context) = self.installation(is_recorded).await?;
         let wanted = Wanted::Proposal(proposal);
         let write = Write { wanted, author: author("cli", comment), expected: None, is_dry_run, context };
+        if !is_recorded {
+            let left_out = self.uncertain.as_ref().map(|uncertain| uncertain.settings.clone()).unwrap_or_default();
+            let store = Unrecorded { versions: self.versions.clone(), defaults, left_out };
+            return Ok(self.outcome(change_stored(&store, &self.overrides, Arc::new(write)).await?));
+        }
         let record = record(event, Value::Object(Document::new()));
         let saved = self.save(self.versions.clone(), write, record, defaults).await?;
         Ok(self.outcome(saved))
@@ -153,7 +186,7 @@ impl Store {
         record: AuditRecord,
         defaults: Defaults,
     ) -> Result<Saved, AppError> {
-        let versions = Recorded { versions, trail: self.db.clone(), defaults };
+        let versions = Recorded { versions, trail: Some(self.db.clone()), defaults };
         let store = Audited { versions, record: Arc::new(Mutex::new(record)) };
         let drafted = store.clone();
         let change = change_stored(&store, &self.overrides, Arc::new(write));
@@ -185,8 +218,8 @@ impl Store {
     ///
     /// If nothing is recorded and the configuration is not in the database, a database that does not answer costs only the
     /// fingerprints of the installation.
-    async fn installation(&self, is_stored: bool) -> Result<(Defaults, DecisionContext), AppError> {
-        let (defaults, key) = if is_stored || !self.is_elsewhere {
+    async fn installation(&self, is_recorded: bool) -> Result<(Defaults, DecisionContext), AppError> {
+        let (defaults, key) = if is_recorded || !self.is_elsewhere {
             self.read_installation().await.or_fail(LOAD_FAILED)?
         } else {
             within_limit(self.read_installation()).await.unwrap_or_else(|why| {
@@ -247,9 +280,7 @@ impl Audited {
 
 impl ConfigStore for Audited {
     fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
-        let versions = self.versions.versions.clone();
-        async move { if versions.is_made().await.or_fail(LOAD_FAILED)? { versions.active().await } else { Ok(None) } }
-            .boxed()
+        loaded(&self.versions.versions)
     }
 
     fn defaults(&self) -> Defaults {
@@ -264,6 +295,50 @@ impl ConfigStore for Audited {
         self.note(&version);
         self.versions.save(version)
     }
+}
+
+/// The versions, while the database with the audit trail is away.
+struct Unrecorded {
+    versions: VersionStore,
+    defaults: Defaults,
+    /// Settings without a stored value whose defaults only that database tells.
+    left_out: Vec<String>,
+}
+
+impl ConfigStore for Unrecorded {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        loaded(&self.versions)
+    }
+
+    fn defaults(&self) -> Defaults {
+        self.defaults
+    }
+
+    fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
+        self.recorded().active_id()
+    }
+
+    /// Settings whose defaults are uncertain stay without a stored value, unless this change gives them one.
+    fn save(&self, mut version: Version) -> BoxFuture<'static, Result<(), AppError>> {
+        let is_changed = |path: &String| version.changes.iter().any(|change| change.path == *path);
+        let kept: Vec<&String> = self.left_out.iter().filter(|path| !is_changed(path)).collect();
+        for path in kept {
+            version.stored.leave_out(path);
+        }
+        self.recorded().save(version)
+    }
+}
+
+impl Unrecorded {
+    fn recorded(&self) -> Recorded {
+        Recorded { versions: self.versions.clone(), trail: None, defaults: self.defaults }
+    }
+}
+
+fn loaded(versions: &VersionStore) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+    let versions = versions.clone();
+    async move { if versions.is_made().await.or_fail(LOAD_FAILED)? { versions.active().await } else { Ok(None) } }
+        .boxed()
 }
 
 /// Returns the configuration in the file, which names the database. If the active version is invalid, returns the

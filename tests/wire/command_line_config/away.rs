@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use super::QUIET;
-use crate::support::process::Workplace;
+use crate::support::process::{Workplace, read};
 
 /// The settings of a PostgreSQL at this address. No output may contain its password.
 fn postgres(at: &str) -> String {
@@ -108,22 +108,48 @@ async fn settings_that_depend_on_the_installation_are_named_where_the_database_i
     }
 }
 
-/// A change leaves a record in the audit trail, so it needs the database.
+/// The file may name the wrong database, so it can be changed without one.
 #[actix_web::test]
-async fn a_change_of_a_file_is_refused_once_without_the_audit_trail() {
+async fn a_file_is_changed_without_the_database_and_the_command_says_that_the_trail_has_no_record() {
     let place = Workplace::new(QUIET).await;
-    for name in ["One", "Two", "Three"] {
+    for name in ["One", "Two"] {
         good(&place, &["config", "set", "TeamSettings.SiteName", name]).await;
     }
-    let before = std::fs::read(place.path("config.json")).unwrap();
+    let site_name = async || good(&place, &["config", "get", "TeamSettings.SiteName"]).await.0;
     for away in Away::both() {
         place.configure(&away.settings);
-        for command in [&["config", "set", "TeamSettings.SiteName", "Four"][..], &["config", "rollback", "--last-good"]]
-        {
-            let refused = bad(&place, command).await;
-            assert!(refused.contains("no database connection"), "{command:?}: {refused}");
-            assert!(!refused.contains("cannot be used: "), "{command:?}: {refused}");
+        for (command, name) in [
+            (&["config", "set", "TeamSettings.SiteName", "Three", "--comment", "without"][..], "\"Three\"\n"),
+            (&["config", "rollback", "--last-good"], "\"Two\"\n"),
+        ] {
+            let (stored, said) = good(&place, command).await;
+            assert!(stored.contains("stored as version "), "{command:?}: {stored}");
+            assert!(said.contains(away.reason), "{command:?}: {said}");
+            assert_eq!(said.matches("the audit trail has no record of this change").count(), 1, "{command:?}: {said}");
+            assert_eq!(site_name().await, name);
         }
-        assert_eq!(std::fs::read(place.path("config.json")).unwrap(), before);
+        let (history, _) = good(&place, &["config", "history"]).await;
+        assert!(history.contains("without") && history.contains("cli"), "{history}");
+        let invalid = bad(&place, &["config", "set", "TeamSettings.MaxUsersPerTeam", "0"]).await;
+        assert!(invalid.contains("TeamSettings.MaxUsersPerTeam: "), "{invalid}");
     }
+    place.configure(QUIET);
+    let (_, said) = good(&place, &["config", "set", "TeamSettings.SiteName", "Four"]).await;
+    assert_eq!(said, "");
+}
+
+#[actix_web::test]
+async fn a_change_without_the_database_stores_no_default_that_only_the_database_tells() {
+    let place = Workplace::new(QUIET).await;
+    let text = "{\"ServiceSettings\": {\"SiteURL\": \"https://chat.example\", \"SessionLengthMobileInDays\": 7}}";
+    std::fs::write(place.path("config.json"), text).unwrap();
+    place.configure(&postgres("127.0.0.1:1"));
+    let hours = ["config", "set", "ServiceSettings.SessionLengthWebInHours", "5"];
+    let (_, said) = good(&place, &hours).await;
+    assert!(said.contains("ServiceSettings.SessionLengthMobileInHours"), "{said}");
+    let stored: serde_json::Value = serde_json::from_str(&read(&place.path("config.json"))).unwrap();
+    let service = &stored["ServiceSettings"];
+    assert_eq!((&service["SessionLengthWebInHours"], &service["SessionLengthMobileInDays"]), (&5.into(), &7.into()));
+    assert_eq!(service.get("SessionLengthMobileInHours"), None);
+    assert_eq!(stored["TeamSettings"]["SiteName"], "Mattermost", "a default that is known is stored");
 }

@@ -80,7 +80,7 @@ pub(crate) async fn migrate(
 async fn elsewhere(app: &AppState, target: VersionStore, write: Write) -> Result<Saved, AppError> {
     let before = app.facts.versions.active().await.or_fail(FAILED)?;
     let overrides = &app.actors.config.current().overrides;
-    let store = Recorded { versions: target, trail: app.db.clone(), defaults: app.facts.started_with.defaults };
+    let store = Recorded { versions: target, trail: Some(app.db.clone()), defaults: app.facts.started_with.defaults };
     let saved = change_stored(&store, overrides, Arc::new(write)).await.or_fail(FAILED)?;
     let is_own_store_changed = app.facts.versions.active().await.or_fail(FAILED)? != before;
     if is_own_store_changed {
