@@ -49,15 +49,16 @@ async fn a_browser_uses_a_site_with_a_path_with_and_without_a_proxy_that_takes_i
             steps[0],
             json!({ "step": "front page", "front": format!("{site}/?from=root"), "heading": "Log in" })
         );
+        assert_eq!(steps[1]["address"], format!("{site}/admin_console/environment/file_storage"));
         let expected = json!({
             "step": "session", "login": 200, "me": 200, "proven": 200, "forged": 401, "paths": ["/team", "/team"],
         });
-        assert_eq!(steps[1], expected);
-        assert_eq!(steps[2]["event"], "hello");
+        assert_eq!(steps[2], expected);
+        assert_eq!(steps[3]["event"], "hello");
         assert_eq!(
-            (&steps[3]["status"], &steps[3]["url"]),
+            (&steps[4]["status"], &steps[4]["url"]),
             (&json!("200"), &json!(format!("{site}/api/v4/server_busy")))
         );
-        assert_eq!(steps[4]["elsewhere"], json!([]), "everything is below the path");
+        assert_eq!(steps[5]["elsewhere"], json!([]), "everything is below the path");
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::server::PASSWORD;
-use crate::support::{TestServer, needs, peers};
+use crate::support::{TestServer, needs, peers, stores};
 
 /// The largest number of requests that open a page of the console in a browser without a cache.
 const MAX_REQUESTS: u64 = 12;
@@ -39,11 +39,11 @@ async fn the_types_of_the_console_are_right() {
 }
 
 /// Runs a scenario of `tests/clients/console/` in a browser. Returns its steps; `None` in a run without the peers.
-async fn play(scenario: &str, base: &str) -> Option<Vec<Value>> {
+async fn play(scenario: &str, base: &str, more: &str) -> Option<Vec<Value>> {
     let (browser, console) = (needs::peer("browser")?, needs::peer("console")?);
     let mut node = Command::new(peers::tool("node"));
     node.arg(own("tests/clients/console").join(scenario)).args([browser, console]);
-    node.args([base, "admin", PASSWORD]).arg(own("target/console"));
+    node.args([base, "admin", PASSWORD]).arg(own("target/console")).arg(more);
     let steps = peers::play(&mut node).await;
     assert_eq!(steps.last().unwrap(), &json!({ "step": "ended", "complaints": [] }));
     Some(steps)
@@ -53,7 +53,7 @@ async fn play(scenario: &str, base: &str) -> Option<Vec<Value>> {
 async fn every_page_is_accessible_in_both_themes_on_wide_and_narrow_screens() {
     let server = TestServer::start().await;
     server.admin().await;
-    let Some(steps) = play("pages.mjs", &server.base).await else { return };
+    let Some(steps) = play("pages.mjs", &server.base, "").await else { return };
     for look in &steps[..4] {
         assert_eq!(look["found"], json!([]), "{look}");
     }
@@ -65,7 +65,7 @@ async fn an_administrator_searches_changes_and_saves_settings() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
     server.user(&admin, "plain").await;
-    let Some(steps) = play("settings.mjs", &server.base).await else { return };
+    let Some(steps) = play("settings.mjs", &server.base, "").await else { return };
     let step = |name: &str| steps.iter().find(|step| step["step"] == name).unwrap();
 
     let login = step("login");
@@ -113,7 +113,8 @@ async fn an_administrator_searches_changes_and_saves_settings() {
     assert!(pinned["alert"].as_str().unwrap().contains("config.toml:"), "{pinned}");
     let secret = step("secret");
     assert_eq!((&secret["inputs"], &secret["left"], &secret["state"]), (&json!(0), &json!(0), &json!("Set")));
-    assert!(!secret["shown"].as_str().unwrap().contains("hidden-secret"), "{secret}");
+    let shown = secret["shown"].as_str().unwrap();
+    assert!(!shown.contains("hidden-secret") && shown.contains("Not set\tfingerprint "), "{secret}");
     let session = step("session");
     assert_eq!(
         session,
@@ -127,4 +128,50 @@ async fn an_administrator_searches_changes_and_saves_settings() {
     let comments: Vec<&str> =
         stored.as_array().unwrap().iter().filter_map(|version| version["comment"].as_str()).collect();
     assert!(comments.contains(&"a new mail server"), "{comments:?}");
+}
+
+#[actix_web::test]
+async fn an_administrator_tests_a_store_on_the_screen_and_takes_it_into_use() {
+    let (Some(s3), Some(azure)) = (stores::s3(), stores::azure()) else { return };
+    let server = TestServer::start().await;
+    server.admin().await;
+    let stores = json!({ "s3": s3, "azure": azure }).to_string();
+    let Some(steps) = play("storage.mjs", &server.base, &stores).await else { return };
+    let step = |name: &str| steps.iter().find(|step| step["step"] == name).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let names = |value: &Value| value.as_array().unwrap().iter().map(text).collect::<Vec<_>>();
+
+    let drivers = step("drivers");
+    let is_of = |name: &String, driver: &str| name.starts_with(driver);
+    assert!(!names(&drivers["local"]).iter().any(|name| is_of(name, "Amazon") || is_of(name, "Azure")), "{drivers}");
+    let amazon = names(&drivers["amazon"]);
+    assert_eq!(amazon.iter().filter(|name| is_of(name, "AmazonS3")).count(), 13, "{drivers}");
+    assert!(!amazon.iter().any(|name| is_of(name, "Azure") || name == "Directory"), "{drivers}");
+    assert!(names(&drivers["microsoft"]).contains(&"AzureStorageAccount".to_owned()), "{drivers}");
+    assert_eq!((&drivers["typed"], &drivers["is_moved"]), (&json!("./elsewhere/"), &json!(1)));
+
+    assert!(text(&step("local")["alert"]).contains("Connection was successful"));
+    assert!(names(&step("local")["passed"]).contains(&"delete".to_owned()), "{}", step("local"));
+    assert_eq!(step("preset")["endpoint"], "localhost:9000");
+    let failure = step("failure");
+    assert!(text(&failure["verdict"]).starts_with("Connection unsuccessful:"), "{failure}");
+    assert_eq!(failure["failed"], json!(["bucket"]), "{failure}");
+    assert_eq!(failure["field"], "FileSettings.AmazonS3Bucket");
+    assert_eq!((&failure["has_secret"], &failure["report"]), (&json!(false), &json!(true)));
+    assert_eq!(failure["violations"], json!([]));
+    let success = step("success");
+    assert_eq!(success["stale"], 1);
+    assert!(text(&success["verdict"]).contains("Connection was successful"), "{success}");
+    let keys = names(&step("save")["keys"]);
+    assert!(keys.iter().all(|key| key == "DriverName" || is_of(key, "AmazonS3")), "nothing untouched: {keys:?}");
+    assert!(step("save")["notice"].to_string().contains("The new storage is in use."), "{}", step("save"));
+    let reentry = step("reentry");
+    assert_eq!(reentry["set"], "Set");
+    assert!(text(&reentry["again"]).starts_with("Enter the secret again"), "{reentry}");
+    assert!(text(&reentry["verdict"]).starts_with("Connection unsuccessful:"), "{reentry}");
+    assert_eq!(step("azure")["failed"], json!(["bucket"]), "{}", step("azure"));
+    assert!(text(&step("banner")["text"]).contains("The earlier storage goes on serving."), "{}", step("banner"));
+    let exports = step("exports");
+    assert_eq!(exports["off"].as_array().unwrap().iter().filter(|name| is_of(&text(name), "Export")).count(), 0);
+    assert_eq!((&exports["driver"], &exports["container"]), (&json!("azureblob"), &json!("absent")));
 }

@@ -13,4 +13,14 @@
 
 /** The pages, in the order of the menu within a category. @type {OwnPage[]} */
 export const OWN_PAGES = [
+  {
+    address: "environment/file_storage", category: "Environment", label: "File storage",
+    words: "s3 azure minio bucket test connection",
+    needs: ["manage_system", "sysconsole_read_environment_file_storage"], load: () => import("./pages/storage.js"),
+  },
+  {
+    address: "environment/export_storage", category: "Environment", label: "Export storage",
+    words: "s3 azure minio bucket test connection",
+    needs: ["manage_system", "sysconsole_read_environment_file_storage"], load: () => import("./pages/storage.js"),
+  },
 ];

@@ -24,6 +24,16 @@ try {
   page.on('request', (request) => { if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(`${site}/`)) elsewhere.push(request.url()); });
   say('front page', { front, heading: await page.innerText('h1') });
 
+  // The console, from the login to a page deep in it.
+  await page.goto(`${site}/admin_console/environment/smtp`);
+  await page.fill('#input_loginId', name);
+  await page.fill('#input_password-input', password);
+  await page.click('.login-actions button');
+  await page.waitForSelector('#saveSetting');
+  await page.click('[id="environment/file_storage"]');
+  await page.waitForSelector('#TestFileStoreConnection');
+  say('console', { address: page.url() });
+
   await page.goto(`${site}/api/v4/openapi`);
   await page.waitForSelector('.opblock');
   const answers = await page.evaluate(async ([name, password]) => {

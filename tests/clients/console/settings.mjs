@@ -144,6 +144,8 @@ await play(async (browser) => {
   const secret = byId(page, 'EmailSettings.SMTPPassword');
   await secret.getByRole('button', { name: 'Enter' }).click();
   await byId(page, 'EmailSettings.SMTPPasswordinput').fill('hidden-secret');
+  await byId(page, 'fingerprints').click();
+  await byId(page, 'difference').getByText('fingerprint').waitFor();
   const shown = await byId(page, 'difference').innerText();
   await page.click('#saveSetting');
   await byId(page, 'notice').waitFor();

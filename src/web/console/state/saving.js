@@ -44,6 +44,7 @@ export async function save() {
       comment.value = "";
     });
     tell("success", needsRestart ? `${TEXTS.save.done(count)} ${TEXTS.save.restart}` : TEXTS.save.done(count));
+    if (/\bin-service\b/.test(result.storage)) tell("success", `${TEXTS.save.done(count)} ${TEXTS.save.inService}`);
     for (const { name, value } of result.warnings) tell("warning", `${TEXTS.warnings[name]} ${value}`);
     return true;
   } catch (cause) {

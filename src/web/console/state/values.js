@@ -1,5 +1,7 @@
 // Values of settings as people read and type them.
 
+import { choiceName, choicesOf } from "./choices.js";
+
 /** @typedef {import("../api/config.js").Setting} Setting */
 
 /** Settings that are typed in a larger unit than they are stored in. */
@@ -63,6 +65,7 @@ export function readable(setting, value) {
 export function asLine(setting, value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "boolean") return value ? "On" : "Off";
+  if (setting && choicesOf(setting).includes(value)) return choiceName(setting.path, value);
   const text = setting ? asText(setting, value) : JSON.stringify(value);
   const unit = setting?.type === "int" ? ` ${unitOf(setting)}` : "";
   return `${text.replace(/\s+/g, " ")}${unit}`.trim();

@@ -2,7 +2,7 @@
 
 import { html, useSignal } from "../lib.js";
 import { edit, shown } from "../state/edits.js";
-import { choiceName } from "../state/choices.js";
+import { choiceName, choicesOf } from "../state/choices.js";
 import { asText, asValue, readable, unitOf } from "../state/values.js";
 import { TEXTS } from "../texts.js";
 
@@ -21,7 +21,7 @@ export function Input(props) {
   const { setting } = props;
   if (setting.type === "bool") return html`<${YesNo} ...${props} />`;
   if (setting.type === "int") return html`<${NumberInput} ...${props} />`;
-  if (setting.type === "string" && setting.choices?.length) return html`<${Choice} ...${props} />`;
+  if (setting.type === "string" && choicesOf(setting).length > 0) return html`<${Choice} ...${props} />`;
   if (setting.type === "string") return html`<${Text} ...${props} />`;
   return html`<${LongText} ...${props} />`;
 }
@@ -65,7 +65,8 @@ function NumberInput({ setting, isLocked, describedBy, isRefused }) {
 
 /** @param {InputProps} props */
 function Choice({ setting, isLocked, describedBy, isRefused }) {
-  const { path, choices = [] } = setting;
+  const { path } = setting;
+  const choices = choicesOf(setting);
   const value = String(shown(path) ?? "");
   const all = choices.includes(value) ? choices : [value, ...choices];
   const change = (/** @type {Event} */ event) => edit(path, /** @type {HTMLSelectElement} */ (event.target).value);

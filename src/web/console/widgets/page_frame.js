@@ -9,6 +9,10 @@ import { TEXTS } from "../texts.js";
 export function PageFrame({ title, category = "", lead = null, actions = null, children }) {
   const heading = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
+    const frame = document.getElementById("page");
+    if (frame && !location.hash) frame.scrollTop = 0;
+  }, []);
+  useEffect(() => {
     document.title = `${title} · ${TEXTS.product}`;
     const isFree = document.activeElement === document.body || document.activeElement?.matches(".sidebar a");
     if (isFree && !location.hash) heading.current?.focus({ preventScroll: true });

@@ -2,6 +2,7 @@
 
 import { html, useComputed, useSignal } from "../lib.js";
 import { discard, edits, isChanged, saved } from "../state/edits.js";
+import { fetchFingerprints, fingerprints, hasChangedSecret } from "../state/fingerprints.js";
 import { linkTo } from "../state/router.js";
 import { comment, isSaving, refused, save } from "../state/saving.js";
 import { settingAt } from "../state/schema.js";
@@ -16,12 +17,12 @@ export function SaveBar() {
   const count = edits.value.size;
   const list = useComputed(() => [...edits.value]);
   return html`
-    <section class=${isChanged.value ? "save-bar is-open" : "save-bar"} aria-label=${T.difference}>
+    <section class=${isChanged.value ? "save-bar is-open" : "save-bar"} aria-label=${T.bar}>
       <${Refused} />
       ${count > 0 && isOpen.value && html`
         <div class="difference" data-testid="difference" tabindex="0" role="region" aria-label=${T.difference}>
           <table>
-            <thead><tr><th></th><th>${T.old}</th><th>${T.new}</th><th>${T.applies}</th></tr></thead>
+            <thead><tr><th>${T.setting}</th><th>${T.old}</th><th>${T.new}</th><th>${T.applies}</th></tr></thead>
             <tbody>${list.value.map(([path, value]) => html`<${Line} key=${path} path=${path} value=${value} />`)}</tbody>
           </table>
         </div>
@@ -38,7 +39,10 @@ export function SaveBar() {
         <span class="save-count" role="status">${count > 0 ? T.count(count) : T.none}</span>
         ${count > 0 && html`
           <button type="button" class="link" aria-expanded=${isOpen.value}
-            onClick=${() => { isOpen.value = !isOpen.value; }}>${isOpen.value ? T.hide : T.show}</button>`}
+            onClick=${() => { isOpen.value = !isOpen.value; }}>${isOpen.value ? T.hide : T.show}</button>
+          ${hasChangedSecret() && isOpen.value && html`
+            <button type="button" class="link" data-testid="fingerprints" onClick=${fetchFingerprints}>
+              ${T.fingerprints}</button>`}`}
       </div>
     </section>`;
 }
@@ -49,11 +53,13 @@ function Line({ path, value }) {
   const side = (/** @type {any} */ one, /** @type {string} */ secret) =>
     setting?.secret ? secret : asLine(setting, one) || TEXTS.settings.isEmpty;
   const isStored = Boolean(saved(path));
+  const known = fingerprints.value.get(path);
+  const [before, after] = [known?.before || TEXTS.secret.isSet, known?.after || TEXTS.secret.isNew];
   return html`
     <tr>
       <th scope="row"><a href=${linkTo(setting?.page ?? "", path)}>${setting?.label ?? path}</a></th>
-      <td data-label=${T.old}><del>${side(saved(path), isStored ? TEXTS.secret.isSet : TEXTS.secret.isUnset)}</del></td>
-      <td data-label=${T.new}><ins>${side(value, value ? TEXTS.secret.isNew : TEXTS.secret.isCleared)}</ins></td>
+      <td data-label=${T.old}><del>${side(saved(path), isStored ? before : TEXTS.secret.isUnset)}</del></td>
+      <td data-label=${T.new}><ins>${side(value, value ? after : TEXTS.secret.isCleared)}</ins></td>
       <td data-label=${T.applies}>${TEXTS.settings[setting?.applies ?? "now"]}</td>
     </tr>`;
 }

@@ -86,7 +86,7 @@ function More({ setting, isLocked }) {
   ].filter(([, text]) => text);
   return html`
     <details class="more">
-      <summary><span>${T.more}</span> <code>${setting.path}</code></summary>
+      <summary><span>${setting.example || setting.mistake ? T.more : T.details}</span> <code>${setting.path}</code></summary>
       <dl>${lines.map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}</dl>
       ${!isStandard && !isLocked && !isPart(setting) && html`
         <button type="button" class="link" onClick=${() => edit(setting.path, setting.default)}>
