@@ -175,3 +175,11 @@ async fn an_administrator_tests_a_store_on_the_screen_and_takes_it_into_use() {
     assert_eq!(exports["off"].as_array().unwrap().iter().filter(|name| is_of(&text(name), "Export")).count(), 0);
     assert_eq!((&exports["driver"], &exports["container"]), (&json!("azureblob"), &json!("absent")));
 }
+
+#[actix_web::test]
+async fn the_search_leads_to_every_setting() {
+    let server = TestServer::start().await;
+    server.admin().await;
+    let Some(steps) = play("reach.mjs", &server.base, "").await else { return };
+    assert_eq!(steps[0], json!({ "step": "settings", "count": 672, "lost": [] }));
+}

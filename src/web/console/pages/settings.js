@@ -3,7 +3,6 @@
 import { html, useEffect, useSignal } from "../lib.js";
 import { isEdited, isInUse, isLoaded, load } from "../state/edits.js";
 import { entryOf } from "../state/menu.js";
-import { tellFailure } from "../state/notices.js";
 import { anchor } from "../state/router.js";
 import { settingsOf } from "../state/schema.js";
 import { TEXTS } from "../texts.js";
@@ -29,7 +28,7 @@ export function SettingsPage({ address }) {
  * @param {{ title: string, category: string, lead?: any, children?: any }} props */
 export function SettingsFrame({ title, category, lead, children }) {
   useEffect(() => {
-    load().catch(tellFailure);
+    load().catch(() => {});
   }, []);
   return html`
     <${PageFrame} title=${title} category=${category} lead=${lead}>

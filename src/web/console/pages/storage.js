@@ -48,10 +48,10 @@ function Body({ address, place, test }) {
     <section class="card rows" aria-label=${isExport ? T.whereExports : T.where}>
       ${isExport && rowOf(DEDICATED)}
       ${isExport && !isOn && html`<p class="row is-note help">${T.oneStore}</p>`}
+      ${(isOn || isMeant(driver)) && rowOf(driver)}
+      ${isOn && html`<${Fillers} place=${place} driver=${String(shown(driver))} />`}
+      ${fields.map((setting) => html`<${SettingRow} key=${setting.path} setting=${setting} />`)}
       ${isOn && html`
-        ${rowOf(driver)}
-        <${Fillers} place=${place} driver=${String(shown(driver))} />
-        ${fields.map((setting) => html`<${SettingRow} key=${setting.path} setting=${setting} />`)}
         ${isMoved(place) && html`
           <p class="row is-note alert alert-warning" data-testid="moved"><${Icon} name="warning" />${T.moved}</p>`}
         <${StoreTestRow} test=${test} id=${`${place.prefix}TestFileStoreConnection`} />`}

@@ -28,10 +28,16 @@ export const isChanged = computed(() => edits.value.size > 0);
 /** The version of the configuration on which the changes are based. */
 export const version = computed(() => base.value?.version ?? "");
 
-/** Loads the configuration, unless it is there. @param {boolean} [again] loads it in any case */
-export async function load(again = false) {
-  if (base.value && !again) return;
-  rebase(await api.current());
+/** @type {Promise<void> | null} */
+let loading = null;
+
+/** Loads the configuration, unless it is there or on its way. @param {boolean} [again] loads it in any case */
+export function load(again = false) {
+  if (again || !loading) {
+    loading = api.current().then(rebase);
+    loading.catch(() => { loading = null; });
+  }
+  return loading;
 }
 
 /** Takes another version as the base; changes that it already has are changes no more.

@@ -4,6 +4,8 @@ import { ApiError, hasSession, renewSessionsWith } from "../api/client.js";
 import { description } from "../api/config.js";
 import * as api from "../api/session.js";
 import { batch, signal } from "../lib.js";
+import { load } from "./edits.js";
+import { tellFailure } from "./notices.js";
 import { setDescription } from "./schema.js";
 
 /** @typedef {"starting" | "anonymous" | "refused" | "failed" | "ready"} Phase */
@@ -38,7 +40,10 @@ export async function start() {
     return;
   }
   try {
-    await enter(await api.me());
+    const described = description();
+    // Its failure is looked at once the caller is known.
+    described.catch(() => {});
+    await enter(await api.me(), described);
   } catch (cause) {
     fail(cause);
   }
@@ -68,10 +73,12 @@ export function leaveExpired() {
   location.reload();
 }
 
-/** @param {api.User} account */
-async function enter(account) {
+/** @param {api.User} account @param {ReturnType<typeof description>} [describing] the description, if it is on its way */
+async function enter(account, describing = description()) {
   try {
-    const [described, roles] = await Promise.all([description(), api.rolesNamed(account.roles.split(" "))]);
+    const [described, roles] = await Promise.all([describing, api.rolesNamed(account.roles.split(" "))]);
+    // Every page shows the state of the stores, which comes with it.
+    load().catch(tellFailure);
     batch(() => {
       user.value = account;
       permissions.value = new Set(roles.flatMap((role) => role.permissions));

@@ -17,7 +17,7 @@ import { ThemeSwitch } from "./theme_switch.js";
 
 export function Shell() {
   switch (phase.value) {
-    case "starting": return html`<main class="alone"><${Loading} /></main>`;
+    case "starting": return html`<${Starting} />`;
     case "anonymous": return html`<${Login} />`;
     case "refused": return html`<${Refused} />`;
     case "failed": return html`<${Failed} />`;
@@ -27,6 +27,16 @@ export function Shell() {
 
 function Brand() {
   return html`<span class="brand"><${Icon} name="wheel" /><span>${TEXTS.product}</span></span>`;
+}
+
+/** The frame, until it is known who the caller is. */
+function Starting() {
+  return html`
+    <div class="shell">
+      <header class="topbar"><${Brand} /></header>
+      <nav class="sidebar" aria-label=${TEXTS.console}></nav>
+      <main id="page"><div class="page"><${Loading} /></div></main>
+    </div>`;
 }
 
 function Login() {
