@@ -65,6 +65,7 @@ async fn an_administrator_searches_changes_and_saves_settings() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
     server.user(&admin, "plain").await;
+    server.staff(&admin, "reader", "system_read_only_admin").await;
     let Some(steps) = play("settings.mjs", &server.base, "").await else { return };
     let step = |name: &str| steps.iter().find(|step| step["step"] == name).unwrap();
 
@@ -123,6 +124,13 @@ async fn an_administrator_searches_changes_and_saves_settings() {
     let rights = step("rights");
     assert!(rights["first"].as_str().unwrap().starts_with("/admin_console/"));
     assert_eq!((&rights["heading"], &rights["sidebar"]), (&json!("No access to the System Console"), &json!(0)));
+    let reader = step("reader");
+    assert!(reader["fields"].as_u64().unwrap() > 3, "{reader}");
+    assert_eq!(
+        (&reader["enabled"], &reader["save"], &reader["violations"]),
+        (&json!(0), &json!(0), &json!([])),
+        "{reader}"
+    );
     assert_eq!(step("visitor")["asked"], json!([]), "a visitor gets no setting");
     let stored = admin.get("/config/versions").await.expect(200);
     let comments: Vec<&str> =

@@ -62,6 +62,7 @@ export const TEXTS = {
     pinned: (/** @type {string} */ place) => `Set by ${place}, which wins over changes made here.`,
     pinnedShort: "Pinned",
     readOnly: "You may read this setting, but not change it.",
+    readOnlyPage: "You may read these settings, but not change them.",
     more: "Example and usual mistakes",
     details: "Details",
     example: "Example:",

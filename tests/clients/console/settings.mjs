@@ -5,7 +5,7 @@
 //
 // Prints one JSON object for each step. Ends with 1 and the reason at the first that fails.
 
-import {base, byId, login, name, open, password, picture, play, say, visit} from './shared.mjs';
+import {base, byId, login, name, open, password, picture, play, say, violations, visit} from './shared.mjs';
 
 await play(async (browser) => {
   const page = await open(browser, { expected: [400, 401, 403, 412] });
@@ -171,6 +171,18 @@ await play(async (browser) => {
   await login(plain, 'plain');
   await picture(plain, 'refused_light_1280');
   say('rights', { first, heading: await plain.locator('h1').innerText(), sidebar: await plain.locator('#sidebar').count() });
+  // A caller who may only read: nothing to type, nothing to save.
+  const reader = await open(browser);
+  await login(reader, 'reader');
+  await visit(reader, 'environment/file_storage');
+  await picture(reader, 'read_only_light_1280');
+  const fields = '#page .row :is(input, select, textarea)';
+  say('reader', {
+    fields: await reader.locator(fields).count(), enabled: await reader.locator(`${fields}:enabled`).count(),
+    save: await reader.locator('#saveSetting').count(), note: await reader.locator('.page-note').innerText(),
+    violations: await violations(reader),
+  });
+
   // An anonymous visitor sends no request for data at all.
   const visitor = await open(browser);
   const asked = [];

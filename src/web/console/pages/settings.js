@@ -3,10 +3,11 @@
 import { html, useEffect, useSignal } from "../lib.js";
 import { isEdited, isInUse, isLoaded, load } from "../state/edits.js";
 import { entryOf } from "../state/menu.js";
-import { anchor } from "../state/router.js";
-import { settingsOf } from "../state/schema.js";
+import { address, anchor } from "../state/router.js";
+import { isReadOnly, settingsOf } from "../state/schema.js";
 import { TEXTS } from "../texts.js";
 import { ConflictDialog } from "../widgets/conflict.js";
+import { Icon } from "../widgets/icon.js";
 import { Loading } from "../widgets/loading.js";
 import { PageFrame } from "../widgets/page_frame.js";
 import { SaveBar } from "../widgets/save_bar.js";
@@ -15,9 +16,9 @@ import { SettingRow } from "../widgets/setting_row.js";
 const T = TEXTS.settings;
 
 /** @param {{ address: string }} props */
-export function SettingsPage({ address }) {
-  const entry = entryOf(address);
-  const settings = settingsOf(address);
+export function SettingsPage({ address: page }) {
+  const entry = entryOf(page);
+  const settings = settingsOf(page);
   return html`
     <${SettingsFrame} title=${entry?.label ?? ""} category=${entry?.category ?? ""}>
       <${SettingGroups} settings=${settings} />
@@ -30,10 +31,12 @@ export function SettingsFrame({ title, category, lead, children }) {
   useEffect(() => {
     load().catch(() => {});
   }, []);
+  const readOnly = isReadOnly(address.value);
   return html`
     <${PageFrame} title=${title} category=${category} lead=${lead}>
+      ${readOnly && html`<p class="alert page-note"><${Icon} name="lock" />${T.readOnlyPage}</p>`}
       ${isLoaded.value ? children : html`<${Loading} />`}
-      ${isLoaded.value && html`<${SaveBar} /><${ConflictDialog} />`}
+      ${isLoaded.value && !readOnly && html`<${SaveBar} /><${ConflictDialog} />`}
     <//>`;
 }
 

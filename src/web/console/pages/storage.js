@@ -4,7 +4,8 @@ import { html, useMemo } from "../lib.js";
 import { isInUse, shown } from "../state/edits.js";
 import { entryOf } from "../state/menu.js";
 import { anchor } from "../state/router.js";
-import { settingAt, settingsOf } from "../state/schema.js";
+import { isReadOnly, settingAt, settingsOf } from "../state/schema.js";
+import { may } from "../state/session.js";
 import { copyFromFiles, isMoved, pathIn, PRESETS, StoreTest, usePreset } from "../state/storage.js";
 import { Icon } from "../widgets/icon.js";
 import { SettingRow } from "../widgets/setting_row.js";
@@ -49,12 +50,12 @@ function Body({ address, place, test }) {
       ${isExport && rowOf(DEDICATED)}
       ${isExport && !isOn && html`<p class="row is-note help">${T.oneStore}</p>`}
       ${(isOn || isMeant(driver)) && rowOf(driver)}
-      ${isOn && html`<${Fillers} place=${place} driver=${String(shown(driver))} />`}
+      ${isOn && !isReadOnly(address) && html`<${Fillers} place=${place} driver=${String(shown(driver))} />`}
       ${fields.map((setting) => html`<${SettingRow} key=${setting.path} setting=${setting} />`)}
       ${isOn && html`
         ${isMoved(place) && html`
           <p class="row is-note alert alert-warning" data-testid="moved"><${Icon} name="warning" />${T.moved}</p>`}
-        <${StoreTestRow} test=${test} id=${`${place.prefix}TestFileStoreConnection`} />`}
+        ${may("test_s3") && html`<${StoreTestRow} test=${test} id=${`${place.prefix}TestFileStoreConnection`} />`}`}
     </section>
     <${SettingGroups} settings=${rest} title=${isExport ? "" : T.limits} />`;
 }

@@ -37,6 +37,11 @@ export function settingsOf(address) {
   return byPage.value.get(address) ?? [];
 }
 
+/** Returns true if the caller may change no setting of a page. @param {string} address */
+export function isReadOnly(address) {
+  return settingsOf(address).every((setting) => !setting.writable);
+}
+
 /** Returns true if a setting is a part of a list or a map, which is edited as a whole. @param {Setting} setting */
 export function isPart(setting) {
   return /[[<]/.test(setting.path);

@@ -3,7 +3,7 @@
 import { html, useEffect, useRef } from "../lib.js";
 import { discard, edit, isEdited, isSame, refusals, shown } from "../state/edits.js";
 import { anchor, arrivals } from "../state/router.js";
-import { isPart } from "../state/schema.js";
+import { isPart, isReadOnly } from "../state/schema.js";
 import { asLine } from "../state/values.js";
 import { TEXTS } from "../texts.js";
 import { Icon } from "./icon.js";
@@ -70,7 +70,7 @@ function Locked({ setting }) {
     return html`
       <p class="alert alert-warning"><${Icon} name="lock" />${T.pinned(setting.pinned_by)}</p>`;
   }
-  return setting.writable ? null : html`<p class="alert"><${Icon} name="lock" />${T.readOnly}</p>`;
+  return setting.writable || isReadOnly(setting.page) ? null : html`<p class="alert"><${Icon} name="lock" />${T.readOnly}</p>`;
 }
 
 /** @param {{ setting: Setting, isLocked: boolean }} props */
