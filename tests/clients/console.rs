@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::server::PASSWORD;
-use crate::support::{TestServer, needs, peers, stores};
+use crate::support::stores::{azure, s3};
+use crate::support::{TestServer, needs, peers};
 
 /// The largest number of requests that open a page of the console in a browser without a cache.
 const MAX_REQUESTS: u64 = 12;
@@ -38,35 +39,49 @@ async fn the_types_of_the_console_are_right() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
-/// Runs a scenario of `tests/clients/console/` in a browser. Returns its steps; `None` in a run without the peers.
-async fn play(scenario: &str, base: &str, more: &str) -> Option<Vec<Value>> {
-    let (browser, console) = (needs::peer("browser")?, needs::peer("console")?);
+/// Runs a scenario of `tests/clients/console/` in a browser. Returns its steps.
+async fn play(scenario: &str, peers: [PathBuf; 2], base: &str, more: &str) -> Vec<Value> {
     let mut node = Command::new(peers::tool("node"));
-    node.arg(own("tests/clients/console").join(scenario)).args([browser, console]);
+    node.arg(own("tests/clients/console").join(scenario)).args(peers);
     node.args([base, "admin", PASSWORD]).arg(own("target/console")).arg(more);
     let steps = peers::play(&mut node).await;
     assert_eq!(steps.last().unwrap(), &json!({ "step": "ended", "complaints": [] }));
-    Some(steps)
+    steps
 }
 
 #[actix_web::test]
-async fn every_page_is_accessible_in_both_themes_on_wide_and_narrow_screens() {
+async fn every_page_is_accessible_in_the_light_theme_on_wide_and_narrow_screens() {
+    let Some(browser) = needs::peer("browser") else { return };
+    let Some(console) = needs::peer("console") else { return };
+    look_at_pages([browser, console], "light").await;
+}
+
+#[actix_web::test]
+async fn every_page_is_accessible_in_the_dark_theme_on_wide_and_narrow_screens() {
+    let Some(browser) = needs::peer("browser") else { return };
+    let Some(console) = needs::peer("console") else { return };
+    look_at_pages([browser, console], "dark").await;
+}
+
+async fn look_at_pages(peers: [PathBuf; 2], theme: &str) {
     let server = TestServer::start().await;
     server.admin().await;
-    let Some(steps) = play("pages.mjs", &server.base, "").await else { return };
-    for look in &steps[..4] {
+    let steps = play("pages.mjs", peers, &server.base, theme).await;
+    for look in &steps[..2] {
         assert_eq!(look["found"], json!([]), "{look}");
     }
-    assert!(steps[4]["count"].as_u64().unwrap() >= 49, "{}", steps[4]);
+    assert!(steps[2]["count"].as_u64().unwrap() >= 49, "{}", steps[2]);
 }
 
 #[actix_web::test]
 async fn an_administrator_searches_changes_and_saves_settings() {
+    let Some(browser) = needs::peer("browser") else { return };
+    let Some(console) = needs::peer("console") else { return };
     let server = TestServer::start().await;
     let admin = server.admin().await;
     server.user(&admin, "plain").await;
     server.staff(&admin, "reader", "system_read_only_admin").await;
-    let Some(steps) = play("settings.mjs", &server.base, "").await else { return };
+    let steps = play("settings.mjs", [browser, console], &server.base, "").await;
     let step = |name: &str| steps.iter().find(|step| step["step"] == name).unwrap();
 
     let login = step("login");
@@ -112,6 +127,9 @@ async fn an_administrator_searches_changes_and_saves_settings() {
     let pinned = step("pinned");
     assert_eq!(pinned["is_locked"], true);
     assert!(pinned["alert"].as_str().unwrap().contains("config.toml:"), "{pinned}");
+    let pending = step("pending");
+    assert!(pending["waiting"].as_str().unwrap().starts_with("1 setting waits for a restart"), "{pending}");
+    assert_eq!((&pending["elsewhere"], &pending["violations"]), (&json!(1), &json!([])));
     let secret = step("secret");
     assert_eq!((&secret["inputs"], &secret["left"], &secret["state"]), (&json!(0), &json!(0), &json!("Set")));
     let shown = secret["shown"].as_str().unwrap();
@@ -140,11 +158,14 @@ async fn an_administrator_searches_changes_and_saves_settings() {
 
 #[actix_web::test]
 async fn an_administrator_tests_a_store_on_the_screen_and_takes_it_into_use() {
-    let (Some(s3), Some(azure)) = (stores::s3(), stores::azure()) else { return };
+    let Some(browser) = needs::peer("browser") else { return };
+    let Some(console) = needs::peer("console") else { return };
+    let Some(s3) = s3() else { return };
+    let Some(azure) = azure() else { return };
     let server = TestServer::start().await;
     server.admin().await;
     let stores = json!({ "s3": s3, "azure": azure }).to_string();
-    let Some(steps) = play("storage.mjs", &server.base, &stores).await else { return };
+    let steps = play("storage.mjs", [browser, console], &server.base, &stores).await;
     let step = |name: &str| steps.iter().find(|step| step["step"] == name).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let names = |value: &Value| value.as_array().unwrap().iter().map(text).collect::<Vec<_>>();
@@ -156,7 +177,7 @@ async fn an_administrator_tests_a_store_on_the_screen_and_takes_it_into_use() {
     assert_eq!(amazon.iter().filter(|name| is_of(name, "AmazonS3")).count(), 13, "{drivers}");
     assert!(!amazon.iter().any(|name| is_of(name, "Azure") || name == "Directory"), "{drivers}");
     assert!(names(&drivers["microsoft"]).contains(&"AzureStorageAccount".to_owned()), "{drivers}");
-    assert_eq!((&drivers["typed"], &drivers["is_moved"]), (&json!("./elsewhere/"), &json!(1)));
+    assert_eq!((&drivers["typed"], &drivers["is_moved"]), (&json!("typed-bucket"), &json!(1)));
 
     assert!(text(&step("local")["alert"]).contains("Connection was successful"));
     assert!(names(&step("local")["passed"]).contains(&"delete".to_owned()), "{}", step("local"));
@@ -186,8 +207,10 @@ async fn an_administrator_tests_a_store_on_the_screen_and_takes_it_into_use() {
 
 #[actix_web::test]
 async fn the_search_leads_to_every_setting() {
+    let Some(browser) = needs::peer("browser") else { return };
+    let Some(console) = needs::peer("console") else { return };
     let server = TestServer::start().await;
     server.admin().await;
-    let Some(steps) = play("reach.mjs", &server.base, "").await else { return };
+    let steps = play("reach.mjs", [browser, console], &server.base, "").await;
     assert_eq!(steps[0], json!({ "step": "settings", "count": 672, "lost": [] }));
 }

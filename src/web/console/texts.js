@@ -137,6 +137,8 @@ export const TEXTS = {
     "X-Config-Secrets-Kept": "Stored secrets that are now sent to another place:",
     "X-Config-Unknown": "Unknown keys:",
   }),
+  pending: (/** @type {number} */ count) =>
+    (count === 1 ? "1 setting waits for a restart of the server:" : `${count} settings wait for a restart of the server:`),
   storage: {
     refused: (/** @type {string} */ store) =>
       `The saved settings of the ${store} do not work. The earlier storage goes on serving.`,

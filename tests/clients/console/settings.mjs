@@ -137,6 +137,15 @@ await play(async (browser) => {
     alert: await pinned.locator('.alert-warning').innerText(),
   });
 
+  // A change that waits for a restart: every page says so.
+  await byId(page, 'ServiceSettings.ReadTimeoutnumber').fill('301');
+  await page.click('#saveSetting');
+  const waiting = await byId(page, 'pendingRestart').innerText();
+  await page.click('[id="environment/logging"]');
+  await page.waitForSelector('h1:text("Logging")');
+  await picture(page, 'pending_light_1280');
+  say('pending', { waiting, elsewhere: await byId(page, 'pendingRestart').count(), violations: await violations(page) });
+
   // A secret has no field until one is wanted; the value is never shown.
   await visit(page, 'environment/smtp');
   await byId(page, 'EmailSettings.EnableSMTPAuthtrue').check();

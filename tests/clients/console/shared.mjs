@@ -59,6 +59,14 @@ export async function visit(page, address, at = base) {
   await page.locator('.loading').first().waitFor({ state: 'detached' });
 }
 
+/** Follows a link of the menu, which may be out of sight, and waits until the page is there. */
+export async function follow(page, address) {
+  await page.evaluate((id) => document.getElementById(id).click(), address);
+  await page.waitForFunction((id) => location.pathname.endsWith(`/admin_console/${id}`), address);
+  await page.waitForSelector('#page h1');
+  await page.locator('.loading').first().waitFor({ state: 'detached' });
+}
+
 /** A locator for a test id, with dots as they are. */
 export const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
 

@@ -40,13 +40,13 @@ await play(async (browser) => {
 
   // Only the fields of the chosen driver; what was typed stays, and nothing untouched is sent.
   const local = await rows();
-  await byId(page, setting('Directoryinput')).fill('./elsewhere/');
   await driver.selectOption('amazons3');
   const amazon = await rows();
+  await byId(page, setting('AmazonS3Bucketinput')).fill('typed-bucket');
   await driver.selectOption('azureblob');
   const microsoft = await rows();
-  await driver.selectOption('local');
-  const typed = await byId(page, setting('Directoryinput')).inputValue();
+  await driver.selectOption('amazons3');
+  const typed = await byId(page, setting('AmazonS3Bucketinput')).inputValue();
   const isMoved = await byId(page, 'moved').count();
   await page.getByRole('button', { name: 'Discard' }).click();
   say('drivers', { local, amazon, microsoft, typed, is_moved: isMoved });

@@ -11,6 +11,7 @@ import { Loading } from "./loading.js";
 import { LoginForm } from "./login_form.js";
 import { Notices } from "./notices.js";
 import { OpenPage } from "./open_page.js";
+import { PendingBanner } from "./pending_banner.js";
 import { Sidebar } from "./sidebar.js";
 import { StorageBanner } from "./storage_banner.js";
 import { ThemeSwitch } from "./theme_switch.js";
@@ -112,6 +113,7 @@ function Console() {
       <${Sidebar} />
       <main id="page" tabindex="-1" onFocusIn=${() => { isMenuOpen.value = false; }}>
         <${StorageBanner} />
+        <${PendingBanner} />
         <${Notices} />
         ${entry && html`<${OpenPage} key=${page} entry=${entry} />`}
       </main>
