@@ -15,6 +15,7 @@ use serde::de::IgnoredAny;
 use tracing::{error, warn};
 
 use crate::base::error_text::text_of;
+use crate::settings::named_file::contents;
 use crate::settings::options::Options;
 use crate::store::{Db, StoreError};
 
@@ -182,7 +183,7 @@ fn filed(verification_key: &VerificationKey, file: &str) -> Option<Found> {
     if file.is_empty() {
         return None;
     }
-    let text = key::bounded(Path::new(file));
+    let text = contents(Path::new(file), MAX_FILE_BYTES);
     let text = text.map_err(|cause| warn!(license.file = file, %cause, "the license file cannot be read")).ok()?;
     let license = usable(verification_key, PLACE, &text)?;
     let text = String::from_utf8_lossy(&text).into_owned();

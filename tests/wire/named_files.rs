@@ -49,6 +49,10 @@ async fn no_command_reads_without_an_end() {
 #[actix_web::test]
 async fn no_setting_that_names_a_file_is_read_without_an_end() {
     let place = Workplace::new(QUIET).await;
+    let keys = place.run(&["license", "keygen", "--private", "own.key", "--public", "own.pub"], "").await;
+    assert!(keys.status.success(), "{keys:?}");
+    place.configure(&format!("{QUIET}[Quarterdeck]\nLicensePublicKeyFile = \"own.pub\"\n"));
+    assert!(place.serve().await.stop().await.success());
     for name in unreadable(&place) {
         for variable in ["MM_CUSTOM_DEFAULTS_PATH", "MM_CONFIG"] {
             let said = refused(&place.run_with(&[(variable, name)], &["check"], "").await, variable);
@@ -60,6 +64,10 @@ async fn no_setting_that_names_a_file_is_read_without_an_end() {
             ("MM_SERVICESETTINGS_TLSKEYFILE", name),
         ];
         let said = refused(&place.run_with(&tls, &["check"], "").await, name);
+        // A licence that cannot be read does not stop a server, so it must not keep it waiting.
+        let licence = [("MM_SERVICESETTINGS_LICENSEFILELOCATION", name)];
+        let shown = place.run_with(&licence, &["license", "show"], "").await;
+        assert!(shown.status.success(), "{name}: {shown:?}");
         assert!(said.contains("ServiceSettings.TLSCertFile") || said.contains("ServiceSettings.TLSKeyFile"), "{said}");
     }
     for name in ["pipe", "/dev/zero", "endless", "folder"] {

@@ -21,11 +21,12 @@ use super::format::{
 use super::seal::Sealing;
 use super::{BackupError, rows};
 use crate::domain::audit::key_file;
-use crate::domain::license::key::bounded;
+use crate::domain::license::MAX_FILE_BYTES;
 use crate::domain::support_packet::{Archive, Content};
 use crate::domain::version_store::Place;
 use crate::server::StartError;
 use crate::server::starting_config::{place, with_stored};
+use crate::settings::named_file::contents;
 use crate::settings::{Settings, Sources};
 use crate::store::{Db, Snapshot, StoreError, Table, embedded_files};
 
@@ -213,7 +214,7 @@ fn license(sources: &Sources, config: Result<&Config, &StartError>) -> Result<Op
     if file.is_empty() {
         return Ok(None);
     }
-    bounded(Path::new(file)).map(Some).map_err(|cause| format!("the licence in {file}: {cause}"))
+    contents(Path::new(file), MAX_FILE_BYTES).map(Some).map_err(|cause| format!("the licence in {file}: {cause}"))
 }
 
 fn add_keys(archive: &mut Archive<Output>, settings: &Settings) -> Result<(), BackupError> {
