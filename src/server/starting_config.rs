@@ -134,8 +134,7 @@ pub(super) async fn read_configuration(
 /// Returns the broken rules of a version in a database that cannot be used because values have a wrong type.
 async fn broken_beside(settings: &Settings, versions: &VersionStore, defaults: Defaults) -> Vec<String> {
     let Ok(Some(stored)) = versions.active().await else { return Vec::new() };
-    let fitting = Stored::fitting(stored.id, stored.document);
-    let config = Config::compose_with(defaults, Some(fitting), settings.config.overrides.clone());
+    let config = Config::compose_with(defaults, Some(stored.fitting()), settings.config.overrides.clone());
     config.map(|config| broken_rules(&config, Some(versions))).unwrap_or_default()
 }
 

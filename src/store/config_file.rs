@@ -133,7 +133,7 @@ impl ConfigFile {
     /// object.
     pub(crate) fn fitting(&self) -> Option<Stored> {
         let (document, _) = self.parsed_object(&self.bytes().ok()??).ok()?;
-        Some(Stored::fitting(content_id(&document), document))
+        Some(Stored::new(content_id(&document), document).fitting())
     }
 
     /// Returns the id of what the file holds, also when it is unreadable; `None` when there is no file.

@@ -88,10 +88,10 @@ impl Stored {
         Self { id, document, doubled, respelled, misfits }
     }
 
-    /// Returns a version with the parts of this content whose types are right, to look at a version that cannot be used.
-    pub fn fitting(id: String, document: Document) -> Self {
-        let Self { id, document, doubled, respelled, misfits } = Self::new(id, document);
-        Self { id, document: fitting(document), doubled, respelled, misfits }
+    /// Returns this version with the values whose types are right, to look at a version that cannot be used.
+    #[must_use]
+    pub fn fitting(self) -> Self {
+        Self { document: fitting(self.document), ..self }
     }
 
     /// Returns this version with keys that its text gives twice in one spelling.

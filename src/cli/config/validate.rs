@@ -77,17 +77,16 @@ fn validate(settings: &Settings, stored: Stored, json: bool) -> Result<(), Strin
         let doubled = doubled_misfits(stored.dropped().to_vec());
         unknown.iter().chain(&doubled).for_each(remark);
     }
-    if !wrong.is_empty() {
-        return end(&wrong, json);
-    }
-    let config = Config::compose(Some(stored), settings.config.overrides.clone());
+    // The rules are checked without the values of a wrong type.
+    let config = Config::compose(Some(stored.fitting()), settings.config.overrides.clone());
     let config = config.map_err(|cause| cause.to_string())?;
     if !json {
         config.remedies.iter().for_each(remark);
     }
     let around = decision_context(&Secret::new(new_id()));
     let failures = check(&config, &around).err().map(|refusal| findings(&refusal)).unwrap_or_default();
-    let misfits: Vec<Misfit> = failures.into_iter().map(|(path, message)| Misfit { path, message }).collect();
+    let broken = failures.into_iter().map(|(path, message)| Misfit { path, message });
+    let misfits: Vec<Misfit> = wrong.into_iter().chain(broken).collect();
     end(&misfits, json)
 }
 

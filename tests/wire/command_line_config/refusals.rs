@@ -57,6 +57,23 @@ async fn what_breaks_rules_is_refused_with_every_failure() {
 }
 
 #[actix_web::test]
+async fn a_value_of_a_wrong_type_hides_no_broken_rule() {
+    let place = Workplace::new(QUIET).await;
+    let file =
+        r#"{"TeamSettings": {"SiteName": 7, "MaxUsersPerTeam": 0}, "EmailSettings": {"SMTPPassword": 987654321}}"#;
+    std::fs::write(place.path("config.json"), file).unwrap();
+    let complaint = refused(&place, &["validate", "config.json"]).await;
+    for words in [
+        "TeamSettings.SiteName: must be a string, found a whole number: 7\n",
+        "EmailSettings.SMTPPassword: must be a string, found a whole number\n",
+        "TeamSettings.MaxUsersPerTeam: A team must be allowed at least 1 member",
+    ] {
+        assert!(complaint.contains(words), "{words}: {complaint}");
+    }
+    assert!(!complaint.contains("987654321"), "{complaint}");
+}
+
+#[actix_web::test]
 async fn a_setting_that_is_pinned_is_not_changed_here() {
     for settings in [QUIET.to_owned(), format!("{QUIET}{LOCAL}")] {
         let place = Workplace::new(&format!("{settings}[TeamSettings]\nSiteName = \"Pinned\"\n")).await;
