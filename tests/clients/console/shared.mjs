@@ -1,4 +1,4 @@
-// What the scenarios of the console share: a browser that complains, a login, steps.
+// Shared by the scenarios of the console: a browser whose complaints are collected, a login, steps.
 
 import {createRequire} from 'node:module';
 import {mkdirSync, readFileSync} from 'node:fs';

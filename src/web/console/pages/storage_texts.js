@@ -19,7 +19,7 @@ export const STORAGE = {
   cause: "Cause",
   code: "Code",
   remedy: "Remedy",
-  mend: "Go to",
+  goTo: "Go to",
   report: "Report",
   target: "Target",
   identity: "Identity",

@@ -1,4 +1,4 @@
-// What is wrong with a typed value, as far as the page can tell. The server decides.
+// Checks of typed values, as far as the page can tell. The server decides.
 
 import { TEXTS } from "../texts.js";
 

@@ -1,4 +1,4 @@
-// Who uses the console, and what they may do.
+// The caller, their permissions, and the session.
 
 import { ApiError, hasSession, renewSessionsWith } from "../api/client.js";
 import { description } from "../api/config.js";

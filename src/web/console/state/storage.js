@@ -1,4 +1,4 @@
-// What the pages of file and export storage know: drivers, values of providers, and the test of what is on the screen.
+// The state of the pages of file and export storage: values of providers, and the test of what is on the screen.
 
 import { ApiError } from "../api/client.js";
 import { testStore } from "../api/files.js";

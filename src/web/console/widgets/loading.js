@@ -1,4 +1,4 @@
-// What stands in the place of something that is not there yet. It appears only after a moment.
+// The sign that something is being loaded. It appears only after a moment.
 
 import { html } from "../lib.js";
 import { TEXTS } from "../texts.js";

@@ -90,7 +90,7 @@ function Mending({ test }) {
         ${failure.code && html`<dt>${T.code}</dt><dd><code>${failure.code}</code></dd>`}
         <dt>${T.remedy}</dt><dd>${failure.remedy}</dd>`}
       ${settings.length > 0 && html`
-        <dt>${T.mend}</dt>
+        <dt>${T.goTo}</dt>
         <dd class="mending-links">${settings.map((setting) => html`
           <a key=${setting.path} href=${linkTo(setting.page, setting.path)}>${setting.label}</a>`)}</dd>`}
     </dl>`;
