@@ -137,7 +137,7 @@ async fn an_administrator_searches_changes_and_saves_settings() {
     let session = step("session");
     assert_eq!(
         session,
-        &json!({ "step": "session", "kept": "kept.example", "saved": "kept.example", "is_disabled": true })
+        &json!({ "step": "session", "focus": "input_password-input", "kept": "kept.example", "saved": "kept.example", "is_disabled": true })
     );
     let rights = step("rights");
     assert!(rights["first"].as_str().unwrap().starts_with("/admin_console/"));

@@ -166,11 +166,12 @@ await play(async (browser) => {
   await page.click('#saveSetting');
   await page.waitForSelector('#sessionEnded');
   await picture(page, 'session_ended_light_1280');
+  const focus = await page.evaluate(() => document.activeElement.id);
   const kept = await byId(page, 'EmailSettings.SMTPServerinput').inputValue();
   await page.fill('#input_password-input', password);
   await page.getByRole('button', { name: 'Log in' }).click();
   await page.locator('.save-count', { hasText: 'No changes' }).waitFor();
-  say('session', { kept, saved: await byId(page, 'EmailSettings.SMTPServerinput').inputValue(), is_disabled: await isDisabled() });
+  say('session', { focus, kept, saved: await byId(page, 'EmailSettings.SMTPServerinput').inputValue(), is_disabled: await isDisabled() });
 
   // A caller without rights, and an address that does not exist.
   await page.goto(`${base}/admin_console/no/such/page`);

@@ -49,7 +49,7 @@ export function LoginForm({ name = "", children }) {
         spellcheck=${false} required maxlength="128" value=${name || undefined} readonly=${name !== ""} />
       <label for="input_password-input">${T.password}</label>
       <input id="input_password-input" name="password" class="input" type="password" autocomplete="current-password"
-        required />
+        autofocus=${name !== ""} required />
       ${needsCode.value && html`
         <label for="input_code">${T.code}</label>
         <input id="input_code" name="code" class="input" inputmode="numeric" autocomplete="one-time-code" maxlength="8"
