@@ -45,7 +45,7 @@ export function SecretInput({ setting, isLocked, describedBy, isRefused }) {
       <span class=${isStored && !isCleared ? "badge is-good" : "badge"} data-testid=${`${path}state`}>${state}</span>
       ${isOpen && html`
         <input ref=${field} id=${path} data-testid=${`${path}input`} class="input" type="password"
-          aria-labelledby=${`${path}-label`}
+          aria-label=${setting.label}
           autocomplete="new-password" data-1p-ignore data-lpignore="true" spellcheck=${false}
           value=${isEdited(path) ? shown(path) : ""} aria-describedby=${describedBy}
           aria-invalid=${isRefused ? "true" : null} onInput=${typed} />`}
