@@ -14,6 +14,7 @@ mod edit;
 mod ended;
 mod first;
 mod guests;
+mod invitations;
 mod letters;
 mod login;
 mod login_service;
@@ -46,6 +47,10 @@ pub(crate) use edit::{confirm_password, update};
 pub(crate) use ended::{drop_deleted, renew_roles};
 pub(crate) use first::{Claim, FirstAccount, SETUP_CODE, WhyOffline};
 pub(crate) use guests::{demote, promote};
+pub(crate) use invitations::{
+    Invited, Order, Outcome as InvitationOutcome, Sending, check_guests, invite, join_invited, open_by_id,
+    open_by_token, recognized,
+};
 pub(crate) use login::{Credentials, login};
 pub(crate) use login_service::set_login_service;
 pub(crate) use mail_token::TOKEN_CHARACTERS;

@@ -127,7 +127,9 @@ pub(crate) async fn join(
     }
     let member = Member::new(&team.id, user);
     let max_members = config.view.team.max_users_per_team;
-    db.join_team(&member, &DEFAULT_CHANNELS, max_members, wall_ms()).await.or_fail(FAILED)?;
+    // A guest enters the channels of an invitation only.
+    let channels: &[&str] = if member.is_guest { &[] } else { &DEFAULT_CHANNELS };
+    db.join_team(&member, channels, max_members, wall_ms()).await.or_fail(FAILED)?;
     let joined = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
     let Some(joined) = joined else {
         let is_gone = db.user(&user.id).await.or_fail(FAILED)?.is_none();

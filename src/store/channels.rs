@@ -4,7 +4,7 @@ mod list;
 
 use quarterdeck_actors::hub::Memberships;
 
-use super::{Db, Row, StoreError, statement};
+use super::{Db, Row, StoreError, Value, statement};
 use crate::base::place::Place;
 
 impl Db {
@@ -27,6 +27,18 @@ impl Db {
                    WHERE m.userid = $2 AND c.teamid = $1 AND c.deleteat = 0 ORDER BY c.name DESC";
         let rows = self.read(statement(sql, vec![team_id.into(), user_id.into()])).await?;
         rows.into_iter().map(|mut row| row.text()).collect()
+    }
+
+    /// Returns the channels of a team among these ids, and true for a private one. Archived ones are left out.
+    pub(crate) async fn channels_among(
+        &self,
+        team_id: &str,
+        ids: &[String],
+    ) -> Result<Vec<(String, bool)>, StoreError> {
+        let sql = "SELECT c.id, c.type = 'P' FROM channels c WHERE c.teamid = $1 AND c.id = ANY ($2) AND c.deleteat = 0 \
+                   AND c.type IN ('O', 'P') ORDER BY c.id";
+        let rows = self.read(statement(sql, vec![team_id.into(), Value::Texts(ids.to_vec())])).await?;
+        rows.into_iter().map(|mut row| Ok((row.text()?, row.bool()?))).collect()
     }
 
     /// Returns the number of unread messages that the user's applications show: all in direct channels, and mentions in

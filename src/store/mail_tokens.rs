@@ -1,14 +1,16 @@
-//! The table `tokens`: proofs that the owner of an account reads a mail address.
+//! The table `tokens`: proofs that someone reads a mail address.
 //!
-//! An account has at most [`MAX_TOKENS`] rows of each kind. Their keys are made of the kind and the account's id, so
-//! every statement finds them by the primary key. The text of a token is sent by mail and stored as a digest only.
+//! An owner has at most [`MAX_TOKENS`] rows of each kind. Their keys are made of the kind and the owner's id, so every
+//! statement finds them by the primary key. The owner is an account or, for invitations, an address in a team. The text of
+//! a token is sent by mail and stored as a digest only.
 
-use serde::Deserialize;
+use quarterdeck_actors::clock::{DAY_MS, HOUR_MS};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
 
-/// The number of tokens of one kind that an account can have. A further one replaces the oldest.
+/// The number of tokens of one kind that an owner can have. A further one replaces the oldest.
 pub(crate) const MAX_TOKENS: usize = 3;
 
 /// The permission that a token gives.
@@ -18,6 +20,10 @@ pub(crate) enum MailTokenKind {
     PasswordReset,
     /// Shows that the address of the account is right.
     Verification,
+    /// Signs up, or joins a team.
+    Invitation,
+    /// The same as a guest.
+    GuestInvitation,
 }
 
 /// A token as it is stored.
@@ -28,6 +34,16 @@ pub(crate) struct MailToken {
     /// The address to which it was sent.
     pub(crate) email: String,
     pub(crate) digest: String,
+    /// The team, if it is an invitation.
+    pub(crate) invited_to: Option<InvitedTo>,
+}
+
+/// The team and the channels that an invitation opens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct InvitedTo {
+    pub(crate) team_id: String,
+    /// Channels beside those that every member joins.
+    pub(crate) channel_ids: Vec<String>,
 }
 
 /// The column `extra`, with the names that Mattermost gives its members.
@@ -37,42 +53,69 @@ struct Extra {
     email: String,
     #[serde(default)]
     digest: String,
+    #[serde(default)]
+    invited_to: Option<InvitedTo>,
 }
 
 impl MailTokenKind {
-    pub(super) const ALL: [Self; 2] = [Self::PasswordReset, Self::Verification];
+    /// The kinds whose owner is an account.
+    pub(super) const OF_ACCOUNTS: [Self; 2] = [Self::PasswordReset, Self::Verification];
+
+    /// Returns the time for which a token can be used, in milliseconds.
+    pub(crate) fn lifetime_ms(self) -> i64 {
+        match self {
+            Self::PasswordReset | Self::Verification => DAY_MS,
+            Self::Invitation | Self::GuestInvitation => 48 * HOUR_MS,
+        }
+    }
+
+    fn is_invitation(self) -> bool {
+        match self {
+            Self::PasswordReset | Self::Verification => false,
+            Self::Invitation | Self::GuestInvitation => true,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
             Self::PasswordReset => "password_recovery",
             Self::Verification => "verify_email",
+            Self::Invitation => "team_invitation",
+            Self::GuestInvitation => "guest_invitation",
         }
     }
 
-    fn key(self, user_id: &str, place: usize) -> String {
-        format!("{}.{user_id}.{place}", self.name())
+    fn key(self, owner: &str, place: usize) -> String {
+        format!("{}.{owner}.{place}", self.name())
     }
 
-    fn keys(self, user_id: &str) -> Vec<String> {
-        (0..MAX_TOKENS).map(|place| self.key(user_id, place)).collect()
+    fn keys(self, owner: &str) -> Vec<String> {
+        (0..MAX_TOKENS).map(|place| self.key(owner, place)).collect()
     }
 }
 
 impl Db {
-    /// Stores a token in a free place of the account, or in that of its oldest one. Returns the number of the place.
+    /// Stores a token in a free place of the owner, or in that of its oldest one. Returns the number of the place.
+    /// With an invitation, those that are too old are deleted.
     ///
     /// Stores nothing and returns `None` when all places were taken after `since`, in Unix milliseconds.
     pub(crate) async fn add_mail_token(
         &self,
         kind: MailTokenKind,
-        user_id: &str,
+        owner: &str,
         token: MailToken,
         since: i64,
     ) -> Result<Option<usize>, StoreError> {
-        let keys = kind.keys(user_id);
+        let keys = kind.keys(owner);
         let found = "SELECT token, createat FROM tokens WHERE token = ANY ($1)";
         let found = statement(found, vec![Value::Texts(keys.clone())]);
-        let extra = json!({ "UserId": user_id, "Email": token.email, "Digest": token.digest }).to_string();
+        // Mattermost reads other members of an invitation, so that it takes no digest for a token.
+        let extra = if kind.is_invitation() {
+            json!({ "Email": token.email, "Digest": token.digest, "InvitedTo": token.invited_to })
+        } else {
+            json!({ "UserId": owner, "Email": token.email, "Digest": token.digest })
+        };
+        let extra = extra.to_string();
         let decide = move |answers: &[Vec<Row>]| {
             let mut places = Vec::new();
             for row in answers.first().into_iter().flatten() {
@@ -87,33 +130,62 @@ impl Db {
                        DO UPDATE SET createat = excluded.createat, type = excluded.type, extra = excluded.extra \
                        RETURNING token";
             let values = |key: &String| vec![key.into(), token.create_at.into(), kind.name().into(), (&extra).into()];
-            Ok(oldest.map(|key| statement(sql, values(key))).into_iter().collect())
+            let mut statements: Vec<Statement> = oldest.map(|key| statement(sql, values(key))).into_iter().collect();
+            if kind.is_invitation() && !statements.is_empty() {
+                let old = token.create_at.saturating_sub(kind.lifetime_ms());
+                let sql = "DELETE FROM tokens WHERE type = $1 AND createat <= $2";
+                statements.push(statement(sql, vec![kind.name().into(), old.into()]));
+            }
+            Ok(statements)
         };
-        let transaction = Transaction::decided(vec![found], decide).lock_exclusive(Subject::User(user_id));
+        let transaction = Transaction::decided(vec![found], decide).lock_exclusive(Subject::User(owner));
         let mut answers = self.transaction(transaction).await?;
         let stored = answers.get_mut(1).and_then(|rows| rows.first_mut()).map(Row::text).transpose()?;
-        Ok(stored.and_then(|key| (0..MAX_TOKENS).find(|place| kind.key(user_id, *place) == key)))
+        Ok(stored.and_then(|key| (0..MAX_TOKENS).find(|place| kind.key(owner, *place) == key)))
     }
 
-    /// Returns the token in a place of an account.
+    /// Returns the token in a place of an owner.
     pub(crate) async fn mail_token(
         &self,
         kind: MailTokenKind,
-        user_id: &str,
+        owner: &str,
         place: usize,
     ) -> Result<Option<MailToken>, StoreError> {
-        let sql = "SELECT createat, extra FROM tokens WHERE token = $1 AND type = $2";
-        let rows = self.read(statement(sql, vec![kind.key(user_id, place).into(), kind.name().into()])).await?;
-        let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
-        let (create_at, extra) = (row.int()?, row.text()?);
-        let extra: Option<Extra> = serde_json::from_str(&extra).ok();
-        Ok(extra.map(|Extra { email, digest, .. }| MailToken { create_at, email, digest }))
+        let rows = self.read(selection(kind, owner, place)).await?;
+        rows.into_iter().next().map_or(Ok(None), token)
+    }
+
+    /// Deletes all invitations. Returns their number.
+    pub(crate) async fn remove_invitations(&self) -> Result<usize, StoreError> {
+        let sql = "DELETE FROM tokens WHERE type IN ('team_invitation', 'guest_invitation', \
+                   'guest_magic_link_invitation') RETURNING token";
+        self.write(statement(sql, Vec::new())).await.map(|removed| removed.len())
     }
 }
 
-/// Returns the statement that deletes all tokens of a kind that an account has.
-pub(super) fn removing_mail_tokens(kind: MailTokenKind, user_id: &str) -> Statement {
-    statement("DELETE FROM tokens WHERE token = ANY ($1)", vec![Value::Texts(kind.keys(user_id))])
+/// Returns the statement that reads the token in a place of an owner.
+pub(super) fn selection(kind: MailTokenKind, owner: &str, place: usize) -> Statement {
+    let sql = "SELECT createat, extra FROM tokens WHERE token = $1 AND type = $2";
+    statement(sql, vec![kind.key(owner, place).into(), kind.name().into()])
+}
+
+/// Returns the token of a row that [`selection`] read; `None` for a row of another program.
+pub(super) fn token(mut row: Row) -> Result<Option<MailToken>, StoreError> {
+    let (create_at, extra) = (row.int()?, row.text()?);
+    let extra: Option<Extra> = serde_json::from_str(&extra).ok();
+    Ok(extra.map(|Extra { email, digest, invited_to }| MailToken { create_at, email, digest, invited_to }))
+}
+
+/// Returns the statement that deletes all tokens of a kind that an owner has.
+pub(super) fn removing_mail_tokens(kind: MailTokenKind, owner: &str) -> Statement {
+    statement("DELETE FROM tokens WHERE token = ANY ($1)", vec![Value::Texts(kind.keys(owner))])
+}
+
+/// Returns the statement that deletes all tokens of a kind that an owner has, if the user is in the team.
+pub(super) fn redeeming(kind: MailTokenKind, owner: &str, team_id: &str, user_id: &str) -> Statement {
+    let sql = "DELETE FROM tokens WHERE token = ANY ($1) AND EXISTS (SELECT 1 FROM teammembers m WHERE m.teamid = $2 \
+               AND m.userid = $3 AND m.deleteat = 0)";
+    statement(sql, vec![Value::Texts(kind.keys(owner)), team_id.into(), user_id.into()])
 }
 
 #[cfg(test)]
@@ -124,7 +196,8 @@ mod tests {
     const KIND: MailTokenKind = MailTokenKind::PasswordReset;
 
     fn token(create_at: i64) -> MailToken {
-        MailToken { create_at, email: "anna@chat.example".to_owned(), digest: format!("digest {create_at}") }
+        let (email, digest) = ("anna@chat.example".to_owned(), format!("digest {create_at}"));
+        MailToken { create_at, email, digest, invited_to: None }
     }
 
     #[actix_web::test]
@@ -162,5 +235,24 @@ mod tests {
             let read = db.mail_token(KIND, "anna", 0).await.unwrap();
             assert!(read.is_none_or(|token| token.digest.is_empty()), "{extra}");
         }
+    }
+
+    #[actix_web::test]
+    async fn an_invitation_is_kept_for_two_days_and_is_removed_with_all_others() {
+        const INVITED: MailTokenKind = MailTokenKind::Invitation;
+        let (_folder, db) = fresh().await;
+        let to = InvitedTo { team_id: "crew".to_owned(), channel_ids: vec!["one".to_owned()] };
+        let invitation = |at| MailToken { invited_to: Some(to.clone()), ..token(at) };
+        let lifetime = INVITED.lifetime_ms();
+        db.add_mail_token(KIND, "anna", token(1), 0).await.unwrap();
+        db.add_mail_token(INVITED, "dora", invitation(1), 0).await.unwrap();
+        db.add_mail_token(INVITED, "emil", invitation(2), 0).await.unwrap();
+        assert_eq!(db.mail_token(INVITED, "dora", 0).await.unwrap(), Some(invitation(1)));
+        db.add_mail_token(MailTokenKind::GuestInvitation, "dora", invitation(3), 0).await.unwrap();
+        db.add_mail_token(INVITED, "fred", invitation(1 + lifetime), 0).await.unwrap();
+        assert_eq!(db.mail_token(INVITED, "dora", 0).await.unwrap(), None, "it was swept");
+        assert!(db.mail_token(INVITED, "emil", 0).await.unwrap().is_some());
+        assert_eq!(db.remove_invitations().await.unwrap(), 3);
+        assert!(db.mail_token(KIND, "anna", 0).await.unwrap().is_some(), "another kind stays");
     }
 }

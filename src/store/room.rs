@@ -68,7 +68,7 @@ pub(crate) use engine::described;
 use engine::{EngineKind, MIGRATIONS_TABLE};
 pub use error::StoreError;
 pub(crate) use integrity::{Orphan, Outcome, Relation};
-pub(crate) use mail_tokens::{MailToken, MailTokenKind};
+pub(crate) use mail_tokens::{InvitedTo, MailToken, MailTokenKind};
 pub(crate) use pool::PoolStatus;
 use postgres::Postgres;
 use sqlite::Sqlite;
@@ -79,8 +79,8 @@ pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};
 pub(crate) use user_names::UserSearch;
 pub(crate) use users::{
-    AccountLimit, Changed, Cursor, EndedSessions, Entry, Filter, Guests, OperatorChange, Order, ReportFilter,
-    ReportOrder, ReportPage, ReportRow,
+    AccountLimit, Changed, Cursor, EndedSessions, Entry, Filter, Guests, Invitation, InvitationProof, OperatorChange,
+    Order, ReportFilter, ReportOrder, ReportPage, ReportRow,
 };
 pub(crate) use value::{Row, Statement, Value, json_of, portions, statement, tuples};
 

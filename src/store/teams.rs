@@ -63,6 +63,12 @@ impl Db {
         self.read(statement(sql, vec![name.into()])).await?.into_iter().next().map(team).transpose()
     }
 
+    /// Returns the team with this invitation id, unless it is archived.
+    pub(crate) async fn team_with_invite_id(&self, invite_id: &str) -> Result<Option<Team>, StoreError> {
+        let sql = format!("SELECT {TEAM} FROM teams t WHERE t.inviteid = $1 AND t.deleteat = 0");
+        self.read(statement(sql, vec![invite_id.into()])).await?.into_iter().next().map(team).transpose()
+    }
+
     /// Returns a page of teams by display name: all teams, only open ones, or only the others.
     pub(crate) async fn teams(&self, is_open: Option<bool>, paging: Paging) -> Result<Vec<Team>, StoreError> {
         let sql = format!(
@@ -177,7 +183,8 @@ fn leader_insertion(leader: &Member, now: i64) -> Statement {
     statement(sql, vec![(&leader.team_id).into(), (&leader.user_id).into(), now.into()])
 }
 
-fn joining(member: &Member, max: i64, now: i64) -> Statement {
+/// Returns the statement that makes the user a member, if the team has fewer than `max` active accounts.
+pub(super) fn joining(member: &Member, max: i64, now: i64) -> Statement {
     // A user who is a member already keeps the current roles.
     let sql = "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin, schemeguest, createat) \
                SELECT t.id, a.id, '', 0, $3, false, $4, $5 FROM users a JOIN teams t ON t.id = $1 WHERE a.id = $2 AND $6 > (SELECT COUNT(*) FROM teammembers m \
@@ -198,17 +205,28 @@ fn joining(member: &Member, max: i64, now: i64) -> Statement {
 /// Returns the statement that adds a member to channels with these names, of one team or, without a `team_id`, of all
 /// teams that the user is in.
 pub(super) fn entry(team_id: &str, user_id: &str, channels: &[&str], now: i64) -> Statement {
-    let sql = "INSERT INTO channelmembers (channelid, userid, roles, lastviewedat, msgcount, mentioncount, notifyprops, \
+    entry_where("c.name = ANY ($5)", team_id, user_id, channels.iter().map(|name| (*name).to_owned()).collect(), now)
+}
+
+/// Returns the statement that adds a member to the channels with these ids, as far as they belong to the team.
+pub(super) fn entry_by_id(team_id: &str, user_id: &str, channel_ids: &[String], now: i64) -> Statement {
+    entry_where("c.id = ANY ($5)", team_id, user_id, channel_ids.to_vec(), now)
+}
+
+fn entry_where(condition: &str, team_id: &str, user_id: &str, channels: Vec<String>, now: i64) -> Statement {
+    let sql = format!(
+        "INSERT INTO channelmembers (channelid, userid, roles, lastviewedat, msgcount, mentioncount, notifyprops, \
          lastupdateat, schemeuser, schemeadmin, schemeguest, mentioncountroot, msgcountroot, urgentmentioncount) \
          SELECT c.id, m.userid, '', 0, 0, 0, $3, $4, m.schemeuser, m.schemeadmin, m.schemeguest, 0, 0, 0 \
          FROM channels c JOIN teammembers m ON m.teamid = c.teamid AND m.deleteat = 0 \
-         WHERE ($1 = '' OR c.teamid = $1) AND m.userid = $2 AND c.deleteat = 0 AND c.name = ANY ($5) \
-         ON CONFLICT (channelid, userid) DO NOTHING";
+         WHERE ($1 = '' OR c.teamid = $1) AND m.userid = $2 AND c.deleteat = 0 AND {condition} \
+         ON CONFLICT (channelid, userid) DO NOTHING"
+    );
     let notify_props = json!({
         "desktop": "default", "email": "default", "push": "default", "mark_unread": "all",
         "ignore_channel_mentions": "default", "channel_auto_follow_threads": "off",
     });
-    let channels = Value::Texts(channels.iter().map(|name| (*name).to_owned()).collect());
+    let channels = Value::Texts(channels);
     let member = [team_id, user_id].map(Value::from);
     statement(sql, member.into_iter().chain([Value::Json(notify_props), now.into(), channels]).collect())
 }

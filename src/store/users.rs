@@ -6,6 +6,7 @@ mod conversion;
 mod emptying;
 mod filter;
 mod guests;
+mod invited;
 mod login_service;
 mod operator;
 mod profile;
@@ -24,6 +25,7 @@ use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of
 use crate::base::user::User;
 pub(super) use conversion::all_sessions_of;
 pub(crate) use filter::{Filter, Order};
+pub(crate) use invited::{Invitation, InvitationProof};
 pub(crate) use operator::OperatorChange;
 pub(crate) use profile::Changed;
 pub(crate) use report::{Cursor, Guests, ReportFilter, ReportOrder, ReportPage, ReportRow};
@@ -115,9 +117,7 @@ impl Db {
 
     /// Returns the statements that add an account and the copies of its names.
     fn adding(&self, user: &User, entry: Entry, room: AccountLimit) -> Vec<Statement> {
-        let mut statements = insertion(user, entry, room);
-        statements.extend(self.storing_names(user));
-        statements
+        insertion(user, entry, room).into_iter().chain(self.storing_names(user)).collect()
     }
 
     /// Returns the account with this id.
@@ -262,7 +262,7 @@ impl Db {
             .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
             .collect();
         statements.extend(self.removing_names(id));
-        statements.extend(MailTokenKind::ALL.map(|kind| removing_mail_tokens(kind, id)));
+        statements.extend(MailTokenKind::OF_ACCOUNTS.map(|kind| removing_mail_tokens(kind, id)));
         statements.push(statement("DELETE FROM users WHERE id = $1 RETURNING id", vec![id.into()]));
         let transaction =
             Transaction::of(statements).lock_exclusive(Subject::Accounts).lock_exclusive(Subject::User(id));

@@ -42,7 +42,7 @@ const SERVER: &str = "
 ";
 
 /// Details that the record of an event holds besides the request.
-const DETAILS: [(&str, &str); 59] = [
+const DETAILS: [(&str, &str); 63] = [
     ("addTeamMember", "`user_id`"),
     ("addTeamMembers", "`user_ids` of the users who are members now"),
     ("assignBot", "`owner_id` before and after"),
@@ -60,6 +60,10 @@ const DETAILS: [(&str, &str); 59] = [
     ("enableUserAccessToken", "`token_id`, `user_id`"),
     ("generateSupportPacket", "`include_logs`, `plugin_packets`, `filename`"),
     ("getLogs", "`page`, `logs_per_page`"),
+    ("addUserToTeamFromInvite", "`team_id`, `by_mail`"),
+    ("invalidateAllEmailInvites", "`count` of the invitations"),
+    ("inviteGuestsToChannels", "`emails`, `channels`"),
+    ("inviteUsersToTeam", "`emails`"),
     ("login", "`login_id`; the user and the session that was created"),
     ("manualTest", "the account that was created; without one there is no record"),
     ("migrateConfig", "`from`, `to`, `files`; each setting that changed there"),

@@ -154,6 +154,7 @@ mod tests {
             "/quarterdeck/assets/{file}",
             "/reset_password_complete",
             "/do_verify_email",
+            "/signup_user_complete",
             "/account_page/{file}",
             "/api/v4/openapi",
             "/api/v4/openapi/{file}",

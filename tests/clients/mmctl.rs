@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{PASSWORD, account};
-use crate::support::teams::meeting;
+use crate::support::smtp::MailServer;
+use crate::support::teams::{meeting, open_team};
 use crate::support::websocket::{BINARY, Frame, PONG, WebSocket};
 use crate::support::{Client, Home, Reply, Socket};
 
@@ -141,6 +142,34 @@ async fn mmctl_websocket_connects_twice_and_listens_to_the_second() {
 }
 
 /// Sends one request of the Go client over the network.
+#[actix_web::test]
+async fn mmctl_user_invite_sends_a_mail_over_the_network_and_over_the_socket() {
+    let Some(mut mail) = MailServer::start(json!({})).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mmctl.socket");
+    let home = Home::new(&format!(
+        "[ServiceSettings]\nSiteURL = \"https://chat.example\"\nEnableLocalMode = true\n\
+         LocalModeSocketLocation = \"{}\"\n[EmailSettings]\nSMTPServer = \"127.0.0.1\"\nSMTPPort = \"{}\"\n",
+        path.display(),
+        mail.port
+    ))
+    .await;
+    let server = home.start().await;
+    let socket = Socket::new(&path);
+    socket.post("/users", proposed("anna")).await.expect(201);
+    let anna = server.client().log_in("anna").await;
+    anna.found(open_team("crew")).await;
+    let team = go(&server.client(), Method::GET, "/teams/name/crew", None, anna.token.as_deref()).await.expect(200);
+    let invite = format!("/teams/{}/invite/email", team["id"].as_str().unwrap());
+    let sent =
+        go(&server.client(), Method::POST, &invite, Some(json!(["dora@chat.example"])), anna.token.as_deref()).await;
+    sent.expect_ok();
+    assert_eq!(mail.next("mail").await["recipients"], json!(["dora@chat.example"]));
+    socket.post(&invite, json!(["emil@chat.example"])).await.expect_ok();
+    let to_emil = mail.next("mail").await;
+    assert!(to_emil["message"].as_str().unwrap().contains("The administrator invites you"), "{to_emil}");
+}
+
 async fn go(site: &Client, method: Method, path: &str, body: Option<Value>, token: Option<&str>) -> Reply {
     let authorization = token.map(|token| format!("BEARER {token}"));
     let mut headers = GO.to_vec();

@@ -7,10 +7,11 @@ use super::sources;
 
 /// The number of places in a file that read a secret as plain text. Check a new call before you count it here: it must
 /// not print, log, store or return the secret.
-const EXPOSED: [(&str, usize); 38] = [
+const EXPOSED: [(&str, usize); 39] = [
     ("actors/src/sessions.rs", 1),
     ("src/domain/accounts/first.rs", 1),
     ("src/domain/accounts/login.rs", 3),
+    ("src/domain/accounts/invitations/letter.rs", 1),
     ("src/domain/accounts/letters.rs", 2),
     ("src/domain/accounts/mail_token.rs", 1),
     ("src/domain/accounts/mfa.rs", 3),

@@ -29,6 +29,15 @@ const MAX_HASHED_PER_CALLER: u32 = 3;
 /// The number of mails that one caller may have sent in a period.
 const MAX_MAILS_PER_CALLER: u32 = 10;
 
+/// The number of invitations that one user may send in a period, as in Mattermost.
+const MAX_INVITATIONS_PER_CALLER: u32 = 20;
+
+/// The number of invitations to one team in a period.
+const MAX_INVITATIONS_PER_TEAM: u32 = 100;
+
+/// The number of invitations to one address in a period, to any team.
+const MAX_INVITATIONS_PER_ADDRESS: u32 = 5;
+
 /// The time after which the failures of an unknown name expire; the same as in the database.
 const FAILURES_LIFETIME: Duration = Duration::from_hours(24);
 
@@ -110,26 +119,39 @@ impl Attempts {
             (self.keyed.key(&["account", account]), MAX_HASHED_PER_ACCOUNT),
             (self.keyed.key(&["caller", account, caller]), MAX_HASHED_PER_CALLER),
         ];
-        self.take(&budgets, now)
+        self.take(&budgets, 1, now)
     }
 
     /// Returns true if `caller` may have one more mail sent. The mail goes to an address that the caller names.
     pub(crate) fn take_mail(&self, caller: &str, now: Instant) -> bool {
-        self.take(&[(self.keyed.key(&["mail", caller]), MAX_MAILS_PER_CALLER)], now)
+        self.take(&[(self.keyed.key(&["mail", caller]), MAX_MAILS_PER_CALLER)], 1, now)
     }
 
-    /// Takes one from each budget of the current period. Returns false, and takes nothing, if one of them is empty.
-    fn take(&self, budgets: &[(Key, u32)], now: Instant) -> bool {
+    /// Returns true if `caller` may send `count` invitations to a team. The local socket has no budget of its own.
+    pub(super) fn take_invitations(&self, caller: Option<&str>, team_id: &str, count: u32, now: Instant) -> bool {
+        let of_caller = caller.map(|caller| (self.keyed.key(&["invitations", caller]), MAX_INVITATIONS_PER_CALLER));
+        let of_team = (self.keyed.key(&["invitations to team", team_id]), MAX_INVITATIONS_PER_TEAM);
+        let budgets: Vec<(Key, u32)> = of_caller.into_iter().chain([of_team]).collect();
+        self.take(&budgets, count, now)
+    }
+
+    /// Returns true if one more invitation may be sent to this address.
+    pub(super) fn take_invitation_to(&self, email: &str, now: Instant) -> bool {
+        self.take(&[(self.keyed.key(&["invitation to", email]), MAX_INVITATIONS_PER_ADDRESS)], 1, now)
+    }
+
+    /// Takes `count` from each budget of the current period. Returns false, and takes nothing, if one has less left.
+    fn take(&self, budgets: &[(Key, u32)], count: u32, now: Instant) -> bool {
         let period = now.saturating_duration_since(self.started).as_secs() / BUDGET_PERIOD.as_secs();
         let mut tallies = self.lock();
         let used = |tallies: &mut Cache<Key, Tally>, key: &Key| {
             let tally = tallies.get(key).copied().unwrap_or_default();
             if tally.period == period { tally.taken } else { 0 }
         };
-        let is_left = budgets.iter().all(|(key, max)| used(&mut tallies, key) < *max);
+        let is_left = budgets.iter().all(|(key, max)| used(&mut tallies, key).saturating_add(count) <= *max);
         if is_left {
             for (key, _) in budgets {
-                let taken = used(&mut tallies, key) + 1;
+                let taken = used(&mut tallies, key) + count;
                 tallies.insert(*key, Tally { period, taken, ..Tally::default() });
             }
         }

@@ -1,12 +1,12 @@
-//! Tokens in mails. A caller with such a token can read the mail of the account's address.
+//! Tokens in mails. A caller with such a token can read the mail of an address.
 //!
-//! The text is the account's id, the number of the token's place in the database, and random characters. Only a digest
-//! of it is stored.
+//! The text is the owner's id, the number of the token's place in the database, and random characters. Only a digest of
+//! it is stored. The owner is the account; `invitations` make and read theirs with the functions here.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
-use quarterdeck_actors::clock::{DAY_MS, HOUR_MS};
+use quarterdeck_actors::clock::HOUR_MS;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::{is_id, new_id};
 use quarterdeck_actors::secret::Secret;
@@ -17,20 +17,28 @@ use crate::store::{Db, MailToken, MailTokenKind, StoreError};
 /// The length of a token, in characters. Clients require it.
 pub(crate) const TOKEN_CHARACTERS: usize = 64;
 
-const ID_CHARACTERS: usize = 26;
+pub(super) const ID_CHARACTERS: usize = 26;
 
-/// The time for which a token can be used, in milliseconds.
-const LIFETIME_MS: i64 = DAY_MS;
-
-/// The period in which an account gets at most three tokens of a kind, in milliseconds.
-const PERIOD_MS: i64 = HOUR_MS;
+/// The period in which an owner gets at most three tokens of a kind, in milliseconds.
+pub(super) const PERIOD_MS: i64 = HOUR_MS;
 
 /// Makes a token for an account. Returns `None` if the account has had as many as it may have in an hour.
 pub(super) async fn issue(db: &Db, kind: MailTokenKind, user: &User, now: i64) -> Result<Option<Secret>, StoreError> {
-    let secret: String = [new_id(), new_id()].concat().chars().take(TOKEN_CHARACTERS - ID_CHARACTERS - 1).collect();
-    let token = MailToken { create_at: now, email: user.email.clone(), digest: digest_of(&secret, kind, user) };
+    let secret = new_secret();
+    let digest = digest_of(&secret, kind, user);
+    let token = MailToken { create_at: now, email: user.email.clone(), digest, invited_to: None };
     let place = db.add_mail_token(kind, &user.id, token, now.saturating_sub(PERIOD_MS)).await?;
-    Ok(place.map(|place| Secret::new(format!("{}{place}{secret}", user.id))))
+    Ok(place.map(|place| text(&user.id, place, &secret)))
+}
+
+/// Returns the random part of a new token.
+pub(super) fn new_secret() -> String {
+    [new_id(), new_id()].concat().chars().take(TOKEN_CHARACTERS - ID_CHARACTERS - 1).collect()
+}
+
+/// Returns the text of a token.
+pub(super) fn text(owner: &str, place: usize, secret: &str) -> Secret {
+    Secret::new(format!("{owner}{place}{secret}"))
 }
 
 /// Returns the account whose token this is.
@@ -44,7 +52,7 @@ pub(super) async fn owner(db: &Db, kind: MailTokenKind, text: &str, now: i64) ->
     if verify_slices_are_equal(token.digest.as_bytes(), given.as_bytes()).is_err() {
         return Err(unknown);
     }
-    let is_current = now.saturating_sub(token.create_at) < LIFETIME_MS && token.email == user.email;
+    let is_current = now.saturating_sub(token.create_at) < kind.lifetime_ms() && token.email == user.email;
     if is_current { Ok(user) } else { Err(expired) }
 }
 
@@ -57,10 +65,14 @@ pub(super) fn refusals(kind: MailTokenKind) -> [&'static str; 2] {
         MailTokenKind::Verification => {
             ["api.user.verify_email.bad_link.app_error", "api.user.verify_email.link_expired.app_error"]
         }
+        MailTokenKind::Invitation | MailTokenKind::GuestInvitation => {
+            ["api.user.create_user.signup_link_invalid.app_error", "api.user.create_user.signup_link_expired.app_error"]
+        }
     }
 }
 
-fn parts(text: &str) -> Option<(&str, usize, &str)> {
+/// Returns the owner's id, the place and the random part of a token.
+pub(super) fn parts(text: &str) -> Option<(&str, usize, &str)> {
     let is_whole = text.len() == TOKEN_CHARACTERS && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let (id, rest) = text.split_at_checked(ID_CHARACTERS).filter(|(id, _)| is_whole && is_id(id))?;
     let (place, secret) = rest.split_at_checked(1)?;
@@ -72,8 +84,13 @@ fn parts(text: &str) -> Option<(&str, usize, &str)> {
 fn digest_of(secret: &str, kind: MailTokenKind, user: &User) -> String {
     let bound_to = match kind {
         MailTokenKind::PasswordReset => user.password.expose(),
-        MailTokenKind::Verification => "",
+        MailTokenKind::Verification | MailTokenKind::Invitation | MailTokenKind::GuestInvitation => "",
     };
+    digest_with(secret, bound_to)
+}
+
+/// Returns the digest of the random part of a token, and of what the token depends on.
+pub(super) fn digest_with(secret: &str, bound_to: &str) -> String {
     HEXLOWER.encode(digest(&SHA256, format!("{secret}\n{bound_to}").as_bytes()).as_ref())
 }
 

@@ -8,6 +8,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::roles::Role;
 use quarterdeck_actors::roles::handle::RolesHandle;
+use quarterdeck_actors::secret::Secret;
 use tracing::{info, warn};
 
 use super::letters;
@@ -24,6 +25,9 @@ const STEERING_MAILS: [&str; 3] = [
     // `ServiceSettings.SiteURL` is on the page for SAML as well.
     "sysconsole_write_authentication_saml",
 ];
+
+/// Writes a mail with a link for an account.
+type Letter = fn(&Config, &User, &Secret) -> Mail;
 
 /// The number of accounts with delegated roles that are looked at.
 const MAX_DELEGATED: usize = 50;
@@ -51,7 +55,7 @@ pub(crate) async fn send_reset(
         );
         return Ok(());
     }
-    send_link(db, mailer, config, (&user, MailTokenKind::PasswordReset)).await
+    send_link(db, mailer, config, (&user, MailTokenKind::PasswordReset, letters::reset)).await
 }
 
 /// Returns true if an account that is no system administrator may change where mails go. A deactivated one may have
@@ -80,7 +84,7 @@ pub(crate) async fn send_verification(db: &Db, mailer: &Mailer, config: &Config,
     if user.email_verified || user.delete_at > 0 {
         return Ok(());
     }
-    send_link(db, mailer, config, (&user, MailTokenKind::Verification)).await
+    send_link(db, mailer, config, (&user, MailTokenKind::Verification, letters::verification)).await
 }
 
 /// Returns the account whose password may be replaced with this token.
@@ -112,7 +116,7 @@ async fn send_link(
     db: &Db,
     mailer: &Mailer,
     config: &Config,
-    (user, kind): (&User, MailTokenKind),
+    (user, kind, letter): (&User, MailTokenKind, Letter),
 ) -> Result<(), AppError> {
     const FAILED: &str = "api.user.send_password_reset.send.app_error";
     if config.view.service.site_url.is_empty() {
@@ -122,10 +126,7 @@ async fn send_link(
         info!(user_id = user.id, "no further mail with a link: the account got as many as it may get in an hour");
         return Ok(());
     };
-    let mail = match kind {
-        MailTokenKind::PasswordReset => letters::reset(config, user, &token),
-        MailTokenKind::Verification => letters::verification(config, user, &token),
-    };
+    let mail = letter(config, user, &token);
     let sent = mailer.send(&config.view.email, &config.view.service.site_url, &mail).await;
     sent.map_err(|failure| AppError::new(FAILED).with("Error", failure.to_string()))
 }

@@ -14,7 +14,7 @@ use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::license::LicenseHandle;
 use serde_json::Value;
 
-use super::{Accounts, Claim, maps};
+use super::{Accounts, Claim, Invited, maps};
 use crate::base::team::is_in_domains;
 use crate::base::user::{Profile, User};
 use crate::domain::actors::Actors;
@@ -44,6 +44,8 @@ pub(crate) enum Signup<'a> {
     ForTests(&'a Claim),
     /// Any caller, if the settings allow sign-up.
     Open(&'a Claim),
+    /// A caller with an invitation, if the settings allow sign-up. Others need not be allowed to.
+    Invited(&'a Claim, &'a Invited),
 }
 
 /// Creates an account. The first one becomes the system administrator, if the caller may create it. The caller of this
@@ -67,18 +69,39 @@ pub(crate) async fn create(
     if user.auth_service.is_empty() {
         user.password = accounts.passwords.hash(caller, &user.username, password).await?;
     }
-    let mut roles = accounts.db.add_user(&user, entry, room).await.map_err(refusal)?;
+    let mut roles = add(accounts, config, &user, signup, (entry, room)).await?;
     for _ in 1..MAX_ATTEMPTS {
         if roles.is_none() {
             entry = self::entry(accounts, config, signup).await?;
             room = check_room(&accounts.db, &actors.license).await?;
-            roles = accounts.db.add_user(&user, entry, room).await.map_err(refusal)?;
+            roles = add(accounts, config, &user, signup, (entry, room)).await?;
         }
     }
     user.roles = roles.ok_or_else(|| AppError::new("app.user.save.app_error"))?;
     notices::spare(&actors.notices, &accounts.db, &user.id);
     announce::new_user(&actors.hub, &user).await;
+    if let Signup::Invited(_, invited) = signup {
+        announce::joined_team((&actors.hub, &accounts.db), &invited.team.id, &user.id).await;
+    }
     Ok(user)
+}
+
+/// Adds the account; with an invitation, its membership as well.
+async fn add(
+    accounts: &Accounts,
+    config: &Config,
+    user: &User,
+    signup: Signup<'_>,
+    (entry, room): (Entry, AccountLimit),
+) -> Result<Option<String>, AppError> {
+    let added = match signup {
+        Signup::Invited(_, invited) => {
+            let max_members = config.view.team.max_users_per_team;
+            accounts.db.add_invited_user(user, (entry, room), &invited.invitation, max_members).await
+        }
+        Signup::ByAdmin | Signup::ForTests(_) | Signup::Open(_) => accounts.db.add_user(user, entry, room).await,
+    };
+    added.map_err(|failed| failed.refused_or(refusal))
 }
 
 /// Decides with which existing accounts the new one may be added. The first account needs a claim.
@@ -86,7 +109,7 @@ pub(crate) async fn entry(accounts: &Accounts, config: &Config, signup: Signup<'
     let claim = match signup {
         Signup::ByAdmin => return Ok(Entry::Any),
         Signup::ForTests(claim) => claim,
-        Signup::Open(claim) => {
+        Signup::Open(claim) | Signup::Invited(claim, _) => {
             check_signup_is_on(config)?;
             claim
         }
@@ -96,8 +119,9 @@ pub(crate) async fn entry(accounts: &Accounts, config: &Config, signup: Signup<'
         accounts.first.admit(claim, Instant::now())?;
         return Ok(Entry::First);
     }
-    let is_invited = config.view.team.enable_open_server || matches!(signup, Signup::ForTests(_));
-    if is_invited { Ok(Entry::Further) } else { Err(AppError::new("api.user.create_user.no_open_server")) }
+    let is_admitted =
+        config.view.team.enable_open_server || matches!(signup, Signup::ForTests(_) | Signup::Invited(..));
+    if is_admitted { Ok(Entry::Further) } else { Err(AppError::new("api.user.create_user.no_open_server")) }
 }
 
 /// Creates an account without a running server, for the operator.
@@ -133,7 +157,9 @@ pub(crate) async fn create_offline(
 pub(super) fn checked(profile: Profile, password: &str, signup: Signup<'_>, config: &Config) -> Result<User, AppError> {
     let mut user = proposed(profile, signup);
     user.fill_defaults(config);
-    if !is_domain_allowed(&user.email, config) {
+    if let Signup::Invited(_, invited) = signup {
+        invited.check(&user, config)?;
+    } else if !is_domain_allowed(&user.email, config) {
         return Err(AppError::new("api.user.create_user.accepted_domain.app_error"));
     }
     let is_elsewhere = !user.auth_service.is_empty();
@@ -151,8 +177,10 @@ pub(super) fn checked(profile: Profile, password: &str, signup: Signup<'_>, conf
 
 fn proposed(profile: Profile, signup: Signup<'_>) -> User {
     let now = wall_ms();
-    let is_trusted = !matches!(signup, Signup::Open(_));
-    let is_verified = is_trusted && profile.email_verified == Some(true);
+    let invited = if let Signup::Invited(_, invited) = signup { Some(invited) } else { None };
+    let is_trusted = invited.is_none() && !matches!(signup, Signup::Open(_));
+    let is_verified = (is_trusted && profile.email_verified == Some(true)) || invited.is_some_and(Invited::is_by_mail);
+    let is_guest = invited.is_some_and(Invited::is_guest);
     let given = |text: &Option<String>| text.clone().filter(|text| is_trusted && !text.is_empty());
     let mut user = User {
         auth_service: given(&profile.auth_service).unwrap_or_default(),
@@ -163,7 +191,7 @@ fn proposed(profile: Profile, signup: Signup<'_>) -> User {
         last_password_update: now,
         email_verified: is_verified,
         allow_marketing: profile.allow_marketing.unwrap_or_default(),
-        roles: "system_user".to_owned(),
+        roles: if is_guest { "system_guest" } else { "system_user" }.to_owned(),
         remote_id: Some(String::new()),
         notify_props: BTreeMap::new(),
         ..User::default()
@@ -172,7 +200,7 @@ fn proposed(profile: Profile, signup: Signup<'_>) -> User {
     user
 }
 
-fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
+pub(super) fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
     let is_on = config.view.email.enable_sign_up_with_email && config.view.team.enable_user_creation;
     if is_on { Ok(()) } else { Err(AppError::new("api.user.create_user.signup_email_disabled.app_error")) }
 }

@@ -32,7 +32,7 @@ impl Db {
                 statement(account, vec![(&before.id).into(), now.into()]),
                 statement(bot, vec![(&before.id).into(), now.into()]),
             ];
-            statements.extend(MailTokenKind::ALL.map(|kind| removing_mail_tokens(kind, &before.id)));
+            statements.extend(MailTokenKind::OF_ACCOUNTS.map(|kind| removing_mail_tokens(kind, &before.id)));
             statements.push(all_sessions_of(&before.id));
             Ok(statements)
         };

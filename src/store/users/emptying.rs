@@ -15,7 +15,7 @@ impl Db {
             "DELETE FROM channelmembers",
             "DELETE FROM productnoticeviewstate",
             "DELETE FROM bots",
-            "DELETE FROM tokens WHERE type IN ('password_recovery', 'verify_email')",
+            "DELETE FROM tokens WHERE type IN ('password_recovery', 'verify_email', 'team_invitation', 'guest_invitation')",
         ];
         let accounts = "DELETE FROM users RETURNING id, COALESCE(lastpictureupdate, 0) > 0";
         let mut statements: Vec<Statement> = texts.into_iter().map(|text| statement(text, Vec::new())).collect();

@@ -12,13 +12,14 @@ use crate::web::routes::route::{Class, Listeners, Route};
 use crate::web::schema::reference;
 
 /// The statuses with which a request can be refused: status, name and meaning.
-const REFUSALS: [(u16, &str, &str); 17] = [
+const REFUSALS: [(u16, &str, &str); 18] = [
     (400, "BadRequest", "The request is malformed, or a value in it is invalid."),
     (401, "Unauthorized", "The request has no valid session."),
     (403, "Forbidden", "The caller has no permission to do this."),
     (404, "NotFound", "The requested object does not exist."),
     (408, "RequestTimeout", "The body did not arrive in time."),
     (409, "Conflict", "The login service of the account determines this."),
+    (410, "Gone", "The server does not have this way to sign in."),
     (412, "PreconditionFailed", "Another version of the configuration is in force."),
     (413, "TooLarge", "The body is too large."),
     (414, "AddressTooLong", "The URL is too long."),

@@ -1,10 +1,22 @@
-// The pages that mails link to: one sets a new password, the other confirms a mail address. The token in the address of
-// the page is the proof.
+// The pages that mails link to: one sets a new password, one confirms a mail address, one makes an account with an
+// invitation. The token in the address of the page is the proof.
 
-const token = new URLSearchParams(location.search).get("token") ?? "";
+const query = new URLSearchParams(location.search);
+const token = query.get("token") ?? "";
 const result = document.getElementById("result");
-const isPassword = location.pathname.endsWith("/reset_password_complete");
-const form = document.getElementById(isPassword ? "password" : "address");
+const FORMS = { reset_password_complete: "password", do_verify_email: "address", signup_user_complete: "signup" };
+const page = FORMS[location.pathname.split("/").pop()];
+const form = document.getElementById(page);
+
+/** Returns what the link of an invitation says about itself. Only the token counts. */
+function described() {
+  try {
+    const data = JSON.parse(query.get("d") ?? "{}");
+    return { team: String(data.display_name ?? "the team"), email: String(data.email ?? "") };
+  } catch {
+    return { team: "the team", email: "" };
+  }
+}
 
 /** Sends `body` to the API and shows the outcome. */
 async function send(path, body, done) {
@@ -12,7 +24,7 @@ async function send(path, body, done) {
   button.disabled = true;
   result.textContent = "";
   try {
-    const answer = await fetch(new URL(`api/v4/users/${path}`, location.href), {
+    const answer = await fetch(new URL(`api/v4/${path}`, location.href), {
       method: "POST",
       credentials: "omit",
       headers: { "Content-Type": "application/json" },
@@ -30,8 +42,15 @@ async function send(path, body, done) {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (!isPassword) {
-    send("email/verify", { token }, "Your mail address is confirmed. You can log in now.");
+  if (page === "address") {
+    send("users/email/verify", { token }, "Your mail address is confirmed. You can log in now.");
+    return;
+  }
+  if (page === "signup") {
+    const [username, password] = ["username", "first-password"].map((id) => document.getElementById(id).value);
+    const proof = new URLSearchParams({ t: query.get("t") ?? "" });
+    const account = { email: described().email, username, password };
+    send(`users?${proof}`, account, "Your account is made. You can log in now.");
     return;
   }
   const [password, again] = ["new-password", "again"].map((id) => document.getElementById(id).value);
@@ -39,6 +58,10 @@ form.addEventListener("submit", (event) => {
     result.textContent = "The two passwords differ.";
     return;
   }
-  send("password/reset", { token, new_password: password }, "Your password is set. You can log in now.");
+  send("users/password/reset", { token, new_password: password }, "Your password is set. You can log in now.");
 });
+if (page === "signup") {
+  document.getElementById("team").textContent = described().team;
+  document.getElementById("invited").textContent = described().email;
+}
 form.hidden = false;

@@ -1,4 +1,4 @@
-//! The pages that mails about accounts link to: a new password, and the confirmation of an address.
+//! The pages that mails link to: a new password, the confirmation of an address, and an account for an invited user.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{
@@ -19,7 +19,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 
 pub(super) const SHOW: Operation = Operation::undescribed(handler!(show));
 
-/// `GET /reset_password_complete` and `GET /do_verify_email`: return one page, which reads its address.
+/// `GET /reset_password_complete`, `/do_verify_email` and `/signup_user_complete`: return one page, which reads its
+/// address.
 pub(super) async fn show() -> HttpResponse {
     file("text/html", HTML)
 }

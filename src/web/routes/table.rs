@@ -37,6 +37,7 @@ pub(super) static TABLE: &[Route] = &[
     // Pages that mails link to. The paths are those of Mattermost's web application.
     get("/reset_password_complete", account_pages::SHOW).class(Anonymous).page(),
     get("/do_verify_email", account_pages::SHOW).class(Anonymous).page(),
+    get("/signup_user_complete", account_pages::SHOW).class(Anonymous).page(),
     get("/account_page/{file}", account_pages::PART).class(Anonymous).page(),
     // The description of the API.
     get("/api/v4/openapi.json", openapi::SHOW).class(Open),
@@ -265,7 +266,11 @@ pub(super) static TABLE: &[Route] = &[
     post("/api/v4/teams/{team_id}/restore", teams::archive::RESTORE, Always("restoreTeam")).listeners(NetworkAndSocket),
     get("/api/v4/teams/name/{team_name}", teams::SHOW_NAMED).listeners(NetworkAndSocket),
     get("/api/v4/teams/name/{team_name}/exists", teams::EXISTS),
-    post("/api/v4/teams/{team_id}/invite/email", teams::invite::INVITE, OnRefusal("inviteUsersToTeam"))
+    get("/api/v4/teams/invite/{invite_id}", teams::invited::SHOW).class(Open),
+    post("/api/v4/teams/members/invite", teams::invited::JOIN, Always("addUserToTeamFromInvite")),
+    delete("/api/v4/teams/invites/email", teams::invite::REMOVE_ALL, Always("invalidateAllEmailInvites")),
+    post("/api/v4/teams/{team_id}/invite-guests/email", teams::invite::INVITE_GUESTS, Always("inviteGuestsToChannels")),
+    post("/api/v4/teams/{team_id}/invite/email", teams::invite::INVITE, Always("inviteUsersToTeam"))
         .listeners(NetworkAndSocket),
     get("/api/v4/teams/{team_id}/members", teams::LIST_MEMBERS),
     post("/api/v4/teams/{team_id}/members", teams::ADD_MEMBER, Always("addTeamMember")).listeners(NetworkAndSocket),

@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod edit;
 pub(crate) mod icon;
 pub(crate) mod invite;
+pub(crate) mod invited;
 pub(crate) mod leaving;
 pub(crate) mod member_roles;
 pub(crate) mod scheme;

@@ -29,13 +29,14 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use crate::base::user::view::{Sight, UserView};
 use crate::base::user::{Profile, User, is_email, is_username};
 use crate::base::version::API_VERSION;
-use crate::domain::accounts::{self, Signup, known};
+use crate::domain::accounts::{self, Invited, Signup, known, open_by_id, open_by_token, recognized};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::{Created, Json, Reply};
 use crate::web::request::{Body, Request};
-use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
+use crate::web::routes::teams::invited::note;
 use crate::web::state::AppState;
 
 pub(super) const CREATE: Operation = Description::new(Tag::Accounts, "CreateUser", "Creates an account.")
@@ -46,9 +47,13 @@ pub(super) const CREATE: Operation = Description::new(Tag::Accounts, "CreateUser
          wrong codes in a minute. If the database already holds a configuration or a Mattermost, \
          only the command line creates the first account, and the response is 403.",
     )
+    .queries(&[
+        Query::optional("t", Type::String, "The token of an invitation by mail, for the address of the account."),
+        Query::optional("iid", Type::String, "The invitation id of a team, which the account joins."),
+    ])
     .body(Type::of::<Profile>(), "The account.")
     .responses(&[Response::json(201, Type::of::<UserView<'_>>(), "The new account.")])
-    .refusals(&[400, 401, 403, 500, 501])
+    .refusals(&[400, 401, 403, 404, 429, 500, 501])
     .handled_by(handler!(create));
 
 /// `POST /users`: creates an account. The first one becomes the system administrator, if the caller may create it.
@@ -62,16 +67,40 @@ pub(super) async fn create(
     let profile: Profile = body.object("user").await?;
     let is_admin = session.is_some_and(|session| session.may("manage_system"));
     let claim = request.claim();
-    let signup = if is_admin { Signup::ByAdmin } else { Signup::Open(&claim) };
+    let invited = invited(&request, &app, &profile).await?;
+    let signup = match &invited {
+        Some(invited) => Signup::Invited(&claim, invited),
+        None if is_admin => Signup::ByAdmin,
+        None => Signup::Open(&claim),
+    };
     audit.reserve(&app.trail.audit, Caller::Anonymous).await?;
     let user =
         accounts::create((&app.accounts, &app.actors), request.config(), profile, signup, &request.caller()).await?;
     app.prepared.note_account(&app.actors.config);
     audit.made(user.made());
+    if let Some(invited) = &invited {
+        note(&audit, invited);
+    }
     // A caller without a session names the address, so the mail counts with those that such a caller requests.
     let is_left = || is_admin || app.accounts.attempts.take_mail(request.visitor().lane(), Instant::now());
     recovery::ask_for_verification(&app, request.config(), &user, is_left);
     Created(user.for_owner()).reply()
+}
+
+/// Opens the invitation that the address of the request names, if it names one.
+async fn invited(request: &Request, app: &AppState, profile: &Profile) -> Result<Option<Invited>, AppError> {
+    let (token, invite_id) = (request.query("t"), request.query("iid"));
+    if token.is_none() && invite_id.is_none() {
+        return Ok(None);
+    }
+    app.limits.limiter.count_login(&request.address(), request.config())?;
+    let Some(token) = token else {
+        return open_by_id(&app.db, &invite_id.unwrap_or_default()).await.map(Some);
+    };
+    let found = recognized(&app.db, &token).await?;
+    let found = found.ok_or_else(|| AppError::new("api.user.create_user.signup_link_invalid.app_error#unknown"))?;
+    let email = profile.email.as_deref().unwrap_or_default().trim().to_lowercase();
+    open_by_token((&app.db, &app.actors.license), request.config(), found, &email).await.map(Some)
 }
 
 pub(super) const SHOW: Operation =

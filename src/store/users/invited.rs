@@ -1,0 +1,247 @@
+//! Accounts of users who were invited, and members who join a team by an invitation.
+//!
+//! The account, the membership and the end of the invitation are one transaction: of two requests with one token one
+//! succeeds, and a crash leaves no account without its team.
+
+use quarterdeck_actors::error::AppError;
+
+use super::{AccountLimit, Entry};
+use crate::base::team::{DEFAULT_CHANNELS, Member};
+use crate::base::user::User;
+use crate::store::mail_tokens::{MailTokenKind, redeeming, selection, token};
+use crate::store::teams::{entry, entry_by_id, joining};
+use crate::store::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
+
+/// An invitation to a team.
+#[derive(Debug, Clone)]
+pub(crate) struct Invitation {
+    pub(crate) team_id: String,
+    /// Channels beside those that every member joins.
+    pub(crate) channel_ids: Vec<String>,
+    pub(crate) proof: InvitationProof,
+}
+
+/// The proof that a user was invited. It is checked again in the transaction.
+#[derive(Debug, Clone)]
+pub(crate) enum InvitationProof {
+    /// A token from a mail: its place and the digest that is stored there.
+    Mail { kind: MailTokenKind, owner: String, place: usize, digest: String },
+    /// The invitation id of the team.
+    InviteId(String),
+}
+
+impl Db {
+    /// Adds an account, makes it a member of the team and ends the invitation. Returns its roles.
+    ///
+    /// Refuses if the invitation no longer holds, or the team has `max` active accounts. Adds nothing and returns `None`
+    /// when the condition `place` of an account does not hold in the transaction.
+    pub(crate) async fn add_invited_user(
+        &self,
+        user: &User,
+        place: (Entry, AccountLimit),
+        invitation: &Invitation,
+        max: i64,
+    ) -> Result<Option<String>, StoreError> {
+        let member = Member::new(&invitation.team_id, user);
+        let adding = self.adding(user, place.0, place.1);
+        let entering = entering(&member, invitation, max, user.create_at);
+        let statements = adding.into_iter().chain(entering).collect();
+        let (reads, decide) = (proving(invitation), decision(invitation, max, statements));
+        let transaction = locked(Transaction::decided(reads, decide), invitation).lock_exclusive(Subject::Accounts);
+        let mut answers = self.transaction(transaction).await?;
+        let inserted = answers.get_mut(2).and_then(|rows| rows.first_mut());
+        inserted.map(Row::text).transpose()
+    }
+
+    /// Makes an existing account a member of the team and ends the invitation, under the same conditions.
+    pub(crate) async fn join_invited(
+        &self,
+        member: &Member,
+        invitation: &Invitation,
+        max: i64,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let entering = entering(member, invitation, max, now);
+        let (reads, decide) = (proving(invitation), decision(invitation, max, entering));
+        let transaction = locked(Transaction::decided(reads, decide), invitation);
+        self.transaction(transaction.lock_exclusive(Subject::User(&member.user_id))).await.map(drop)
+    }
+}
+
+fn locked(transaction: Transaction, invitation: &Invitation) -> Transaction {
+    let transaction = transaction.lock_exclusive(Subject::Team(&invitation.team_id));
+    match &invitation.proof {
+        InvitationProof::Mail { owner, .. } => transaction.lock_exclusive(Subject::User(owner)),
+        InvitationProof::InviteId(_) => transaction,
+    }
+}
+
+/// Returns the statements that read the proof, and the number of active accounts in the team if it is not archived.
+fn proving(invitation: &Invitation) -> Vec<Statement> {
+    let proof = match &invitation.proof {
+        InvitationProof::Mail { kind, owner, place, .. } => selection(*kind, owner, *place),
+        InvitationProof::InviteId(id) => {
+            let sql = "SELECT t.id FROM teams t WHERE t.id = $1 AND t.inviteid = $2";
+            statement(sql, vec![(&invitation.team_id).into(), id.into()])
+        }
+    };
+    let team = "SELECT COUNT(u.id) FROM teams t LEFT JOIN teammembers m ON m.teamid = t.id AND m.deleteat = 0 \
+                LEFT JOIN users u ON u.id = m.userid AND u.deleteat = 0 WHERE t.id = $1 AND t.deleteat = 0 GROUP BY t.id";
+    vec![proof, statement(team, vec![(&invitation.team_id).into()])]
+}
+
+fn entering(member: &Member, invitation: &Invitation, max: i64, now: i64) -> Vec<Statement> {
+    let (team_id, user_id) = (&member.team_id, &member.user_id);
+    let mut statements = vec![joining(member, max, now)];
+    if !member.is_guest {
+        statements.push(entry(team_id, user_id, &DEFAULT_CHANNELS, now));
+    }
+    if !invitation.channel_ids.is_empty() {
+        statements.push(entry_by_id(team_id, user_id, &invitation.channel_ids, now));
+    }
+    if let InvitationProof::Mail { kind, owner, .. } = &invitation.proof {
+        statements.push(redeeming(*kind, owner, team_id, user_id));
+    }
+    statements
+}
+
+fn decision(
+    invitation: &Invitation,
+    max: i64,
+    statements: Vec<Statement>,
+) -> impl Fn(&[Vec<Row>]) -> Result<Vec<Statement>, StoreError> + Send + Sync + 'static {
+    let proof = invitation.proof.clone();
+    move |answers| {
+        let row = |at: usize| answers.get(at).and_then(|rows| rows.first()).cloned();
+        let holds = match &proof {
+            InvitationProof::Mail { digest, .. } => {
+                row(0).map_or(Ok(None), token)?.is_some_and(|token| token.digest == *digest)
+            }
+            InvitationProof::InviteId(_) => row(0).is_some(),
+        };
+        if !holds {
+            return Err(refused("api.user.create_user.signup_link_invalid.app_error"));
+        }
+        let Some(mut team) = row(1) else { return Err(refused("app.team.get.find.app_error")) };
+        if team.int()? >= max {
+            return Err(refused("app.team.join_user_to_team.save_member.max_accounts.app_error"));
+        }
+        Ok(statements.clone())
+    }
+}
+
+fn refused(id: &'static str) -> StoreError {
+    StoreError::Refused(Box::new(AppError::new(id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::team::{Channel, Team};
+    use crate::store::testing::{add, fresh, texts};
+    use crate::store::{InvitedTo, MailToken};
+
+    const KIND: MailTokenKind = MailTokenKind::Invitation;
+    const ANY: (Entry, AccountLimit) = (Entry::Further, AccountLimit::Unlimited);
+
+    async fn place() -> (tempfile::TempDir, Db, Invitation) {
+        let (folder, db) = fresh().await;
+        add(&db, "anna").await;
+        let team = Team {
+            id: "crew".to_owned(),
+            name: "crew".to_owned(),
+            invite_id: "i".to_owned(),
+            kind: "O".to_owned(),
+            ..Team::default()
+        };
+        let channel = |id: &str, name| Channel { id: id.to_owned(), name, display_name: name };
+        let channels = [channel("square", "town-square"), channel("extra", "extra")];
+        assert!(db.add_team(&team, &channels, Some(&Member::leader("crew", "anna"))).await.unwrap());
+        let channel_ids = vec!["extra".to_owned(), "of-another-team".to_owned()];
+        let invited_to = Some(InvitedTo { team_id: "crew".to_owned(), channel_ids: channel_ids.clone() });
+        let token =
+            MailToken { create_at: 1, email: "dora@chat.example".to_owned(), digest: "d".to_owned(), invited_to };
+        assert_eq!(db.add_mail_token(KIND, "owner", token, 0).await.unwrap(), Some(0));
+        let proof = InvitationProof::Mail { kind: KIND, owner: "owner".to_owned(), place: 0, digest: "d".to_owned() };
+        (folder, db, Invitation { team_id: "crew".to_owned(), channel_ids, proof })
+    }
+
+    fn user(name: &str, roles: &str) -> User {
+        User {
+            id: name.to_owned(),
+            username: name.to_owned(),
+            email: format!("{name}@chat.example"),
+            roles: roles.to_owned(),
+            ..User::default()
+        }
+    }
+
+    fn refusal(outcome: Result<Option<String>, StoreError>) -> String {
+        match outcome {
+            Err(StoreError::Refused(refusal)) => refusal.id.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    const INVALID: &str = "api.user.create_user.signup_link_invalid.app_error";
+    const FULL: &str = "app.team.join_user_to_team.save_member.max_accounts.app_error";
+
+    #[actix_web::test]
+    async fn an_invited_account_has_its_team_and_channels_and_ends_the_invitation() {
+        let (_folder, db, invitation) = place().await;
+        let dora = user("dora", "system_user");
+        assert_eq!(refusal(db.add_invited_user(&dora, ANY, &invitation, 1).await), FULL);
+        let first = (Entry::First, AccountLimit::Unlimited);
+        assert_eq!(db.add_invited_user(&dora, first, &invitation, 9).await.unwrap(), None);
+        assert_eq!(texts(&db, "SELECT token FROM tokens").await.len(), 1, "it is still open");
+        assert_eq!(db.add_invited_user(&dora, ANY, &invitation, 9).await.unwrap().as_deref(), Some("system_user"));
+        assert_eq!(db.team_member("crew", "dora").await.unwrap().unwrap().all_roles(), "team_user");
+        let channels = "SELECT channelid FROM channelmembers WHERE userid = 'dora' ORDER BY channelid";
+        assert_eq!(texts(&db, channels).await, ["extra", "square"]);
+        assert!(texts(&db, "SELECT token FROM tokens").await.is_empty());
+        assert_eq!(refusal(db.add_invited_user(&user("emil", "system_user"), ANY, &invitation, 9).await), INVALID);
+        assert!(db.user("emil").await.unwrap().is_none());
+    }
+
+    #[actix_web::test]
+    async fn of_two_requests_with_one_token_one_succeeds() {
+        let (_folder, db, invitation) = place().await;
+        let (dora, emil) = (user("dora", "system_user"), user("emil", "system_user"));
+        let (one, two) = tokio::join!(
+            db.add_invited_user(&dora, ANY, &invitation, 9),
+            db.add_invited_user(&emil, ANY, &invitation, 9)
+        );
+        assert_eq!([one.is_ok(), two.is_ok()].into_iter().filter(|is_ok| *is_ok).count(), 1);
+        let members = "SELECT userid FROM teammembers WHERE userid <> 'anna'";
+        assert_eq!(texts(&db, members).await.len(), 1);
+        assert_eq!(texts(&db, "SELECT id FROM users").await.len(), 2);
+    }
+
+    #[actix_web::test]
+    async fn a_guest_enters_only_the_channels_of_the_invitation() {
+        let (_folder, db, invitation) = place().await;
+        let guest = user("gast", "system_guest");
+        db.add_invited_user(&guest, ANY, &invitation, 9).await.unwrap().unwrap();
+        assert_eq!(db.team_member("crew", "gast").await.unwrap().unwrap().all_roles(), "team_guest");
+        assert_eq!(texts(&db, "SELECT channelid FROM channelmembers WHERE userid = 'gast'").await, ["extra"]);
+    }
+
+    #[actix_web::test]
+    async fn an_existing_account_joins_once_and_not_an_archived_team() {
+        let (_folder, db, invitation) = place().await;
+        add(&db, "bert").await;
+        let member =
+            Member { team_id: "crew".to_owned(), user_id: "bert".to_owned(), is_user: true, ..Member::default() };
+        let archive = |at: i64| move |team: &Team| Ok(Some(Team { delete_at: at, ..team.clone() }));
+        db.change_team("crew", 5, archive(5)).await.unwrap();
+        let joined = async || db.join_invited(&member, &invitation, 9, 1).await.map(|()| None);
+        assert_eq!(refusal(joined().await), "app.team.get.find.app_error");
+        db.change_team("crew", 6, archive(0)).await.unwrap();
+        joined().await.unwrap();
+        assert!(db.team_member("crew", "bert").await.unwrap().is_some());
+        assert_eq!(refusal(joined().await), INVALID);
+        let by_id = |id: &str| Invitation { proof: InvitationProof::InviteId(id.to_owned()), ..invitation.clone() };
+        assert_eq!(refusal(db.add_invited_user(&user("dora", "system_user"), ANY, &by_id("j"), 9).await), INVALID);
+        assert!(db.add_invited_user(&user("dora", "system_user"), ANY, &by_id("i"), 9).await.unwrap().is_some());
+    }
+}
