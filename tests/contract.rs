@@ -1,5 +1,6 @@
 //! Each route: its permission, its errors in their order, and its success.
 
+mod absent_accounts;
 mod accounts;
 mod ai_bridge;
 mod analytics;

@@ -1,6 +1,8 @@
 //! Routes of features that this server does not have. Each refuses as Mattermost does without a licence, so that the
 //! pages of a client that ask for them work.
 
+pub(super) mod accounts;
+
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::is_id;
 

@@ -277,14 +277,10 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/teams/{team_id}/members/{user_id}", teams::SHOW_MEMBER),
     delete("/api/v4/teams/{team_id}/members/{user_id}", teams::leaving::REMOVE, Always("removeTeamMember"))
         .listeners(NetworkAndSocket),
-    put(
-        "/api/v4/teams/{team_id}/members/{user_id}/roles",
-        teams::member_roles::REPLACE,
-        Always("updateTeamMemberRoles"),
-    ),
+    put("/api/v4/teams/{team_id}/members/{user_id}/roles", teams::roles::REPLACE, Always("updateTeamMemberRoles")),
     put(
         "/api/v4/teams/{team_id}/members/{user_id}/schemeRoles",
-        teams::member_roles::SWITCH,
+        teams::roles::SWITCH,
         Always("updateTeamMemberSchemeRoles"),
     ),
     get("/api/v4/teams/{team_id}/stats", teams::several::STATS),
@@ -308,6 +304,27 @@ pub(super) static TABLE: &[Route] = &[
     // Permission schemes.
     get("/api/v4/schemes", schemes::LIST),
     // Features that this server does not have.
+    get("/api/v4/users/{user_id}/groups", absent::accounts::GROUPS_OF_USER),
+    get("/api/v4/users/{user_id}/terms_of_service", absent::accounts::TERMS_OF_USER),
+    post("/api/v4/users/{user_id}/terms_of_service", absent::accounts::DECIDE, OnRefusal("saveUserTermsOfService")),
+    get("/api/v4/users/{user_id}/uploads", absent::accounts::UPLOADS_OF_USER).listeners(NetworkAndSocket),
+    post("/api/v4/users/group_channels", absent::accounts::GROUP_CHANNELS, OnRefusal("getUsersByGroupChannelIds")),
+    get("/api/v4/users/{user_id}/oauth/apps/authorized", absent::accounts::OAUTH_OF_USER),
+    post("/api/v4/users/login/switch", absent::accounts::SWITCH, OnRefusal("switchAccountType")).class(Open),
+    post("/api/v4/users/login/desktop_token", absent::accounts::DESKTOP_LOGIN, OnRefusal("loginWithDesktopToken"))
+        .class(Open),
+    post("/api/v4/users/login/cws", absent::accounts::CLOUD_LOGIN, OnRefusal("loginCWS")).class(Open),
+    post("/api/v4/users/login/sso/code-exchange", absent::accounts::CODE_EXCHANGE, OnRefusal("exchangeSSOCode"))
+        .class(Open),
+    post("/api/v4/users/notify-admin", absent::accounts::NOTIFY_ADMIN, OnRefusal("notifyAdmin")),
+    post("/api/v4/users/trigger-notify-admin-posts", absent::accounts::TRIGGER, OnRefusal("triggerNotifyAdminPosts")),
+    post("/api/v4/teams/{team_id}/import", absent::accounts::IMPORT_TEAM, OnRefusal("importTeam")),
+    post("/api/v4/ldap/sync", absent::accounts::SYNC_DIRECTORY, OnRefusal("syncLdap")).listeners(NetworkAndSocket),
+    post("/api/v4/ldap/test", absent::accounts::TEST_DIRECTORY, OnRefusal("testLdap")),
+    post("/api/v4/ldap/migrateid", absent::accounts::MIGRATE_IDS, OnRefusal("migrateIdLdap"))
+        .listeners(NetworkAndSocket),
+    post("/api/v4/saml/reset_auth_data", absent::accounts::RESET_SAML_DATA, OnRefusal("resetAuthDataToEmail"))
+        .listeners(NetworkAndSocket),
     get("/api/v4/groups", absent::GROUPS),
     get("/api/v4/teams/{team_id}/groups", absent::TEAM_GROUPS),
     get("/api/v4/teams/{team_id}/members_minus_group_members", absent::MEMBERS_WITHOUT_GROUP),

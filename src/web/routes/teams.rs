@@ -6,7 +6,7 @@ pub(crate) mod icon;
 pub(crate) mod invite;
 pub(crate) mod invited;
 pub(crate) mod leaving;
-pub(crate) mod member_roles;
+pub(crate) mod roles;
 pub(crate) mod scheme;
 pub(crate) mod search;
 pub(crate) mod several;
