@@ -153,8 +153,9 @@ impl VersionStore {
     /// Returns true if the store exists and can be read. Creates nothing.
     pub(crate) async fn is_made(&self) -> Result<bool, StoreError> {
         match self {
-            Self::Database(db) => has_tables(db).await,
-            Self::File(_) => Ok(true),
+            Self::Database(db) if db.has_trail() => has_tables(db).await,
+            // Opening another database creates the tables of the configuration there, and notes no migration.
+            Self::Database(_) | Self::File(_) => Ok(true),
         }
     }
 

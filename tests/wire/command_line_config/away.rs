@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use super::QUIET;
+use crate::support::database;
 use crate::support::process::{Workplace, read};
 
 /// The settings of a PostgreSQL at this address. No output may contain its password.
@@ -136,6 +137,24 @@ async fn a_file_is_changed_without_the_database_and_the_command_says_that_the_tr
     place.configure(QUIET);
     let (_, said) = good(&place, &["config", "set", "TeamSettings.SiteName", "Four"]).await;
     assert_eq!(said, "");
+}
+
+#[actix_web::test]
+async fn a_configuration_in_another_database_is_changed_while_that_of_the_accounts_is_down() {
+    let Some(base) = database::only_postgres("two databases are needed") else { return };
+    let schema = database::fresh_schema(&base).await;
+    let store = format!("{base}?sslmode=disable&options=-c%20search_path%3D{schema}");
+    let place = Workplace::new(QUIET).await;
+    place.configure(&postgres("127.0.0.1:1"));
+    for name in ["One", "Two"] {
+        let set = ["config", "set", "TeamSettings.SiteName", name];
+        let ended = place.run_with(&[("MM_CONFIG", &store)], &set, "").await;
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(ended.status.success() && said.contains("has no record of this change"), "{said}");
+    }
+    let get = ["config", "get", "TeamSettings.SiteName"];
+    let ended = place.run_with(&[("MM_CONFIG", &store)], &get, "").await;
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "\"Two\"\n");
 }
 
 #[actix_web::test]
