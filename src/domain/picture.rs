@@ -8,7 +8,7 @@ use std::io::Cursor;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use image::codecs::png::PngEncoder;
-use image::imageops::FilterType;
+use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 use quarterdeck_actors::background;
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -107,15 +107,18 @@ fn fit(file: &[u8]) -> Result<Vec<u8>, AppError> {
         return Err(AppError::new("api.user.upload_profile_user.too_large.app_error#pixels"));
     }
     let orientation = decoder.orientation().map_err(unread)?;
-    let mut picture = DynamicImage::from_decoder(decoder)
+    let whole = DynamicImage::from_decoder(decoder)
         .map_err(|cause| AppError::new("api.user.upload_profile_user.decode.app_error").because(cause.to_string()))?;
     // Only its square middle is scaled: of a long and narrow picture, the whole would become many times larger.
     let side = width.min(height);
-    picture = picture.crop_imm((width - side) / 2, (height - side) / 2, side, side);
+    // The middle is a view of the decoded picture, because a copy would take as much memory again.
+    let middle = imageops::crop_imm(&whole, (width - side) / 2, (height - side) / 2, side, side);
     // It is made smaller first, so that turning it takes no memory.
-    picture = picture.resize_exact(SIZE, SIZE, FilterType::Triangle);
+    let small = imageops::resize(&*middle, SIZE, SIZE, FilterType::Triangle);
+    drop(whole);
+    let mut picture = DynamicImage::ImageRgba8(small);
     picture.apply_orientation(orientation);
-    encoded(&DynamicImage::ImageRgba8(picture.to_rgba8()))
+    encoded(&picture)
 }
 
 fn encoded(picture: &DynamicImage) -> Result<Vec<u8>, AppError> {
@@ -164,6 +167,30 @@ mod tests {
                 assert_eq!(size(&png), (SIZE, SIZE), "{format:?} {width} x {height}");
             }
         }
+    }
+
+    #[actix_web::test]
+    async fn the_middle_of_a_picture_is_shown() {
+        // 300 x 100: red, then the middle in green, then blue.
+        let colours = DynamicImage::ImageRgb8(RgbImage::from_fn(300, 100, |x, _| {
+            Rgb(if x < 100 {
+                [255, 0, 0]
+            } else if x < 200 {
+                [0, 255, 0]
+            } else {
+                [0, 0, 255]
+            })
+        }));
+        for (turned, name) in [(false, "wide"), (true, "high")] {
+            let colours = if turned { colours.rotate90() } else { colours.clone() };
+            let png = fitted("carl", file(&colours, ImageFormat::Png).into()).await.unwrap();
+            let shown = image::load_from_memory(&png).unwrap().to_rgba8();
+            assert!(shown.pixels().all(|pixel| pixel.0 == [0, 255, 0, 255]), "{name}");
+        }
+        let sixteen_bits = DynamicImage::ImageLuma16(image::ImageBuffer::from_fn(7, 9, |_, _| image::Luma([0xffff])));
+        let png = fitted("carl", file(&sixteen_bits, ImageFormat::Png).into()).await.unwrap();
+        let shown = image::load_from_memory(&png).unwrap().to_rgba8();
+        assert!(shown.pixels().all(|pixel| pixel.0 == [255; 4]));
     }
 
     #[actix_web::test]
