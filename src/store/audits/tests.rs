@@ -96,6 +96,20 @@ async fn the_trail_is_listed_in_its_own_order_whatever_the_clock_said() {
     }
 }
 
+/// A page costs as much for a user with many records as for others, because an index has its order.
+#[actix_web::test]
+async fn the_records_of_a_user_are_read_from_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path()).await;
+    let sql = "EXPLAIN QUERY PLAN SELECT a.id, a.action FROM audits a WHERE a.userid = 'x' \
+               ORDER BY a.createat DESC, a.id LIMIT 60 OFFSET 60";
+    let rows = db.read(statement(sql, Vec::new())).await.unwrap();
+    assert_eq!(rows.len(), 1, "nothing is sorted afterwards");
+    let step = rows[0].clone().into_columns().pop().unwrap();
+    let wanted = "SEARCH a USING INDEX idx_qd_audits_of_user (userid=?)";
+    assert!(matches!(step, Value::Text(step) if step == wanted));
+}
+
 #[actix_web::test]
 async fn a_record_that_is_stored_already_is_passed_over() {
     let folder = tempfile::tempdir().unwrap();
