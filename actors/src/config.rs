@@ -11,6 +11,7 @@ pub mod description;
 pub mod difference;
 pub mod document;
 pub mod effective;
+pub mod emptied;
 pub mod events;
 pub mod extras;
 pub mod fixes;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::difference::{Change, changes};
 use super::document::{Document, given, insert, remove};
 use super::effective::{Config, Stored, overridden};
+use super::emptied::check_emptied;
 use super::extras::{extras, without_extras};
 use super::ineffective::{Ineffective, dropped, ineffective};
 use super::limits::check_limits;
@@ -131,6 +132,9 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
         // removed.
         ChangeMode::Restore => with_kept(running.defaults.complete(&body), running, proposal),
     };
+    if proposal.mode == ChangeMode::Patch {
+        check_emptied(&document)?;
+    }
     check_search_engine(running, &document)?;
     check_plugin_variables(running, proposal.mode, &document)?;
     toggle_export(running, &body, &mut document, context.now_ms);

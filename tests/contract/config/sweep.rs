@@ -3,7 +3,6 @@
 
 use quarterdeck::server::Server;
 use quarterdeck::settings::Sources;
-use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::table::{Kind, Setting, defaults, settings};
 use serde_json::{Value, json};
 
@@ -12,72 +11,88 @@ use crate::support::{Client, LocalServer, TestServer};
 
 const WRONG_TYPE: &str = "api.context.invalid_body_param.app_error";
 
-/// Numbers at which clocks, products and narrower types overflow.
-const NUMBERS: [i64; 4] = [-1, 1 << 40, i64::MAX, i64::MIN];
+/// Numbers at which clocks, products and narrower types overflow, by their names in the table of outcomes.
+const NUMBERS: [(&str, i64); 4] = [("-1", -1), ("2^40", 1 << 40), ("max", i64::MAX), ("min", i64::MIN)];
 
-/// Settings whose bounds hold only while another setting is on.
-const CONDITIONAL: [&str; 9] = [
-    "AutoTranslationSettings.TimeoutMs",
-    "AutoTranslationSettings.Workers",
-    "CacheSettings.RedisDB",
-    "LdapSettings.MaximumLoginAttempts",
-    "MessageExportSettings.BatchSize",
-    "MessageExportSettings.ExportFromTimestamp",
-    "SqlSettings.DataSource",
-    "SqlSettings.DriverName",
-    "ServiceSettings.UniqueEmojiReactionLimitPerPost",
-];
+/// Texts without a visible character, by their names in the table of outcomes.
+const BLANKS: [(&str, &str); 2] = [("empty", ""), ("spaces", "  ")];
+
+/// The refused values: setting, names of values, error id. All other values are taken. The rules of Mattermost refuse
+/// these, and those of `docs/differences.md`.
+const OUTCOMES: &str = include_str!("outcomes.tsv");
 
 #[actix_web::test]
-async fn a_number_is_taken_or_refused_by_its_bounds_and_what_is_taken_starts_again() {
-    let LocalServer { server, local, .. } = &LocalServer::start().await;
+async fn a_number_has_the_outcome_of_the_table_and_what_is_taken_starts_again() {
+    let running = LocalServer::start().await;
     let mut tried = 0;
-    for value in NUMBERS {
-        let mut taken = json!({});
-        for setting in of_kind(Kind::Int) {
-            let answer = local.put("/config/patch?dry_run=true", nested(&setting.path, value)).await;
-            tried += 1;
-            let id = || answer.json()["id"].as_str().unwrap_or_default().to_owned();
-            match answer.status {
-                200 => put_at(&mut taken, &setting.path, value),
-                400 => assert!(id().contains(".is_valid."), "{} = {value}: {}", setting.path, id()),
-                status => panic!("{} = {value}: {status}", setting.path),
-            }
-            let is_pinned = !answer.header("x-config-ineffective").is_empty();
-            if let Some(is_within) = is_within(setting, value).filter(|_| !is_pinned) {
-                // Days and hours exclude each other.
-                let is_paired = setting.path.starts_with("DataRetentionSettings.") && answer.status == 400;
-                assert!(is_paired || (answer.status == 200) == is_within, "{} = {value}", setting.path);
-            }
-        }
-        local.put("/config/patch", taken).await.expect(200);
-        local.post("/config/reload", json!({})).await.expect(200);
-        what_differs_from_the_defaults_can_be_sent_back(local).await;
-        starts_again(server).await;
-        local.put("/config", Value::Object(defaults())).await.expect(200);
+    for (name, value) in NUMBERS {
+        tried += sweep(&running, Kind::Int, (name, json!(value))).await;
     }
     assert!(tried > 400, "{tried}");
 }
 
 #[actix_web::test]
-async fn a_blank_text_is_taken_or_refused_by_a_rule_and_what_is_taken_starts_again() {
-    let LocalServer { server, local, .. } = &LocalServer::start().await;
-    for blank in ["", "  "] {
-        let mut taken = json!({});
-        for setting in of_kind(Kind::String) {
-            let answer = local.put("/config/patch?dry_run=true", nested(&setting.path, blank)).await;
-            let id = || answer.json()["id"].as_str().unwrap_or_default().to_owned();
-            match answer.status {
-                200 => put_at(&mut taken, &setting.path, blank),
-                400 => assert!(id().contains(".is_valid."), "{} = {blank:?}: {}", setting.path, id()),
-                status => panic!("{} = {blank:?}: {status}", setting.path),
-            }
+async fn a_blank_text_has_the_outcome_of_the_table_and_what_is_taken_starts_again() {
+    let running = LocalServer::start().await;
+    let mut tried = 0;
+    for (name, value) in BLANKS {
+        tried += sweep(&running, Kind::String, (name, json!(value))).await;
+    }
+    assert!(tried > 400, "{tried}");
+}
+
+/// Gives each setting of a type this value. Returns the number of settings that no file or variable fixes.
+async fn sweep(LocalServer { server, local, .. }: &LocalServer, kind: Kind, (name, value): (&str, Value)) -> usize {
+    let (mut taken, mut wrong, mut tried) = (json!({}), Vec::new(), 0);
+    for setting in of_kind(kind) {
+        let answer = local.put("/config/patch?dry_run=true", nested(&setting.path, value.clone())).await;
+        let is_fixed = !answer.header("x-config-ineffective").is_empty();
+        if is_fixed {
+            continue;
         }
-        local.put("/config/patch", taken).await.expect(200);
-        local.post("/config/reload", json!({})).await.expect(200);
-        what_differs_from_the_defaults_can_be_sent_back(local).await;
-        starts_again(server).await;
-        local.put("/config", Value::Object(defaults())).await.expect(200);
+        tried += 1;
+        let outcome = match answer.status {
+            200 => String::new(),
+            400 => answer.json()["id"].as_str().unwrap().to_owned(),
+            status => panic!("{} = {value}: {status}", setting.path),
+        };
+        if outcome.is_empty() {
+            put_at(&mut taken, &setting.path, value.clone());
+        }
+        if outcome != expected(&setting.path, name) {
+            wrong.push(format!("{}\t{name}\t{outcome}", setting.path));
+        }
+    }
+    assert!(wrong.is_empty(), "these outcomes are not those of the table:\n{}", wrong.join("\n"));
+    local.put("/config/patch", taken).await.expect(200);
+    local.post("/config/reload", json!({})).await.expect(200);
+    what_differs_from_the_defaults_can_be_sent_back(local).await;
+    starts_again(server).await;
+    local.put("/config", Value::Object(defaults())).await.expect(200);
+    tried
+}
+
+/// Returns the error id with which the value is refused; empty if it is taken.
+fn expected(path: &str, name: &str) -> &'static str {
+    let row = OUTCOMES.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+        let mut columns = line.split('\t');
+        let (setting, names, id) = (columns.next()?, columns.next()?, columns.next()?);
+        (setting == path && names.split(' ').any(|one| one == name)).then_some(id)
+    });
+    row.unwrap_or_default()
+}
+
+#[test]
+fn each_row_of_the_table_of_outcomes_names_a_setting_and_values_of_its_type() {
+    for line in OUTCOMES.lines().filter(|line| !line.starts_with('#')) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [path, names, id] = columns[..] else { panic!("{line}") };
+        let setting = settings().get(path).unwrap_or_else(|| panic!("{path} is no setting"));
+        let is_number = setting.kind == Kind::Int;
+        let numbers = NUMBERS.iter().map(|(name, _)| *name).filter(|_| is_number);
+        let blanks = BLANKS.iter().map(|(name, _)| *name).filter(|_| !is_number);
+        let known: Vec<&str> = numbers.chain(blanks).collect();
+        assert!(names.split(' ').all(|name| known.contains(&name)) && !id.is_empty(), "{line}");
     }
 }
 
@@ -142,16 +157,4 @@ fn of_kind(kind: Kind) -> impl Iterator<Item = &'static Setting> {
 /// Returns the settings that are part of every document, without nested sections.
 fn placed() -> impl Iterator<Item = &'static Setting> {
     settings().values().filter(|setting| setting.kind != Kind::Object && !setting.path.contains(['[', '<']))
-}
-
-/// Returns true if the bounds of the table admit the value; `None` if they hold under a condition only.
-fn is_within(setting: &Setting, value: i64) -> Option<bool> {
-    if CONDITIONAL.contains(&setting.path.as_str()) {
-        return None;
-    }
-    let bounds: Vec<Document> = serde_json::from_str(include_str!("../../../actors/src/config/settings.json")).unwrap();
-    let row = bounds.into_iter().find(|row| row["json_path"] == setting.path.as_str()).unwrap();
-    let end = |name: &str| row.get(name).and_then(Value::as_i64);
-    (end("min").is_some() || end("max").is_some())
-        .then(|| end("min").is_none_or(|min| min <= value) && end("max").is_none_or(|max| value <= max))
 }
