@@ -18,6 +18,7 @@ mod ping;
 mod process;
 mod report;
 mod search;
+mod start;
 mod storage;
 mod ws;
 
@@ -50,6 +51,8 @@ enum Command {
     Analytics(analytics::Options),
     /// Latency of searches inside the names of 100,000 accounts, on either engine
     Search(search::Options),
+    /// Time until an ephemeral server is ready, compared with a plain start
+    Start(start::Options),
     /// Memory of each idle WebSocket connection, compared with a bare actix-ws server or with another build
     WsIdle(ws::idle::Options),
     /// Server CPU and latency of each event that many sockets receive, compared with a bare actix-ws server or with another build
@@ -79,6 +82,7 @@ fn main() -> Done {
         Command::Memory(options) => wait_for(memory::run(&options)),
         Command::Analytics(options) => wait_for(analytics::run(&options)),
         Command::Search(options) => wait_for(search::run(&options)),
+        Command::Start(options) => wait_for(start::run(&options)),
         Command::WsIdle(options) => wait_alone_for(ws::idle::run(&options)),
         Command::WsFanout(options) => wait_alone_for(ws::fanout::run(&options)),
         Command::WsStorm(options) => wait_alone_for(ws::storm::run(&options)),

@@ -33,6 +33,18 @@ impl Process {
         Self::start(server.env("MM_QUARTERDECK_MAXIMUMSOCKETSPERUSER", "100000"))
     }
 
+    /// Starts an ephemeral server, which makes and removes its own folder.
+    pub(crate) fn ephemeral(program: &Path, folder: &Path) -> Result<Self, Failure> {
+        let program = program.canonicalize()?;
+        let mut server = Command::new(program);
+        // A server that is killed does not remove its folder, so it makes it below this one.
+        server.current_dir(folder).env("TMPDIR", folder).args(["serve", "--ephemeral"]).stdin(Stdio::null());
+        Self::start_and(&mut server, |line| {
+            let greeting: serde_json::Value = serde_json::from_str(line).ok()?;
+            greeting.get("url")?.as_str()?.strip_prefix("http://").map(str::to_owned)
+        })
+    }
+
     /// Starts the bare handler, which returns the response in `file` at `path`.
     pub(crate) fn bare(path: &str, file: &Path) -> Result<Self, Failure> {
         let bench = std::env::current_exe()?;
@@ -47,11 +59,16 @@ impl Process {
 
     /// Starts a command and waits for the line with its address.
     fn start(command: &mut Command) -> Result<Self, Failure> {
+        Self::start_and(command, |line| line.split_once("listens on http://").map(|(_, address)| address.to_owned()))
+    }
+
+    /// Starts a command and waits for the line in which `address_in` finds its address.
+    fn start_and(command: &mut Command, address_in: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
         let mut line = String::new();
         while output.read_line(&mut line)? > 0 {
-            if let Some((_, address)) = line.split_once("listens on http://") {
+            if let Some(address) = address_in(&line) {
                 return Ok(Self { child, address: address.trim().to_owned(), _output: output });
             }
             line.clear();
