@@ -44,9 +44,9 @@ pub(crate) use conversion::{convert_to_bot, convert_to_user};
 pub(crate) use custom_status::set_custom_status;
 pub(crate) use device::{Device, attach, check_device_id, enable_notifications, note_removal, takes_push};
 pub(crate) use edit::{confirm_password, update};
-pub(crate) use ended::{drop_deleted, renew_roles};
+pub(crate) use ended::{drop_deleted, renew_roles, renew_sessions};
 pub(crate) use first::{Claim, FirstAccount, SETUP_CODE, WhyOffline};
-pub(crate) use guests::{demote, promote};
+pub(crate) use guests::{deactivate_guests, demote, promote};
 pub(crate) use invitations::{
     Invited, Order, Outcome as InvitationOutcome, Sending, check_guests, invite, join_invited, open_by_id,
     open_by_token, recognized,
@@ -61,7 +61,7 @@ pub(crate) use recovery::{recovering, send_reset, send_verification, tell_of_mfa
 pub(crate) use seed::{Seed, Seeded, seed, suitable_password};
 pub(crate) use signup::{
     MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS, Signup, check_room, create, create_offline, entry,
-    refusal as save_refusal,
+    refusal as save_refusal, site_rules,
 };
 
 /// The parts that decide about accounts and their sessions.

@@ -12,7 +12,6 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::LicenseHandle;
 use time::{Date, Duration as Days, Month};
 
-use crate::domain::announce::has_guests;
 use crate::store::{Count, Db, EXTRA, PEOPLE, STANDARD, Series};
 
 /// The figures that the server itself knows. The route fills in their values.
@@ -46,7 +45,7 @@ impl AnalyticsSource for Statistics {
         let license = self.license.current();
         let is_licensed = license.is_some_and(|license| license.sku_short_name != WITHOUT_GUESTS);
         let config = self.config.current();
-        let has_guests = is_licensed && has_guests(&config);
+        let has_guests = is_licensed && config.view.guests.enable;
         let counting = Counting { db: self.db.clone(), config, limit: self.limit, question, now_ms: wall_ms() };
         async move {
             match counting.question.topic {

@@ -18,12 +18,6 @@ use crate::base::team::{Member, MemberView, Team};
 use crate::base::user::User;
 use crate::store::Db;
 
-/// Returns true if the settings allow guest accounts.
-pub(crate) fn has_guests(config: &Config) -> bool {
-    let section = config.document.get("GuestAccountsSettings");
-    section.and_then(|section| section.get("Enable")).and_then(Value::as_bool).unwrap_or_default()
-}
-
 /// Publishes the statuses of users.
 pub(crate) struct Statuses(pub(crate) HubHandle);
 

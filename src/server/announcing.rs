@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::tasks::keep;
-use crate::domain::announce::{has_guests, log};
+use crate::domain::announce::log;
 use crate::web::state::AppState;
 
 /// Starts the tasks. One that starts again publishes what may have changed while it did not run.
@@ -37,16 +37,11 @@ async fn configurations(app: Data<AppState>, since_start: watch::Receiver<Arc<Co
         log(app.actors.hub.check_sessions().await);
     }
     loop {
-        let had_guests = match changes.recv().await {
-            Ok(change) => has_guests(&change.before) && !has_guests(&change.after),
-            // The next event contains the whole configuration, so missed events lose nothing.
-            Err(RecvError::Lagged(_)) => false,
-            Err(RecvError::Closed) => return,
-        };
-        publish(&app).await;
-        if had_guests {
-            app.actors.hub.publish(Event::new("guests_deactivated", json!({}))).await;
+        // The event contains the whole configuration, so missed changes lose nothing.
+        if matches!(changes.recv().await, Err(RecvError::Closed)) {
+            return;
         }
+        publish(&app).await;
         // The change may make sessions invalid, so every hub checks them again.
         log(app.actors.hub.check_sessions().await);
     }

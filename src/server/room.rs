@@ -8,6 +8,7 @@ mod checks;
 pub(crate) mod database;
 pub(crate) mod diagnosis;
 mod failures;
+mod guests;
 mod http;
 pub(crate) mod installation;
 mod listeners;

@@ -12,7 +12,8 @@ use quarterdeck_actors::task;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{announcing, user_names};
+use super::{announcing, guests, user_names};
+use crate::domain::accounts::renew_sessions;
 use crate::domain::announce;
 use crate::store::{Db, StoreError, own_record};
 use crate::web::state::AppState;
@@ -46,6 +47,7 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "renew_sessions", keep_renewing_sessions);
     keep(app, "prune_unknown_names", keep_pruning_names);
     keep(app, "compare_user_names", user_names::keep_comparing);
+    keep(app, "deactivate_guests", guests::keep_out);
     if let Some(days) = app.facts.options.audit_retention_days {
         keep(app, "prune_audits", move |app| keep_pruning(app, days));
     }
@@ -142,23 +144,13 @@ async fn keep_renewing_sessions(app: Data<AppState>) {
         Ok(mark) => {
             let is_known = *known.borrow() == mark;
             // A renewal that failed is tried again.
-            if is_known || renew_sessions(&app).await {
+            if is_known || renew_sessions(&app.accounts.sessions, &app.actors.hub).await {
                 known.replace(mark);
             }
         }
         Err(cause) => warn!(%cause, "the mark of commands that changed sessions could not be read"),
     })
     .await;
-}
-
-/// Reads all sessions again at their next use, and makes open sockets look theirs up. Returns false if it failed.
-async fn renew_sessions(app: &AppState) -> bool {
-    app.accounts.sessions.invalidate();
-    let outcome = app.actors.hub.check_sessions().await;
-    if let Err(cause) = &outcome {
-        warn!(%cause, "WebSockets of sessions that a command ended may still be open; the server tries again");
-    }
-    outcome.is_ok()
 }
 
 async fn keep_pruning_names(app: Data<AppState>) {

@@ -79,8 +79,8 @@ pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};
 pub(crate) use user_names::UserSearch;
 pub(crate) use users::{
-    AccountLimit, Changed, Cursor, EndedSessions, Entry, Filter, Guests, Invitation, InvitationProof, OperatorChange,
-    Order, ReportFilter, ReportOrder, ReportPage, ReportRow,
+    AccountLimit, Changed, Cursor, EndedSessions, Entry, Filter, Guests, Invitation, InvitationProof, LoginRules,
+    Operated, OperatorChange, Order, ReportFilter, ReportOrder, ReportPage, ReportRow, Site, SiteRules,
 };
 pub(crate) use value::{Row, Statement, Value, json_of, portions, statement, tuples};
 

@@ -6,9 +6,12 @@ use quarterdeck_actors::session::Session;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::users::{AccountLimit, Entry};
+use super::users::{AccountLimit, Entry, LoginRules, SiteRules};
 use super::{Db, statement};
 use crate::base::user::User;
+
+/// The rules of a site without a limit for accounts, where every account with a password can log in.
+pub(crate) const RULES: SiteRules = SiteRules { limit: AccountLimit::Unlimited, logins: LoginRules::ALL };
 
 /// Returns an empty database with the current schema. It is gone when the folder is dropped.
 pub(crate) async fn fresh() -> (TempDir, Db) {

@@ -13,36 +13,29 @@ mod profile;
 mod recovery;
 mod report;
 mod seeding;
+mod site;
 
+use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::session::SessionSelection;
 use quarterdeck_actors::steps::walked;
 
-use super::licenses::TAKEN_SEATS;
 use super::mail_tokens::{MailTokenKind, removing_mail_tokens};
-use super::sessions::removal;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, statement};
 use crate::base::user::User;
 pub(super) use conversion::all_sessions_of;
 pub(crate) use filter::{Filter, Order};
 pub(crate) use invited::{Invitation, InvitationProof};
-pub(crate) use operator::OperatorChange;
+pub(crate) use operator::{Operated, OperatorChange};
 pub(crate) use profile::Changed;
 pub(crate) use report::{Cursor, Guests, ReportFilter, ReportOrder, ReportPage, ReportRow};
+use site::ACTIVE;
+pub(crate) use site::{AccountLimit, LoginRules, Site, SiteRules};
 
 const SELECT: &str = "SELECT u.id, u.createat, u.updateat, u.deleteat, u.username, u.password, u.authdata, u.authservice, \
      u.email, u.emailverified, u.nickname, u.firstname, u.lastname, u.position, u.roles, u.allowmarketing, u.props, \
      u.notifyprops, u.lastpasswordupdate, u.lastpictureupdate, u.failedattempts, u.locale, u.mfaactive, u.mfasecret, \
      u.timezone, u.remoteid, b.userid IS NOT NULL, b.description, b.lasticonupdate \
      FROM users u LEFT JOIN bots b ON b.userid = u.id";
-
-/// Counts the active accounts without bots.
-const ACTIVE: &str =
-    "SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND u.deleteat = 0";
-
-/// Finds another active system administrator than `$1`. Bots do not count, because no one logs in as a bot.
-const OTHER_ADMIN: &str = "SELECT 1 FROM users o LEFT JOIN bots ob ON ob.userid = o.id WHERE o.id <> $1 \
-     AND ob.userid IS NULL AND o.deleteat = 0 AND ' ' || o.roles || ' ' LIKE '% system_admin %'";
 
 /// The condition on existing accounts under which a new one is added. Bots do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,28 +54,6 @@ impl Entry {
             Self::Any => "any",
             Self::First => "first",
             Self::Further => "further",
-        }
-    }
-}
-
-/// The limit for new accounts. It is checked in the transaction that adds the account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AccountLimit {
-    /// No limit.
-    Unlimited,
-    /// At most this many active accounts.
-    Active(i64),
-    /// At most this many used seats of the licence.
-    Seats(i64),
-}
-
-impl AccountLimit {
-    /// Returns the statement that counts, and the number that the count must be below.
-    fn condition(self) -> (&'static str, i64) {
-        match self {
-            Self::Unlimited => ("SELECT 0", 1),
-            Self::Active(max) => (ACTIVE, max),
-            Self::Seats(max) => (TAKEN_SEATS, max),
         }
     }
 }
@@ -189,31 +160,61 @@ impl Db {
         self.done(Transaction::of(statements).lock_exclusive(Subject::User(id))).await
     }
 
-    /// Stores the system roles, in the user's sessions too. Returns false for removing the last administrator.
-    pub(crate) async fn set_user_roles(&self, id: &str, roles: &str, now: i64) -> Result<bool, StoreError> {
-        let sql = format!(
-            "UPDATE users SET roles = $2, updateat = {} WHERE id = $1 AND (' ' || $2 || ' ' LIKE '% system_admin %' \
-             OR ' ' || roles || ' ' NOT LIKE '% system_admin %' OR EXISTS ({OTHER_ADMIN})) RETURNING id",
-            later("$3")
-        );
-        let change = statement(sql, vec![id.into(), roles.into(), now.into()]);
-        let in_sessions = "UPDATE sessions SET roles = (SELECT u.roles FROM users u WHERE u.id = $1) \
-                           WHERE userid = $1 AND EXISTS (SELECT 1 FROM users u WHERE u.id = $1)";
-        let transaction = Transaction::of(vec![change, statement(in_sessions, vec![id.into()])])
-            .lock_exclusive(Subject::Accounts)
-            .lock_exclusive(Subject::User(id));
-        let answers = self.transaction(transaction).await?;
-        Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
+    /// Stores the system roles, in the user's sessions too. Refuses to remove the last administrator, and a member more than
+    /// the limit allows. Returns false if there is no such account.
+    pub(crate) async fn set_user_roles(
+        &self,
+        id: &str,
+        roles: &str,
+        site_rules: SiteRules,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let roles = roles.to_owned();
+        let decide = move |site: &Site| {
+            let after = User { roles: roles.clone(), ..site.before.clone() };
+            if !after.has_role("system_admin") {
+                site.keep_administrator()?;
+            }
+            if site.before.has_role("system_guest") && !after.has_role("system_guest") {
+                site.keep_limit(&after)?;
+            }
+            let sql = format!("UPDATE users SET roles = $2, updateat = {} WHERE id = $1", later("$3"));
+            let change = statement(sql, vec![(&after.id).into(), (&roles).into(), now.into()]);
+            let in_sessions = "UPDATE sessions SET roles = $2 WHERE userid = $1";
+            Ok(vec![change, statement(in_sessions, vec![(&after.id).into(), (&roles).into()])])
+        };
+        self.change_within(id, site_rules, decide).await.map(|before| before.is_some())
     }
 
-    /// Deactivates the account at `delete_at` (Unix milliseconds) and deletes its sessions, or activates it when that is 0.
-    pub(crate) async fn set_deleted(&self, id: &str, delete_at: i64, now: i64) -> Result<(), StoreError> {
-        let sql = format!("UPDATE users SET deleteat = $2, updateat = {} WHERE id = $1", later("$3"));
-        let mut statements = vec![statement(sql, vec![id.into(), delete_at.into(), now.into()])];
-        if delete_at > 0 {
-            statements.push(removal(&SessionSelection::User { id: id.to_owned(), except: None }));
-        }
-        self.transaction(Transaction::of(statements).lock_exclusive(Subject::User(id))).await.map(drop)
+    /// Deactivates the account now (Unix milliseconds) and deletes its sessions. Refuses it for the last administrator.
+    /// Returns false if there is no such account.
+    pub(crate) async fn deactivate_user(&self, id: &str, site_rules: SiteRules, now: i64) -> Result<bool, StoreError> {
+        let decide = move |site: &Site| {
+            site.keep_administrator()?;
+            let sql = format!("UPDATE users SET deleteat = $2, updateat = {} WHERE id = $1", later("$2"));
+            let id = &site.before.id;
+            Ok(vec![statement(sql, vec![id.into(), now.into()]), all_sessions_of(id)])
+        };
+        self.change_within(id, site_rules, decide).await.map(|before| before.is_some())
+    }
+
+    /// Runs a change of an account that depends on the other accounts. `decide` returns its statements, or refuses it.
+    /// Returns the account before the change; `None` if there is no such account.
+    async fn change_within(
+        &self,
+        id: &str,
+        site_rules: SiteRules,
+        decide: impl Fn(&Site) -> Result<Vec<Statement>, AppError> + Send + Sync + 'static,
+    ) -> Result<Option<User>, StoreError> {
+        let decide = move |answers: &[Vec<Row>]| {
+            let Some(site) = site_rules.site(answers)? else { return Ok(Vec::new()) };
+            decide(&site).map_err(|refusal| StoreError::Refused(Box::new(refusal)))
+        };
+        let transaction = Transaction::decided(site_rules.reads(id), decide)
+            .lock_exclusive(Subject::Accounts)
+            .lock_exclusive(Subject::User(id));
+        let before = self.transaction(transaction).await?.into_iter().next().unwrap_or_default();
+        before.into_iter().next().map(user).transpose()
     }
 
     /// Activates the account. Returns false if the limit `room` does not hold in the transaction; bots need no room.
@@ -245,8 +246,9 @@ impl Db {
         self.write(statement(sql, vec![id.into(), now.into()])).await.map(drop)
     }
 
-    /// Deletes the account and the data that belongs only to it. Returns false when there is no such account.
-    pub(crate) async fn remove_user(&self, id: &str) -> Result<bool, StoreError> {
+    /// Deletes the account and the data that belongs only to it. Refuses it for the last administrator. Returns false when
+    /// there is no such account.
+    pub(crate) async fn remove_user(&self, id: &str, site_rules: SiteRules) -> Result<bool, StoreError> {
         let tables = [
             "sessions",
             "useraccesstokens",
@@ -263,11 +265,9 @@ impl Db {
             .collect();
         statements.extend(self.removing_names(id));
         statements.extend(MailTokenKind::OF_ACCOUNTS.map(|kind| removing_mail_tokens(kind, id)));
-        statements.push(statement("DELETE FROM users WHERE id = $1 RETURNING id", vec![id.into()]));
-        let transaction =
-            Transaction::of(statements).lock_exclusive(Subject::Accounts).lock_exclusive(Subject::User(id));
-        let answers = self.transaction(transaction).await?;
-        Ok(answers.last().is_some_and(|removed| !removed.is_empty()))
+        statements.push(statement("DELETE FROM users WHERE id = $1", vec![id.into()]));
+        let decide = move |site: &Site| site.keep_administrator().map(|()| statements.clone());
+        self.change_within(id, site_rules, decide).await.map(|before| before.is_some())
     }
 
     async fn one(&self, condition: &str, values: Vec<Value>) -> Result<Option<User>, StoreError> {

@@ -112,7 +112,7 @@ const DETAILS: [(&str, &str); 63] = [
 ];
 
 /// Events that are recorded without a request: the event, when it happens, and the details of its record.
-const OWN: [(&str, &str, &str); 19] = [
+const OWN: [(&str, &str, &str); 20] = [
     (
         "changeAuditKey",
         "the server starts with another key than that of the last row",
@@ -127,6 +127,11 @@ const OWN: [(&str, &str, &str); 19] = [
          also ends of sessions for which that memory was full",
     ),
     ("createUser", "`quarterdeck user create`", "id, name, address and roles of the account"),
+    (
+        "deactivateGuests",
+        "guest accounts are off at the start, or a change of the settings switches them off",
+        "`user_ids` of the guests, 100 at most in one record",
+    ),
     (
         "endUpgrade",
         "an upgrade of the program ended",
@@ -162,7 +167,7 @@ const OWN: [(&str, &str, &str); 19] = [
     ("updateConfig", "`quarterdeck config import`, without a server", "`version`; each setting that changed"),
     (
         "updateUserActive",
-        "`quarterdeck user activate`, `deactivate`; failed for the last active administrator",
+        "`quarterdeck user activate`, `deactivate`; failed for the last administrator who can log in",
         "`user_id`, `username`; `active` before and after",
     ),
     ("updateUserMfa", "`quarterdeck user reset-mfa`", "`user_id`, `username`; `mfa_active` before and after"),

@@ -3,7 +3,9 @@
 mod active;
 mod edit;
 mod elsewhere;
+mod guest_logins;
 mod guests;
+mod limits;
 mod list;
 mod login_service;
 mod mfa;

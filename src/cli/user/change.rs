@@ -18,7 +18,7 @@ The password is asked for, or read from standard input if that is not a terminal
 All sessions of the account end. A running server ends its sockets and its copies of them within 5 seconds.";
 
 pub(super) const DEACTIVATE_HELP: &str = "\
-All sessions of the account end. The last active administrator is not deactivated.";
+All sessions of the account end. The last active administrator who can log in is not deactivated.";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Named {

@@ -1,39 +1,79 @@
-//! Guests who become members, and members who become guests.
+//! Guests: if they may log in, how they become members, and members become guests.
 
+use std::sync::Arc;
+
+use quarterdeck_actors::audit::{AuditStore, Status};
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
+use quarterdeck_actors::draft::Draft;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::HubHandle;
+use quarterdeck_actors::license::document::License;
 use quarterdeck_actors::roles::built_in::DELEGATED;
+use serde_json::json;
 
-use super::{Accounts, renew_roles};
+use super::{Accounts, renew_roles, renew_sessions};
 use crate::base::team::DEFAULT_CHANNELS;
 use crate::base::user::User;
 use crate::domain::announce;
 use crate::domain::session::Session;
-use crate::store::StoreError;
+use crate::store::{Site, SiteRules, StoreError, own_record};
 
 const GUEST: &str = "system_guest";
 const MEMBER: &str = "system_user";
 const ADMIN: &str = "system_admin";
 
-/// Makes a member of a guest, in all its teams and channels. Returns the account before and after.
+/// The number of guests that one transaction deactivates.
+const GUESTS_AT_ONCE: usize = 100;
+
+/// Refuses the login of a guest unless the licence includes guest accounts and the settings allow them.
+pub(super) fn check_guests_are_on(config: &Config, license: Option<&License>) -> Result<(), AppError> {
+    if !license.is_some_and(|license| license.features.has("guest_accounts")) {
+        return Err(AppError::new("api.user.login.guest_accounts.license.error"));
+    }
+    if config.view.guests.enable { Ok(()) } else { Err(AppError::new("api.user.login.guest_accounts.disabled.error")) }
+}
+
+/// Deactivates all guests and ends their sessions, a portion at a time. Returns their number.
+pub(crate) async fn deactivate_guests((accounts, hub): (&Accounts, &HubHandle)) -> Result<usize, AppError> {
+    const FAILED: &str = "app.user.update.app_error";
+    let mut count = 0;
+    loop {
+        let guests = accounts.db.active_guests(GUESTS_AT_ONCE).await.or_fail(FAILED)?;
+        if guests.is_empty() {
+            return Ok(count);
+        }
+        let record = own_record("deactivateGuests", Status::Success, json!({ "user_ids": guests }));
+        let deactivating = async { accounts.db.deactivate_guests(&guests, wall_ms()).await.or_fail(FAILED) };
+        let deactivated = Draft::new(record.clone()).around(deactivating).await?;
+        accounts.db.append(vec![Arc::new(record)], Vec::new()).await?;
+        // The portion is counted whether or not the sockets can be told at once.
+        count += deactivated;
+        renew_sessions(&accounts.sessions, hub).await;
+    }
+}
+
+/// Makes a member of a guest, in all its teams and channels. Refuses it beyond the limit for active accounts. Returns the
+/// account before and after.
 pub(crate) async fn promote(
     (accounts, hub): (&Accounts, &HubHandle),
     config: &Config,
-    session: &Session,
-    user_id: &str,
+    site_rules: SiteRules,
+    (session, user_id): (&Session, &str),
 ) -> Result<(User, User), AppError> {
     let session = session.clone();
-    let roles = move |user: &User, _: bool| {
+    let roles = move |site: &Site| {
+        let user = &site.before;
         if !user.has_role(GUEST) {
             return Err(AppError::new("api.user.promote_guest_to_user.no_guest.app_error"));
         }
         super::protect_admin(&session, user)?;
-        Ok(without(user, &[GUEST, MEMBER], MEMBER))
+        let roles = without(user, &[GUEST, MEMBER], MEMBER);
+        site.keep_limit(&User { roles: roles.clone(), ..user.clone() })?;
+        Ok(roles)
     };
     let failure = |error: StoreError| AppError::new("app.user.promote_guest.user_update.app_error").because(error);
-    let stored = accounts.db.set_guest(user_id, false, &DEFAULT_CHANNELS, wall_ms(), roles).await;
+    let stored = accounts.db.set_guest(user_id, false, &DEFAULT_CHANNELS, site_rules, wall_ms(), roles).await;
     finish((accounts, hub), config, stored.map_err(|failed| failed.refused_or(failure))?).await
 }
 
@@ -42,24 +82,23 @@ pub(crate) async fn promote(
 pub(crate) async fn demote(
     (accounts, hub): (&Accounts, &HubHandle),
     config: &Config,
-    session: &Session,
-    user_id: &str,
+    site_rules: SiteRules,
+    (session, user_id): (&Session, &str),
 ) -> Result<(User, User), AppError> {
     let session = session.clone();
-    let roles = move |user: &User, has_other_admin: bool| {
+    let roles = move |site: &Site| {
+        let user = &site.before;
         super::protect_admin(&session, user)?;
         if user.has_role(GUEST) {
             return Err(AppError::new("api.user.demote_user_to_guest.already_guest.app_error"));
         }
-        if user.has_role(ADMIN) && !has_other_admin {
-            return Err(AppError::new("app.user.update.lastAdmin.app_error"));
-        }
+        site.keep_administrator()?;
         let lost: Vec<&str> = [MEMBER, ADMIN].into_iter().chain(DELEGATED).collect();
         Ok(without(user, &lost, GUEST))
     };
     let failure =
         |error: StoreError| AppError::new("app.user.demote_user_to_guest.user_update.app_error").because(error);
-    let stored = accounts.db.set_guest(user_id, true, &[], wall_ms(), roles).await;
+    let stored = accounts.db.set_guest(user_id, true, &[], site_rules, wall_ms(), roles).await;
     finish((accounts, hub), config, stored.map_err(|failed| failed.refused_or(failure))?).await
 }
 

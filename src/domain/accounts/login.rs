@@ -14,12 +14,14 @@ use quarterdeck_actors::clock::{HOUR_MS, Uptime, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::license::document::License;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::session::{Session, SessionSelection};
 
 use super::Accounts;
 use super::agent::Agent;
 use super::compare::{Verdict, compare};
+use super::guests::check_guests_are_on;
 use super::mfa;
 use crate::base::error_text::status_of;
 use crate::base::user::{MAX_EMAIL_CHARACTERS, User};
@@ -59,7 +61,7 @@ impl Credentials {
 /// Takes a permit of the queue before anything waits. The work stops when the caller disconnects.
 pub(crate) async fn login(
     accounts: &Accounts,
-    config: &Config,
+    (config, license): (&Config, Option<&License>),
     (audit, trail): (&Audit, &AuditHandle),
     credentials: Credentials,
     caller: &Caller,
@@ -70,7 +72,7 @@ pub(crate) async fn login(
     let mut timer = ResponseTimer::new(Instant::now());
     let name = credentials.name();
     let permit = accounts.passwords.enter(caller, &name)?;
-    let login_attempt = LoginAttempt { accounts, config, credentials: &credentials, name: &name, caller };
+    let login_attempt = LoginAttempt { accounts, config, license, credentials: &credentials, name: &name, caller };
     let admitted = caller.while_waiting(login_attempt.admit(permit, &mut timer)).await;
     match admitted {
         Ok((user, checked)) => {
@@ -102,6 +104,7 @@ pub(crate) async fn login(
 struct LoginAttempt<'a> {
     accounts: &'a Accounts,
     config: &'a Config,
+    license: Option<&'a License>,
     credentials: &'a Credentials,
     name: &'a str,
     caller: &'a Caller,
@@ -194,7 +197,7 @@ impl LoginAttempt<'_> {
             return Err(AppError::new("api.user.login.not_verified.app_error"));
         }
         if user.has_role("system_guest") {
-            return Err(AppError::new("api.user.login.guest_accounts.disabled.error"));
+            check_guests_are_on(self.config, self.license)?;
         }
         if user.is_remote() {
             return Err(AppError::new("api.user.login.remote_users.login.error"));

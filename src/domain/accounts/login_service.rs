@@ -9,7 +9,7 @@ use quarterdeck_actors::session::SessionSelection;
 use super::{Accounts, drop_deleted};
 use crate::base::user::User;
 use crate::domain::announce;
-use crate::store::StoreError;
+use crate::store::{Site, SiteRules, StoreError};
 
 /// Sets the login service of an account and its id there. The account has no password then, and its sessions end.
 /// Refuses it for the last administrator, because this server asks no login service. Returns the account before and
@@ -17,16 +17,15 @@ use crate::store::StoreError;
 pub(crate) async fn set_login_service(
     (accounts, hub): (&Accounts, &HubHandle),
     config: &Config,
+    rules: SiteRules,
     user_id: &str,
     service: (&str, &str),
 ) -> Result<(User, User), AppError> {
-    let check = |user: &User, has_other_admin: bool| {
-        if user.has_role("system_admin") && !has_other_admin {
-            return Err(AppError::new("app.user.update.lastAdmin.app_error"));
-        }
-        user.check(user)
+    let check = |site: &Site, after: &User| {
+        site.keep_administrator()?;
+        after.check(after)
     };
-    let stored = accounts.db.set_login_service(user_id, service, wall_ms(), check).await;
+    let stored = accounts.db.set_login_service(user_id, service, rules, wall_ms(), check).await;
     let (before, after) = stored
         .map_err(|failed| failed.refused_or(failure))?
         .ok_or_else(|| AppError::new("app.user.missing_account.const"))?;

@@ -20,7 +20,7 @@ use crate::base::user::{MAX_ROLES_BYTES, User};
 use crate::domain::caller::Caller;
 use crate::domain::passwords::{Passwords, check_policy};
 use crate::settings::options::Options;
-use crate::store::{AuditKeys, Db, OperatorChange, own_record};
+use crate::store::{AuditKeys, Db, LoginRules, Operated, OperatorChange, own_record};
 
 const UNREAD: &str = "app.user.get.app_error";
 const UNSAVED: &str = "app.user.update.app_error";
@@ -41,7 +41,7 @@ pub(crate) enum Refusal {
     Guest,
     /// The account has too many roles for one more.
     TooManyRoles,
-    /// The account is the last active administrator.
+    /// The account is the last administrator who can log in.
     LastAdministrator,
     /// The account was deleted meanwhile.
     Gone,
@@ -65,7 +65,8 @@ impl fmt::Display for Refusal {
                 write!(formatter, "the names of the roles would take more than {MAX_ROLES_BYTES} characters")
             }
             Self::LastAdministrator => formatter.write_str(
-                "the account is the last active administrator: promote another one first (quarterdeck user promote)",
+                "the account is the last active administrator who can log in: promote another one first (quarterdeck user \
+                 promote)",
             ),
             Self::Gone => formatter.write_str("the account was deleted meanwhile"),
             Self::App(error) => write!(formatter, "{} ({error})", text_of(error)),
@@ -108,7 +109,7 @@ impl OperatorAccounts {
         check_policy(password.expose(), &config.view.password)?;
         let passwords = Passwords::new(&Options::default());
         let hash = passwords.hash(&Caller::operator(), &user.id, password).await?;
-        self.change(user, "resetPassword", OperatorChange::Password(hash), (Value::Null, Value::Null)).await
+        self.change(user, "resetPassword", OperatorChange::Password(hash), |_| Value::Null).await.map(drop)
     }
 
     /// Requires no one-time codes from this account any more. Its sessions stay.
@@ -116,80 +117,92 @@ impl OperatorAccounts {
         let sides = (json!({ "mfa_active": user.mfa_active }), json!({ "mfa_active": false }));
         let record = record("updateUserMfa", parameters(user), sides);
         let changing = async { self.db.deactivate_mfa(&user.id, wall_ms()).await.or_fail(UNSAVED) };
-        self.recorded(record, changing, Refusal::Gone).await
+        self.recorded(record, changing, |is_done| if is_done { Ok(None) } else { Err(Refusal::Gone) }).await.map(drop)
     }
 
     /// Makes the account a system administrator; it keeps its other roles. Returns its roles.
     pub(crate) async fn promote(&self, user: &User) -> Result<String, Refusal> {
-        if user.has_role("system_guest") {
-            return Err(Refusal::Guest);
-        }
-        let roles: Vec<&str> = user.roles.split_whitespace().filter(|role| *role != ADMINISTRATOR).collect();
-        let roles: Vec<&str> = roles.into_iter().chain([ADMINISTRATOR]).collect();
-        let roles = roles.join(" ");
-        if roles.len() > MAX_ROLES_BYTES {
-            return Err(Refusal::TooManyRoles);
-        }
-        let sides = (json!({ "roles": user.roles }), json!({ "roles": roles }));
-        self.change(user, "updateUserRoles", OperatorChange::Roles(roles.clone()), sides).await?;
-        Ok(roles)
+        let change = OperatorChange::Roles(|user| promoted(user).ok());
+        let roles = |user: &User| json!({ "roles": user.roles });
+        self.change(user, "updateUserRoles", change, roles).await.map(|after| after.roles)
     }
 
     /// Activates or deactivates an account. A deactivated one loses all its sessions.
     pub(crate) async fn set_active(&self, config: &Config, user: &User, is_active: bool) -> Result<(), Refusal> {
         check_may_change(user, is_active, config)?;
-        let change = if is_active { OperatorChange::Activated } else { OperatorChange::Deactivated };
-        let sides = (json!({ "active": user.delete_at == 0 }), json!({ "active": is_active }));
-        self.change(user, "updateUserActive", change, sides).await
+        let logins = LoginRules::of(config);
+        let change = if is_active { OperatorChange::Activated } else { OperatorChange::Deactivated(logins) };
+        let state = |user: &User| json!({ "active": user.delete_at == 0 });
+        self.change(user, "updateUserActive", change, state).await.map(drop)
     }
 
     /// Ends all sessions of an account.
     pub(crate) async fn revoke_sessions(&self, user: &User) -> Result<(), Refusal> {
-        let sides = (Value::Null, Value::Null);
-        self.change(user, "revokeAllSessionsForUser", OperatorChange::LoggedOut, sides).await
+        self.change(user, "revokeAllSessionsForUser", OperatorChange::LoggedOut, |_| Value::Null).await.map(drop)
     }
 
     /// Ends the sessions of all users.
     pub(crate) async fn revoke_all_sessions(&self) -> Result<(), Refusal> {
         let record = record("revokeAllSessionsAllUsers", Value::Null, (Value::Null, Value::Null));
-        let ending = async { self.db.end_all_sessions().await.or_fail(UNSAVED).map(|()| true) };
-        self.recorded(record, ending, Refusal::Gone).await
+        let ending = async { self.db.end_all_sessions().await.or_fail(UNSAVED) };
+        self.recorded(record, ending, |()| Ok(None)).await.map(drop)
     }
 
+    /// Changes an account, and records `side` of it before and after the change. Returns the account after it.
     async fn change(
         &self,
         user: &User,
         event: &'static str,
         change: OperatorChange,
-        sides: (Value, Value),
-    ) -> Result<(), Refusal> {
-        let refusal = match change {
-            OperatorChange::Deactivated => Refusal::LastAdministrator,
-            OperatorChange::Password(_)
-            | OperatorChange::Roles(_)
-            | OperatorChange::Activated
-            | OperatorChange::LoggedOut => Refusal::Gone,
-        };
+        side: impl Fn(&User) -> Value,
+    ) -> Result<User, Refusal> {
+        let is_promotion = matches!(change, OperatorChange::Roles(_));
         let changing = async { self.db.change_as_operator(&user.id, change, wall_ms()).await.or_fail(UNSAVED) };
-        self.recorded(record(event, parameters(user), sides), changing, refusal).await
+        // If this process ends before the record is complete, the trail has what was seen before the change.
+        let record = record(event, parameters(user), (side(user), Value::Null));
+        let mut after = None;
+        let outcome = |operated: Operated| match operated {
+            Operated::Done(sides) => {
+                let told = (side(&sides.0), side(&sides.1));
+                after = Some(sides.1);
+                Ok(Some(told))
+            }
+            Operated::Refused(user) if is_promotion => Err(promoted(&user).err().unwrap_or(Refusal::Gone)),
+            Operated::Refused(_) => Err(Refusal::LastAdministrator),
+            Operated::Gone => Err(Refusal::Gone),
+        };
+        self.recorded(record, changing, outcome).await?;
+        after.ok_or(Refusal::Gone)
     }
 
-    /// Runs a change, and adds its record to the audit trail. `refusal` is the error of a change that is not done.
-    async fn recorded(
+    /// Runs a change, and adds its record to the audit trail. `outcome` returns the values before and after the change,
+    /// `None` if the record has them, or the reason why it was not done.
+    async fn recorded<T>(
         &self,
         record: AuditRecord,
-        change: impl Future<Output = Result<bool, AppError>>,
-        refusal: Refusal,
+        change: impl Future<Output = Result<T, AppError>>,
+        outcome: impl FnOnce(T) -> Result<Option<(Value, Value)>, Refusal>,
     ) -> Result<(), Refusal> {
-        let is_done = Draft::new(record.clone()).around(change).await?;
-        let record = if is_done {
-            record
-        } else {
-            AuditRecord { status: Status::Fail, before: Value::Null, after: Value::Null, ..record }
+        let changed = Draft::new(record.clone()).around(change).await?;
+        let outcome = outcome(changed);
+        let record = match &outcome {
+            Ok(None) => record,
+            Ok(Some((before, after))) => AuditRecord { before: before.clone(), after: after.clone(), ..record },
+            Err(_) => AuditRecord { status: Status::Fail, before: Value::Null, after: Value::Null, ..record },
         };
         self.db.append(vec![Arc::new(record)], Vec::new()).await?;
-        if is_done { Ok(()) } else { Err(refusal) }
+        outcome.map(drop)
     }
+}
+
+/// Returns the roles of the account with the one of an administrator.
+fn promoted(user: &User) -> Result<String, Refusal> {
+    if user.has_role("system_guest") {
+        return Err(Refusal::Guest);
+    }
+    let roles: Vec<&str> = user.roles.split_whitespace().filter(|role| *role != ADMINISTRATOR).collect();
+    let roles = roles.into_iter().chain([ADMINISTRATOR]).collect::<Vec<_>>().join(" ");
+    if roles.len() > MAX_ROLES_BYTES { Err(Refusal::TooManyRoles) } else { Ok(roles) }
 }
 
 fn check_has_password(user: &User) -> Result<(), Refusal> {

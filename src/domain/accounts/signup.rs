@@ -22,7 +22,7 @@ use crate::domain::caller::Caller;
 use crate::domain::passwords::{Passwords, check_policy};
 use crate::domain::{announce, notices};
 use crate::settings::options::Options;
-use crate::store::{AccountLimit, AuditKeys, Db, Entry, StoreError, own_record};
+use crate::store::{AccountLimit, AuditKeys, Db, Entry, LoginRules, SiteRules, StoreError, own_record};
 
 /// The number of active accounts above which administrators of a server without a licence see a warning.
 pub(crate) const RECOMMENDED_ACCOUNTS: i64 = 200;
@@ -205,26 +205,28 @@ pub(super) fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
     if is_on { Ok(()) } else { Err(AppError::new("api.user.create_user.signup_email_disabled.app_error")) }
 }
 
-/// Refuses an account beyond the limit of the licence, or beyond [`MAX_ACTIVE_ACCOUNTS`] without one. Returns the limit, so
-/// that the insert checks it again.
+/// Refuses an account beyond the limit for active accounts. Returns the limit, so that the insert checks it again.
 pub(crate) async fn check_room(db: &Db, license: &LicenseHandle) -> Result<AccountLimit, AppError> {
-    let (taken, max, room, refusal) = match license.current() {
-        None => {
-            let active = db.active_user_count().await.or_fail(UNCOUNTED)?;
-            (
-                active,
-                MAX_ACTIVE_ACCOUNTS,
-                AccountLimit::Active(MAX_ACTIVE_ACCOUNTS),
-                "api.user.create_user.user_limits.exceeded",
-            )
-        }
-        Some(license) => {
-            let Some(max) = license.max_seats() else { return Ok(AccountLimit::Unlimited) };
-            let taken = db.taken_seats().await.or_fail(UNCOUNTED)?;
-            (taken, max, AccountLimit::Seats(max), "api.user.create_user.license_user_limits.exceeded")
-        }
+    let limit = account_limit(license);
+    let (taken, max) = match limit {
+        AccountLimit::Unlimited => return Ok(limit),
+        AccountLimit::Active(max) => (db.active_user_count().await.or_fail(UNCOUNTED)?, max),
+        AccountLimit::Seats(max) => (db.taken_seats().await.or_fail(UNCOUNTED)?, max),
     };
-    if taken < max { Ok(room) } else { Err(AppError::new(refusal)) }
+    if taken < max { Ok(limit) } else { Err(limit.refusal()) }
+}
+
+/// Returns the limit of the licence, or [`MAX_ACTIVE_ACCOUNTS`] without one.
+fn account_limit(license: &LicenseHandle) -> AccountLimit {
+    match license.current() {
+        None => AccountLimit::Active(MAX_ACTIVE_ACCOUNTS),
+        Some(license) => license.max_seats().map_or(AccountLimit::Unlimited, AccountLimit::Seats),
+    }
+}
+
+/// Returns the rules about all accounts together that a change of one account keeps.
+pub(crate) fn site_rules(config: &Config, license: &LicenseHandle) -> SiteRules {
+    SiteRules { limit: account_limit(license), logins: LoginRules::of(config) }
 }
 
 /// Returns true if the settings allow accounts with an email address of this domain.

@@ -135,7 +135,7 @@ mod tests {
     use quarterdeck_actors::storage::report::{Report, StepFailure};
 
     use super::*;
-    use crate::store::testing::{add, fresh};
+    use crate::store::testing::{RULES, add, fresh};
 
     type Files = Arc<Mutex<HashMap<String, Vec<u8>>>>;
 
@@ -191,11 +191,13 @@ mod tests {
     async fn an_account_that_is_deleted_during_an_upload_keeps_no_file() {
         for is_before in [true, false] {
             let (_folder, db) = fresh().await;
+            // The first account is an administrator, and the last one is not deleted.
+            add(&db, "admin").await;
             add(&db, "anna").await;
             let (files, other) = (Files::default(), db.clone());
             let plain = Store { files: files.clone(), ..Store::default() };
             let deletion = async move {
-                assert!(other.remove_user("anna").await.unwrap());
+                assert!(other.remove_user("anna", RULES).await.unwrap());
                 plain.remove(&place_of("anna")).await.unwrap();
             };
             let store = beside(&files, is_before, deletion.boxed());

@@ -34,7 +34,7 @@ impl Db {
 
 #[cfg(test)]
 mod tests {
-    use crate::store::testing::{add, execute, fresh};
+    use crate::store::testing::{RULES, add, execute, fresh};
 
     #[actix_web::test]
     async fn members_are_counted_and_found_without_those_who_left() {
@@ -48,7 +48,7 @@ mod tests {
              ('t', 'carl', 7), ('other', 'dora', 0)",
         )
         .await;
-        db.set_deleted("bert", 5, 5).await.unwrap();
+        db.deactivate_user("bert", RULES, 5).await.unwrap();
         let size = db.team_size("t").await.unwrap();
         assert_eq!((size.total_member_count, size.active_member_count), (2, 1));
         assert_eq!(db.team_size("none").await.unwrap().total_member_count, 0);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::testing::{add, execute, fresh, person, texts};
+use crate::store::testing::{RULES, add, execute, fresh, person, texts};
 use crate::store::users::{AccountLimit, Changed, Entry};
 
 fn search(term: &str) -> UserSearch {
@@ -36,7 +36,7 @@ async fn each_change_of_an_account_keeps_its_names_in_the_same_transaction() {
     let names = |user: User| User { first_name: "Änne".to_owned(), last_name: "O'Hara".to_owned(), ..user };
     rename(&db, "anna", names).await;
     rename(&db, "bert", |user| User { username: "norbert".to_owned(), ..user }).await;
-    assert!(db.remove_user("carl").await.unwrap());
+    assert!(db.remove_user("carl", RULES).await.unwrap());
     assert_eq!(corrected(&db).await, 0);
     let stored = texts(&db, "SELECT userid FROM qd_user_names ORDER BY userid").await;
     assert_eq!(stored, ["anna", "bert", "robot"]);

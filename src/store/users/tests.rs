@@ -1,7 +1,7 @@
 use quarterdeck_actors::sessions::SessionStore;
 
 use super::*;
-use crate::store::testing::{add, execute, fresh, person, session, texts};
+use crate::store::testing::{RULES, add, execute, fresh, person, session, texts};
 
 #[actix_web::test]
 async fn the_first_account_is_the_administrator_and_the_condition_holds_in_the_transaction() {
@@ -30,7 +30,7 @@ async fn the_limit_for_accounts_holds_in_the_transaction() {
         let added = db.add_user(&person(name), Entry::Any, room).await.unwrap();
         assert_eq!(added.is_some(), is_added, "{name}, {room:?}");
     }
-    db.set_deleted("bert", 9, 9).await.unwrap();
+    assert!(db.deactivate_user("bert", RULES, 9).await.unwrap());
     assert!(db.add_user(&person("curt"), Entry::Any, AccountLimit::Active(2)).await.unwrap().is_some());
     for (room, is_activated) in
         [(AccountLimit::Active(2), false), (AccountLimit::Seats(2), false), (AccountLimit::Active(3), true)]
@@ -66,12 +66,17 @@ async fn the_last_administrator_stays_one_and_new_roles_reach_the_sessions() {
         add(&db, name).await;
     }
     quarterdeck_actors::sessions::SessionStore::add(&db, session("bert", "one", 1), None).await.unwrap().unwrap();
-    assert!(!db.set_user_roles("anna", "system_user", 5).await.unwrap());
-    assert!(db.set_user_roles("bert", "system_user system_admin", 5).await.unwrap());
+    let refused = db.set_user_roles("anna", "system_user", RULES, 5).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Refused(refusal) if refusal.id == "app.user.update.lastAdmin.app_error"));
+    assert!(matches!(db.deactivate_user("anna", RULES, 5).await, Err(StoreError::Refused(_))));
+    assert!(matches!(db.remove_user("anna", RULES).await, Err(StoreError::Refused(_))));
+    assert!(db.set_user_roles("bert", "system_user system_admin", RULES, 5).await.unwrap());
     assert_eq!(texts(&db, "SELECT roles FROM sessions").await, ["system_user system_admin"]);
-    assert!(db.set_user_roles("anna", "system_user", 5).await.unwrap());
-    db.set_deleted("anna", 6, 6).await.unwrap();
-    assert!(!db.set_user_roles("bert", "system_user", 7).await.unwrap());
+    assert!(db.set_user_roles("anna", "system_user", RULES, 5).await.unwrap());
+    assert!(db.deactivate_user("anna", RULES, 6).await.unwrap());
+    assert!(db.set_user_roles("bert", "system_user", RULES, 7).await.is_err());
+    assert_eq!(texts(&db, "SELECT roles FROM sessions").await, ["system_user system_admin"]);
+    assert!(!db.set_user_roles("none", "system_user", RULES, 7).await.unwrap());
 }
 
 #[actix_web::test]
@@ -106,9 +111,11 @@ async fn each_change_of_an_account_has_a_later_time_also_within_a_millisecond() 
     let updated_at = async || db.user("anna").await.unwrap().unwrap().update_at;
     db.set_email_verified("anna", 5).await.unwrap();
     assert_eq!(updated_at().await, 5);
-    db.set_deleted("anna", 5, 5).await.unwrap();
+    add(&db, "bert").await;
+    db.set_user_roles("bert", "system_user system_admin", RULES, 5).await.unwrap();
+    db.deactivate_user("anna", RULES, 5).await.unwrap();
     assert_eq!(updated_at().await, 6);
-    db.set_deleted("anna", 0, 3).await.unwrap();
+    db.activate_user("anna", 3, AccountLimit::Unlimited).await.unwrap();
     assert_eq!(updated_at().await, 7, "the clock was put back");
     assert_eq!(db.user("anna").await.unwrap().unwrap().delete_at, 0);
 }
@@ -137,8 +144,8 @@ async fn a_removed_account_leaves_nothing_of_its_own() {
         add(&db, name).await;
         quarterdeck_actors::sessions::SessionStore::add(&db, session(name, name, 1), None).await.unwrap().unwrap();
     }
-    assert!(db.remove_user("bert").await.unwrap());
-    assert!(!db.remove_user("bert").await.unwrap());
+    assert!(db.remove_user("bert", RULES).await.unwrap());
+    assert!(!db.remove_user("bert", RULES).await.unwrap());
     for table in ["sessions", "preferences"] {
         let left = texts(&db, &format!("SELECT DISTINCT userid FROM {table}")).await;
         assert_eq!(left, ["anna"], "{table}");
@@ -167,9 +174,9 @@ async fn a_password_and_a_deactivation_end_sessions_in_their_transaction() {
     assert_eq!(left().await, ["bert1", "bert2"]);
     assert!(db.set_password("bert", &old, None, EndedSessions::AllBut(Some("bert2")), 6).await.unwrap());
     assert_eq!(left().await, ["bert2"]);
-    db.set_deleted("bert", 7, 7).await.unwrap();
+    assert!(db.deactivate_user("bert", RULES, 7).await.unwrap());
     assert!(left().await.is_empty());
-    db.set_deleted("bert", 0, 8).await.unwrap();
+    assert!(db.activate_user("bert", 8, AccountLimit::Unlimited).await.unwrap());
     SessionStore::add(&db, session("bert", "bert3", 1), None).await.unwrap();
     let known = db.user("bert").await.unwrap().unwrap();
     let stale = User { password: Secret::new("earlier"), ..known.clone() };

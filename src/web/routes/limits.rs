@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::accounts::{MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS};
-use crate::domain::announce::has_guests;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
@@ -52,7 +51,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
         return Ok(Json(limits));
     }
     let people = app.db.people_count().await.or_fail(FAILED)?;
-    let Some(license) = license.filter(|_| has_guests(request.config())) else {
+    let Some(license) = license.filter(|_| request.config().view.guests.enable) else {
         return Ok(Json(ServerLimits { active_user_count: people, ..limits }));
     };
     let seats = app.db.taken_seats().await.or_fail(FAILED)?;

@@ -83,9 +83,10 @@ pub(super) async fn login(
         device_id,
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
-    let opened =
-        open_session(&app.accounts, request.config(), (&audit, &app.trail.audit), credentials, &request.visitor())
-            .await;
+    let license = app.actors.license.current();
+    let rules = (request.config(), license.as_deref());
+    let trail = (&audit, &app.trail.audit);
+    let opened = open_session(&app.accounts, rules, trail, credentials, &request.visitor()).await;
     app.metrics.login(opened.is_ok());
     let (user, session) = opened?;
     audit.by(&user.id, &session.id);

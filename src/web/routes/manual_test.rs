@@ -119,8 +119,9 @@ async fn enter(
         device_id: String::new(),
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
-    let (user, session) =
-        login(&app.accounts, config, (audit, &app.trail.audit), credentials, &request.caller()).await?;
+    let trail = (audit, &app.trail.audit);
+    // The account is no guest, so the licence does not matter.
+    let (user, session) = login(&app.accounts, (config, None), trail, credentials, &request.caller()).await?;
     audit.by(&user.id, &session.id);
     audit.made(user.made());
     let place = app.facts.site_path.link("/channels/town-square");

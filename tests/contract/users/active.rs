@@ -49,6 +49,34 @@ async fn people_may_leave_where_the_settings_let_them() {
 }
 
 #[actix_web::test]
+async fn the_last_administrator_who_can_log_in_is_neither_deactivated_nor_deleted() {
+    let (server, admin, carla) = server_with_bert(
+        "[ServiceSettings]\nEnableAPIUserDeletion = true\n[TeamSettings]\nEnableUserDeactivation = true\n",
+    )
+    .await;
+    let roles = json!({ "roles": "system_user system_admin" });
+    admin.put(&format!("/users/{}/roles", carla.user_id), roles).await.expect(200);
+    // Its password is at a login service, which this server does not ask.
+    server
+        .execute(&format!("UPDATE users SET authservice = 'saml', authdata = 'c' WHERE id = '{}'", carla.user_id))
+        .await;
+    let last = "app.user.update.lastAdmin.app_error";
+    let (path, off) = (format!("/users/{}", admin.user_id), json!({ "active": false }));
+    for client in [&admin, &carla] {
+        client.put(&format!("{path}/active"), off.clone()).await.expect_refusal(400, last);
+        client.delete(&path).await.expect_refusal(400, last);
+        client.delete(&format!("{path}?permanent=true")).await.expect_refusal(400, last);
+        client.put(&format!("{path}/roles"), json!({ "roles": "system_user" })).await.expect_refusal(400, last);
+    }
+    assert_eq!(admin.get("/users/me").await.expect(200)["delete_at"], 0);
+    server.execute(&format!("UPDATE users SET authservice = '', authdata = NULL WHERE id = '{}'", carla.user_id)).await;
+    // Of two administrators who deactivate each other at once, one remains.
+    let (other, own) = (format!("/users/{}/active", carla.user_id), format!("{path}/active"));
+    let (one, two) = tokio::join!(admin.put(&other, off.clone()), carla.put(&own, off));
+    assert_eq!([one.status, two.status].iter().filter(|status| **status == 200).count(), 1);
+}
+
+#[actix_web::test]
 async fn removing_deactivates() {
     let (_server, admin, bert) = server_with_bert("").await;
     admin.delete(&format!("/users/{}", bert.user_id)).await.expect_ok();

@@ -12,11 +12,13 @@ use utoipa::ToSchema;
 use super::picture::remove_stored;
 use crate::base::lenient::or_default;
 use crate::base::user::User;
-use crate::domain::accounts::{check_may_change, check_room, drop_deleted, known, protect_admin, require_editor};
+use crate::domain::accounts::{
+    check_may_change, check_room, drop_deleted, known, protect_admin, require_editor, site_rules,
+};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
-use crate::store::AccountLimit;
+use crate::store::{AccountLimit, StoreError};
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
@@ -37,6 +39,7 @@ pub(crate) const REPLACE: Operation = Description::new(
     "UpdateUserActive",
     "Activates or deactivates an account. A deactivated account loses all its sessions.",
 )
+.details("The last administrator who can log in is not deactivated.")
 .body(Type::of::<Activity>(), "The new state.")
 .responses(&[Response::json(200, STATUS_OK, "Done.")])
 .refusals(&[400, 401, 403, 404, 500])
@@ -68,6 +71,7 @@ pub(crate) const REMOVE: Operation = Description::new(
     "DeleteUser",
     "Deactivates an account, or deletes it permanently if the settings allow that.",
 )
+.details("The last administrator who can log in is neither deactivated nor deleted.")
 .queries(&[Query::optional("permanent", Type::Boolean, "Deletes the account permanently.")])
 .responses(&[Response::json(200, STATUS_OK, "Done.")])
 .refusals(&[400, 401, 403, 404, 500, 501])
@@ -131,7 +135,12 @@ async fn switch(app: &AppState, audit: &Audit, mut user: User, is_active: bool) 
     if is_active {
         activate(app, &user, was_active, now).await?;
     } else {
-        app.db.set_deleted(&user.id, now, now).await.or_fail("app.user.update.app_error")?;
+        let failure = |error: StoreError| AppError::new("app.user.update.app_error").because(error);
+        let rules = site_rules(&app.actors.config.current(), &app.actors.license);
+        let is_stored = app.db.deactivate_user(&user.id, rules, now).await;
+        if !is_stored.map_err(|failed| failed.refused_or(failure))? {
+            return Err(AppError::new("app.user.missing_account.const"));
+        }
     }
     audit.changed(&json!({ "active": was_active }), &json!({ "active": is_active }));
     if !is_active {
@@ -155,8 +164,10 @@ async fn activate(app: &AppState, user: &User, was_active: bool, now: i64) -> Re
 }
 
 async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppError> {
-    let is_removed = app.db.remove_user(&user.id).await.or_fail("app.user.permanent_delete.app_error")?;
-    if !is_removed {
+    let failure = |error: StoreError| AppError::new("app.user.permanent_delete.app_error").because(error);
+    let rules = site_rules(&app.actors.config.current(), &app.actors.license);
+    let removed = app.db.remove_user(&user.id, rules).await;
+    if !removed.map_err(|failed| failed.refused_or(failure))? {
         return Err(AppError::new("app.user.missing_account.const"));
     }
     audit.changed(&user.for_owner(), &json!({}));

@@ -29,20 +29,27 @@ pub(crate) async fn to_bot(request: Request, session: Session, app: Data<AppStat
     let id = request.user_id(&session)?;
     session.require("manage_system")?;
     let parts = (&app.accounts, &app.actors.hub);
-    accounts::convert_to_bot(parts, request.config(), &id).await?;
+    let rules = accounts::site_rules(request.config(), &app.actors.license);
+    accounts::convert_to_bot(parts, request.config(), rules, &id).await?;
     audit.changed(&json!({ "is_bot": false }), &json!({ "is_bot": true }));
     let bot = app.db.bot(&id, true).await.or_fail("app.bot.getbot.internal_error")?;
     bot.map(Json).ok_or_else(|| AppError::new("store.sql_bot.get.missing.app_error"))
 }
 
-pub(crate) const TO_USER: Operation =
-    Description::new(Tag::Accounts, "ConvertBotToUser", "Makes an account with a password of a bot.")
-        .details("Needs the permission `manage_system`. The open sessions of the bot end.")
-        .queries(&[Query::optional("set_system_admin", Type::Boolean, "Makes the account a system administrator.")])
-        .body(Type::of::<Profile>(), "The password, and other fields of the account.")
-        .responses(&[Response::json(200, Type::of::<UserView<'_>>(), "The account.")])
-        .refusals(&[400, 403, 404, 500])
-        .handled_by(handler!(to_user));
+pub(crate) const TO_USER: Operation = Description::new(
+    Tag::Accounts,
+    "ConvertBotToUser",
+    "Makes an account with a password of a bot.",
+)
+.details(
+    "Needs the permission `manage_system`. The open sessions of the bot end. Refused beyond the limit for active \
+             accounts.",
+)
+.queries(&[Query::optional("set_system_admin", Type::Boolean, "Makes the account a system administrator.")])
+.body(Type::of::<Profile>(), "The password, and other fields of the account.")
+.responses(&[Response::json(200, Type::of::<UserView<'_>>(), "The account.")])
+.refusals(&[400, 403, 404, 500])
+.handled_by(handler!(to_user));
 
 /// `POST /bots/{bot_user_id}/convert_to_user`: makes an account of a bot.
 pub(crate) async fn to_user(
@@ -66,8 +73,9 @@ pub(crate) async fn to_user(
     audit.parameter("set_system_admin", becomes_admin);
     let hash = app.accounts.passwords.hash(&request.caller(), id, password).await?;
     let parts = (&app.accounts, &app.actors.hub);
+    let rules = accounts::site_rules(request.config(), &app.actors.license);
     let change = (profile, hash, becomes_admin);
-    let (before, after) = accounts::convert_to_user(parts, request.config(), id, change).await?;
+    let (before, after) = accounts::convert_to_user(parts, request.config(), rules, id, change).await?;
     audit.changed(&before.for_owner(), &after.for_owner());
     Json(after.for_owner()).reply()
 }

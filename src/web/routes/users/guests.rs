@@ -18,7 +18,7 @@ pub(crate) const PROMOTE: Operation = Description::new(
     "PromoteGuestToUser",
     "Makes a member of a guest, in all its teams and channels and in open sessions.",
 )
-.details("Needs the permission `promote_guest`.")
+.details("Needs the permission `promote_guest`. Refused where one member more is beyond the limit for active accounts.")
 .responses(&[Response::json(200, STATUS_OK, "Done.")])
 .refusals(&[400, 403, 404, 500, 501])
 .handled_by(handler!(promote));
@@ -32,8 +32,9 @@ pub(crate) async fn promote(
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
     session.require("promote_guest")?;
+    let rules = accounts::site_rules(request.config(), &app.actors.license);
     let parts = (&app.accounts, &app.actors.hub);
-    let change = accounts::promote(parts, request.config(), &session, &id).await?;
+    let change = accounts::promote(parts, request.config(), rules, (&session, &id)).await?;
     note(&audit, &change);
     Ok(Done)
 }
@@ -67,8 +68,9 @@ pub(crate) async fn demote(
         return Err(AppError::new("api.team.demote_user_to_guest.disabled.error"));
     }
     session.require("demote_to_guest")?;
+    let rules = accounts::site_rules(request.config(), &app.actors.license);
     let parts = (&app.accounts, &app.actors.hub);
-    let change = accounts::demote(parts, request.config(), &session, &id).await?;
+    let change = accounts::demote(parts, request.config(), rules, (&session, &id)).await?;
     note(&audit, &change);
     Ok(Done)
 }

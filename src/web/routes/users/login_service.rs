@@ -58,7 +58,8 @@ pub(crate) async fn replace(
     };
     let parts = (&app.accounts, &app.actors.hub);
     let service = (chosen.auth_service.as_str(), data.as_str());
-    let (before, after) = accounts::set_login_service(parts, request.config(), &id, service).await?;
+    let rules = accounts::site_rules(request.config(), &app.actors.license);
+    let (before, after) = accounts::set_login_service(parts, request.config(), rules, &id, service).await?;
     audit.changed(&json!({ "auth_service": before.auth_service }), &json!({ "auth_service": after.auth_service }));
     Ok(Json(chosen))
 }

@@ -2,7 +2,7 @@
 
 use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;
-use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::roles::built_in::DELEGATED;
 use serde::Deserialize;
 use serde_json::json;
@@ -10,10 +10,11 @@ use utoipa::ToSchema;
 
 use crate::base::lenient::or_default;
 use crate::base::user::{MAX_ROLES_BYTES, is_role_name};
-use crate::domain::accounts::{known, renew_roles};
+use crate::domain::accounts::{known, renew_roles, site_rules};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
+use crate::store::StoreError;
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
@@ -53,9 +54,11 @@ pub(crate) async fn replace(
     let user = known(&app.db, &id).await?;
     check_known(&app, &roles)?;
     let roles = joined(&roles)?;
-    let is_stored = app.db.set_user_roles(&id, &roles, wall_ms()).await.or_fail("app.user.update.app_error")?;
-    if !is_stored {
-        return Err(AppError::new("app.user.update.lastAdmin.app_error"));
+    let site_rules = site_rules(request.config(), &app.actors.license);
+    let failure = |error: StoreError| AppError::new("app.user.update.app_error").because(error);
+    let stored = app.db.set_user_roles(&id, &roles, site_rules, wall_ms()).await;
+    if !stored.map_err(|failed| failed.refused_or(failure))? {
+        return Err(AppError::new("app.user.missing_account.const"));
     }
     audit.changed(&json!({ "roles": user.roles }), &json!({ "roles": roles }));
     renew_roles(&app.accounts.sessions, &id, &roles).await;
