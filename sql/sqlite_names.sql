@@ -1,7 +1,11 @@
 -- The searchable names of accounts on SQLite. They are derived from `users`, so they belong to no migration and no backup.
--- The index holds all columns that a search reads in the order of usernames. The rows of `qd_user_grams` have the same key.
+-- An index holds all columns that a search reads in the order of usernames: one for callers who may search everything, and
+-- one for others. The rows of `qd_user_grams` have the same key, and `qd_user_terms` lists the pieces in it.
 
-CREATE TABLE IF NOT EXISTS qd_user_names (
+DROP TABLE IF EXISTS qd_user_terms;
+DROP TABLE IF EXISTS qd_user_grams;
+DROP TABLE IF EXISTS qd_user_names;
+CREATE TABLE qd_user_names (
     place INTEGER PRIMARY KEY,
     userid varchar(26) NOT NULL UNIQUE,
     username varchar(64) NOT NULL,
@@ -10,8 +14,9 @@ CREATE TABLE IF NOT EXISTS qd_user_names (
     email text NOT NULL,
     everything text NOT NULL
 );
-CREATE INDEX IF NOT EXISTS idx_qd_user_names_username
-    ON qd_user_names (username, userid, everything, names, fullname, email);
-CREATE VIRTUAL TABLE IF NOT EXISTS qd_user_grams USING fts5 (
+CREATE INDEX idx_qd_user_names_everything ON qd_user_names (username, userid, everything);
+CREATE INDEX idx_qd_user_names_username ON qd_user_names (username, userid, names, fullname, email);
+CREATE VIRTUAL TABLE qd_user_grams USING fts5 (
     names, fullname, email, tokenize = 'trigram case_sensitive 1', content = '', contentless_delete = 1
 );
+CREATE VIRTUAL TABLE qd_user_terms USING fts5vocab (qd_user_grams, row);

@@ -42,6 +42,9 @@ const TERMS: [(&str, &str); 13] = [
     ("no account", "nobody-has-this"),
 ];
 
+/// The time in which the server compares all names again after many were inserted.
+const RECOUNT: Duration = Duration::from_secs(30);
+
 type Failure = Box<dyn std::error::Error>;
 
 #[derive(Debug, Args)]
@@ -100,6 +103,8 @@ async fn measure(options: &Options, server: &Process, site: &Site) -> Result<(),
         seeded.as_millis(),
         begun.elapsed().saturating_sub(seeded).as_millis()
     );
+    // The server then counts the pieces of all names.
+    sleep(RECOUNT).await;
     site.analyze().await?;
     let address = account::url(&server.address, "/users/search");
     for (title, term) in TERMS {

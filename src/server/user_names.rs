@@ -16,6 +16,9 @@ const CHANGED_INTERVAL: Duration = Duration::from_secs(5);
 /// The interval between two comparisons of all accounts.
 const ALL_INTERVAL: Duration = Duration::from_hours(1);
 
+/// The number of corrected accounts after which all are compared again.
+const CORRECTED_BEFORE_ALL: usize = 1_000;
+
 /// The time that is compared again each time, in ms.
 const SHORT_OVERLAP_MS: i64 = MINUTE_MS / 3;
 
@@ -32,12 +35,16 @@ pub(super) async fn keep_comparing(app: Data<AppState>) {
         let begun = Instant::now();
         if report(&app.db.compare_names().await) {
             let overlaps = std::iter::repeat_n(SHORT_OVERLAP_MS, SHORT_ONES).chain([LONG_OVERLAP_MS]).cycle();
+            let mut corrected = 0;
             for overlap_ms in overlaps {
-                if begun.elapsed() >= ALL_INTERVAL {
+                // After an import, the estimates of a search know little of the accounts.
+                if begun.elapsed() >= ALL_INTERVAL || corrected >= CORRECTED_BEFORE_ALL {
                     break;
                 }
                 sleep(CHANGED_INTERVAL).await;
-                report(&app.db.compare_changed_names(wall_ms() - overlap_ms).await);
+                let compared = app.db.compare_changed_names(wall_ms() - overlap_ms).await;
+                report(&compared);
+                corrected += compared.unwrap_or_default();
             }
         } else {
             sleep(CHANGED_INTERVAL).await;

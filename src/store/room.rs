@@ -77,6 +77,7 @@ pub(crate) use teams::TeamSearch;
 pub(crate) use tokens::AccessToken;
 pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};
+use user_names::Frequencies;
 pub(crate) use user_names::UserSearch;
 pub(crate) use users::{
     AccountLimit, Changed, Cursor, EndedSessions, Entry, Filter, Guests, Invitation, InvitationProof, LoginRules,
@@ -97,6 +98,8 @@ pub struct Db {
     has_trail: bool,
     /// True once the searchable names were compared with the accounts.
     has_compared_names: Arc<AtomicBool>,
+    /// The frequency of pieces of the searchable names.
+    name_frequencies: Arc<Frequencies>,
 }
 
 #[derive(Clone)]
@@ -130,7 +133,13 @@ impl Db {
             EngineKind::Postgres => Engine::Postgres(Postgres::new(settings)?),
             EngineKind::Sqlite => Engine::Sqlite(Sqlite::new(settings)?),
         };
-        Ok(Self { engine, audit_keys: Arc::default(), has_trail: true, has_compared_names: Arc::default() })
+        Ok(Self {
+            engine,
+            audit_keys: Arc::default(),
+            has_trail: true,
+            has_compared_names: Arc::default(),
+            name_frequencies: Arc::default(),
+        })
     }
 
     /// Returns this database with keys for the audit trail.

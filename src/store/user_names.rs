@@ -1,4 +1,4 @@
-//! The tables `qd_user_names` and, on SQLite, `qd_user_grams`: the names of all accounts in a form that a search finds
+//! The tables `qd_user_names` and, on SQLite, `qd_user_grams` with its list of pieces `qd_user_terms`: the names of all accounts in a form that a search finds
 //! quickly.
 //!
 //! They are derived from `users`. Each statement of this server that adds an account, changes its names or deletes it
@@ -7,13 +7,17 @@
 
 mod comparing;
 mod folding;
+mod frequency;
+mod plan;
 mod schema;
 mod search;
+mod statements;
 
 use super::engine::EngineKind;
 use super::{Db, Engine, Statement, Value, statement};
 use crate::base::user::User;
 use folding::{Searchable, grams_of};
+pub(super) use frequency::Frequencies;
 pub(crate) use search::UserSearch;
 
 const REMOVE_GRAMS: &str =
@@ -85,8 +89,10 @@ fn storing(kind: EngineKind, stored: &Searchable) -> Vec<Statement> {
                        SELECT u.id, $2, $3, $4, $5, $6 FROM users u WHERE u.id = $1 \
                        ON CONFLICT (userid) DO UPDATE SET username = excluded.username, names = excluded.names, \
                        fullname = excluded.fullname, email = excluded.email, everything = excluded.everything";
+            // Two line breaks at the end, so that a piece of three characters begins with each character of a text.
             let grams = "INSERT INTO qd_user_grams (rowid, names, fullname, email) \
-                         SELECT n.place, n.names, n.fullname, n.email FROM qd_user_names n WHERE n.userid = $1";
+                         SELECT n.place, n.names || char(10, 10), n.fullname || char(10, 10), n.email || char(10, 10) \
+                         FROM qd_user_names n WHERE n.userid = $1";
             vec![statement(REMOVE_GRAMS, vec![id.into()]), statement(sql, values), statement(grams, vec![id.into()])]
         }
     }

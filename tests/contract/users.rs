@@ -16,6 +16,7 @@ mod recovery;
 mod roles;
 mod rules;
 mod search;
+mod search_work;
 mod show;
 mod socket;
 mod spelling;

@@ -3,7 +3,7 @@
 use super::bounds::shipped;
 
 /// The number of texts in each file with a variable number of parts, and the reason why there are few of them.
-const BUILT: [(&str, usize, &str); 10] = [
+const BUILT: [(&str, usize, &str); 11] = [
     ("src/store/audits/verify.rs", 1, "the columns of a table"),
     ("src/store/config_file.rs", 2, "the texts of errors"),
     ("src/store/copying.rs", 1, "the columns of a table"),
@@ -11,7 +11,12 @@ const BUILT: [(&str, usize, &str); 10] = [
     ("src/store/roles.rs", 1, "a value, not a statement"),
     ("src/store/sqlite/damage.rs", 1, "the text of an error"),
     ("src/store/systems.rs", 2, "the tables that the program writes"),
-    ("src/store/user_names/search.rs", 8, "the columns that the caller may search, and one of five counts of words"),
+    ("src/store/user_names/search.rs", 4, "the columns that the caller may search, and up to ten words"),
+    (
+        "src/store/user_names/statements.rs",
+        6,
+        "the columns that the caller may search, one of five counts of words, and up to three pieces",
+    ),
     ("src/store/users/filter.rs", 2, "one part for each member of the filter, and for each of six roles in a place"),
     ("src/store/value.rs", 2, "the rows of an insertion, whose number is that of a portion"),
 ];

@@ -3,8 +3,9 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 10] = [
+const SLEEPS: [(&str, usize, &str); 11] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
+    ("tests/contract/users/search_work.rs", 2, "the database delays an answer, or the counts that it tells"),
     ("tests/faults/audit_killed.rs", 1, KILL),
     ("tests/faults/clocks.rs", 1, "a process is stopped for this long"),
     ("tests/faults/config_killed.rs", 1, KILL),

@@ -140,7 +140,13 @@ fn database(sql: &SqlSettings) -> Result<Db, StoreError> {
             Engine::Sqlite(Sqlite::new(&SqlSettings { data_source, ..sql.clone() })?)
         }
     };
-    Ok(Db { engine, audit_keys: Arc::default(), has_trail: true, has_compared_names: Arc::default() })
+    Ok(Db {
+        engine,
+        audit_keys: Arc::default(),
+        has_trail: true,
+        has_compared_names: Arc::default(),
+        name_frequencies: Arc::default(),
+    })
 }
 
 /// Takes the lock of restores into one schema. It retries, because PostgreSQL may notice a killed restore late.

@@ -7,6 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use super::super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
+use super::frequency::Counting;
 use super::{REMOVE_GRAMS, Searchable, storing};
 use crate::base::user::User;
 use crate::store::engine::EngineKind;
@@ -27,7 +28,7 @@ impl Db {
 
     /// Compares the names of all accounts, a portion at a time. Returns the number of corrected ones.
     pub(crate) async fn compare_names(&self) -> Result<usize, StoreError> {
-        let mut corrected = 0;
+        let (mut corrected, mut counting) = (0, Counting::new());
         let mut after = String::new();
         loop {
             let sql = format!(
@@ -35,7 +36,7 @@ impl Db {
                  LEFT JOIN qd_user_names n ON n.userid = u.id WHERE u.id > $1 ORDER BY u.id LIMIT $2"
             );
             let rows = self.read(statement(sql, vec![after.as_str().into(), limit(READ_AT_ONCE)])).await?;
-            let (count, compared) = (rows.len(), compared(rows)?);
+            let (count, compared) = (rows.len(), compared(rows, |names| counting.add(names))?);
             if let Some((last, _)) = compared.last() {
                 after.clone_from(last);
             }
@@ -45,6 +46,7 @@ impl Db {
             }
         }
         corrected += self.remove_orphans().await?;
+        self.name_frequencies.replace(&counting);
         self.has_compared_names.store(true, Ordering::Release);
         Ok(corrected)
     }
@@ -63,7 +65,7 @@ impl Db {
                 Some(Value::Int(at)) => Some(*at),
                 Some(_) | None => None,
             });
-            corrected += self.correct(compared(rows)?).await?;
+            corrected += self.correct(compared(rows, |_| {})?).await?;
             // If as many rows as one statement reads changed in one millisecond, the hourly comparison finds the rest.
             match last {
                 Some(last) if count == READ_AT_ONCE && last > since => since = last,
@@ -117,11 +119,12 @@ impl Db {
     }
 }
 
-/// Returns each account's id, with false if its stored names are missing or differ.
-fn compared(rows: Vec<Row>) -> Result<Vec<(String, bool)>, StoreError> {
+/// Returns each account's id, with false if its stored names are missing or differ. Passes the names to `see`.
+fn compared(rows: Vec<Row>, mut see: impl FnMut(&Searchable)) -> Result<Vec<(String, bool)>, StoreError> {
     rows.into_iter()
         .map(|mut row| {
             let names = names(&mut row)?;
+            see(&names);
             let stored = [row.optional_text()?, row.optional_text()?, row.optional_text()?, row.optional_text()?];
             let wanted = [&names.username, &names.names, &names.fullname, &names.email];
             let is_right = stored.iter().zip(wanted).all(|(stored, wanted)| stored.as_ref() == Some(wanted));

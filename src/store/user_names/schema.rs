@@ -8,17 +8,17 @@ const OF_POSTGRES: &str = include_str!("../../../sql/postgres_names.sql");
 const OF_SQLITE: &str = include_str!("../../../sql/sqlite_names.sql");
 
 impl Db {
-    /// Creates the tables of the names if they are missing.
+    /// Creates the tables of the names if one is missing. The comparison after the start fills them.
     pub(in crate::store) async fn create_names(&self) -> Result<(), StoreError> {
         // A role that only writes rows may not even run statements that would change nothing.
-        if !self.tables_among(&["qd_user_names"]).await?.is_empty() {
+        let (text, tables) = match self.kind() {
+            EngineKind::Postgres => (OF_POSTGRES, ["qd_user_names"].as_slice()),
+            EngineKind::Sqlite => (OF_SQLITE, ["qd_user_names", "qd_user_grams", "qd_user_terms"].as_slice()),
+        };
+        if self.tables_among(tables).await?.len() == tables.len() {
             return Ok(());
         }
-        let text = match self.kind() {
-            EngineKind::Postgres => OF_POSTGRES,
-            EngineKind::Sqlite => OF_SQLITE,
-        };
-        let statements = text.split(";\n").map(str::trim).filter(|text| text.contains("CREATE"));
+        let statements = text.split(";\n").map(str::trim).filter(|text| !text.is_empty());
         let statements = statements.map(|text| statement(text, Vec::new())).collect();
         self.transaction(Transaction::of(statements).lock_exclusive(Subject::Accounts)).await.map(drop)
     }

@@ -1,3 +1,4 @@
+use super::statements::Pieces;
 use super::*;
 use crate::store::testing::{RULES, add, execute, fresh, person, texts};
 use crate::store::users::{AccountLimit, Changed, Entry};
@@ -136,4 +137,135 @@ async fn rare_words_are_found_among_thousands_of_accounts() {
     }
     assert_eq!(db.search_users(&active("abc chat.example"), 9_000).await.unwrap().len(), 5_994);
     assert_eq!(db.search_users(&active("u1006499"), 9).await.unwrap().len(), 0, "a deactivated one");
+}
+
+/// Adds accounts beyond those that a search reads first. One name in a thousand is rare, and the last ones have one that
+/// no account before them has.
+async fn many(db: &Db) {
+    execute(
+        db,
+        "INSERT INTO users (id, username, email, nickname, firstname, lastname, updateat, deleteat) \
+         WITH RECURSIVE n(i) AS (SELECT 1000000 UNION ALL SELECT i + 1 FROM n WHERE i < 1012000) \
+         SELECT 'id' || i, 'u' || i, 'u' || i || '@chat.example', '', '', \
+         CASE WHEN i % 1000 = 999 THEN 'ßq' WHEN i > 1008000 THEN 'Late' ELSE 'Abc' END, i, 0 FROM n",
+    )
+    .await;
+    db.compare_names().await.unwrap();
+}
+
+#[actix_web::test]
+async fn short_words_are_found_by_the_pieces_that_begin_with_them() {
+    let (_folder, db) = fresh().await;
+    many(&db).await;
+    for (term, count) in [("ß", 12), ("ßq", 12), ("q", 12), ("ж", 0), ("жж", 0), ("qx", 0), ("\u{10ffff}", 0)] {
+        assert_eq!(found(&db, term).await.len(), count, "{term}");
+    }
+    rename(&db, "id1000999", |user| User { last_name: "жq".to_owned(), ..user }).await;
+    assert_eq!(found(&db, "ж").await, ["u1000999"], "the estimates know of no such account");
+    assert_eq!((found(&db, "ß").await.len(), found(&db, "q").await.len()), (11, 12));
+    for term in ["жq", "u1000999 ж", "ж u1000999"] {
+        assert_eq!(found(&db, term).await, ["u1000999"], "{term}");
+    }
+}
+
+#[actix_web::test]
+async fn a_caller_who_may_not_search_all_names_finds_nothing_by_the_others() {
+    let (_folder, db) = fresh().await;
+    many(&db).await;
+    for (searches_email, searches_full_name, counts) in
+        [(false, false, [0, 0, 0]), (true, false, [0, 0, 9]), (false, true, [9, 9, 0])]
+    {
+        for (term, count) in ["ß", "late", "1@chat"].into_iter().zip(counts) {
+            let search = UserSearch { searches_email, searches_full_name, ..search(term) };
+            let users = db.search_users(&search, 9).await.unwrap();
+            assert_eq!(users.len(), count, "{term}, {searches_email}, {searches_full_name}");
+        }
+    }
+}
+
+/// Returns the steps of SQLite's plan for a statement.
+async fn plan(db: &Db, statement: super::Statement) -> Vec<String> {
+    let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+    let rows = db.read(super::statement(sql, statement.values)).await.unwrap();
+    let step = |mut row: crate::store::Row| {
+        for _ in 0..3 {
+            row.int().unwrap();
+        }
+        row.text().unwrap()
+    };
+    rows.into_iter().map(step).collect()
+}
+
+#[actix_web::test]
+async fn each_statement_of_a_search_reads_an_index_and_sorts_bounded_hits_only() {
+    let (_folder, db) = fresh().await;
+    many(&db).await;
+    let words = ["late".to_owned(), "u".to_owned()];
+    for (searches_all, index) in [(true, "idx_qd_user_names_everything"), (false, "idx_qd_user_names_username")] {
+        let search = UserSearch { searches_email: searches_all, searches_full_name: searches_all, ..search("") };
+        let pieces = Pieces::Sqlite(search.with_all(&words[..1]));
+        let in_order = plan(&db, search.in_order(EngineKind::Sqlite, &words, "u1", 9)).await;
+        assert_eq!(in_order, [format!("SEARCH n USING COVERING INDEX {index} (username>?)")]);
+        let first = plan(&db, search.among_the_first(EngineKind::Sqlite, &words, 9)).await;
+        assert!(first.contains(&format!("SCAN qd_user_names USING COVERING INDEX {index}")), "{first:?}");
+        let hits = plan(&db, search.by_index(&pieces, &words, "u1", 9)).await;
+        assert!(hits[0].starts_with("SCAN g VIRTUAL TABLE INDEX"), "{hits:?}");
+        assert_eq!(&hits[1..], ["SEARCH n USING INTEGER PRIMARY KEY (rowid=?)", "USE TEMP B-TREE FOR ORDER BY"]);
+        let counted = plan(&db, UserSearch::counting_hits(&pieces)).await;
+        assert!(!counted.iter().any(|step| step.contains("SCAN n")), "{counted:?}");
+    }
+}
+
+#[actix_web::test]
+async fn the_index_yields_a_bounded_number_of_accounts() {
+    let (_folder, db) = fresh().await;
+    many(&db).await;
+    let hits = async |term: &str| {
+        let search = search(term);
+        let plan = plan::Plan::of(&db.name_frequencies, &search.words(), 100);
+        match db.pieces(&search, plan.grams).await.unwrap() {
+            search::Found::Nothing => "nothing",
+            search::Found::Few(_) => "few",
+            search::Found::Many => "many",
+        }
+    };
+    // 3,988 accounts have the name Late, and 12 the other one.
+    for (term, expected) in [
+        ("late", "many"),
+        ("late ßq", "many"),
+        ("ßq", "few"),
+        ("u1010", "few"),
+        ("жжж", "few"),
+        ("ж", "nothing"),
+        ("u", "many"),
+    ] {
+        assert_eq!(hits(term).await, expected, "{term}");
+    }
+    let late = found(&db, "late").await;
+    assert_eq!((late.len(), late[0].as_str()), (100, "u1008001"), "read in order, beyond the first accounts");
+}
+
+#[actix_web::test]
+async fn a_list_knows_the_accounts_with_a_rare_word_by_their_ids() {
+    let (_folder, db) = fresh().await;
+    assert_eq!(db.few_with("ßq").await.unwrap(), None, "the names are not compared yet");
+    many(&db).await;
+    let ids = db.few_with(" ßq u1000").await.unwrap().unwrap();
+    assert_eq!(ids, ["id1000999"]);
+    for (term, count) in [("ßq", Some(12)), ("ж", Some(0)), ("late", None), ("", None)] {
+        assert_eq!(db.few_with(term).await.unwrap().map(|ids| ids.len()), count, "{term}");
+    }
+    assert_eq!(db.few_with(&"x".repeat(2_000)).await.unwrap(), Some(Vec::new()));
+}
+
+#[actix_web::test]
+async fn tables_of_an_earlier_form_are_made_anew() {
+    let (_folder, db) = fresh().await;
+    add(&db, "anna").await;
+    execute(&db, "DROP TABLE qd_user_terms").await;
+    db.create_names().await.unwrap();
+    assert!(texts(&db, "SELECT userid FROM qd_user_names").await.is_empty());
+    assert_eq!((corrected(&db).await, found(&db, "ann").await), (1, vec!["anna".to_owned()]));
+    db.create_names().await.unwrap();
+    assert_eq!(texts(&db, "SELECT userid FROM qd_user_names").await, ["anna"], "the present form stays");
 }

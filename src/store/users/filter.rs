@@ -26,6 +26,8 @@ pub(crate) struct Filter {
     pub(crate) team_roles: Vec<String>,
     /// Roles in the channel `in_channel`.
     pub(crate) channel_roles: Vec<String>,
+    /// Only the accounts with these ids.
+    pub(crate) ids: Option<Vec<String>>,
     /// Parts of names and addresses, separated by spaces; all must match. A search has an order of its own, `UserSearch`.
     pub(crate) term: String,
     pub(crate) is_active: Option<bool>,
@@ -199,8 +201,11 @@ impl Filter {
     }
 
     fn restrict_names(&self, has_compared_names: bool, condition: &mut Condition) {
-        let term = self.term.clone();
-        let search = UserSearch { term, searches_email: true, searches_full_name: true, ..UserSearch::default() };
+        if let Some(ids) = &self.ids {
+            let at = condition.place(Value::Texts(ids.clone()));
+            condition.add(format!("u.id = ANY ({at})"));
+        }
+        let search = UserSearch::of_all_names(&self.term);
         if let Some(part) = search.restriction(has_compared_names, &mut condition.values) {
             condition.add(part);
         }

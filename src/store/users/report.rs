@@ -6,7 +6,7 @@ use std::time::Duration;
 use quarterdeck_actors::clock::DAY_MS;
 use tracing::warn;
 
-use super::super::{Db, Row, StoreError, Value, statement};
+use super::super::{Db, Row, StoreError, UserSearch, Value, statement};
 use super::{Filter, SELECT, user};
 use crate::base::user::User;
 
@@ -48,7 +48,7 @@ pub(crate) struct Cursor {
 }
 
 /// The accounts of a report.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct ReportFilter {
     pub(crate) accounts: Filter,
     /// Only the account with this id. The names in `accounts` are not searched then.
@@ -112,7 +112,12 @@ impl Db {
         filter: &ReportFilter,
         page: &ReportPage,
     ) -> Result<Vec<ReportRow>, StoreError> {
-        let (condition, mut values) = filter.condition(self.has_compared_names());
+        let mut filter = self.narrowed(filter).await?;
+        let term = if self.has_compared_names() { std::mem::take(&mut filter.accounts.term) } else { String::new() };
+        let (mut condition, mut values) = filter.condition(self.has_compared_names());
+        if let Some(part) = UserSearch::of_all_names(&term).restriction_of_row(&mut values) {
+            condition = format!("{condition} AND {part}");
+        }
         let is_backward = page.is_backward && page.cursor.is_some();
         let is_descending = page.is_descending != is_backward;
         let column = page.order.column;
@@ -140,10 +145,20 @@ impl Db {
 
     /// Returns the number of accounts in the report.
     pub(crate) async fn count_user_report(&self, filter: &ReportFilter) -> Result<i64, StoreError> {
-        let (condition, values) = filter.condition(self.has_compared_names());
+        let (condition, values) = self.narrowed(filter).await?.condition(self.has_compared_names());
         let sql = format!("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id{condition}");
         let rows = self.read(statement(sql, values)).await?;
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+
+    /// Returns the filter with the ids of the accounts that a search finds, if they are few: then no name is compared.
+    async fn narrowed(&self, filter: &ReportFilter) -> Result<ReportFilter, StoreError> {
+        let mut filter = filter.clone();
+        if let Some(ids) = self.few_with(&filter.accounts.term).await? {
+            filter.accounts.ids = Some(ids);
+            filter.accounts.term.clear();
+        }
+        Ok(filter)
     }
 
     async fn with_figures(&self, users: Vec<User>, (from, until): (i64, i64)) -> Result<Vec<ReportRow>, StoreError> {
