@@ -64,10 +64,12 @@ impl Db {
         ids: Vec<String>,
         limit: usize,
     ) -> Result<Vec<User>, StoreError> {
-        let (mut condition, next) = (filter.parts(self.has_compared_names()), i64::try_from(limit).unwrap_or(i64::MAX));
-        let ids = condition.place(Value::Texts(ids));
-        condition.add(format!("u.id = ANY ({ids})"));
-        self.first_by_name(condition, next).await
+        let mut condition = filter.parts(self.has_compared_names());
+        let select = select_among(&mut condition.values, ids);
+        let limit = condition.place(i64::try_from(limit).unwrap_or(i64::MAX));
+        let (condition, values) = condition.finish();
+        let sql = format!("{select}{condition} ORDER BY {} LIMIT {limit}", Order::Name.sql());
+        self.read(statement(sql, values)).await?.into_iter().map(user).collect()
     }
 
     /// Returns the next accounts that match `filter`, sorted by name, after the one with the name `after`.
@@ -119,6 +121,16 @@ impl Db {
         let rows = self.read(statement(sql, vec![user_id.into()])).await?;
         rows.into_iter().map(|mut row: Row| row.text()).collect()
     }
+}
+
+/// Adds the ids and returns the statement that reads the accounts with them, for further conditions and an order. The
+/// inner limit makes both engines look the ids up first: SQLite would walk through all accounts in the order of the
+/// result.
+pub(super) fn select_among(values: &mut Vec<Value>, ids: Vec<String>) -> String {
+    let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    values.extend([Value::Texts(ids), count.into()]);
+    let (ids, count) = (values.len() - 1, values.len());
+    SELECT.replace("FROM users u", &format!("FROM (SELECT * FROM users WHERE id = ANY (${ids}) LIMIT ${count}) u"))
 }
 
 impl Order {
@@ -285,6 +297,26 @@ mod tests {
     use quarterdeck_actors::steps::assert_linear;
 
     use super::*;
+    use crate::store::testing::fresh;
+
+    #[actix_web::test]
+    async fn accounts_with_given_ids_are_looked_up_by_them() {
+        let (_folder, db) = fresh().await;
+        let mut values = Vec::new();
+        let select = select_among(&mut values, vec!["anna".to_owned()]);
+        let sql = format!("EXPLAIN QUERY PLAN {select} WHERE u.deleteat = 0 ORDER BY u.username LIMIT 100");
+        let rows = db.read(statement(sql, values)).await.unwrap();
+        let step = |row: Row| match row.into_columns().pop() {
+            Some(Value::Text(step)) => step,
+            other => panic!("{other:?}"),
+        };
+        let steps: Vec<String> = rows.into_iter().map(step).collect();
+        assert!(
+            steps.iter().any(|step| step.starts_with("SEARCH users USING INDEX") && step.ends_with("(id=?)")),
+            "{steps:?}"
+        );
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN users")), "{steps:?}");
+    }
 
     #[test]
     fn a_list_takes_steps_in_proportion_to_its_roles() {

@@ -7,8 +7,10 @@ use quarterdeck_actors::clock::DAY_MS;
 use tracing::warn;
 
 use super::super::{Db, Row, StoreError, UserSearch, Value, statement};
+use super::filter::select_among;
 use super::{Filter, SELECT, user};
 use crate::base::user::User;
+use crate::store::engine::EngineKind;
 
 /// The maximum time for counting the posts of a page of accounts. Without them the page is still useful.
 const POSTS_LIMIT: Duration = Duration::from_secs(2);
@@ -113,8 +115,12 @@ impl Db {
         page: &ReportPage,
     ) -> Result<Vec<ReportRow>, StoreError> {
         let mut filter = self.narrowed(filter).await?;
-        let term = if self.has_compared_names() { std::mem::take(&mut filter.accounts.term) } else { String::new() };
+        // PostgreSQL decides by itself if it reads the accounts in order; SQLite would compare all names first.
+        let is_by_row = self.has_compared_names() && self.kind() == EngineKind::Sqlite;
+        let term = if is_by_row { std::mem::take(&mut filter.accounts.term) } else { String::new() };
+        let ids = filter.accounts.ids.take();
         let (mut condition, mut values) = filter.condition(self.has_compared_names());
+        let select = ids.map_or_else(|| SELECT.to_owned(), |ids| select_among(&mut values, ids));
         if let Some(part) = UserSearch::of_all_names(&term).restriction_of_row(&mut values) {
             condition = format!("{condition} AND {part}");
         }
@@ -132,7 +138,7 @@ impl Db {
         let limit = place(page.limit.into());
         let direction = if is_descending { "DESC" } else { "ASC" };
         let sql = format!(
-            "{SELECT}{condition}{} ORDER BY {column} {direction}, u.id {direction} LIMIT {limit}",
+            "{select}{condition}{} ORDER BY {column} {direction}, u.id {direction} LIMIT {limit}",
             beyond.unwrap_or_default()
         );
         let rows = self.read(statement(sql, values)).await?;
