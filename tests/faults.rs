@@ -41,6 +41,7 @@ mod restore_killed;
 mod slow_readers;
 mod tasks;
 mod two_servers;
+mod unconfirmed;
 mod unknown_names;
 mod upgrade;
 mod upgrade_refused;

@@ -7,6 +7,7 @@ pub mod client;
 pub mod column;
 pub mod complete;
 pub mod completion;
+pub mod confirmation;
 pub mod description;
 pub mod difference;
 pub mod document;
@@ -56,13 +57,14 @@ use crate::draft::{Draft, around};
 use crate::error::{AppError, OrFail};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 pub use completion::Defaults;
+use confirmation::{Confirmation, confirm};
 use difference::Change;
 use document::Document;
 pub use effective::{Config, Override, Stored};
 use events::{ConfigChanged, Publisher};
 pub use overrides::Overrides;
 use proposal::DecisionContext;
-use saving::{Saved, Write, change_running};
+use saving::{Saved, Write, change_running, take_back_running};
 
 const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
 
@@ -88,6 +90,22 @@ pub trait ConfigStore: Send + Sync {
     /// Adds a version and makes it the active one, in one step. Refuses it with `app.config.version_conflict.app_error`
     /// if it replaces another version than the active one.
     fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Returns the document of the version with this id, as it was stored.
+    fn version(&self, _id: &str) -> BoxFuture<'static, Result<Option<Document>, AppError>> {
+        async { Ok(None) }.boxed()
+    }
+    /// Returns the change that waits for its confirmation.
+    fn confirmation(&self) -> BoxFuture<'static, Result<Option<Confirmation>, AppError>> {
+        async { Ok(None) }.boxed()
+    }
+    /// Stores `after` in place of `before`, or deletes `before`. Returns false if something else than `before` is stored.
+    fn set_confirmation(
+        &self,
+        _before: Confirmation,
+        _after: Option<Confirmation>,
+    ) -> BoxFuture<'static, Result<bool, AppError>> {
+        async { Ok(false) }.boxed()
+    }
 }
 
 /// The author of a change, and the kind of access.
@@ -99,7 +117,7 @@ pub struct Author {
     pub session_id: String,
     /// The client's address.
     pub address: String,
-    /// The kind of access: `api`, `local`, `cli` or `rollback`.
+    /// The kind of access: `api`, `local`, `cli` or `rollback`; `unconfirmed` for a change that is taken back.
     pub source: &'static str,
     /// The author's comment; may be empty.
     pub comment: String,
@@ -119,6 +137,12 @@ pub struct Version {
     pub author: Author,
     /// The changes of the configuration in force.
     pub changes: Vec<Change>,
+    /// The confirmation that it needs. The store refuses it with `app.config.confirmation.pending.app_error` if another
+    /// change waits for one.
+    pub confirmation: Option<Confirmation>,
+    /// The id of the version that this one takes back. The store refuses this one as a conflict if that version does not
+    /// wait for its confirmation.
+    pub takes_back: Option<String>,
 }
 
 /// The handle of the actor. `fn` reads the snapshot; `async fn` sends a message.
@@ -172,6 +196,27 @@ impl ConfigHandle {
     /// Stores a change, then puts it in force. A change that alters nothing is not stored.
     pub async fn write(&self, write: Write) -> Result<Saved, AppError> {
         self.actor.ask(Save { write, draft: Draft::current() }).await?
+    }
+
+    /// Returns the change that waits for its confirmation.
+    pub async fn confirmation(&self) -> Result<Option<Confirmation>, AppError> {
+        self.actor.ask(ReadConfirmation).await?
+    }
+
+    /// Confirms the change that `version` made. `user_id` is its author; an operator of the machine may confirm every
+    /// change. Returns what still waits for a confirmation.
+    pub async fn confirm(
+        &self,
+        version: String,
+        user_id: String,
+        is_local: bool,
+    ) -> Result<Option<Confirmation>, AppError> {
+        self.actor.ask(ConfirmChange { version, user_id, is_local, draft: Draft::current() }).await?
+    }
+
+    /// Takes a change back if it still waits for the same confirmation. Returns the outcome, or `None` if it does not.
+    pub async fn take_back(&self, change: Confirmation, context: DecisionContext) -> Result<Option<Saved>, AppError> {
+        self.actor.ask(TakeBack { change, context, draft: Draft::current() }).await?
     }
 
     /// Returns the actor's figures for readiness and metrics.
@@ -248,12 +293,79 @@ impl Handler<Save> for ConfigActor {
         let save = around(draft, async move { change_running(running, &*store, Arc::new(write)).await });
         AtomicResponse::new(Box::pin(save.into_actor(self).map(move |saved: Result<Saved, AppError>, actor, _| {
             let saved = saved?;
-            let config = &saved.decision.config;
-            // A change that alters nothing may have been decided on a version that another process stored.
-            let is_new = saved.is_stored || config.version() != actor.publisher.current().version();
-            if is_new && !is_dry_run {
-                info!(config.changes = saved.decision.changes.len(), "configuration changed");
-                actor.publisher.publish(Arc::new(config.clone()));
+            if !is_dry_run {
+                actor.publish(&saved);
+            }
+            Ok(saved)
+        })))
+    }
+}
+
+impl ConfigActor {
+    fn publish(&self, saved: &Saved) {
+        let config = &saved.decision.config;
+        // A change that alters nothing may have been decided on a version that another process stored.
+        let is_new = saved.is_stored || config.version() != self.publisher.current().version();
+        if is_new {
+            info!(config.changes = saved.decision.changes.len(), "configuration changed");
+            self.publisher.publish(Arc::new(config.clone()));
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<Option<Confirmation>, AppError>")]
+struct ReadConfirmation;
+
+impl Handler<ReadConfirmation> for ConfigActor {
+    type Result = AtomicResponse<Self, Result<Option<Confirmation>, AppError>>;
+
+    fn handle(&mut self, _: ReadConfirmation, _: &mut Self::Context) -> Self::Result {
+        AtomicResponse::new(Box::pin(self.store.confirmation().into_actor(self)))
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<Option<Confirmation>, AppError>")]
+struct ConfirmChange {
+    version: String,
+    user_id: String,
+    is_local: bool,
+    draft: Option<Draft>,
+}
+
+impl Handler<ConfirmChange> for ConfigActor {
+    type Result = AtomicResponse<Self, Result<Option<Confirmation>, AppError>>;
+
+    // Atomic: a change is either confirmed or taken back.
+    fn handle(&mut self, change: ConfirmChange, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        let ConfirmChange { version, user_id, is_local, draft } = change;
+        let confirm = async move { confirm(&*store, &version, &user_id, is_local).await };
+        AtomicResponse::new(Box::pin(around(draft, confirm).into_actor(self)))
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<Option<Saved>, AppError>")]
+struct TakeBack {
+    change: Confirmation,
+    context: DecisionContext,
+    draft: Option<Draft>,
+}
+
+impl Handler<TakeBack> for ConfigActor {
+    type Result = AtomicResponse<Self, Result<Option<Saved>, AppError>>;
+
+    // Atomic: a change is either confirmed or taken back.
+    fn handle(&mut self, TakeBack { change, context, draft }: TakeBack, _: &mut Self::Context) -> Self::Result {
+        let (running, store) = (self.publisher.current(), self.store.clone());
+        let take_back = async move { take_back_running(running, &*store, change, context).await };
+        let take_back = around(draft, take_back).into_actor(self);
+        AtomicResponse::new(Box::pin(take_back.map(|saved: Result<Option<Saved>, AppError>, actor, _| {
+            let saved = saved?;
+            if let Some(saved) = &saved {
+                actor.publish(saved);
             }
             Ok(saved)
         })))

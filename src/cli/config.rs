@@ -52,6 +52,9 @@ pub(super) enum ConfigCommand {
     /// Restores an earlier version as a new version
     #[command(after_help = versions::ROLLBACK_HELP)]
     Rollback(versions::Rollback),
+    /// Confirms a change that is taken back otherwise
+    #[command(after_help = versions::CONFIRM_HELP)]
+    Confirm(versions::Confirm),
     /// Validates a config.json or the stored configuration and lists all problems
     #[command(after_help = validate::AFTER_HELP)]
     Validate(validate::Validate),
@@ -96,6 +99,7 @@ async fn perform(settings: &Settings, named: Option<&str>, command: ConfigComman
         ConfigCommand::Diff(diff) => versions::diff(&backend, diff).await,
         ConfigCommand::History(history) => versions::history(&backend, &history).await,
         ConfigCommand::Rollback(rollback) => versions::roll_back(&backend, rollback).await,
+        ConfigCommand::Confirm(confirm) => versions::confirm(&backend, confirm).await,
         ConfigCommand::Validate(validate) => validate::stored(settings, &backend, validate.json).await,
         ConfigCommand::Export(export) => read::export(&backend, &export).await,
         ConfigCommand::Import(import) => write::import(&backend, import).await,

@@ -1,17 +1,16 @@
 //! The store of configuration versions: the database, or a JSON file that `MM_CONFIG` names.
 
+mod confirmation;
 mod files;
+pub(crate) mod recorded;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::ineffective::{Ineffective, Reason};
 use quarterdeck_actors::config::proposal::{ChangeMode, Decision, Proposal};
 use quarterdeck_actors::config::view::SqlSettings;
-use quarterdeck_actors::config::{ConfigStore, Defaults, Stored, Version};
+use quarterdeck_actors::config::{Stored, Version};
 use quarterdeck_actors::data_source::is_address;
 use quarterdeck_actors::error::{AppError, OrFail};
 use thiserror::Error;
@@ -220,24 +219,26 @@ impl VersionStore {
 
     /// Returns the records of the versions, newest first.
     pub(crate) async fn records(&self, paging: Paging) -> Result<Vec<VersionRecord>, AppError> {
-        match self {
-            Self::Database(db) => db.configuration_records(paging).await.or_fail(LOAD_FAILED),
+        let records = match self {
+            Self::Database(db) => db.configuration_records(paging).await.or_fail(LOAD_FAILED)?,
             Self::File(file) => {
                 let versions = in_background(file, ConfigFile::versions).await?.into_iter().map(|saved| saved.record);
-                Ok(versions.skip(paging.page.saturating_mul(paging.per_page)).take(paging.per_page).collect())
+                versions.skip(paging.page.saturating_mul(paging.per_page)).take(paging.per_page).collect()
             }
-        }
+        };
+        self.with_confirmation(records).await
     }
 
     /// Returns the record of the version with this id.
     pub(crate) async fn record(&self, id: &str) -> Result<Option<VersionRecord>, AppError> {
-        match self {
-            Self::Database(db) => db.configuration_record(id).await.or_fail(LOAD_FAILED),
+        let record = match self {
+            Self::Database(db) => db.configuration_record(id).await.or_fail(LOAD_FAILED)?,
             Self::File(file) => {
                 let versions = in_background(file, ConfigFile::versions).await?;
-                Ok(versions.into_iter().map(|saved| saved.record).find(|record| record.id == id))
+                versions.into_iter().map(|saved| saved.record).find(|record| record.id == id)
             }
-        }
+        };
+        Ok(self.with_confirmation(record.into_iter().collect()).await?.pop())
     }
 
     /// Returns the readable versions, newest first. If there are very many, only the newest ones.
@@ -286,14 +287,20 @@ impl VersionStore {
         all
     }
 
+    /// Returns true if the versions are not in the database of the audit trail.
+    fn is_apart(&self) -> bool {
+        match self {
+            Self::Database(db) => !db.has_trail(),
+            Self::File(_) => true,
+        }
+    }
+
     /// Adds a version. If the versions are not in the database of the audit trail, the draft of the record is stored
     /// first.
     async fn add(&self, version: Version, trail: Option<&Db>) -> Result<(), AppError> {
-        let is_apart = match self {
-            Self::Database(db) => !db.has_trail(),
-            Self::File(_) => true,
-        };
-        if is_apart && let Some(trail) = trail {
+        if self.is_apart()
+            && let Some(trail) = trail
+        {
             trail.store_draft().await.map_err(|cause| unsaved(chain(&cause), cause))?;
         }
         match self {
@@ -305,6 +312,7 @@ impl VersionStore {
             },
             Self::File(file) => match in_background(file, move |file| file.save(&version)).await? {
                 Err(NotSaved::Conflict { current }) => Err(AppError::new(CONFLICT).with("Current", current)),
+                Err(NotSaved::Unconfirmed) => Err(AppError::new("app.config.confirmation.pending.app_error")),
                 Err(NotSaved::File(cause)) => Err(unsaved(cause.problem(), cause)),
                 Ok(()) => Ok(()),
             },
@@ -335,43 +343,7 @@ pub(crate) async fn has_tables(db: &Db) -> Result<bool, StoreError> {
 
 /// Returns the proposal to restore an earlier version, for an operator of this machine.
 pub(crate) fn restoring(document: Document) -> Proposal {
-    Proposal {
-        mode: ChangeMode::Restore,
-        body: document,
-        may_write: Arc::new(|_| true),
-        may_read: Arc::new(|_| true),
-        is_local: true,
-        may_keep_secrets: true,
-    }
-}
-
-/// The versions, with the database of the audit trail; `None` for a command while that database is away.
-#[derive(Clone)]
-pub(crate) struct Recorded {
-    pub(crate) versions: VersionStore,
-    pub(crate) trail: Option<Db>,
-    pub(crate) defaults: Defaults,
-}
-
-impl ConfigStore for Recorded {
-    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
-        let store = self.versions.clone();
-        async move { store.active().await }.boxed()
-    }
-
-    fn defaults(&self) -> Defaults {
-        self.defaults
-    }
-
-    fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
-        let store = self.versions.clone();
-        async move { store.active_id().await }.boxed()
-    }
-
-    fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
-        let Self { versions, trail, .. } = self.clone();
-        async move { versions.add(version, trail.as_ref()).await }.boxed()
-    }
+    Proposal::unlimited(ChangeMode::Restore, document)
 }
 
 /// Runs blocking file access on a background thread, so that it does not block other requests.

@@ -22,6 +22,7 @@ pub(crate) mod steps;
 mod stop;
 mod stream;
 mod tasks;
+mod unconfirmed;
 mod upgrade_offers;
 mod user_names;
 
@@ -50,7 +51,8 @@ use certificate::Certificate;
 use database::Migrated;
 pub use failures::{StartError, StopError};
 use listeners::Listening;
-use steps::{Attempts, Examined, examine};
+use steps::Examined;
+use unconfirmed::examine_confirmed;
 
 /// A running server.
 pub struct Server {
@@ -157,7 +159,7 @@ impl Server {
 
 /// Takes the steps of a start, brings the database up to date, and builds the parts of the server on it.
 async fn built(settings: Settings, sources: Sources) -> Result<AppState, StartError> {
-    let examined = Box::pin(examine(settings, &sources, Attempts::UntilReady)).await?;
+    let examined = Box::pin(examine_confirmed(settings, &sources)).await?;
     let Examined { settings, shares, place, db, config, .. } = examined;
     for notice in config.overrides.unknown_plugins(&config.document) {
         warn!("{notice}");

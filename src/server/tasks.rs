@@ -12,7 +12,7 @@ use quarterdeck_actors::task;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{announcing, guests, user_names};
+use super::{announcing, guests, unconfirmed, user_names};
 use crate::domain::accounts::renew_sessions;
 use crate::domain::announce;
 use crate::store::{Db, StoreError, own_record};
@@ -45,6 +45,7 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "close_drafts", keep_closing_drafts);
     keep(app, "renew_roles", keep_renewing_roles);
     keep(app, "renew_sessions", keep_renewing_sessions);
+    keep(app, "take_back_config", unconfirmed::keep_taking_back);
     keep(app, "prune_unknown_names", keep_pruning_names);
     keep(app, "compare_user_names", user_names::keep_comparing);
     keep(app, "deactivate_guests", guests::keep_out);

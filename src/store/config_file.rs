@@ -7,13 +7,15 @@
 //! holds what it replaces, so an edit by hand is never overwritten unseen.
 
 mod beside;
+mod confirming;
+mod edited;
 mod replacing;
 mod versions;
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
@@ -22,24 +24,19 @@ use quarterdeck_actors::config::repeated::Parsed;
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
 use quarterdeck_actors::config::spelling::DoubledKey;
 use quarterdeck_actors::config::{Stored, Version};
-use quarterdeck_actors::id::new_id;
 use serde_json::error::Category;
-use serde_json::json;
 use thiserror::Error;
 
 pub(crate) use self::beside::{check_content, is_plain_name};
-use self::replacing::{Replaced, TEMPORARY, place, replace};
+use self::replacing::{Replaced, TEMPORARY, replace};
 use self::versions::{SavedVersion, saved_version};
-use super::configurations::{VersionRecord, pretty};
+use super::configurations::pretty;
 use crate::base::json_place::line_of;
 use crate::files::private;
 use crate::settings::named_file::{MAX_DOCUMENT_BYTES, contents, document};
 
 /// The mark that some editors write at the beginning of a file.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// The source of a version that was made with an editor.
-const EDITED: &str = "file";
 
 /// The time that a write waits for the write of another process.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,6 +68,9 @@ pub(crate) enum NotSaved {
         /// The id of the active version; empty if there is no file.
         current: String,
     },
+    /// Another change waits for its confirmation.
+    #[error("another change waits for its confirmation")]
+    Unconfirmed,
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -182,10 +182,24 @@ impl ConfigFile {
         if current != version.replaces {
             return Err(NotSaved::Conflict { current: current.unwrap_or_default() });
         }
+        if version.confirmation.is_some() && self.confirmation()?.is_some() {
+            return Err(NotSaved::Unconfirmed);
+        }
+        if let Some(unconfirmed) = &version.takes_back
+            && !self.waits(unconfirmed)?
+        {
+            return Err(NotSaved::Conflict { current: current.unwrap_or_default() });
+        }
         let is_first = before.is_none() && !self.versions_folder().exists();
-        let replaced = if is_first { self.save_first(version) } else { self.save_next(version, before.as_deref()) }?;
-        if replaced == Replaced::MovedOn {
+        let replaced = if is_first { self.save_first(version) } else { self.save_next(version, before.as_deref()) };
+        if !matches!(replaced, Ok(Replaced::Done)) && version.confirmation.is_some() {
+            self.delete_confirmation()?;
+        }
+        if replaced? == Replaced::MovedOn {
             return Err(NotSaved::Conflict { current: self.active_id()?.unwrap_or_default() });
+        }
+        if version.takes_back.is_some() {
+            self.delete_confirmation()?;
         }
         self.prune();
         Ok(())
@@ -212,7 +226,7 @@ impl ConfigFile {
         if replaced == Replaced::MovedOn {
             return Ok(replaced);
         }
-        let saved = self.make_versions_folder().and_then(|()| self.keep(saved_version(version)));
+        let saved = self.make_versions_folder().and_then(|()| self.keep_new(version));
         if saved.is_err() {
             let _ = std::fs::remove_file(&self.file);
             let _ = std::fs::remove_dir(self.versions_folder());
@@ -227,7 +241,7 @@ impl ConfigFile {
         if let Some(before) = before {
             self.keep_what_is_there(before)?;
         }
-        let saved = self.keep(saved_version(version))?;
+        let saved = self.keep_new(version)?;
         let text = pretty(&version.stored.document);
         let replaced = self.replace(before, text.as_bytes());
         let is_in_place = || std::fs::read(&self.file).is_ok_and(|found| found == text.as_bytes());
@@ -237,28 +251,16 @@ impl ConfigFile {
         replaced
     }
 
+    /// Stores the version beside the file, and before it the confirmation that it needs.
+    fn keep_new(&self, version: &Version) -> Result<PathBuf, FileError> {
+        if let Some(waiting) = &version.confirmation {
+            self.place_confirmation(waiting)?;
+        }
+        self.keep(saved_version(version))
+    }
+
     fn replace(&self, before: Option<&[u8]>, bytes: &[u8]) -> Result<Replaced, FileError> {
         replace(&self.file, before, bytes).map_err(|cause| self.refusal(cause))
-    }
-
-    /// Stores a file that was edited by hand as a version; copies an unreadable file as it is.
-    fn keep_what_is_there(&self, bytes: &[u8]) -> Result<(), FileError> {
-        match self.document(bytes) {
-            Ok(document) => self.keep_edited(document),
-            Err(_) if bytes.is_empty() => Ok(()),
-            Err(_) => {
-                let name = format!("{:013}-{}.unreadable", self.next_moment(0), new_id());
-                place(&self.versions_folder().join(name), bytes).map_err(|cause| self.refusal(cause))
-            }
-        }
-    }
-
-    /// Stores a document that was written with an editor as a version, unless it is one already.
-    fn keep_edited(&self, document: Document) -> Result<(), FileError> {
-        if self.saved_versions().iter().any(|saved| saved.config == document) {
-            return Ok(());
-        }
-        self.keep(SavedVersion { record: self.edited(content_id(&document), false), config: document }).map(drop)
     }
 
     fn bytes(&self) -> Result<Option<Vec<u8>>, FileError> {
@@ -303,23 +305,6 @@ impl ConfigFile {
         let (mut document, repeated) = parsed?;
         document.remove("FeatureFlags");
         Ok((document, repeated))
-    }
-
-    /// Returns the record of a version that was edited by hand.
-    fn edited(&self, id: String, is_active: bool) -> VersionRecord {
-        let changed = std::fs::metadata(&self.file).and_then(|found| found.modified()).ok();
-        let since = changed.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-        VersionRecord {
-            id,
-            create_at: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            user_id: String::new(),
-            session_id: String::new(),
-            ip_address: String::new(),
-            source: EDITED.to_owned(),
-            comment: String::new(),
-            is_active,
-            changes: json!([]),
-        }
     }
 
     /// Deletes the temporary files of interrupted writes. The caller holds the lock, so no other server writes them.

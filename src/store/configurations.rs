@@ -2,6 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
+use quarterdeck_actors::config::confirmation::{Confirmation, Stage};
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::{Stored, Version};
@@ -12,7 +13,7 @@ use serde_json::ser::PrettyFormatter;
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, confirmation, statement};
 use crate::base::paging::Paging;
 
 /// The error of an unreadable stored configuration. It is never treated as empty.
@@ -49,10 +50,35 @@ pub(crate) struct VersionRecord {
     /// The changes, or null if they are unknown.
     #[schema(required = true, value_type = Option<Vec<Change>>)]
     pub(crate) changes: Json,
+    /// The confirmation that the version waits for; absent if it waits for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) confirmation: Option<PendingConfirmation>,
+}
+
+/// The confirmation that a version waits for.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct PendingConfirmation {
+    /// The id of the user who may confirm it; empty for an operator of the machine.
+    pub(crate) user_id: String,
+    /// The time for it, in seconds.
+    pub(crate) within: u32,
+    /// The time at which the change is taken back, in Unix milliseconds; 0 before the start from which it counts.
+    pub(crate) until: i64,
+    /// `in_force`, `before_start` while the change waits for a start, or `started`.
+    pub(crate) stage: Stage,
+}
+
+impl From<Confirmation> for PendingConfirmation {
+    fn from(waiting: Confirmation) -> Self {
+        let Confirmation { user_id, within_s, until, stage, .. } = waiting;
+        Self { user_id, within: within_s, until: if stage == Stage::BeforeStart { 0 } else { until }, stage }
+    }
 }
 
 /// The maximum number of versions that are searched for a readable one.
 const MAX_SEARCHED_VERSIONS: i64 = 100;
+
+const CONFLICT: &str = "app.config.version_conflict.app_error";
 
 /// Sorts by newest first. The active version comes first, even when a wrong clock gave another one a later time.
 const NEWEST_FIRST: &str = "ORDER BY CASE WHEN c.active THEN 0 ELSE 1 END, c.createat DESC, c.id";
@@ -111,16 +137,38 @@ impl Db {
         let replaced = version.replaces.as_deref().unwrap_or_default();
         let mut statements = vec![statement(retire, vec![replaced.into()])];
         statements.extend(addition(version));
+        if let Some(waiting) = &version.confirmation {
+            statements.push(confirmation::adding(waiting).or_fail(FAILED)?);
+        }
         // A unique constraint of the table refuses a second active version.
-        let transaction = Transaction::of(statements).lock_exclusive(Subject::Configuration);
-        match self.transaction(transaction).await {
-            Err(taken) if taken.is_duplicate_of("active") => {
-                let current = self.active_configuration_id().await.or_fail(FAILED)?.unwrap_or_default();
-                Err(AppError::new("app.config.version_conflict.app_error").with("Current", current))
+        let transaction = match &version.takes_back {
+            None => Transaction::of(statements),
+            Some(unconfirmed) => if_it_waits(unconfirmed, statements),
+        };
+        match self.transaction(transaction.lock_exclusive(Subject::Configuration)).await {
+            Err(taken) if taken.is_duplicate_of(confirmation::TABLE) => {
+                Err(AppError::new("app.config.confirmation.pending.app_error"))
             }
+            Err(taken) if taken.is_duplicate_of("active") => Err(self.conflict().await?),
+            Err(StoreError::Refused(refusal)) => Err(*refusal),
             saved => saved.map(drop).or_fail(FAILED),
         }
     }
+
+    /// Returns the error that another version is active.
+    async fn conflict(&self) -> Result<AppError, AppError> {
+        let current = self.active_configuration_id().await.or_fail("app.save_config.app_error")?.unwrap_or_default();
+        Ok(AppError::new(CONFLICT).with("Current", current))
+    }
+}
+
+/// Returns the transaction that takes a version back, if it still waits for its confirmation.
+fn if_it_waits(unconfirmed: &str, mut statements: Vec<Statement>) -> Transaction {
+    statements.push(confirmation::deleting(unconfirmed));
+    Transaction::decided(vec![confirmation::waiting(unconfirmed)], move |answers| {
+        let waits = answers.first().is_some_and(|rows| !rows.is_empty());
+        if waits { Ok(statements.clone()) } else { Err(StoreError::Refused(Box::new(AppError::new(CONFLICT)))) }
+    })
 }
 
 /// Returns the statements that add a version as the active one. Its time is later than all others, so that the times
@@ -188,6 +236,7 @@ fn record(mut row: Row) -> Result<VersionRecord, StoreError> {
         comment: row.text()?,
         is_active: row.bool()?,
         changes: row.json()?,
+        confirmation: None,
     })
 }
 
@@ -212,6 +261,8 @@ mod tests {
                 comment: "why".to_owned(),
             },
             changes: Vec::new(),
+            confirmation: None,
+            takes_back: None,
         }
     }
 

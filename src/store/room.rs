@@ -11,6 +11,7 @@ mod channels;
 mod config_file;
 mod configuration_files;
 mod configurations;
+mod confirmation;
 mod copying;
 mod data_source;
 mod engine;
@@ -109,8 +110,11 @@ enum Engine {
 }
 
 /// The migrations that create the tables of the configuration. They depend on no other tables.
-const CONFIGURATION_TABLES: [&str; 2] =
-    [include_str!("../../sql/V2__configurations.sql"), include_str!("../../sql/V10__configuration_files.sql")];
+const CONFIGURATION_TABLES: [&str; 3] = [
+    include_str!("../../sql/V2__configurations.sql"),
+    include_str!("../../sql/V10__configuration_files.sql"),
+    include_str!("../../sql/V14__configuration_confirmation.sql"),
+];
 
 /// Refuses the embedded engine if its file is missing and cannot be created. Creates nothing.
 pub(crate) fn check_file(settings: &SqlSettings) -> Result<(), String> {
@@ -203,15 +207,26 @@ impl Db {
     /// changed.
     pub(crate) async fn create_configuration_tables(&self) -> Result<(), StoreError> {
         self.pending_migrations().await?;
-        let found = self.tables_among(&["configurations", "qd_configversions", "configurationfiles"]).await?;
+        let found = self
+            .tables_among(&["configurations", "qd_configversions", "configurationfiles", confirmation::TABLE])
+            .await?;
         // A role that only writes rows may not even run statements that would change nothing.
-        if found.len() == 3 {
+        if found.len() == CONFIGURATION_TABLES.len() + 1 {
             return Ok(());
         }
+        let lacks_confirmation =
+            found.len() == CONFIGURATION_TABLES.len() && !found.iter().any(|name| name == confirmation::TABLE);
         let statements = CONFIGURATION_TABLES.iter().flat_map(|text| text.split(";\n"));
         let statements = statements.map(str::trim).filter(|text| text.contains("CREATE"));
         let statements = statements.map(|text| statement(text, Vec::new())).collect();
-        self.transaction(Transaction::of(statements).lock_exclusive(Subject::Configuration)).await.map(drop)
+        let made = self.transaction(Transaction::of(statements).lock_exclusive(Subject::Configuration)).await.map(drop);
+        match made {
+            Err(cause) if lacks_confirmation => {
+                warn!(%cause, table = confirmation::TABLE, "changes with a confirmation are refused: a table is missing");
+                Ok(())
+            }
+            made => made,
+        }
     }
 
     /// Marks the database file as open, so that an incomplete copy made while it is open is recognised.

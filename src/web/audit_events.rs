@@ -42,11 +42,12 @@ const SERVER: &str = "
 ";
 
 /// Details that the record of an event holds besides the request.
-const DETAILS: [(&str, &str); 63] = [
+const DETAILS: [(&str, &str); 64] = [
     ("addTeamMember", "`user_id`"),
     ("addTeamMembers", "`user_ids` of the users who are members now"),
     ("assignBot", "`owner_id` before and after"),
     ("configReload", "each setting that changed"),
+    ("confirmConfig", "`version_id` of the confirmed change"),
     ("convertBotToUser", "`set_system_admin`; each member that changed"),
     ("convertUserToBot", "`is_bot` before and after"),
     ("createBot", "the bot's id and name"),
@@ -68,7 +69,7 @@ const DETAILS: [(&str, &str); 63] = [
     ("manualTest", "the account that was created; without one there is no record"),
     ("migrateConfig", "`from`, `to`, `files`; each setting that changed there"),
     ("patchBot", "each member that changed"),
-    ("patchConfig", "`dry_run`, `version`, `secrets_kept`; each setting that changed"),
+    ("patchConfig", "`dry_run`, `confirm_within`, `version`, `secrets_kept`; each setting that changed"),
     ("patchRole", "`role`; the permissions `added` and `removed`"),
     ("patchTeam", "each member that changed, without the invitation id"),
     ("patchUser", "each member that changed"),
@@ -85,7 +86,7 @@ const DETAILS: [(&str, &str); 63] = [
     ),
     ("revokeSession", "`session_id`"),
     ("revokeUserAccessToken", "`token_id`, `user_id`"),
-    ("rollbackConfig", "`version`, `secrets_kept`; each setting that changed"),
+    ("rollbackConfig", "`confirm_within`, `version`, `secrets_kept`; each setting that changed"),
     ("sendPasswordReset", "`email`"),
     ("sendVerificationEmail", "`email`"),
     ("setProfileImage", "`filename`"),
@@ -94,7 +95,7 @@ const DETAILS: [(&str, &str); 63] = [
     ("testEmail", "`server`, `port` and `security` of the tested settings, if the settings can be read"),
     ("testNotification", "`post_id`"),
     ("updateBotActive", "`active` before and after"),
-    ("updateConfig", "`dry_run`, `version`, `secrets_kept`; each setting that changed"),
+    ("updateConfig", "`dry_run`, `confirm_within`, `version`, `secrets_kept`; each setting that changed"),
     ("updateTeam", "each member that changed, without the invitation id"),
     ("updateTeamMemberRoles", "`user_id`, `roles`; the roles before and after"),
     ("updateTeamMemberSchemeRoles", "`user_id`; the roles before and after"),
@@ -112,7 +113,7 @@ const DETAILS: [(&str, &str); 63] = [
 ];
 
 /// Events that are recorded without a request: the event, when it happens, and the details of its record.
-const OWN: [(&str, &str, &str); 20] = [
+const OWN: [(&str, &str, &str); 22] = [
     (
         "changeAuditKey",
         "the server starts with another key than that of the last row",
@@ -126,6 +127,7 @@ const OWN: [(&str, &str, &str); 20] = [
          than 60 in a minute (600 for an administrator or the local socket) or because the memory for records was full; \
          also ends of sessions for which that memory was full",
     ),
+    ("confirmConfig", "`quarterdeck config confirm`, without a server", "`version` of the confirmed change"),
     ("createUser", "`quarterdeck user create`", "id, name, address and roles of the account"),
     (
         "deactivateGuests",
@@ -164,6 +166,11 @@ const OWN: [(&str, &str, &str); 20] = [
     ("revokeAllSessionsAllUsers", "`quarterdeck sessions revoke --all`", ""),
     ("revokeAllSessionsForUser", "`quarterdeck sessions revoke`", "`user_id`, `username`"),
     ("rollbackConfig", "`quarterdeck config rollback`, without a server", "`version`; each setting that changed"),
+    (
+        "takeBackConfig",
+        "a change of the configuration was not confirmed in time",
+        "`version` of the change; each setting that changed back",
+    ),
     ("updateConfig", "`quarterdeck config import`, without a server", "`version`; each setting that changed"),
     (
         "updateUserActive",

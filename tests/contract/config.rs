@@ -1,5 +1,6 @@
 //! The parts of the configuration and the licence that clients get.
 
+mod confirmation;
 mod defaults;
 mod ineffective;
 mod installation;

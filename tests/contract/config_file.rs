@@ -136,7 +136,10 @@ async fn a_file_that_was_broken_meanwhile_is_neither_reloaded_nor_overwritten() 
         (Some("{ \"TeamSettings\": {"), "line 1 column 19: the file ends too early"),
         (Some("nonsense"), "line 1 column 2: the file is not JSON"),
         (Some(""), "the file is empty"),
-        (Some("{\"TeamSettings\": {\"SiteName\": 5}}"), "/TeamSettings/SiteName must be"),
+        (
+            Some("{\"TeamSettings\": {\"SiteName\": 5}}"),
+            "line 1: TeamSettings.SiteName must be a string, found a whole number",
+        ),
         (None, "the file is missing"),
     ] {
         match broken {

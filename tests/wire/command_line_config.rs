@@ -1,6 +1,7 @@
 //! `quarterdeck config`: on the store, and through the local socket of a running server.
 
 mod away;
+mod confirmation;
 mod extras;
 mod refusals;
 mod secrets;

@@ -72,6 +72,6 @@ async fn certificates_go_along_and_another_postgres_gets_the_tables_of_the_confi
         let schema = store.rsplit("%3D").next().unwrap();
         let tables = format!("SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' ORDER BY 1");
         let tables = database::texts(&base, &tables).await;
-        assert_eq!(tables, ["configurationfiles", "configurations", "qd_configversions"]);
+        assert_eq!(tables, ["configurationfiles", "configurations", "qd_configconfirmation", "qd_configversions"]);
     }
 }

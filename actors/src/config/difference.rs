@@ -81,7 +81,8 @@ fn compare(before: &Document, after: &Document, path: &str, changes: &mut Vec<Ch
     }
 }
 
-fn is_whole(path: &str) -> bool {
+/// Returns true if the value at `path` is compared as a whole, because the table does not describe its parts.
+pub(super) fn is_whole(path: &str) -> bool {
     settings().get(path).is_some_and(|setting| setting.kind == Kind::RawJson)
 }
 

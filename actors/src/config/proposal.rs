@@ -34,7 +34,7 @@ const EXPORT: &str = "MessageExportSettings.EnableExport";
 const EXPORT_FROM: &str = "MessageExportSettings.ExportFromTimestamp";
 
 /// The two keys that are generated when they are empty.
-const GENERATED: [&str; 2] = ["SqlSettings.AtRestEncryptKey", "FileSettings.PublicLinkSalt"];
+pub(super) const GENERATED: [&str; 2] = ["SqlSettings.AtRestEncryptKey", "FileSettings.PublicLinkSalt"];
 const KEY_LENGTH: usize = 32;
 
 /// Returns true if the caller may write a setting.

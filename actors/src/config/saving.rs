@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::proposal::{ChangeMode, Decision, DecisionContext, Proposal, copied, decide};
+use super::confirmation::{Confirm, Confirmation, PENDING, taken_back};
+use super::proposal::{ChangeMode, Decision, DecisionContext, MayRead, MayWrite, Proposal, copied, decide};
 use super::{Author, Config, ConfigStore, Document, Overrides, Stored, Version};
 use crate::background;
 use crate::error::{AppError, OrFail};
@@ -27,6 +28,8 @@ pub struct Write {
     pub expected: Option<String>,
     /// True to decide only and store nothing.
     pub is_dry_run: bool,
+    /// The confirmation that the change needs; `None` if it lasts without one.
+    pub confirm: Option<Confirm>,
     /// Facts that the decision needs.
     pub context: DecisionContext,
 }
@@ -37,6 +40,24 @@ pub enum Wanted {
     Proposal(Proposal),
     /// The document of another store, which replaces the stored one as it is.
     Copy(Document),
+    /// The values before a change that was not confirmed.
+    TakeBack(Unconfirmed),
+}
+
+/// A change that was not confirmed in time.
+pub struct Unconfirmed {
+    /// The id of the version that made it.
+    version: String,
+    before: Document,
+    after: Document,
+}
+
+impl Proposal {
+    /// Returns the proposal of an operator of this machine, who may read and write every setting.
+    pub fn unlimited(mode: ChangeMode, body: Document) -> Self {
+        let (may_write, may_read): (MayWrite, MayRead) = (Arc::new(|_| true), Arc::new(|_| true));
+        Self { mode, body, may_write, may_read, is_local: true, may_keep_secrets: true }
+    }
 }
 
 /// The outcome of a change.
@@ -90,7 +111,7 @@ impl Wanted {
     fn restored(&self) -> Option<&Document> {
         match self {
             Self::Proposal(proposal) => (proposal.mode == ChangeMode::Restore).then_some(&proposal.body),
-            Self::Copy(_) => None,
+            Self::Copy(_) | Self::TakeBack(_) => None,
         }
     }
 
@@ -98,13 +119,17 @@ impl Wanted {
         match self {
             Self::Proposal(proposal) => decide(running, proposal, context),
             Self::Copy(document) => copied(running, document, context),
+            Self::TakeBack(Unconfirmed { before, after, .. }) => {
+                let stored = running.stored.as_ref().map(|stored| taken_back(&stored.document, before, after));
+                decide(running, &Proposal::unlimited(ChangeMode::Restore, stored.unwrap_or_default()), context)
+            }
         }
     }
 
     /// Returns true if the version to store has the content of the active one.
     fn changes_nothing(&self, running: &Config, stored: &Document) -> bool {
         match self {
-            Self::Proposal(_) => *stored == running.storable(&running.document, &running.extras()),
+            Self::Proposal(_) | Self::TakeBack(_) => *stored == running.storable(&running.document, &running.extras()),
             Self::Copy(_) => running.stored.as_ref().is_some_and(|active| active.document == *stored),
         }
     }
@@ -134,6 +159,68 @@ pub(super) async fn change_running(
     decide_and_save(Basis::of(running), store, write).await
 }
 
+/// Takes an unconfirmed change of the running configuration back.
+pub(super) async fn take_back_running(
+    running: Arc<Config>,
+    store: &dyn ConfigStore,
+    change: Confirmation,
+    context: DecisionContext,
+) -> Result<Option<Saved>, AppError> {
+    take_back(Basis::of(running), store, change, context).await
+}
+
+/// Takes an unconfirmed change of the configuration of `store` back, with which no server of this process runs.
+/// Returns `None` if it does not wait for this confirmation any longer.
+pub async fn take_back_stored(
+    store: &dyn ConfigStore,
+    overrides: &Overrides,
+    change: Confirmation,
+    context: DecisionContext,
+) -> Result<Option<Saved>, AppError> {
+    let stored = store.load().await.or_fail(SAVE_FAILED)?;
+    let config = Config::compose_with(store.defaults(), stored, overrides.clone()).or_fail(SAVE_FAILED)?;
+    take_back(Basis::of(Arc::new(config)), store, change, context).await
+}
+
+async fn take_back(
+    basis: Basis,
+    store: &dyn ConfigStore,
+    change: Confirmation,
+    context: DecisionContext,
+) -> Result<Option<Saved>, AppError> {
+    if store.confirmation().await?.as_ref() != Some(&change) {
+        return Ok(None);
+    }
+    let stored = async |id: &str| store.version(id).await?.ok_or_else(|| AppError::new(SAVE_FAILED));
+    let before = match &change.replaced {
+        Some(id) => stored(id).await?,
+        // The first version was made from the defaults.
+        None => store.defaults().complete(&Document::new()),
+    };
+    let unconfirmed = Unconfirmed { version: change.version.clone(), before, after: stored(&change.version).await? };
+    let author = Author {
+        user_id: String::new(),
+        session_id: String::new(),
+        address: String::new(),
+        source: "unconfirmed",
+        comment: change.version.clone(),
+    };
+    let wanted = Wanted::TakeBack(unconfirmed);
+    let write = Write { wanted, author, expected: None, is_dry_run: false, confirm: None, context };
+    let saved = match decide_and_save(basis, store, Arc::new(write)).await {
+        // It was confirmed, or another server took it back, in the meantime.
+        Err(refusal) if refusal.id == CONFLICT && store.confirmation().await?.as_ref() != Some(&change) => {
+            return Ok(None);
+        }
+        saved => saved?,
+    };
+    // A change of which nothing is left is only forgotten.
+    if !saved.is_stored {
+        store.set_confirmation(change, None).await?;
+    }
+    Ok(Some(saved))
+}
+
 /// Decides and stores. If another version became active meanwhile, reads that version and decides again.
 async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<Write>) -> Result<Saved, AppError> {
     for _ in 0..MAX_ATTEMPTS {
@@ -150,16 +237,11 @@ async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<W
                 return Ok(Saved { decision, is_stored: false });
             }
         } else {
-            let version = Version {
-                stored: decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?,
-                replaces,
-                at: write.context.now_ms,
-                author: write.author.clone(),
-                changes: decision.changes.clone(),
-            };
+            let version = new_version(&write, &decision, replaces)?;
             match store.save(version).await {
                 Ok(()) => return Ok(Saved { decision, is_stored: true }),
                 Err(refusal) if refusal.id == CONFLICT => {}
+                Err(refusal) if refusal.id == PENDING => return Err(refusal),
                 Err(refusal) if refusal.id.starts_with(SAVE_FAILED) => return Err(refusal),
                 Err(refusal) => return Err(refusal).or_fail(SAVE_FAILED),
             }
@@ -168,6 +250,19 @@ async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<W
         basis = Basis::read(store, &overrides, &write.wanted, || Ok(running)).await?;
     }
     Err(AppError::new(CONFLICT).with("Current", basis.running.version()))
+}
+
+/// Returns the version to store in place of `replaces`.
+fn new_version(write: &Write, decision: &Decision, replaces: Option<String>) -> Result<Version, AppError> {
+    let stored = decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?;
+    let (at, changes) = (write.context.now_ms, decision.changes.clone());
+    let confirmation =
+        write.confirm.map(|confirm| confirm.of(&stored.id, replaces.clone(), &write.author.user_id, &changes, at));
+    let takes_back = match &write.wanted {
+        Wanted::TakeBack(unconfirmed) => Some(unconfirmed.version.clone()),
+        Wanted::Proposal(_) | Wanted::Copy(_) => None,
+    };
+    Ok(Version { stored, replaces, at, author: write.author.clone(), changes, confirmation, takes_back })
 }
 
 struct Decided {

@@ -110,7 +110,14 @@ fn patch(body: Value) -> Write {
         source: "api",
         comment: String::new(),
     };
-    Write { wanted: Wanted::Proposal(proposal), author, expected: None, is_dry_run: false, context: context() }
+    Write {
+        wanted: Wanted::Proposal(proposal),
+        author,
+        expected: None,
+        is_dry_run: false,
+        confirm: None,
+        context: context(),
+    }
 }
 
 fn named(name: &str) -> Write {

@@ -76,6 +76,8 @@ fn no_type_that_holds_secrets_prints_one() {
         replaces: None,
         at: 1,
         author,
+        confirmation: None,
+        takes_back: None,
         changes: decision.changes.iter().filter(|change| change.path == "OpenIdSettings.Secret").cloned().collect(),
     };
     assert_eq!(version.changes.len(), 1);

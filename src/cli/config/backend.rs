@@ -52,6 +52,8 @@ pub(super) struct Proposed {
     pub(super) body: Document,
     pub(super) comment: String,
     pub(super) is_dry_run: bool,
+    /// The time for the confirmation, in seconds; `None` if the change lasts without one.
+    pub(super) confirm_within: Option<u32>,
 }
 
 /// The outcome of a change.
@@ -156,10 +158,25 @@ impl ConfigBackend {
     }
 
     /// Puts an earlier version in force again.
-    pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, String> {
+    pub(super) async fn roll_back(
+        &self,
+        version: &str,
+        comment: &str,
+        confirm_within: Option<u32>,
+    ) -> Result<Outcome, String> {
         match self {
-            Self::Store(store) => store.roll_back(version, comment).await.map_err(|refusal| explain(&refusal)),
-            Self::Server(server) => server.roll_back(version, comment).await,
+            Self::Store(store) => {
+                store.roll_back(version, comment, confirm_within).await.map_err(|refusal| explain(&refusal))
+            }
+            Self::Server(server) => server.roll_back(version, comment, confirm_within).await,
+        }
+    }
+
+    /// Confirms the change that made this version.
+    pub(super) async fn confirm(&self, version: &str) -> Result<(), String> {
+        match self {
+            Self::Store(store) => store.confirm(version).await.map_err(|refusal| explain(&refusal)),
+            Self::Server(server) => server.confirm(version).await,
         }
     }
 }

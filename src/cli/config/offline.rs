@@ -1,10 +1,13 @@
 //! The configuration in the store. Changes are decided here by the same rules as in a server.
 
+mod confirming;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
+use quarterdeck_actors::config::confirmation::Confirm;
 use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{ChangeMode, DecisionContext, Proposal};
@@ -25,7 +28,8 @@ use crate::domain::audit::both_sides;
 use crate::domain::audit::key_file::ready_keys;
 use crate::domain::config_access::{decision_context, defaults_of, fingerprint_key};
 use crate::domain::config_migration::Migration;
-use crate::domain::version_store::{Place, Recorded, VersionStore, has_tables, restoring};
+use crate::domain::version_store::recorded::Recorded;
+use crate::domain::version_store::{Place, VersionStore, has_tables, restoring};
 use crate::server::database::choose;
 use crate::server::installation::{UncertainSettings, answering, defaults_elsewhere, made_with, within_limit};
 use crate::settings::Settings;
@@ -123,13 +127,21 @@ impl Store {
 
     pub(super) async fn propose(&self, proposed: &Proposed) -> Result<Outcome, AppError> {
         let proposal = Proposal { mode: proposed.mode, ..restoring(proposed.body.clone()) };
-        self.change(event_of(proposed.mode), proposal, &proposed.comment, proposed.is_dry_run).await
+        let Proposed { comment, is_dry_run, confirm_within, .. } = proposed;
+        let options = ChangeOptions { comment, is_dry_run: *is_dry_run, confirm_within: *confirm_within };
+        self.change(event_of(proposed.mode), proposal, options).await
     }
 
     /// Puts an earlier version in force again. If the active version is invalid, the earlier one replaces it unchanged.
-    pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, AppError> {
+    pub(super) async fn roll_back(
+        &self,
+        version: &str,
+        comment: &str,
+        confirm_within: Option<u32>,
+    ) -> Result<Outcome, AppError> {
         let target = self.versions.known(version).await?;
-        self.change(event_of(ChangeMode::Restore), restoring(target.document), comment, false).await
+        let options = ChangeOptions { comment, is_dry_run: false, confirm_within };
+        self.change(event_of(ChangeMode::Restore), restoring(target.document), options).await
     }
 
     /// Fails if no change can be stored, because the database with the audit trail cannot be used.
@@ -161,13 +173,13 @@ impl Store {
         &self,
         event: &'static str,
         proposal: Proposal,
-        comment: &str,
-        is_dry_run: bool,
+        ChangeOptions { comment, is_dry_run, confirm_within }: ChangeOptions<'_>,
     ) -> Result<Outcome, AppError> {
         let is_recorded = !is_dry_run && *self.trail().await? == Trail::Ready;
         let (defaults, context) = self.installation(is_recorded).await?;
         let wanted = Wanted::Proposal(proposal);
-        let write = Write { wanted, author: author("cli", comment), expected: None, is_dry_run, context };
+        let confirm = confirm_within.map(|within_s| Confirm { within_s, is_running: false });
+        let write = Write { wanted, author: author("cli", comment), expected: None, is_dry_run, confirm, context };
         if !is_recorded {
             let left_out = self.uncertain.as_ref().map(|uncertain| uncertain.settings.clone()).unwrap_or_default();
             let store = Unrecorded { versions: self.versions.clone(), defaults, left_out };
@@ -247,9 +259,23 @@ impl Store {
         let Migration { wanted, target, files } = Migration::open(from, to, &self.db, &self.sql).await?;
         let record = record(MIGRATION, json!({ "from": Place::label(from), "to": Place::label(to), "files": files }));
         let (defaults, context) = self.installation(true).await?;
-        let write = Write { wanted, author: author("migrate", comment), expected: None, is_dry_run: false, context };
+        let write = Write {
+            wanted,
+            author: author("migrate", comment),
+            expected: None,
+            is_dry_run: false,
+            confirm: None,
+            context,
+        };
         self.save(target, write, record, defaults).await.map(drop).or_fail(MIGRATE_FAILED)
     }
+}
+
+/// The options of a change.
+struct ChangeOptions<'a> {
+    comment: &'a str,
+    is_dry_run: bool,
+    confirm_within: Option<u32>,
 }
 
 /// The versions, with the audit record of the change in progress.

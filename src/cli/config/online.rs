@@ -152,11 +152,22 @@ impl Server {
             let Preview { changes, unset }: Preview = answer.read()?;
             return Ok(outcome(None, changes, unset, answer.ineffective));
         }
-        self.change(ask, &proposed.comment).await
+        self.change(ask, &proposed.comment, proposed.confirm_within).await
     }
 
-    pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, String> {
-        self.change(Ask::new(Method::POST, format!("/config/versions/{version}/rollback")), comment).await
+    pub(super) async fn roll_back(
+        &self,
+        version: &str,
+        comment: &str,
+        confirm_within: Option<u32>,
+    ) -> Result<Outcome, String> {
+        let ask = Ask::new(Method::POST, format!("/config/versions/{version}/rollback"));
+        self.change(ask, comment, confirm_within).await
+    }
+
+    pub(super) async fn confirm(&self, version: &str) -> Result<(), String> {
+        let ask = Ask::new(Method::POST, format!("/config/versions/{version}/confirm"));
+        self.ask(ask).await?.checked().map(drop)
     }
 
     /// Lets the server make the copy: only then its configuration and its stored one cannot differ.
@@ -168,8 +179,13 @@ impl Server {
     }
 
     /// Asks for a change and returns its outcome. A change that alters nothing creates no version.
-    async fn change(&self, ask: Ask<'_>, comment: &str) -> Result<Outcome, String> {
+    async fn change(&self, ask: Ask<'_>, comment: &str, confirm_within: Option<u32>) -> Result<Outcome, String> {
         let before = self.ask(Ask::new(Method::GET, "/config")).await?.checked()?.version;
+        let seconds = confirm_within.map(|seconds| seconds.to_string());
+        let ask = match &seconds {
+            Some(seconds) => ask.with("confirm_within", seconds),
+            None => ask,
+        };
         let answer = self.ask(ask.with("source", "cli").with("comment", comment)).await?.checked()?;
         let Answer { version, unset, ineffective, is_stored, .. } = answer;
         // A server of an earlier version does not say if it stored a version.

@@ -53,6 +53,19 @@ pub(in crate::cli) struct History {
     json: bool,
 }
 
+pub(super) const CONFIRM_HELP: &str = "\
+A change that was made with --confirm-within is taken back unless it is confirmed in time. A change that comes into
+force at a start is confirmed after that start.
+
+  quarterdeck config set ServiceSettings.ListenAddress :8066 --confirm-within 120
+  quarterdeck config confirm tqkbjmorujrx5go6kyd4ix6ybr";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Confirm {
+    /// The id of the version that made the change
+    version: String,
+}
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rollback {
     /// The id of the version, as `history` lists it
@@ -99,29 +112,35 @@ pub(super) async fn history(backend: &ConfigBackend, history: &History) -> Resul
 }
 
 pub(super) async fn roll_back(backend: &ConfigBackend, rollback: Rollback) -> Result<(), String> {
-    let Remark { comment, json } = rollback.remark;
+    let Remark { comment, confirm_within, json } = rollback.remark;
     let comment_on = |version: &str| {
         if comment.is_empty() { format!("rollback to {version}") } else { comment.clone() }
     };
     if let Some(version) = rollback.version {
-        let outcome = backend.roll_back(&version, &comment_on(&version)).await?;
-        tell(backend, &outcome, false, json);
+        let outcome = backend.roll_back(&version, &comment_on(&version), confirm_within).await?;
+        tell(backend, &outcome, confirm_within, json);
         return Ok(());
     }
     backend.prepare_change().await?;
     for record in backend.records(LAST_GOOD).await?.iter().filter(|record| !record.is_active) {
-        match backend.roll_back(&record.id, &comment_on(&record.id)).await {
+        match backend.roll_back(&record.id, &comment_on(&record.id), confirm_within).await {
             Ok(outcome) => {
                 if !json {
                     say(format_args!("rolled back to {}", line(record).trim_start()));
                 }
-                tell(backend, &outcome, false, json);
+                tell(backend, &outcome, confirm_within, json);
                 return Ok(());
             }
             Err(problem) => remark(format_args!("version {} cannot be used: {problem}", record.id)),
         }
     }
     Err("there is no usable earlier version".to_owned())
+}
+
+pub(super) async fn confirm(backend: &ConfigBackend, confirm: Confirm) -> Result<(), String> {
+    backend.confirm(&confirm.version).await?;
+    say("confirmed");
+    Ok(())
 }
 
 async fn active(backend: &ConfigBackend) -> Result<String, String> {

@@ -117,15 +117,15 @@ pub(super) async fn import(backend: &ConfigBackend, import: Import) -> Result<()
     for misfit in unknown {
         remark(misfit);
     }
-    let Remark { comment, json } = import.remark;
-    let proposed = Proposed { mode: ChangeMode::Replace, body, comment, is_dry_run: import.dry_run };
+    let Remark { comment, confirm_within, json } = import.remark;
+    let proposed = Proposed { mode: ChangeMode::Replace, body, comment, is_dry_run: import.dry_run, confirm_within };
     let outcome = backend.propose(&proposed).await?;
-    tell(backend, &outcome, import.dry_run, json);
+    tell(backend, &outcome, confirm_within, json);
     Ok(())
 }
 
 /// Prints the outcome of a change, as text or as JSON.
-pub(super) fn tell(backend: &ConfigBackend, outcome: &Outcome, is_dry_run: bool, json: bool) {
+pub(super) fn tell(backend: &ConfigBackend, outcome: &Outcome, confirm_within: Option<u32>, json: bool) {
     for path in &outcome.unset {
         remark(format_args!("{path}: is not set: the change leaves it out, or nothing is stored for its placeholder"));
     }
@@ -143,8 +143,14 @@ pub(super) fn tell(backend: &ConfigBackend, outcome: &Outcome, is_dry_run: bool,
         (Some(version), ConfigBackend::Store(_)) => {
             say(format_args!("stored as version {version}; it takes effect at the next start or reload"));
         }
-        (None, _) if is_dry_run && !outcome.changes.is_empty() => say("dry run: nothing is stored"),
+        // Only a dry run has changes and no version.
+        (None, _) if !outcome.changes.is_empty() => say("dry run: nothing is stored"),
         (None, _) => say("no changes"),
+    }
+    if let (Some(version), Some(seconds)) = (&outcome.version, confirm_within) {
+        say(format_args!(
+            "taken back {seconds} s after it is in force, unless confirmed by: quarterdeck config confirm {version}"
+        ));
     }
 }
 
@@ -165,7 +171,7 @@ async fn change(
     setting: &Setting,
     value: Value,
     is_dry_run: bool,
-    Remark { comment, json }: Remark,
+    Remark { comment, confirm_within, json }: Remark,
 ) -> Result<(), String> {
     let path = &setting.path;
     let body = only(path, value.clone());
@@ -174,7 +180,8 @@ async fn change(
     if !misfits.is_empty() {
         return Err(lines(&misfits));
     }
-    let outcome = backend.propose(&Proposed { mode: ChangeMode::Patch, body, comment, is_dry_run }).await?;
+    let proposed = Proposed { mode: ChangeMode::Patch, body, comment, is_dry_run, confirm_within };
+    let outcome = backend.propose(&proposed).await?;
     if outcome.changes.is_empty() && setting.kind != Kind::Map {
         let current = backend.current().await?;
         if found(&current.document, path) != Some(&value) {
@@ -184,7 +191,7 @@ async fn change(
             });
         }
     }
-    tell(backend, &outcome, is_dry_run, json);
+    tell(backend, &outcome, confirm_within, json);
     Ok(())
 }
 

@@ -34,7 +34,7 @@ use crate::store::{Db, Snapshot, StoreError, Table, embedded_files};
 const FIRST_MIGRATION: &str = "V1__accounts";
 
 /// The tables of the configuration, which `MM_CONFIG` may keep in a database of their own.
-const CONFIG_TABLES: [&str; 3] = ["configurations", CONFIG_FILES, "qd_configversions"];
+const CONFIG_TABLES: [&str; 4] = ["configurations", CONFIG_FILES, "qd_configconfirmation", "qd_configversions"];
 
 /// The table of files that belong to the configuration. A database of the configuration that an earlier version made
 /// lacks it.
@@ -101,7 +101,7 @@ pub(crate) async fn make(
     for table in &tables {
         let is_of_configuration = CONFIG_TABLES.contains(&table.name.as_str());
         let source = elsewhere.as_mut().filter(|_| is_of_configuration).unwrap_or(&mut snapshot);
-        let is_missing = table.name == CONFIG_FILES && !source.has(table).await?;
+        let is_missing = is_of_configuration && !source.has(table).await?;
         let count =
             if is_missing { add_empty(&mut archive, table)? } else { add_table(&mut archive, source, table).await? };
         counts.insert(table_part(&table.name), count);

@@ -2,7 +2,9 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
 use quarterdeck_actors::config::Author;
-use serde_json::Value;
+use quarterdeck_actors::config::confirmation::{Confirmation, Stage};
+use quarterdeck_actors::id::new_id;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -171,6 +173,39 @@ fn writers_at_the_same_time_lose_no_version() {
 }
 
 /// Makes a version that replaces what the file holds now.
+#[test]
+fn a_change_that_waits_for_its_confirmation_is_written_with_its_version_and_ends_with_what_takes_it_back() {
+    let place = tempfile::tempdir().unwrap();
+    let file = ConfigFile::new(&place.path().join("config.json"));
+    file.save(&next(&file, 1, "one")).unwrap();
+    let one = file.active_id().unwrap();
+    let change = next(&file, 2, "two");
+    let waiting = Confirmation {
+        version: change.stored.id.clone(),
+        replaced: one,
+        user_id: "anna".to_owned(),
+        within_s: 60,
+        until: 60_000,
+        stage: Stage::InForce,
+        needs_start: false,
+    };
+    file.save(&Version { confirmation: Some(waiting.clone()), ..change }).unwrap();
+    assert_eq!(file.confirmation().unwrap(), Some(waiting.clone()));
+    let second = Version { confirmation: Some(waiting.clone()), ..next(&file, 3, "three") };
+    assert!(matches!(file.save(&second).unwrap_err(), NotSaved::Unconfirmed));
+    // Both versions outlive the pruning of others.
+    for at in 10..50 {
+        file.save(&next(&file, at, &format!("later {at}"))).unwrap();
+    }
+    let ids: Vec<String> = file.versions().into_iter().map(|saved| saved.record.id).collect();
+    assert!(ids.contains(&waiting.version) && ids.contains(waiting.replaced.as_ref().unwrap()));
+    let back = |file: &ConfigFile| Version { takes_back: Some(waiting.version.clone()), ..next(file, 60, "back") };
+    file.save(&back(&file)).unwrap();
+    assert_eq!(file.confirmation().unwrap(), None);
+    assert!(matches!(file.save(&back(&file)).unwrap_err(), NotSaved::Conflict { .. }));
+    assert!(!file.set_confirmation(&waiting, None).unwrap());
+}
+
 fn next(file: &ConfigFile, at: i64, name: &str) -> Version {
     Version { replaces: file.active_id().unwrap(), ..version(at, name) }
 }
@@ -184,5 +219,13 @@ fn version(at: i64, name: &str) -> Version {
         source: "api",
         comment: String::new(),
     };
-    Version { stored: Stored::new(new_id(), document), replaces: None, at, author, changes: Vec::new() }
+    Version {
+        stored: Stored::new(new_id(), document),
+        replaces: None,
+        at,
+        author,
+        changes: Vec::new(),
+        confirmation: None,
+        takes_back: None,
+    }
 }

@@ -78,10 +78,18 @@ impl ConfigFile {
     }
 
     pub(super) fn prune(&self) {
+        // The versions of a change that waits for its confirmation are needed to take it back.
+        let waiting = self.confirmation().ok().flatten();
+        let needed: Vec<String> =
+            waiting.into_iter().flat_map(|waiting| [Some(waiting.version), waiting.replaced]).flatten().collect();
+        let is_needed = |file: &PathBuf| {
+            let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            needed.iter().any(|id| name.ends_with(id.as_str()))
+        };
         for ending in [".json", ".unreadable"] {
             let files = self.files(ending);
             let surplus = files.len().saturating_sub(MAX_SAVED_VERSIONS);
-            for file in files.into_iter().take(surplus) {
+            for file in files.into_iter().take(surplus).filter(|file| !is_needed(file)) {
                 if let Err(cause) = std::fs::remove_file(&file) {
                     warn!(file = %file.display(), %cause, "an old version of the configuration could not be deleted");
                 }
@@ -117,6 +125,7 @@ pub(super) fn saved_version(version: &Version) -> SavedVersion {
         comment: author.comment.clone(),
         is_active: false,
         changes: changes_json(changes),
+        confirmation: None,
     };
     SavedVersion { record, config: stored.document.clone() }
 }

@@ -116,6 +116,8 @@ pub(super) static TABLE: &[Route] = &[
         .listeners(NetworkAndSocket),
     post("/api/v4/config/versions/{version_id}/rollback", config::versions::ROLL_BACK, Always("rollbackConfig"))
         .listeners(NetworkAndSocket),
+    post("/api/v4/config/versions/{version_id}/confirm", config::confirmation::CONFIRM, Always("confirmConfig"))
+        .listeners(NetworkAndSocket),
     post("/api/v4/config/reload", config::RELOAD, Always("configReload")).listeners(NetworkAndSocket),
     post("/api/v4/config/migrate", config::migrate::MIGRATE, Always("migrateConfig")).listeners(SocketOnly),
     get("/api/v4/config/client", config::SHOW_TO_CLIENTS).class(Open).log_level(Trace).listeners(NetworkAndSocket),

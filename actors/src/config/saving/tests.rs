@@ -13,6 +13,7 @@ use crate::id::new_id;
 struct Shared {
     versions: Arc<Mutex<Vec<Version>>>,
     is_unreadable: Arc<Mutex<bool>>,
+    waiting: Arc<Mutex<Option<Confirmation>>>,
 }
 
 impl Shared {
@@ -45,11 +46,54 @@ impl ConfigStore for Shared {
             if store.active_id().await? != version.replaces {
                 return Err(AppError::new(CONFLICT).with("Current", ""));
             }
+            let mut waiting = store.waiting.lock().unwrap();
+            if let Some(unconfirmed) = &version.takes_back {
+                let taken = waiting.take_if(|waiting| waiting.version == *unconfirmed);
+                taken.ok_or_else(|| AppError::new(CONFLICT))?;
+            }
+            if version.confirmation.is_some() && waiting.is_some() {
+                return Err(AppError::new(PENDING));
+            }
+            if version.confirmation.is_some() {
+                waiting.clone_from(&version.confirmation);
+            }
+            drop(waiting);
             *store.is_unreadable.lock().unwrap() = false;
             store.versions.lock().unwrap().push(version);
             Ok(())
         }
         .boxed()
+    }
+
+    fn version(&self, id: &str) -> BoxFuture<'static, Result<Option<Document>, AppError>> {
+        let versions = self.versions.lock().unwrap();
+        let found = versions.iter().find(|version| version.stored.id == id).map(|found| found.stored.document.clone());
+        async { Ok(found) }.boxed()
+    }
+
+    fn confirmation(&self) -> BoxFuture<'static, Result<Option<Confirmation>, AppError>> {
+        let waiting = self.waiting.lock().unwrap().clone();
+        async { Ok(waiting) }.boxed()
+    }
+
+    fn set_confirmation(
+        &self,
+        before: Confirmation,
+        after: Option<Confirmation>,
+    ) -> BoxFuture<'static, Result<bool, AppError>> {
+        let is_set = self.change(after, &before);
+        async move { Ok(is_set) }.boxed()
+    }
+}
+
+impl Shared {
+    fn change(&self, after: Option<Confirmation>, before: &Confirmation) -> bool {
+        let mut waiting = self.waiting.lock().unwrap();
+        let is_same = waiting.as_ref() == Some(before);
+        if is_same {
+            *waiting = after;
+        }
+        is_same
     }
 }
 
@@ -77,7 +121,7 @@ fn write(wanted: Wanted) -> Write {
         is_served: Arc::new(|_| false),
         fingerprint: Arc::new(|_, _| String::new()),
     };
-    Write { wanted, author, expected: None, is_dry_run: false, context }
+    Write { wanted, author, expected: None, is_dry_run: false, confirm: None, context }
 }
 
 fn document(body: Value) -> Document {
@@ -196,4 +240,55 @@ async fn a_store_that_never_settles_is_a_conflict_in_the_end() {
     }
     let refused = change_stored(&Restless, &Overrides::new(), Arc::new(named("one"))).await.unwrap_err();
     assert_eq!(refused.id, CONFLICT);
+}
+
+fn unconfirmed(name: &str) -> Write {
+    Write { confirm: Some(Confirm { within_s: 60, is_running: true }), ..named(name) }
+}
+
+#[actix_rt::test]
+async fn a_change_is_either_confirmed_or_taken_back() {
+    let store = Shared::default();
+    let server = start(&store);
+    server.write(named("before")).await.unwrap();
+    server.write(unconfirmed("new")).await.unwrap();
+    assert_eq!(server.write(unconfirmed("newer")).await.unwrap_err().id, PENDING);
+    let waiting = server.confirmation().await.unwrap().unwrap();
+    let context = || named("").context;
+    server.confirm(waiting.version.clone(), String::new(), false).await.unwrap();
+    assert!(server.take_back(waiting.clone(), context()).await.unwrap().is_none());
+    assert_eq!(store.site_name(), "new");
+    server.write(unconfirmed("newest")).await.unwrap();
+    let waiting = server.confirmation().await.unwrap().unwrap();
+    server.write(limited(7)).await.unwrap();
+    assert!(server.take_back(waiting.clone(), context()).await.unwrap().unwrap().is_stored);
+    assert_eq!((store.site_name(), server.current().view.team.site_name.as_str()), (json!("new"), "new"));
+    assert_eq!(store.last().unwrap().document["TeamSettings"]["MaxUsersPerTeam"], 7);
+    let late = server.confirm(waiting.version, String::new(), true).await.unwrap_err();
+    assert_eq!(late.id, "app.config.confirmation.missing.app_error");
+}
+
+#[actix_rt::test]
+async fn two_servers_take_a_change_back_once() {
+    let store = Shared::default();
+    let (one, other) = (start(&store), start(&store));
+    one.write(unconfirmed("new")).await.unwrap();
+    let waiting = one.confirmation().await.unwrap().unwrap();
+    let context = || named("").context;
+    assert!(other.take_back(waiting.clone(), context()).await.unwrap().is_some());
+    assert!(one.take_back(waiting, context()).await.unwrap().is_none());
+    assert_eq!(store.site_name(), "Mattermost");
+    assert_eq!(store.versions.lock().unwrap().len(), 2);
+}
+
+#[actix_rt::test]
+async fn a_change_of_which_nothing_is_left_is_only_forgotten() {
+    let store = Shared::default();
+    let server = start(&store);
+    server.write(named("before")).await.unwrap();
+    server.write(unconfirmed("new")).await.unwrap();
+    let waiting = server.confirmation().await.unwrap().unwrap();
+    server.write(named("before")).await.unwrap();
+    let saved = server.take_back(waiting, named("").context).await.unwrap().unwrap();
+    assert!(!saved.is_stored && server.confirmation().await.unwrap().is_none());
 }

@@ -23,9 +23,10 @@ use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::confirmation::CONFIRM_WITHIN;
 use super::headers::{tell, tell_ineffective};
 use super::stores::tell_stores;
-use super::{never_cached, packed};
+use super::{confirmation, never_cached, packed};
 use crate::domain::audit::Audit;
 use crate::domain::config_access as configuration;
 use crate::domain::config_access::{
@@ -120,10 +121,10 @@ pub(crate) const REPLACE: Operation = Description::new(
     "Replaces the configuration, as far as the caller may write it.",
 )
 .details(WRITE_DETAILS)
-.queries(&[DRY_RUN, COMMENT])
+.queries(&[DRY_RUN, COMMENT, CONFIRM_WITHIN])
 .body(Type::of::<ConfigSchema>(), "The whole configuration. A placeholder keeps the stored secret.")
 .responses(&[Response::json(200, Type::of::<ConfigAnswer>(), "The configuration that is now in force.")])
-.refusals(&[400, 403, 412, 500])
+.refusals(&[400, 403, 409, 412, 500])
 .handled_by(handler!(replace));
 
 /// `PUT /config`: replaces the configuration, for the settings that the caller may write.
@@ -140,10 +141,10 @@ pub(crate) async fn replace(
 pub(crate) const PATCH: Operation =
     Description::new(Tag::Configuration, "PatchConfig", "Changes the settings that the body names.")
         .details(WRITE_DETAILS)
-        .queries(&[DRY_RUN, COMMENT])
+        .queries(&[DRY_RUN, COMMENT, CONFIRM_WITHIN])
         .body(Type::of::<ConfigSchema>(), "The settings to change.")
         .responses(&[Response::json(200, Type::of::<ConfigAnswer>(), "The configuration that is now in force.")])
-        .refusals(&[400, 403, 412, 500])
+        .refusals(&[400, 403, 409, 412, 500])
         .handled_by(handler!(patch));
 
 /// `PUT /config/patch`: changes the settings that the body names, if the caller may write them.
@@ -171,6 +172,7 @@ async fn write(
     };
     let (body, unknown) = body.object_for("config", shaped).await?;
     require_any_write(session)?;
+    let confirm = confirmation::wanted(request, audit)?;
     let proposal = proposal_of(mode, body, session);
     let is_dry_run = request.is_true("dry_run");
     audit.parameter("dry_run", is_dry_run);
@@ -179,6 +181,7 @@ async fn write(
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
         expected: expected_by(request, app.actors.config.current().version()),
         is_dry_run,
+        confirm,
         context: app.facts.decision_context(),
     };
     let saved = app.actors.config.write(write).await?;

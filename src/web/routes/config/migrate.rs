@@ -14,7 +14,8 @@ use crate::base::lenient::or_default;
 use crate::domain::audit::Audit;
 use crate::domain::config_migration::Migration;
 use crate::domain::session::Session;
-use crate::domain::version_store::{Place, Recorded, VersionStore};
+use crate::domain::version_store::recorded::Recorded;
+use crate::domain::version_store::{Place, VersionStore};
 use crate::web::answer::{Done, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
@@ -63,8 +64,14 @@ pub(crate) async fn migrate(
     let Migration { wanted, target, files } = Migration::open(&from, &to, &app.db, &config.view.sql).await?;
     audit.parameter("files", files);
     let context = app.facts.decision_context();
-    let write =
-        Write { wanted, author: author(&request, &session, "migrate"), expected: None, is_dry_run: false, context };
+    let write = Write {
+        wanted,
+        author: author(&request, &session, "migrate"),
+        expected: None,
+        is_dry_run: false,
+        confirm: None,
+        context,
+    };
     let saved = if app.facts.versions.is_same_as(&target) {
         app.actors.config.write(write).await.or_fail(FAILED)?
     } else {

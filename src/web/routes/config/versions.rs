@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::confirmation::{self, CONFIRM_WITHIN};
 use super::document::{COMMENT, author, written};
 use crate::domain::audit::Audit;
 use crate::domain::config_access::proposal_of;
@@ -95,9 +96,9 @@ pub(crate) const ROLL_BACK: Operation = Description::new(
     "Puts an earlier version of the configuration in force, as a new version.",
 )
 .details("An extension of the API. Needs the permission `manage_system`.")
-.queries(&[COMMENT])
+.queries(&[COMMENT, CONFIRM_WITHIN])
 .responses(&[Response::json(200, Type::of::<ConfigSchema>(), "The configuration that is now in force.")])
-.refusals(&[400, 403, 404, 500])
+.refusals(&[400, 403, 404, 409, 500])
 .handled_by(handler!(roll_back));
 
 /// `POST /config/versions/{version_id}/rollback`: puts an earlier version in force again, as a new version.
@@ -108,11 +109,12 @@ pub(crate) async fn roll_back(
     audit: Audit,
 ) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("manage_system")?;
+    let confirm = confirmation::wanted(&request, &audit)?;
     let body: Document = app.facts.versions.known(request.id("version_id")?).await?.document;
     let proposal = proposal_of(ChangeMode::Restore, body, &session);
     let author = author(&request, &session, "rollback");
     let (wanted, context) = (Wanted::Proposal(proposal), app.facts.decision_context());
-    let write = Write { wanted, author, expected: None, is_dry_run: false, context };
+    let write = Write { wanted, author, expected: None, is_dry_run: false, confirm, context };
     let saved = app.actors.config.write(write).await?;
     written(&session, &app, &audit, &saved).await
 }

@@ -1,0 +1,52 @@
+//! The change of the configuration that waits for its confirmation, in the store beside the versions.
+
+use quarterdeck_actors::config::confirmation::Confirmation;
+use quarterdeck_actors::error::{AppError, OrFail};
+
+use super::{LOAD_FAILED, SAVE_FAILED, VersionStore, in_background};
+use crate::store::{ConfigFile, Db, VersionRecord};
+
+impl VersionStore {
+    /// Returns the change that waits for its confirmation.
+    pub(crate) async fn confirmation(&self) -> Result<Option<Confirmation>, AppError> {
+        match self {
+            Self::Database(db) => db.confirmation().await.or_fail(LOAD_FAILED),
+            Self::File(file) => in_background(file, ConfigFile::confirmation).await?.or_fail(LOAD_FAILED),
+        }
+    }
+
+    /// Stores `after` in place of `before`, or deletes `before`. Returns false if something else is stored. If the
+    /// versions are not in the database of the audit trail, the draft of the record is stored first.
+    pub(crate) async fn set_confirmation(
+        &self,
+        before: Confirmation,
+        after: Option<Confirmation>,
+        trail: Option<&Db>,
+    ) -> Result<bool, AppError> {
+        if self.is_apart()
+            && let Some(trail) = trail
+        {
+            trail.store_draft().await.or_fail(SAVE_FAILED)?;
+        }
+        match self {
+            Self::Database(db) => db.set_confirmation(before, after).await.or_fail(SAVE_FAILED),
+            Self::File(file) => {
+                let set = move |file: &ConfigFile| file.set_confirmation(&before, after.as_ref());
+                in_background(file, set).await?.or_fail(SAVE_FAILED)
+            }
+        }
+    }
+
+    /// Returns the records with the confirmation that one of them may wait for.
+    pub(super) async fn with_confirmation(
+        &self,
+        mut records: Vec<VersionRecord>,
+    ) -> Result<Vec<VersionRecord>, AppError> {
+        if let Some(waiting) = self.confirmation().await?
+            && let Some(record) = records.iter_mut().find(|record| record.id == waiting.version)
+        {
+            record.confirmation = Some(waiting.into());
+        }
+        Ok(records)
+    }
+}
