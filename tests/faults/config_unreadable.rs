@@ -21,7 +21,7 @@ async fn a_file_that_cannot_be_read_is_a_refusal_that_names_the_cure() {
         (b"{", "the file ends too early"),
         (b"{\n  \"TeamSettings\": nonsense", "line 2 column 20: the file is not JSON"),
         (b"[]", "the file is not a JSON object"),
-        (b"{\"TeamSettings\": {\"SiteName\": 5}}", "/TeamSettings/SiteName must be"),
+        (b"{\"TeamSettings\": {\"SiteName\": 5}}", "TeamSettings.SiteName must be a string"),
         (half, "the file ends too early"),
     ] {
         std::fs::write(place.file(), bytes).unwrap();

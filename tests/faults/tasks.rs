@@ -16,7 +16,7 @@ use crate::tidy::bounds::shipped;
 const METRICS: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\nAuditRetentionDays = 30\n";
 
 /// The tasks that run as long as the server, on its own thread.
-const TASKS: [&str; 13] = [
+const TASKS: [&str; 15] = [
     "renew_prepared",
     "watch_site_path",
     "announce_configurations",
@@ -30,6 +30,8 @@ const TASKS: [&str; 13] = [
     "prune_unknown_names",
     "compare_user_names",
     "prune_audits",
+    "deactivate_guests",
+    "take_back_config",
 ];
 
 /// The other tasks that start again after a panic: on the thread of an actor, of the program only, and with TLS only.

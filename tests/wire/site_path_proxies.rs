@@ -65,7 +65,7 @@ async fn works(server: &TestServer, base: &str) {
     let browser = Browser::at(base);
     let (status, url, page) = browser.send("GET", "/", &[], Value::Null).await;
     assert!(status == 200 && url.starts_with(&format!("{}/", browser.site)), "{status} {url}");
-    assert!(page.contains("href=\"readyz?verbose\""), "{page}");
+    assert!(page.contains("data-site=\"./\"") && page.contains("src=\"./quarterdeck/assets/"), "{page}");
     for path in ["/api/v4/openapi", "/api/v4/openapi.json", "/api/v4/openapi/openapi.js", "/readyz?verbose", "/livez"] {
         let (status, url, _) = browser.send("GET", path, &[], Value::Null).await;
         assert!(status == 200 && url.starts_with(&browser.site), "{path}: {status} {url}");
