@@ -8,7 +8,9 @@ use std::time::Duration;
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol, Request};
 use actix_server::{Server, ServerBuilder};
-use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
+};
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::{TcpStream, UnixStream};
 use actix_web::web::{Data, get, to};
@@ -144,7 +146,7 @@ impl ConnectionFactory {
             }
         };
         let app = IntoServiceFactory::<_, Request>::into_factory(app).map_err(|error: Error| error.error_response());
-        HttpService::build()
+        let http = HttpService::build()
             .keep_alive(self.keep_alive)
             .client_request_timeout(self.head_timeout)
             // `Stream` closes connections itself, with a timeout of its own.
@@ -152,7 +154,19 @@ impl ConnectionFactory {
             .on_connect_ext(|stream: &Stream, extensions| {
                 line::note(stream, stream.exchange(), stream.is_tls(), extensions);
             })
-            .finish(map_config(app, |()| AppConfig::default()))
+            .finish(map_config(app, |()| AppConfig::default()));
+        // A worker stops when its last connection is served, so a connection whose client hung up counts until its
+        // change is done.
+        apply_fn_factory(http, |(stream, protocol, peer): Accepted, http| {
+            let (exchange, permit) = (stream.exchange(), stream.permit());
+            let served = http.call((stream, protocol, peer));
+            async move {
+                let outcome = served.await;
+                exchange.settled().await;
+                drop(permit);
+                outcome
+            }
+        })
     }
 
     /// Returns the service for connections to the local socket.

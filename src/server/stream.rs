@@ -5,6 +5,7 @@
 //! discarded for up to [`CLOSE_STEP_TIMEOUT`]. After a close frame of the client nothing is discarded, because nothing
 //! more may come.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
@@ -67,7 +68,7 @@ pub(super) struct Stream {
     turn: usize,
     read_delays: ReadDelays,
     offers: UpgradeOffers,
-    permit: Permit,
+    permit: Rc<RefCell<Permit>>,
 }
 
 /// The step that the closing of a connection has reached.
@@ -91,8 +92,13 @@ impl Stream {
             turn: 0,
             read_delays: ReadDelays::default(),
             offers: UpgradeOffers::default(),
-            permit,
+            permit: Rc::new(RefCell::new(permit)),
         }
+    }
+
+    /// Returns the permit of this connection.
+    pub(super) fn permit(&self) -> Rc<RefCell<Permit>> {
+        self.permit.clone()
     }
 
     /// Returns the state of the requests on this connection.
@@ -220,7 +226,7 @@ impl Stream {
         if is_head && bytes > 0 {
             self.read_delays.count();
         }
-        if is_head && !self.permit.reserve_head(bytes) {
+        if is_head && !self.permit.borrow_mut().reserve_head(bytes) {
             return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }
         read
@@ -281,7 +287,7 @@ impl AsyncWrite for Stream {
         let this = self.get_mut();
         this.turn = 0;
         if this.exchange.has_begun() {
-            this.permit.release_head();
+            this.permit.borrow_mut().release_head();
             this.read_delays.reset();
         }
         let flushed = match &mut this.transport {

@@ -13,6 +13,7 @@ use actix_web::dev::Extensions;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::web::connections::ConnectionEntry;
@@ -35,6 +36,7 @@ pub(crate) struct Exchange {
     is_input_over: Cell<bool>,
     has_begun: Cell<bool>,
     is_gone: Cell<bool>,
+    settled: Notify,
     /// The connection's entry in the list of all connections; `None` if it is not listed.
     entry: Option<Arc<ConnectionEntry>>,
 }
@@ -47,8 +49,8 @@ impl Exchange {
         }
         let (is_refused, is_input_over, has_begun) = (Cell::new(false), Cell::new(false), Cell::new(false));
         let (in_progress, last_end) = (Cell::new(0), Cell::new(Instant::now()));
-        let is_gone = Cell::new(false);
-        Rc::new(Self { in_progress, last_end, is_refused, is_input_over, has_begun, is_gone, entry })
+        let (is_gone, settled) = (Cell::new(false), Notify::new());
+        Rc::new(Self { in_progress, last_end, is_refused, is_input_over, has_begun, is_gone, settled, entry })
     }
 
     /// Returns the connection's entry in the list of all connections.
@@ -79,6 +81,13 @@ impl Exchange {
     /// Notes that the connection is closed. A change that it asked for may still be under way.
     pub(crate) fn leave(&self) {
         self.is_gone.set(true);
+    }
+
+    /// Waits until no request of the connection is being answered. A change goes on after its connection closed.
+    pub(crate) async fn settled(&self) {
+        while self.in_progress.get() > 0 {
+            self.settled.notified().await;
+        }
     }
 
     /// Returns the handle with which a WebSocket marks the end of its input.
@@ -118,6 +127,7 @@ impl Drop for InProgress {
     fn drop(&mut self) {
         self.0.in_progress.set(self.0.in_progress.get().saturating_sub(1));
         self.0.last_end.set(Instant::now());
+        self.0.settled.notify_one();
         if let Some(entry) = self.0.entry.as_ref().filter(|_| self.0.in_progress.get() == 0) {
             entry.wait();
         }
