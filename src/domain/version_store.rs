@@ -327,7 +327,7 @@ fn unsaved(problem: String, cause: impl Into<Box<dyn std::error::Error + Send + 
 
 /// Returns the error of an unusable file, with the problem for the caller and the name of the file for the log.
 fn unreadable(cause: &FileError) -> AppError {
-    AppError::new(UNREADABLE).with("Problem", cause.problem()).because(cause.place())
+    AppError::new(UNREADABLE).with("Problem", cause.problem_without_values()).because(cause.place())
 }
 
 /// Returns another database than that of the server, with the settings of its connections.

@@ -21,7 +21,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::repeated::Parsed;
-use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
+use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems, without_values};
 use quarterdeck_actors::config::spelling::DoubledKey;
 use quarterdeck_actors::config::{Stored, Version};
 use serde_json::error::Category;
@@ -89,6 +89,14 @@ impl FileError {
             None => text.clone(),
         };
         self.problems.iter().map(text).collect::<Vec<String>>().join("; ")
+    }
+
+    /// Returns the problems without the values that were found, for callers who may not read every setting.
+    pub(crate) fn problem_without_values(&self) -> String {
+        let without =
+            |FileProblem { line, text }: &FileProblem| FileProblem { line: *line, text: without_values(text) };
+        let problems = self.problems.iter().map(without).collect();
+        Self { file: self.file.clone(), problems }.problem()
     }
 
     /// Returns the name of the file.

@@ -4,7 +4,7 @@
 //! statement finds them by the primary key. The owner is an account or, for invitations, an address in a team. The text of
 //! a token is sent by mail and stored as a digest only.
 
-use quarterdeck_actors::clock::{DAY_MS, HOUR_MS};
+use quarterdeck_actors::clock::{DAY_MS, HOUR_MS, MINUTE_MS};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -12,6 +12,9 @@ use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, stateme
 
 /// The number of tokens of one kind that an owner can have. A further one replaces the oldest.
 pub(crate) const MAX_TOKENS: usize = 3;
+
+/// The time by which the clocks of two servers may differ, in milliseconds.
+const MAX_CLOCK_SKEW_MS: i64 = 10 * MINUTE_MS;
 
 /// The permission that a token gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,13 @@ impl MailTokenKind {
             Self::PasswordReset | Self::Verification => DAY_MS,
             Self::Invitation | Self::GuestInvitation => 48 * HOUR_MS,
         }
+    }
+
+    /// Returns true if a token that was made at `create_at` can be used at `now`, both in Unix milliseconds. A token from
+    /// the future was made while a clock was ahead, and would last too long.
+    pub(crate) fn is_current(self, create_at: i64, now: i64) -> bool {
+        let age = now.saturating_sub(create_at);
+        (-MAX_CLOCK_SKEW_MS..self.lifetime_ms()).contains(&age)
     }
 
     fn is_invitation(self) -> bool {

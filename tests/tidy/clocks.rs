@@ -139,7 +139,7 @@ const DURATIONS: &[(&str, &str, &str)] = &[
     ("src/domain/accounts/activity.rs", "now - stored.last_activity_at", SESSION),
     ("src/domain/accounts/invitations/sending.rs", "now.saturating_sub(PERIOD_MS)", OLD_ROWS),
     ("src/domain/accounts/mail_token.rs", "now.saturating_sub(PERIOD_MS)", OLD_ROWS),
-    ("src/domain/accounts/mail_token.rs", "now.saturating_sub(token.create_at)", OLD_ROWS),
+    ("src/store/mail_tokens.rs", "now.saturating_sub(create_at)", OLD_ROWS),
     ("src/cli/audit.rs", "wall_ms() - i64::from(*days) * DAY_MS", OLD_ROWS),
     ("src/web/routes/license.rs", "wall_ms() - MONTH_MS", OLD_ROWS),
     ("src/web/routes/notifications.rs", "now - HOUR_MS", "the messages of the last hour, as their stored times say"),

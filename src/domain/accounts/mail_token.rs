@@ -52,7 +52,7 @@ pub(super) async fn owner(db: &Db, kind: MailTokenKind, text: &str, now: i64) ->
     if verify_slices_are_equal(token.digest.as_bytes(), given.as_bytes()).is_err() {
         return Err(unknown);
     }
-    let is_current = now.saturating_sub(token.create_at) < kind.lifetime_ms() && token.email == user.email;
+    let is_current = kind.is_current(token.create_at, now) && token.email == user.email;
     if is_current { Ok(user) } else { Err(expired) }
 }
 

@@ -52,7 +52,7 @@ pub(crate) async fn open_by_token(
     if kind == MailTokenKind::GuestInvitation {
         check_guests(config, license)?;
     }
-    if wall_ms().saturating_sub(stored.create_at) >= kind.lifetime_ms() {
+    if !kind.is_current(stored.create_at, wall_ms()) {
         return Err(AppError::new(expired));
     }
     let invited_to = stored.invited_to.ok_or_else(|| AppError::new(unknown))?;
