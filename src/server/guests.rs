@@ -21,7 +21,7 @@ pub(super) async fn keep_out(app: Data<AppState>) {
     let (mut is_due, mut is_announced) = (true, true);
     loop {
         is_due = is_due && !app.actors.config.current().view.guests.enable;
-        if is_due && deactivate(&app).await {
+        if is_due && is_settled(&app).await && deactivate(&app).await {
             is_due = false;
             if !is_announced {
                 app.actors.hub.publish(Event::new("guests_deactivated", json!({}))).await;
@@ -42,9 +42,16 @@ pub(super) async fn keep_out(app: Data<AppState>) {
     }
 }
 
+/// Returns true if no change of the configuration waits for its confirmation: guests who were deactivated for a change
+/// that is taken back would stay so.
+async fn is_settled(app: &AppState) -> bool {
+    matches!(app.actors.config.confirmation().await, Ok(None))
+}
+
 /// Returns false if it failed.
 async fn deactivate(app: &AppState) -> bool {
-    match deactivate_guests((&app.accounts, &app.actors.hub)).await {
+    let is_off = || !app.actors.config.current().view.guests.enable;
+    match deactivate_guests((&app.accounts, &app.actors.hub), is_off).await {
         Ok(0) => true,
         Ok(count) => {
             info!(guests.deactivated = count, "guests are deactivated, because guest accounts are off");

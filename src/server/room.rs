@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
+use quarterdeck_actors::audit::AuditStore;
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::error::AppError;
@@ -159,7 +160,7 @@ impl Server {
 
 /// Takes the steps of a start, brings the database up to date, and builds the parts of the server on it.
 async fn built(settings: Settings, sources: Sources) -> Result<AppState, StartError> {
-    let examined = Box::pin(examine_confirmed(settings, &sources)).await?;
+    let (examined, taken_back) = Box::pin(examine_confirmed(settings, &sources)).await?;
     let Examined { settings, shares, place, db, config, .. } = examined;
     for notice in config.overrides.unknown_plugins(&config.document) {
         warn!("{notice}");
@@ -167,6 +168,9 @@ async fn built(settings: Settings, sources: Sources) -> Result<AppState, StartEr
     mending::mend(&settings.config);
     shares.report(&settings.options, &settings.config.view.sql);
     let db = Migrated::open(db, &settings).await?;
+    if let Some(record) = taken_back {
+        db.0.append(vec![Arc::new(record)], Vec::new()).await?;
+    }
     Box::pin(state(settings, sources, place, db, shares)).await
 }
 

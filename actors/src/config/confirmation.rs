@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 
 use super::ConfigStore;
 use super::difference::{Change, is_whole};
-use super::document::{Document, below};
+use super::document::{Document, below, given};
 use super::proposal::GENERATED;
+use super::reentry::units;
 use super::table::{Applies, settings};
 use crate::error::AppError;
 
@@ -28,6 +29,7 @@ const MISSING: &str = "app.config.confirmation.missing.app_error";
 const BEFORE_START: &str = "app.config.confirmation.before_start.app_error";
 const OTHER_USER: &str = "app.config.confirmation.other_user.app_error";
 
+const PLUGINS: &str = "PluginSettings.Plugins";
 const SITE_URL: &str = "ServiceSettings.SiteURL";
 
 /// A confirmation that a change asks for.
@@ -190,25 +192,33 @@ fn changes_site_path(change: &Change) -> bool {
 
 /// Returns `current` with the value of `before` in each place that differs between `before` and `after` and still has
 /// the value of `after`. Later changes of other places, and of the same ones, stay.
+///
+/// A secret and the settings that name its host are one place: if one of them was changed since, all of them stay, so
+/// that no secret goes to another host than the one that it was entered for. The settings of a plugin are one place too.
 pub(super) fn taken_back(current: &Document, before: &Document, after: &Document) -> Document {
+    let is_changed_since = |path: &&str| given(current, path) != given(after, path);
+    let staying: BTreeSet<&str> =
+        units().filter(|unit| unit.iter().any(|path| is_changed_since(&path))).flatten().collect();
     let mut restored = current.clone();
-    restore(&mut restored, before, after, "");
+    restore(&mut restored, before, after, "", &staying);
     restored
 }
 
-fn restore(current: &mut Document, before: &Document, after: &Document, place: &str) {
+fn restore(current: &mut Document, before: &Document, after: &Document, place: &str, staying: &BTreeSet<&str>) {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     for key in keys {
         let (earlier, changed) = (before.get(key), after.get(key));
         let path = below(place, key);
-        if earlier == changed || is_generated(&path, earlier.unwrap_or(&Value::Null)) {
+        let is_kept = staying.contains(path.as_str()) || is_generated(&path, earlier.unwrap_or(&Value::Null));
+        if earlier == changed || is_kept {
             continue;
         }
         let sections = [earlier, changed].map(|value| value.and_then(Value::as_object));
+        let is_one_place = is_whole(&path) || place == PLUGINS;
         if let ([Some(earlier), Some(changed)], Some(Value::Object(inner)), false) =
-            (sections, current.get_mut(key), is_whole(&path))
+            (sections, current.get_mut(key), is_one_place)
         {
-            restore(inner, earlier, changed, &path);
+            restore(inner, earlier, changed, &path, staying);
         } else if current.get(key) == changed {
             match earlier {
                 Some(value) => current.insert(key.clone(), value.clone()),
@@ -328,6 +338,32 @@ mod tests {
             |salt: &str, limit: u32| document(json!({"FileSettings": {"PublicLinkSalt": salt, "MaxFileSize": limit}}));
         assert_eq!(taken_back(&salt("new", 2), &salt("", 1), &salt("new", 2)), salt("new", 1));
         assert_eq!(taken_back(&salt("new", 2), &salt("old", 1), &salt("new", 2)), salt("old", 1));
+    }
+
+    #[test]
+    fn a_secret_is_taken_back_only_with_the_host_that_it_was_entered_for() {
+        let mail = |server: &str, password: &str, port: &str| {
+            let settings = json!({"SMTPServer": server, "SMTPPassword": password, "SMTPPort": port});
+            document(json!({"EmailSettings": settings, "TeamSettings": {"SiteName": server}}))
+        };
+        let (before, after) = (mail("old", "secret", "25"), mail("new", "entered", "25"));
+        assert_eq!(taken_back(&after, &before, &after), before);
+        for since in [mail("other", "entered", "25"), mail("new", "other", "25"), mail("new", "entered", "26")] {
+            let kept = taken_back(&since, &before, &after);
+            assert_eq!(kept["EmailSettings"], since["EmailSettings"]);
+        }
+        let plugin = |host: &str, token: &str| {
+            document(
+                json!({"PluginSettings": {"Plugins": {"one": {"Host": host, "Token": token}, "two": {"Token": token}}}}),
+            )
+        };
+        let (before, after, mut since) = (plugin("old", "secret"), plugin("new", "entered"), plugin("new", "entered"));
+        since["PluginSettings"]["Plugins"]["one"]["Host"] = json!("other");
+        let kept = &taken_back(&since, &before, &after)["PluginSettings"]["Plugins"];
+        assert_eq!(
+            (&kept["one"], &kept["two"]["Token"]),
+            (&since["PluginSettings"]["Plugins"]["one"], &json!("secret"))
+        );
     }
 
     #[test]

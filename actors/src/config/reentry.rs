@@ -189,6 +189,14 @@ pub fn goes_where_it_goes(secret_path: &str, submitted: &Document, running: &Doc
     submitted_ones.copied().all(|path| is_as_in_force(&path))
 }
 
+/// Returns the paths of each secret together with its companions, which are taken back together or not at all.
+pub(super) fn units() -> impl Iterator<Item = Vec<&'static str>> {
+    ROWS.iter().filter_map(|(secret, destination)| match destination {
+        Destination::To(companions) => Some([&[*secret][..], *companions].concat()),
+        Destination::WhereItSays | Destination::Within | Destination::Nowhere => None,
+    })
+}
+
 /// Returns the settings that name the host of the secret and the way to it.
 pub fn companions(secret_path: &str) -> &'static [&'static str] {
     match destination(secret_path) {

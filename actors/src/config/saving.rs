@@ -256,8 +256,10 @@ async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<W
 fn new_version(write: &Write, decision: &Decision, replaces: Option<String>) -> Result<Version, AppError> {
     let stored = decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?;
     let (at, changes) = (write.context.now_ms, decision.changes.clone());
+    // A change that alters nothing in force, such as a rollback of unknown keys, needs no confirmation.
+    let confirm = write.confirm.filter(|_| !changes.is_empty());
     let confirmation =
-        write.confirm.map(|confirm| confirm.of(&stored.id, replaces.clone(), &write.author.user_id, &changes, at));
+        confirm.map(|confirm| confirm.of(&stored.id, replaces.clone(), &write.author.user_id, &changes, at));
     let takes_back = match &write.wanted {
         Wanted::TakeBack(unconfirmed) => Some(unconfirmed.version.clone()),
         Wanted::Proposal(_) | Wanted::Copy(_) => None,

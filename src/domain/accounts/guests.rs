@@ -34,13 +34,16 @@ pub(super) fn check_guests_are_on(config: &Config, license: Option<&License>) ->
     if config.view.guests.enable { Ok(()) } else { Err(AppError::new("api.user.login.guest_accounts.disabled.error")) }
 }
 
-/// Deactivates all guests and ends their sessions, a portion at a time. Returns their number.
-pub(crate) async fn deactivate_guests((accounts, hub): (&Accounts, &HubHandle)) -> Result<usize, AppError> {
+/// Deactivates all guests and ends their sessions, a portion at a time, while `is_off`. Returns their number.
+pub(crate) async fn deactivate_guests(
+    (accounts, hub): (&Accounts, &HubHandle),
+    is_off: impl Fn() -> bool,
+) -> Result<usize, AppError> {
     const FAILED: &str = "app.user.update.app_error";
     let mut count = 0;
     loop {
         let guests = accounts.db.active_guests(GUESTS_AT_ONCE).await.or_fail(FAILED)?;
-        if guests.is_empty() {
+        if guests.is_empty() || !is_off() {
             return Ok(count);
         }
         let record = own_record("deactivateGuests", Status::Success, json!({ "user_ids": guests }));

@@ -1,7 +1,7 @@
 //! The change that waits for its confirmation, in a file beside the versions.
 //!
-//! It is written before the version that it belongs to, so a change is never in force without it. Without that version
-//! it has no effect.
+//! It is written before the version that it belongs to, so a change is never in force without it, unless it makes the
+//! file. Without that version it counts as absent.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -24,7 +24,11 @@ impl ConfigFile {
             problems: vec![FileProblem { line: None, text: problem }],
         };
         match contents(&file, MAX_DOCUMENT_BYTES) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|cause| unreadable(cause.to_string())),
+            Ok(bytes) => {
+                let waiting: Confirmation =
+                    serde_json::from_slice(&bytes).map_err(|cause| unreadable(cause.to_string()))?;
+                Ok(Some(waiting).filter(|waiting| self.has_version(&waiting.version)))
+            }
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(unreadable(cause.to_string())),
         }
@@ -63,6 +67,12 @@ impl ConfigFile {
             Err(cause) if cause.kind() != ErrorKind::NotFound => Err(self.refusal(cause)),
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    /// Returns true if the version is stored. A write that was interrupted may have left its confirmation alone.
+    fn has_version(&self, id: &str) -> bool {
+        let ending = format!("-{id}.json");
+        !self.files(&ending).is_empty()
     }
 
     fn confirmation_file(&self) -> PathBuf {

@@ -206,6 +206,29 @@ fn a_change_that_waits_for_its_confirmation_is_written_with_its_version_and_ends
     assert!(!file.set_confirmation(&waiting, None).unwrap());
 }
 
+#[test]
+fn a_confirmation_without_its_version_counts_as_absent() {
+    let place = tempfile::tempdir().unwrap();
+    let file = ConfigFile::new(&place.path().join("config.json"));
+    file.save(&next(&file, 1, "one")).unwrap();
+    let waiting = Confirmation {
+        version: new_id(),
+        replaced: None,
+        user_id: String::new(),
+        within_s: 60,
+        until: 60_000,
+        stage: Stage::InForce,
+        needs_start: false,
+    };
+    // As a crash leaves it.
+    file.place_confirmation(&waiting).unwrap();
+    assert_eq!(file.confirmation().unwrap(), None);
+    let change = next(&file, 2, "two");
+    let waiting = Confirmation { version: change.stored.id.clone(), ..waiting };
+    file.save(&Version { confirmation: Some(waiting.clone()), ..change }).unwrap();
+    assert_eq!(file.confirmation().unwrap(), Some(waiting));
+}
+
 fn next(file: &ConfigFile, at: i64, name: &str) -> Version {
     Version { replaces: file.active_id().unwrap(), ..version(at, name) }
 }
