@@ -200,7 +200,9 @@ async fn what_happens_is_counted_where_it_belongs() {
     let messages = r#"quarterdeck_actor_message_seconds_count{actor="config"}"#;
     assert!(count(&after, messages) > count(&before, messages));
     assert!(value::<f64>(&after, r#"quarterdeck_actor_message_seconds_sum{actor="config"}"#) > 0.0);
-    assert_eq!(count(&after, r#"quarterdeck_actor_mailbox_messages{actor="config"}"#), 0);
+    // A task of the server looks for a change that waits for its confirmation.
+    let waiting = r#"quarterdeck_actor_mailbox_messages{actor="config"}"#;
+    until("the mailbox is empty", async || count(&text_of(&server).await, waiting) == 0).await;
     assert!(!after.contains(r#"handler="/api/v4/websocket""#), "{after}");
 }
 
