@@ -96,6 +96,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/web/routes/users/roles.rs", STORED),
     ("src/server/building.rs", STORED),
     ("src/server/checks.rs", STORED),
+    ("src/server/unconfirmed/starting.rs", "the end of the time for a confirmation, which is stored"),
     ("src/server/unconfirmed.rs", "the end of the time for a confirmation, which is stored"),
     ("src/server/tasks.rs", "the age of rows that store wall time"),
     ("src/server/user_names.rs", "the time of the last change of rows that store wall time"),

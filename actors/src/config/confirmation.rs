@@ -197,8 +197,7 @@ fn changes_site_path(change: &Change) -> bool {
 /// that no secret goes to another host than the one that it was entered for. The settings of a plugin are one place too.
 pub(super) fn taken_back(current: &Document, before: &Document, after: &Document) -> Document {
     let is_changed_since = |path: &&str| given(current, path) != given(after, path);
-    let staying: BTreeSet<&str> =
-        units().filter(|unit| unit.iter().any(|path| is_changed_since(&path))).flatten().collect();
+    let staying: BTreeSet<&str> = units().filter(|unit| unit.iter().any(is_changed_since)).flatten().collect();
     let mut restored = current.clone();
     restore(&mut restored, before, after, "", &staying);
     restored

@@ -1,6 +1,8 @@
 //! Takes a change of the configuration back that was not confirmed in time, before a server starts with it.
 
-use quarterdeck_actors::audit::AuditRecord;
+use std::sync::Arc;
+
+use quarterdeck_actors::audit::{AuditRecord, AuditStore};
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Defaults;
 use quarterdeck_actors::config::confirmation::{AtStart, Confirmation};
@@ -13,6 +15,7 @@ use tracing::warn;
 
 use super::{announce, record};
 use crate::domain::audit::both_sides;
+use crate::domain::audit::key_file::ready_keys;
 use crate::domain::config_access::{decision_context, fingerprint_key};
 use crate::domain::version_store::recorded::Recorded;
 use crate::domain::version_store::{Place, VersionStore};
@@ -35,18 +38,31 @@ pub(in crate::server) async fn examine_confirmed(
 ) -> Result<(Examined, Option<AuditRecord>), StartError> {
     let is_file = matches!(place(sources), Ok(Place::File(_)));
     if is_file {
-        let record = settled(Ground::of_file(&settings, sources).await).await.flatten();
+        let ground = Ground::of_file(&settings, sources).await;
+        // It stays open until the server uses it: its end would remove the log of a server that was killed.
+        let _db = ground.as_ref().ok().and_then(|ground| ground.as_ref()?.db.clone());
+        let record = settled(ground).await.and_then(|taken| taken.unstored);
         return Ok((Box::pin(examine(settings, sources, Attempts::UntilReady)).await?, record));
     }
     let examined = Box::pin(examine(settings.clone(), sources, Attempts::UntilReady)).await;
-    match settled(Ground::of_database(&settings, sources).await).await.flatten() {
-        Some(record) => Ok((Box::pin(examine(settings, sources, Attempts::UntilReady)).await?, Some(record))),
+    match settled(Ground::of_database(&settings, sources, examined.as_ref().ok()).await).await {
+        Some(TakenBack { unstored, _db }) => {
+            Ok((Box::pin(examine(settings, sources, Attempts::UntilReady)).await?, unstored))
+        }
         None => Ok((examined?, None)),
     }
 }
 
+/// The stored configuration is another one now.
+struct TakenBack {
+    /// The audit record, if it is not stored yet, because the versions are not in the database of the trail.
+    unstored: Option<AuditRecord>,
+    /// The database, which stays open until the server uses it: its end would remove the log of a server that was killed.
+    _db: Option<Db>,
+}
+
 /// Returns the outcome for a store. If it cannot be read or written, the start goes on and the server tries again.
-async fn settled(ground: Result<Option<Ground>, String>) -> Option<Option<AuditRecord>> {
+async fn settled(ground: Result<Option<Ground>, String>) -> Option<TakenBack> {
     let outcome = match ground {
         Ok(Some(ground)) => Box::pin(ground.settle()).await.map_err(|cause| cause.to_string()),
         Ok(None) => Ok(None),
@@ -60,11 +76,14 @@ async fn settled(ground: Result<Option<Ground>, String>) -> Option<Option<AuditR
             );
         })
         .ok()
+        .flatten()
 }
 
 /// A store of the configuration before a server runs on it.
 struct Ground {
     store: Recorded,
+    /// The database of the server, if it was opened.
+    db: Option<Db>,
     settings: Settings,
     key: Secret,
 }
@@ -74,6 +93,9 @@ impl Ground {
     async fn of_file(settings: &Settings, sources: &Sources) -> Result<Option<Self>, String> {
         let Some(file) = place(sources).map_err(|cause| cause.to_string())?.file() else { return Ok(None) };
         let versions = VersionStore::File(file);
+        if versions.confirmation().await.map_err(|cause| cause.to_string())?.is_none() {
+            return Ok(None);
+        }
         let known = with_file(settings.clone(), sources).await.ok();
         let db = known.as_ref().and_then(|known| Db::new(&known.config.view.sql).ok());
         let (mut defaults, mut key) = (Defaults::Today, Secret::new(new_id()));
@@ -83,28 +105,35 @@ impl Ground {
         }
         // The record is stored once the database is there.
         let store = Recorded { versions, trail: None, defaults };
-        Ok(Some(Self { store, settings: known.unwrap_or_else(|| settings.clone()), key }))
+        Ok(Some(Self { store, db, settings: known.unwrap_or_else(|| settings.clone()), key }))
     }
 
     /// Returns the store in a database; `None` if there is none yet. Creates nothing.
-    async fn of_database(settings: &Settings, sources: &Sources) -> Result<Option<Self>, String> {
+    async fn of_database(
+        settings: &Settings,
+        sources: &Sources,
+        examined: Option<&Examined>,
+    ) -> Result<Option<Self>, String> {
         let text = |cause: StoreError| cause.to_string();
         let sql = &settings.config.view.sql;
         let place = place(sources).map_err(|cause| cause.to_string())?.seen_from(sql);
         choose(&settings.config, &place).map_err(|cause| cause.to_string())?;
-        let db = Db::new(sql).map_err(text)?;
+        let db = match examined {
+            Some(examined) => examined.db.clone(),
+            None => Db::new(sql).map_err(text)?,
+        };
         let versions = VersionStore::existing(&place, &db, sql).await.map_err(|cause| cause.to_string())?;
         let Some(versions) = versions else { return Ok(None) };
         let key = existing_key(&db).await.map_err(text)?.unwrap_or_else(|| Secret::new(new_id()));
         let defaults = made_with(&db).await.map_err(text)?;
         let is_own = matches!(place, Place::Database | Place::Sqlite);
-        let store = Recorded { versions, trail: is_own.then_some(db), defaults };
-        Ok(Some(Self { store, settings: settings.clone(), key }))
+        let store = Recorded { versions, trail: is_own.then(|| db.clone()), defaults };
+        Ok(Some(Self { store, db: Some(db), settings: settings.clone(), key }))
     }
 
-    /// Takes an unconfirmed change back, or begins the time for its confirmation. Returns the audit record if the stored
-    /// configuration is another one now.
-    async fn settle(self) -> Result<Option<AuditRecord>, AppError> {
+    /// Takes an unconfirmed change back, or begins the time for its confirmation. Returns `None` if the stored
+    /// configuration stays.
+    async fn settle(self) -> Result<Option<TakenBack>, AppError> {
         let versions = &self.store.versions;
         let Some(waiting) = versions.confirmation().await? else { return Ok(None) };
         match waiting.at_start(wall_ms()) {
@@ -112,21 +141,27 @@ impl Ground {
             AtStart::Begins(begun) => {
                 versions.set_confirmation(waiting, Some(begun), self.store.trail.as_ref()).await.map(|_| None)
             }
-            AtStart::IsOver => self.take_back(waiting).await,
+            AtStart::IsOver => Box::pin(self.take_back(waiting)).await,
         }
     }
 
-    async fn take_back(self, waiting: Confirmation) -> Result<Option<AuditRecord>, AppError> {
-        let Self { store, settings, key } = self;
+    async fn take_back(self, waiting: Confirmation) -> Result<Option<TakenBack>, AppError> {
+        let Self { store, db: own, settings, key } = self;
         let version = waiting.version.clone();
-        let taking = take_back_stored(&store, &settings.config.overrides, waiting, decision_context(&key));
+        let taking = Box::pin(take_back_stored(&store, &settings.config.overrides, waiting, decision_context(&key)));
         let draft = Draft::new(record(&version));
         // Without the trail in the same database, the draft is not stored, and the record is stored after the start.
         let saved = if store.trail.is_some() { draft.clone().around(taking).await? } else { taking.await? };
         let Some(saved) = saved else { return Ok(None) };
         announce(&version, &saved);
         let (before, after) = both_sides(&saved.decision.changes);
-        Ok(saved.is_stored.then(|| AuditRecord { before, after, ..(*draft.record).clone() }))
+        if !saved.is_stored {
+            return Ok(None);
+        }
+        let record = AuditRecord { before, after, ..(*draft.record).clone() };
+        let Some(db) = store.trail else { return Ok(Some(TakenBack { unstored: Some(record), _db: own })) };
+        db.clone().with_audit_keys(ready_keys(&settings)).append(vec![Arc::new(record)], Vec::new()).await?;
+        Ok(Some(TakenBack { unstored: None, _db: Some(db) }))
     }
 }
 
