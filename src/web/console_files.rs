@@ -1,7 +1,7 @@
 //! The files of the System Console: embedded in a release, linked, named after their content, and compressed once.
 //!
 //! The folder `console/` holds small modules. Browsers get those that every page needs as one file, `start.js`, so that few
-//! requests open the console; the modules of a page stay files of their own, which are loaded when the page is opened.
+//! requests open the console; the modules of a page become another file, which is loaded when the page is opened.
 //! A debug build reads the folder at the first request: a changed file needs a new start, but no build.
 
 mod linking;

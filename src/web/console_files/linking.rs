@@ -1,10 +1,14 @@
-//! Links the modules that every page of the console needs into one file.
+//! Links the modules that every page of the console needs into one file, and those of each page into another.
 //!
 //! Each module becomes a function whose result has its exports, called once, in the order of the imports. So names of
-//! modules do not meet, and browsers need one request. Modules that are loaded later get the shared ones from that file.
+//! modules do not meet, and browsers need one request. Modules that are loaded later (`parts`) get the shared ones from
+//! that file. Comments are left out.
 //!
 //! The statements must be static: `import { a, b as c } from "./x.js"`, also with `* as` or a default; `export` in front
 //! of a function, a constant or a class; `export { a as b }`, also with `from`. Circles are refused.
+
+mod comments;
+mod parts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -32,23 +36,26 @@ enum Form<'a> {
     ExportDefault,
 }
 
-/// Returns the files that browsers get: the entry with everything that it imports, and the other modules, which take
-/// shared modules from there.
+/// Returns the files that browsers get: the entry with everything that it imports, and the modules that are loaded later,
+/// which take shared modules from there.
 pub(super) fn linked(modules: &BTreeMap<String, String>, entry: &str) -> Result<BTreeMap<String, String>, String> {
+    let without_comments = |(name, text): (&String, &String)| {
+        let text = if name.starts_with("vendor/") { text.clone() } else { comments::stripped(text) };
+        (name.clone(), text)
+    };
+    let modules: &BTreeMap<String, String> = &modules.iter().map(without_comments).collect();
     let mut order = Vec::new();
     visit(modules, entry, &mut Vec::new(), &mut order)?;
     let shared: BTreeSet<&str> = order.iter().map(String::as_str).collect();
     let mut bundle = format!("const {TABLE} = {{}};\n");
     for name in &order {
         let text = modules.get(name).map_or("", String::as_str);
-        let body = wrapped(name, text)?;
-        let _ = writeln!(bundle, "// {name}\n{TABLE}[{name:?}] = (() => {{\n{body}\n}})();");
+        let body = wrapped(name, text, &|_| TABLE)?;
+        let _ = writeln!(bundle, "{TABLE}[{name:?}] = (() => {{\n{body}\n}})();");
     }
     let _ = writeln!(bundle, "export {{ {TABLE} }};");
-    let mut files = BTreeMap::from([(entry.to_owned(), bundle)]);
-    for (name, text) in modules.iter().filter(|(name, _)| !shared.contains(name.as_str())) {
-        files.insert(name.clone(), with_shared(name, text, &shared, entry)?);
-    }
+    let mut files = parts::linked(modules, entry, &shared)?;
+    files.insert(entry.to_owned(), bundle);
     Ok(files)
 }
 
@@ -86,18 +93,22 @@ fn target_of<'a>(form: &Form<'a>) -> Option<&'a str> {
     }
 }
 
-/// Returns a module as the body of a function.
-fn wrapped(name: &str, text: &str) -> Result<String, String> {
+/// Returns a module as the body of a function. `table` returns the name of the table with a module.
+fn wrapped(name: &str, text: &str, table: &dyn Fn(&str) -> &'static str) -> Result<String, String> {
     let mut exports: Vec<String> = Vec::new();
     let body = replaced(text, statements(name, text)?, |form| match form {
-        Form::Import { clause, target } => Some(taken(clause, &resolved(name, target))),
+        Form::Import { clause, target } => {
+            let from = resolved(name, target);
+            Some(taken(clause, &from, table(&from)))
+        }
         Form::ExportList { names, target: None } => {
             exports.extend(pairs(names).map(|(local, outer)| format!("{outer}: {local}")));
             Some(String::new())
         }
         Form::ExportList { names, target: Some(target) } => {
             let from = resolved(name, target);
-            exports.extend(pairs(names).map(|(local, outer)| format!("{outer}: {TABLE}[{from:?}].{local}")));
+            let table = table(&from);
+            exports.extend(pairs(names).map(|(local, outer)| format!("{outer}: {table}[{from:?}].{local}")));
             Some(String::new())
         }
         Form::ExportDeclaration { name } => {
@@ -120,7 +131,7 @@ fn with_shared(name: &str, text: &str, shared: &BTreeSet<&str>, entry: &str) -> 
         let from = resolved(name, target);
         shared.contains(from.as_str()).then(|| {
             needs_table = true;
-            taken(clause, &from)
+            taken(clause, &from, TABLE)
         })
     });
     let up = "../".repeat(name.matches('/').count());
@@ -128,16 +139,16 @@ fn with_shared(name: &str, text: &str, shared: &BTreeSet<&str>, entry: &str) -> 
     Ok(if needs_table { format!("import {{ {TABLE} }} from \"{up}{entry}\";{body}") } else { body })
 }
 
-/// Returns the statement that takes names from a shared module.
-fn taken(clause: &str, from: &str) -> String {
+/// Returns the statement that takes names from a module in a table.
+fn taken(clause: &str, from: &str, table: &str) -> String {
     if let Some(names) = clause.strip_prefix('{') {
         let names = pairs(names.trim_end_matches('}')).map(|(theirs, ours)| format!("{theirs}: {ours}"));
-        return format!("const {{ {} }} = {TABLE}[{from:?}];", names.collect::<Vec<_>>().join(", "));
+        return format!("const {{ {} }} = {table}[{from:?}];", names.collect::<Vec<_>>().join(", "));
     }
     if let Some(name) = clause.strip_prefix("* as ") {
-        return format!("const {name} = {TABLE}[{from:?}];");
+        return format!("const {name} = {table}[{from:?}];");
     }
-    if clause.is_empty() { String::new() } else { format!("const {clause} = {TABLE}[{from:?}].default;") }
+    if clause.is_empty() { String::new() } else { format!("const {clause} = {table}[{from:?}].default;") }
 }
 
 /// Returns the names of a list `a, b as c`, as pairs of the first and the second name.

@@ -53,10 +53,12 @@ fn a_module_that_is_loaded_later_takes_shared_modules_from_the_entry() {
         ("pages/own.js", "export const o = 2;\n"),
     ])
     .unwrap();
-    let expected = "import { $shared } from \"../start.js\";const { a: a } = $shared[\"a.js\"];\n\
-                    import { o } from \"./own.js\";\nexport const Page = a + o;\n";
+    let expected = "import { $shared } from \"../start.js\";\nconst $own = {};\n\
+                    $own[\"pages/own.js\"] = (() => {\nconst o = 2;\n\nreturn { o };\n})();\n\
+                    const { a: a } = $shared[\"a.js\"];\nconst { o: o } = $own[\"pages/own.js\"];\n\
+                    export const Page = a + o;\n";
     assert_eq!(files["pages/p.js"], expected);
-    assert_eq!(files["pages/own.js"], "export const o = 2;\n");
+    assert!(!files.contains_key("pages/own.js"));
     assert!(files["start.js"].contains("import(\"./pages/p.js\");"));
 }
 
@@ -68,4 +70,24 @@ fn circles_missing_modules_and_other_statements_are_refused() {
     assert!(refusal(&[("start.js", "import { x } from \"./none.js\";")]).contains("start.js imports none.js"));
     assert!(refusal(&[("start.js", "export let x = 1;\n")]).contains("let x = 1"));
     assert!(refusal(&[("start.js", "export * from \"./a.js\";\n")]).contains("* from"));
+}
+
+#[test]
+fn a_module_that_two_pages_need_exists_once() {
+    let page = "import { o } from \"../state/own.js\";\nexport const Page = o;\n";
+    let files = link(&[
+        ("start.js", "import(\"./pages/p.js\");\nimport(\"./pages/q.js\");\n"),
+        ("pages/p.js", page),
+        ("pages/q.js", page),
+        ("state/own.js", "import { x } from \"../x.js\";\nexport const o = x;\n"),
+        ("x.js", "export const x = 2;\n"),
+    ])
+    .unwrap();
+    for name in ["pages/p.js", "pages/q.js"] {
+        let text = &files[name];
+        assert!(text.contains("from \"../state/own.js\";") && text.contains("$own[\"state/own.js\"] = $m"), "{text}");
+        assert!(text.contains("const { o: o } = $own[\"state/own.js\"];"), "{text}");
+    }
+    assert!(files["state/own.js"].starts_with("import { x } from \"../x.js\";"));
+    assert_eq!(files["x.js"], "export const x = 2;\n");
 }
