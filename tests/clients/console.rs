@@ -1,5 +1,7 @@
 //! The System Console: its libraries, its types, and its pages in a real browser.
 
+mod history;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};

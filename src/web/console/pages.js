@@ -23,4 +23,9 @@ export const OWN_PAGES = [
     words: "s3 azure minio bucket test connection",
     needs: ["manage_system", "sysconsole_read_environment_file_storage"], load: () => import("./pages/storage.js"),
   },
+  {
+    address: "reporting/configuration_history", category: "Reporting", label: "Configuration history",
+    words: "versions changes difference compare roll back undo audit",
+    needs: ["manage_system"], load: () => import("./pages/history.js"),
+  },
 ];

@@ -10,7 +10,7 @@ const {chromium} = createRequire(`${browserPeer}/`)('playwright-core');
 const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 /** The pages that are opened in both themes and two widths, besides all pages of settings. */
-export const PAGES = ['environment/file_storage', 'environment/export_storage', 'environment/web_server', 'environment/smtp'];
+export const PAGES = ['environment/file_storage', 'environment/export_storage', 'environment/web_server', 'environment/smtp', 'reporting/configuration_history'];
 
 export {base, name, password};
 
@@ -35,7 +35,7 @@ export async function play(scenario) {
 export async function open(browser, { expected = [], ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   const isExpected = (text) => expected.some((status) => text.includes(`status of ${status}`));
   page.on('console', (message) => { if (message.type() === 'error' && !isExpected(message.text())) complaints.push(message.text()); });
   page.on('pageerror', (error) => complaints.push(String(error)));

@@ -45,9 +45,10 @@ export async function current() {
 /**
  * Changes settings, if `version` is still in force.
  * @param {any} changes the keys to change @param {string} version @param {string} comment
+ * @param {number} [confirmWithin] the seconds after which the server takes the change back unless it is confirmed
  */
-export async function patch(changes, version, comment) {
-  const query = { comment: comment || undefined };
+export async function patch(changes, version, comment, confirmWithin) {
+  const query = { comment: comment || undefined, confirm_within: confirmWithin };
   const response = await send("PUT", "config/patch", { body: changes, query, headers: { "If-Match": version } });
   return { ...(await versioned(response)), warnings: warnings(response) };
 }

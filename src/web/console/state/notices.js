@@ -4,7 +4,8 @@ import { ApiError } from "../api/client.js";
 import { signal } from "../lib.js";
 
 /** @typedef {"error" | "warning" | "success"} Kind */
-/** @typedef {{ id: number, kind: Kind, text: string, details: string[], requestId: string }} Notice */
+/** @typedef {{ id: number, kind: Kind, text: string, details: string[], requestId: string, link?: Link }} Notice */
+/** @typedef {{ href: string, text: string }} Link */
 
 export const notices = signal(/** @type {Notice[]} */ ([]));
 
@@ -13,11 +14,11 @@ const MAX_NOTICES = 5;
 let last = 0;
 
 /** Shows a message. The same message is not shown twice.
- * @param {Kind} kind @param {string} text @param {{ details?: string[], requestId?: string }} [more] */
-export function tell(kind, text, { details = [], requestId = "" } = {}) {
+ * @param {Kind} kind @param {string} text @param {{ details?: string[], requestId?: string, link?: Link }} [more] */
+export function tell(kind, text, { details = [], requestId = "", link } = {}) {
   last += 1;
   const others = notices.value.filter((notice) => notice.text !== text && !(kind === "success" && notice.kind === kind));
-  notices.value = [...others, { id: last, kind, text, details, requestId }].slice(-MAX_NOTICES);
+  notices.value = [...others, { id: last, kind, text, details, requestId, link }].slice(-MAX_NOTICES);
 }
 
 /** Shows a failure, with the id of the request. @param {unknown} cause @param {string} [what] the work that failed */

@@ -5,6 +5,7 @@ import * as api from "../api/config.js";
 import { batch, signal } from "../lib.js";
 import { TEXTS } from "../texts.js";
 import { problemOf } from "./checks.js";
+import { explainOther, saveChoice, secondsOf } from "./confirmation.js";
 import { asDocument, discard, edit, edits, isSame, rebase, refusals, refuse, saved, valueIn, version } from "./edits.js";
 import { tell, tellFailure } from "./notices.js";
 import { settingAt } from "./schema.js";
@@ -36,20 +37,22 @@ export async function save() {
   isSaving.value = true;
   const count = edits.value.size;
   const needsRestart = [...edits.value.keys()].some((path) => settingAt(path)?.applies === "restart");
+  // The first save also stores generated keys, which the server counts as settings of the stores.
+  const isOfStore = [...edits.value.keys()].some((path) => path.startsWith("FileSettings."));
   try {
-    const result = await api.patch(asDocument(), version.value, comment.value);
+    const result = await api.patch(asDocument(), version.value, comment.value, secondsOf(saveChoice, edits.value.keys()));
     batch(() => {
       discard();
       rebase(result);
       comment.value = "";
     });
     tell("success", needsRestart ? `${TEXTS.save.done(count)} ${TEXTS.save.restart}` : TEXTS.save.done(count));
-    if (/\bin-service\b/.test(result.storage)) tell("success", `${TEXTS.save.done(count)} ${TEXTS.save.inService}`);
+    if (isOfStore && /\bin-service\b/.test(result.storage)) tell("success", `${TEXTS.save.done(count)} ${TEXTS.save.inService}`);
     for (const { name, value } of result.warnings) tell("warning", `${TEXTS.warnings[name]} ${value}`);
     return true;
   } catch (cause) {
     if (cause instanceof ApiError && cause.status === 412) await overtaken();
-    else explain(cause);
+    else if (!explainOther(cause)) explain(cause);
     return false;
   } finally {
     isSaving.value = false;

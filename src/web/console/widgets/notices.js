@@ -15,12 +15,12 @@ export function Notices() {
 
 /** @param {{ notice: import("../state/notices.js").Notice }} props */
 function NoticeBox({ notice }) {
-  const { id, kind, text, details, requestId } = notice;
+  const { id, kind, text, details, requestId, link } = notice;
   return html`
     <div class="notice is-${kind}" data-testid=${kind === "error" ? "errorMessage" : "notice"}>
       <${Icon} name=${ICONS[kind]} />
       <div class="notice-text">
-        <p>${text}</p>
+        <p>${text}${link && html` <a href=${link.href}>${link.text}</a>`}</p>
         ${details.length > 0 && html`<ul>${details.map((detail) => html`<li>${detail}</li>`)}</ul>`}
         ${requestId && html`<p class="notice-request">${TEXTS.request} <code>${requestId}</code></p>`}
       </div>

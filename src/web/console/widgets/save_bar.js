@@ -1,6 +1,7 @@
 // The bar at the end of a page of settings: what would be saved, and the buttons.
 
 import { html, useComputed, useSignal } from "../lib.js";
+import { saveChoice } from "../state/confirmation.js";
 import { discard, edits, isChanged, saved } from "../state/edits.js";
 import { fetchFingerprints, fingerprints, hasChangedSecret } from "../state/fingerprints.js";
 import { linkTo } from "../state/router.js";
@@ -8,6 +9,7 @@ import { comment, isSaving, refused, save } from "../state/saving.js";
 import { settingAt } from "../state/schema.js";
 import { asLine } from "../state/values.js";
 import { TEXTS } from "../texts.js";
+import { ConfirmOption } from "./history_option.js";
 import { Icon } from "./icon.js";
 
 const T = TEXTS.save;
@@ -29,6 +31,7 @@ export function SaveBar() {
         <input class="input comment" aria-label=${T.comment} placeholder=${T.comment} maxlength="1024"
           data-testid="comment" value=${comment.value}
           onInput=${(/** @type {any} */ event) => { comment.value = event.target.value; }} />`}
+      ${count > 0 && html`<${ConfirmOption} choice=${saveChoice} paths=${list.value.map(([path]) => path)} />`}
       <div class="save-line">
         <button type="button" id="saveSetting" data-testid="saveSetting" class="button is-primary"
             disabled=${!isChanged.value || isSaving.value} onClick=${save}>

@@ -6,6 +6,7 @@ import { address, beforeLeaving, held, leave, open, stay } from "../state/router
 import { entryOf, firstPage } from "../state/menu.js";
 import { TEXTS } from "../texts.js";
 import { Dialog } from "./dialog.js";
+import { ConfirmationBanner } from "./history_banner.js";
 import { Icon } from "./icon.js";
 import { Loading } from "./loading.js";
 import { LoginForm } from "./login_form.js";
@@ -112,6 +113,7 @@ function Console() {
       </header>
       <${Sidebar} />
       <main id="page" tabindex="-1" onFocusIn=${() => { isMenuOpen.value = false; }}>
+        <${ConfirmationBanner} />
         <${StorageBanner} />
         <${PendingBanner} />
         <${Notices} />

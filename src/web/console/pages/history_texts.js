@@ -1,0 +1,83 @@
+// The texts of changes that wait for a confirmation, and of the history of the configuration.
+
+const times = (/** @type {number} */ seconds) => (seconds < 120 ? `${seconds} s` : seconds < 7200 ? `${seconds / 60} min` : `${seconds / 3600} h`);
+
+/** Returns a time that is left, as minutes and seconds. @param {number} seconds */
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+
+export const CONFIRM = {
+  option: "Take back unless I confirm within",
+  within: "Time for the confirmation",
+  times,
+  clock,
+  risky: "A wrong value here can lock you out. If you do not confirm in time, the server restores the old values.",
+  harmless: "If you do not confirm in time, the server restores the old values.",
+  waits: "Another change waits for its confirmation, and only one can. This one lasts without a confirmation.",
+  keep: "Keep the change",
+  keeping: "Confirming…",
+  kept: "The change is confirmed and stays.",
+  keptInPart: "The part in force is confirmed. Confirm the rest after the restart of the server.",
+  own: "Your change waits for your confirmation. Check that everything works.",
+  left: "Taken back in",
+  other: (/** @type {string} */ name) => `A change by ${name} waits for a confirmation by ${name}.`,
+  operator: "a command on the server’s machine",
+  someone: "another account",
+  beforeStart: (/** @type {string} */ within) =>
+    `Your change takes effect at the next start of the server. Confirm it after the restart, within ${within}; otherwise it is taken back.`,
+  otherBeforeStart: (/** @type {string} */ name, /** @type {string} */ within) =>
+    `A change by ${name} takes effect at the next start of the server. ${name} has ${within} after the restart to confirm it.`,
+  over: "The time for the confirmation is over. The server takes the change back…",
+  takenBack: "A change was not confirmed in time and was taken back.",
+  isOver: "The time for the confirmation is over. Nothing of the change was left to take back.",
+  reload: "Load the values in force",
+  hasEdits: "Your changes on this page stay. When you save them, they are compared with the values in force.",
+  otherWaits: "Another change waits for its confirmation, and only one can. Confirm it first, wait until it is taken back, or save without “Take back unless I confirm”.",
+  openHistory: "Open the history",
+};
+
+export const HISTORY = {
+  title: "Configuration history",
+  lead: "All versions of the configuration. Secrets are shown as fingerprints.",
+  versions: "Versions",
+  inForce: "In force",
+  waits: "Waits for confirmation",
+  sources: /** @type {Record<string, string>} */ ({
+    api: "API or console",
+    cli: "Command line",
+    rollback: "Rolled back",
+    unconfirmed: "Taken back, not confirmed",
+  }),
+  noUser: "The server",
+  operator: "Command line",
+  from: "from",
+  unknown: "The changes are not known.",
+  nothing: "No setting was changed.",
+  more: (/** @type {number} */ count) => `, and ${count} more`,
+  showAll: (/** @type {number} */ count) => `Show all ${count} settings`,
+  first: "First version",
+  setting: "Setting",
+  before: "Before",
+  after: "After",
+  select: (/** @type {string} */ time) => `Compare the version of ${time}`,
+  compare: "Compare",
+  compareHelp: "Choose two versions to compare.",
+  chosen: (/** @type {number} */ count) => `${count} of 2 chosen`,
+  clear: "Clear",
+  difference: "Difference",
+  same: "Both versions have the same settings.",
+  newer: "Newer",
+  older: "Older",
+  page: (/** @type {number} */ page) => `Page ${page}`,
+  none: "There are no versions on this page.",
+  rollBack: "Roll back…",
+  rollBackOf: (/** @type {string} */ time) => `Roll back to the version of ${time}`,
+  rollBackTitle: "Roll back to this version?",
+  rollBackLead: "These settings change. The version becomes a new one, so this can be undone too.",
+  rollBackSame: "This version has the same settings as the one in force.",
+  rollBackNow: "Roll back",
+  rollingBack: "Rolling back…",
+  now: "Now",
+  then: "Then",
+  reason: "Reason (optional, kept in the history)",
+  done: "The earlier version is in force again.",
+};
