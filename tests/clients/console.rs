@@ -1,5 +1,6 @@
 //! The System Console: its libraries, its types, and its pages in a real browser.
 
+mod dashboard;
 mod history;
 
 use std::path::{Path, PathBuf};
@@ -89,7 +90,7 @@ async fn an_administrator_searches_changes_and_saves_settings() {
     let login = step("login");
     assert!(login["refusal"].as_str().unwrap().contains("password"), "{login}");
     assert!(login["address"].as_str().unwrap().starts_with("/admin_console/"), "{login}");
-    assert!(login["requests"].as_array().unwrap().len() <= 6, "{login}");
+    assert!(login["requests"].as_array().unwrap().len() <= 14, "{login}");
     let start = step("start");
     assert!(
         start["requests"].as_u64().unwrap() <= MAX_REQUESTS && start["bytes"].as_u64().unwrap() <= MAX_BYTES,

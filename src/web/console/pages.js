@@ -14,6 +14,22 @@
 /** The pages, in the order of the menu within a category. @type {OwnPage[]} */
 export const OWN_PAGES = [
   {
+    address: "reporting/dashboard", category: "Overview", label: "Dashboard",
+    words: "health status busy actors attention", load: () => import("./pages/dashboard.js"),
+  },
+  {
+    address: "about/license", category: "About", label: "Edition and license", words: "licence trial version upload",
+    load: () => import("./pages/license.js"),
+  },
+  {
+    address: "reporting/system_analytics", category: "Reporting", label: "Site statistics",
+    words: "analytics posts users figures", load: () => import("./pages/statistics.js"),
+  },
+  {
+    address: "environment/tools", category: "Environment", label: "Tools",
+    words: "caches recycle reload test mail site url integrity support packet", load: () => import("./pages/tools.js"),
+  },
+  {
     address: "environment/file_storage", category: "Environment", label: "File storage",
     words: "s3 azure minio bucket test connection",
     needs: ["manage_system", "sysconsole_read_environment_file_storage"], load: () => import("./pages/storage.js"),

@@ -1,0 +1,56 @@
+// Operations that administrators start by hand.
+
+import { apiUrl, call, send } from "./client.js";
+
+/** Empties every cache. */
+export function invalidateCaches() {
+  return call("POST", "caches/invalidate");
+}
+
+/** Replaces every connection to the database. */
+export function recycleConnections() {
+  return call("POST", "database/recycle");
+}
+
+/** Reads the stored configuration, `config.toml` and the environment again. */
+export function reloadConfig() {
+  return call("POST", "config/reload");
+}
+
+/** Sends the caller a mail with the settings in force. */
+export function testMail() {
+  return call("POST", "email/test");
+}
+
+/** Tests if a server answers at an address. @param {string} address */
+export function testSiteUrl(address) {
+  return call("POST", "site_url/test", { body: { site_url: address } });
+}
+
+/** Returns the applied migrations of the database schema, the newest first.
+ * @returns {Promise<{ version: number, name: string }[]>} */
+export function migrations() {
+  return call("GET", "system/schema/version");
+}
+
+/** The address of the check of the database's relations, for a client of the local socket. */
+export const INTEGRITY_PATH = apiUrl("integrity").pathname;
+
+/**
+ * Fetches a support packet.
+ * @param {boolean} withLogs @param {AbortSignal} signal @param {(bytes: number) => void} progress
+ * @returns {Promise<{ name: string, blob: Blob }>}
+ */
+export async function supportPacket(withLogs, signal, progress) {
+  const response = await send("GET", "system/support_packet", { query: { basic_server_logs: withLogs }, signal });
+  const name = response.headers.get("Content-Disposition")?.match(/filename="([^"]+)"/)?.[1] ?? "support_packet.zip";
+  const parts = /** @type {Uint8Array<ArrayBuffer>[]} */ ([]);
+  let bytes = 0;
+  const reader = response.body?.getReader();
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    parts.push(part.value);
+    bytes += part.value.length;
+    progress(bytes);
+  }
+  return { name, blob: new Blob(parts, { type: "application/zip" }) };
+}

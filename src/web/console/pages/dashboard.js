@@ -1,0 +1,273 @@
+// The dashboard: what needs attention, the health of the parts, the busy mark, the licence, and plots once they are
+// loaded.
+
+import { busyUntil, clearBusy, licenseInForce, markBusy, ping, readiness } from "../api/dashboard.js";
+import { html, useEffect, useSignal } from "../lib.js";
+import { HISTORY_PAGE, waiting } from "../state/confirmation.js";
+import { isLoaded, load, shown, storageState } from "../state/edits.js";
+import { tell, tellFailure } from "../state/notices.js";
+import { pending } from "../state/pending.js";
+import { linkTo } from "../state/router.js";
+import { settingAt } from "../state/schema.js";
+import { isExpired, may } from "../state/session.js";
+import { When } from "../widgets/dashboard_when.js";
+import { Icon } from "../widgets/icon.js";
+import { Loading } from "../widgets/loading.js";
+import { PageFrame } from "../widgets/page_frame.js";
+import { DASHBOARD as T } from "./dashboard_texts.js";
+
+/** @typedef {import("../api/dashboard.js").Check} Check */
+
+/**
+ * @typedef {object} State
+ * @property {Check[]} checks
+ * @property {boolean} isPartial true if only the ping could be read
+ * @property {number | null} busyUntil
+ * @property {Record<string, string>} license
+ * @property {number} at the time of the reading
+ */
+
+const READ_AGAIN_MS = 10_000;
+
+/** The time between the first reading and the load of the plots, so that the page is complete first. */
+const PLOTS_AFTER_MS = 1500;
+
+const DAY_MS = 86_400_000;
+
+const EXPIRES_SOON_DAYS = 30;
+
+const MAX_BUSY_S = 86_400;
+
+/** The beginning of the names of checks of saved storage settings. */
+const SETTINGS = "storage-settings-";
+
+const HUB = /^actor-hub\b/;
+
+export function Page() {
+  const state = useSignal(/** @type {State | null} */ (null));
+  const failure = useSignal("");
+  const Live = useSignal(/** @type {{ Part: any } | null} */ (null));
+  const look = async () => {
+    try {
+      state.value = await read();
+      failure.value = "";
+    } catch (cause) {
+      failure.value = cause instanceof Error ? cause.message : String(cause);
+    }
+  };
+  useEffect(() => {
+    load().catch(() => {});
+    const isWatched = () => document.visibilityState === "visible" && !isExpired.value;
+    const timer = setInterval(() => isWatched() && look(), READ_AGAIN_MS);
+    const showPlots = () =>
+      import("../widgets/dashboard_live.js").then(({ Live: Part }) => { Live.value = { Part }; }, () => {});
+    let later = 0;
+    look().then(() => { later = setTimeout(showPlots, PLOTS_AFTER_MS); });
+    return () => {
+      clearInterval(timer);
+      clearTimeout(later);
+    };
+  }, []);
+  const now = state.value;
+  return html`
+    <${PageFrame} title=${T.title} category=${T.category}
+        actions=${now && html`<span class="muted">${T.readAt} <${When} at=${now.at} /></span>
+          <button type="button" class="button" onClick=${look}>${T.refresh}</button>`}>
+      ${failure.value && html`<p class="alert alert-warning page-note" role="alert" data-testid="unreadable">
+        <${Icon} name="warning" />${T.unreadable} ${failure.value}</p>`}
+      ${now ? html`
+        <${Attention} state=${now} />
+        <${Health} state=${now} />
+        <div class="dash-pair">
+          ${may("manage_system") && html`<${Busy} until=${now.busyUntil} again=${look} />`}
+          <${License} license=${now.license} />
+        </div>
+        ${Live.value && html`<${Live.value.Part} />`}` : !failure.value && html`<${Loading} />`}
+    <//>`;
+}
+
+/** Reads the state of the server. @returns {Promise<State>} */
+async function read() {
+  const until = may("manage_system") ? busyUntil() : Promise.resolve(null);
+  const [ready, busy, license] = await Promise.all([readiness(), until, licenseInForce()]);
+  const isPartial = ready.length === 0;
+  return { checks: isPartial ? await pinged() : ready, isPartial, busyUntil: busy, license, at: Date.now() };
+}
+
+/** Returns the checks that the ping knows. @returns {Promise<Check[]>} */
+async function pinged() {
+  const { status } = await ping();
+  return ["database", "filestore"].map((name) => (
+    { name, outcome: status[`${name}_status`] === "OK" ? "ok" : "failed", problem: "", ageS: null }
+  ));
+}
+
+/** @param {{ state: State }} props */
+function Attention({ state }) {
+  const items = problems(state);
+  return html`
+    <section class="card dash-part" data-testid="attention">
+      <h2>${T.attention}</h2>
+      ${items.length === 0
+        ? html`<p class="alert alert-success"><${Icon} name="check" />${T.nothing}</p>`
+        : html`<ul class="dash-problems">${items.map(({ text, page, place, link, isBad }) => html`
+          <li key=${text} class=${isBad ? "is-bad" : "is-warn"}>
+            <${Icon} name=${isBad ? "error" : "warning"} />
+            <span>${text} ${page && html`<a href=${linkTo(page, place)}>${link}</a>`}</span>
+          </li>`)}</ul>`}
+    </section>`;
+}
+
+/** @typedef {{ text: string, page?: string, place?: string, link?: string, isBad?: boolean }} Problem */
+
+/** Returns what an administrator should look at. @param {State} state @returns {Problem[]} */
+function problems({ checks, busyUntil: until, license }) {
+  const P = T.problems;
+  const found = /** @type {Problem[]} */ ([]);
+  const failed = checks.filter(({ outcome }) => outcome !== "ok");
+  for (const { name, outcome, problem } of failed.filter(({ name: one }) => !one.startsWith(SETTINGS))) {
+    const label = name.startsWith("actor-") ? P.actor(nameOf(name)) : nameOf(name);
+    const log = may("get_logs") ? { page: "reporting/server_logs", link: T.links.logs } : {};
+    found.push({ text: P.failed(label, problem), isBad: outcome === "failed", ...log });
+  }
+  const isRefused = failed.some(({ name }) => name.startsWith(SETTINGS)) || /=(refused|testing)/.test(storageState.value);
+  if (isRefused) found.push({ text: P.storage, page: "environment/file_storage", link: T.links.storage });
+  if (waiting.value) found.push({ text: P.waiting, page: HISTORY_PAGE, link: T.links.history });
+  const first = settingAt(pending.value[0] ?? "");
+  if (first) {
+    found.push({ text: P.pending(pending.value.length), page: first.page, place: first.path, link: T.links.pending });
+  }
+  if (isUnset("ServiceSettings.SiteURL")) {
+    found.push({ text: P.siteUrl, page: "environment/web_server", place: "ServiceSettings.SiteURL", link: T.links.siteUrl });
+  }
+  if (isUnset("EmailSettings.SMTPServer")) {
+    found.push({ text: P.mail, page: "environment/smtp", place: "EmailSettings.SMTPServer", link: T.links.mail });
+  }
+  const days = Math.ceil((Number(license.ExpiresAt) - Date.now()) / DAY_MS);
+  if (license.ExpiresAt && days <= EXPIRES_SOON_DAYS) {
+    found.push({ text: days <= 0 ? P.expired : P.expires(days), page: "about/license", link: T.links.license, isBad: days <= 0 });
+  }
+  if (until !== null) found.push({ text: P.busy });
+  return found;
+}
+
+/** Returns true if a setting that the caller may read is empty. @param {string} path */
+function isUnset(path) {
+  return isLoaded.value && settingAt(path) !== undefined && !shown(path);
+}
+
+/** @param {string} name the name of a check */
+function nameOf(name) {
+  return /** @type {Record<string, string>} */ (T.parts)[name] ?? name.replace(/^actor-/, "").replaceAll(/[-_]/g, " ");
+}
+
+/** @param {{ state: State }} props */
+function Health({ state: { checks, isPartial } }) {
+  const own = checks.filter(({ name }) => ["database", "filestore", "exportstore"].includes(name));
+  const actors = checks.filter(({ name }) => name.startsWith("actor-"));
+  const hubs = actors.filter(({ name }) => HUB.test(name));
+  const stopping = checks.find(({ name }) => name === "shutdown");
+  const bad = actors.filter(({ outcome }) => outcome !== "ok");
+  const age = (/** @type {Check} */ { problem, ageS }) =>
+    [problem, ageS === null ? "" : T.age(ageS)].filter(Boolean).join(", ");
+  return html`
+    <section class="card dash-part" data-testid="health">
+      <h2>${T.health}</h2>
+      <ul class="dash-tiles">
+        ${stopping && html`<${Tile} name=${T.parts.server} outcome=${stopping.outcome} text=${stopping.problem || T.ready} />`}
+        ${own.map((check) => html`
+          <${Tile} key=${check.name} name=${nameOf(check.name)} outcome=${check.outcome} text=${age(check)} />`)}
+        ${hubs.length > 0 && html`
+          <${Tile} name=${T.parts.hub} outcome=${hubs.find(({ outcome }) => outcome !== "ok")?.outcome ?? "ok"}
+            text=${T.hubs(hubs.length)} />`}
+        <${Mail} />
+      </ul>
+      ${isPartial && html`<p class="help">${T.partial}</p>`}
+      ${actors.length > 0 && html`
+        <details class="more" open=${bad.length > 0} data-testid="actors">
+          <summary><span>${T.actors}</span>
+            ${bad.length > 0 ? T.someFail(bad.length, actors.length) : T.allWork(actors.length)}</summary>
+          <ul class="dash-actors">${actors.map(({ name, outcome, problem }) => html`
+            <li key=${name}><${Mark} outcome=${outcome} /><span>${nameOf(name)}</span>
+              ${problem && html`<span class="muted">${problem}</span>`}</li>`)}</ul>
+          <p class="help">${T.actorsLead} ${T.actorsRestarts}</p>
+        </details>`}
+    </section>`;
+}
+
+function Mail() {
+  const path = "EmailSettings.SMTPServer";
+  if (!isLoaded.value || !settingAt(path)) return null;
+  const server = String(shown(path) ?? "");
+  const isQuiet = shown("EmailSettings.SendEmailNotifications") === false;
+  const text = server ? (isQuiet ? T.mailQuiet : T.mailSet)(server) : T.mailOff;
+  return html`<${Tile} name=${T.parts.mail} outcome=${server ? "unknown" : "off"} text=${text} />`;
+}
+
+/** @param {{ name: string, outcome: keyof typeof T.states, text: string }} props */
+function Tile({ name, outcome, text }) {
+  return html`
+    <li class="dash-tile" data-testid="tile-${name}">
+      <span class="dash-tile-head"><b>${name}</b><${Mark} outcome=${outcome} /></span>
+      <span class="help">${text}</span>
+    </li>`;
+}
+
+const MARKS = /** @type {const} */ ({ ok: "is-good", failed: "is-bad", degraded: "is-warn", off: "is-warn", unknown: "" });
+
+/** @param {{ outcome: keyof typeof T.states }} props */
+function Mark({ outcome }) {
+  return html`<span class="badge ${MARKS[outcome]}">${T.states[outcome]}</span>`;
+}
+
+/** @param {{ until: number | null, again: () => Promise<void> }} props */
+function Busy({ until, again }) {
+  const seconds = useSignal("3600");
+  const isWorking = useSignal(false);
+  const number = Number(seconds.value);
+  const isWrong = !Number.isInteger(number) || number < 1 || number > MAX_BUSY_S;
+  const work = async (/** @type {() => Promise<any>} */ act, /** @type {string} */ done) => {
+    isWorking.value = true;
+    try {
+      await act();
+      tell("success", done);
+    } catch (cause) {
+      tellFailure(cause);
+    }
+    await again();
+    isWorking.value = false;
+  };
+  const mark = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (!isWrong) work(() => markBusy(number), T.marked);
+  };
+  return html`
+    <section class="card dash-part" data-testid="busy">
+      <h2>${T.busy}</h2>
+      <p>${until === null ? T.notBusy : html`<span class="badge is-warn">${T.busyUntil}</span> <${When} at=${until} />`}</p>
+      <p class="help" id="busyHelp">${T.busyHelp}</p>
+      <form class="dash-form" onSubmit=${mark}>
+        <label for="busySeconds">${T.seconds}</label>
+        <input id="busySeconds" class="input is-number" inputmode="numeric" value=${seconds.value} autocomplete="off"
+          aria-describedby="busyLimits" aria-invalid=${isWrong || null}
+          onInput=${(/** @type {any} */ event) => { seconds.value = event.target.value.trim(); }} />
+        <button type="submit" class="button" disabled=${isWorking.value || isWrong}>${T.mark}</button>
+        ${until !== null && html`<button type="button" class="button" disabled=${isWorking.value}
+          onClick=${() => work(clearBusy, T.cleared)}>${T.clear}</button>`}
+      </form>
+      <p class=${isWrong ? "refusal" : "help"} id="busyLimits">${isWrong ? T.wrongSeconds : T.secondsLimits}</p>
+    </section>`;
+}
+
+/** @param {{ license: Record<string, string> }} props */
+function License({ license }) {
+  const isThere = license.IsLicensed === "true";
+  const name = license.SkuName || license.SkuShortName;
+  return html`
+    <section class="card dash-part" data-testid="license">
+      <h2>${T.license}</h2>
+      <p>${isThere ? T.licensed(name, license.Company) : T.noLicense}</p>
+      ${license.ExpiresAt && html`<p class="muted">${T.expiresAt} <${When} at=${Number(license.ExpiresAt)} isDay=${true} /></p>`}
+      <p><a href=${linkTo("about/license")}>${T.openLicense}</a></p>
+    </section>`;
+}

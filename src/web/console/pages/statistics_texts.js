@@ -1,0 +1,30 @@
+// Texts of the page of site statistics.
+
+export const STATISTICS = {
+  now: "Now",
+  counted: (/** @type {number} */ seconds) => (seconds < 2 ? "Counted just now." : `Counted ${seconds} s ago.`),
+  again: "Count again",
+  notCounted: "not counted",
+  notCountedHelp: "Not counted, because the site has more users than the setting below allows.",
+  refused: "You may not read the figures of this site.",
+  names: /** @type {Record<string, string>} */ ({
+    unique_user_count: "Active accounts", inactive_user_count: "Deactivated accounts", team_count: "Teams",
+    channel_open_count: "Public channels", channel_private_count: "Private channels", post_count: "Posts",
+    daily_active_users: "Users active within a day", monthly_active_users: "Users active within a month",
+    single_channel_guest_count: "Guests in a single channel", total_websocket_connections: "WebSocket connections",
+    total_master_db_connections: "Database connections", total_read_db_connections: "Connections to read replicas",
+    session_count: "Sessions", incoming_webhook_count: "Incoming webhooks", outgoing_webhook_count: "Outgoing webhooks",
+    command_count: "Slash commands", total_file_count: "Files", total_file_size: "Size of all files",
+  }),
+  posts: "Posts per day",
+  byAll: "All posts",
+  byBots: "Posts of bots",
+  authors: "Users who posted, per day",
+  authorsName: "Users",
+  days: (/** @type {number} */ count) => `The last ${count} full days, in UTC.`,
+  sum: (/** @type {string} */ name, /** @type {string} */ sum) => `${name}: ${sum} in total`,
+  most: (/** @type {string} */ name, /** @type {string} */ most) => `${name}: at most ${most} on a day`,
+  table: "As a table",
+  day: "Day",
+  settings: "Limits",
+};
