@@ -2,6 +2,7 @@
 
 mod dashboard;
 mod history;
+mod logs;
 
 use std::path::{Path, PathBuf};
 
@@ -67,7 +68,8 @@ async fn every_page_is_accessible_in_the_dark_theme_on_wide_and_narrow_screens()
 }
 
 async fn look_at_pages(peers: [PathBuf; 2], theme: &str) {
-    let server = TestServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start_with(&logs::settings_with_log(folder.path())).await;
     server.admin().await;
     let steps = play("pages.mjs", peers, &server.base, theme).await;
     for look in &steps[..2] {

@@ -44,4 +44,14 @@ export const OWN_PAGES = [
     words: "versions changes difference compare roll back undo audit",
     needs: ["manage_system"], load: () => import("./pages/history.js"),
   },
+  {
+    address: "reporting/server_logs", category: "Reporting", label: "Server logs",
+    words: "log lines errors warnings tail follow request id download",
+    needs: ["get_logs"], load: () => import("./pages/logs.js"),
+  },
+  {
+    address: "compliance/audit_logging", category: "Compliance", label: "Audit trail",
+    words: "audits records events before after verify request id",
+    needs: ["read_audits"], load: () => import("./pages/audits.js"),
+  },
 ];

@@ -1,0 +1,99 @@
+// Operations about the server's log and the audit trail.
+
+import { call, send } from "./client.js";
+
+/** A line of the log; fields besides these depend on the line. @typedef {Record<string, any>} LogRecord */
+
+/**
+ * A filter of the log, as the server takes it. Empty members match all lines.
+ * @typedef {object} LogQuery
+ * @property {string[]} [log_levels]
+ * @property {string} [date_from] the earliest time, as `2026-01-31 23:59:59.999 +00:00`
+ * @property {string} [date_to] the latest time
+ * @property {string} [text]
+ * @property {string} [request_id]
+ * @property {boolean} [requests] true to take in the lines of single requests
+ */
+
+/**
+ * Returns the newest lines that match, the oldest first. `cut` says why some may be missing: `size`, `time` or nothing;
+ * `at` is the time on the server.
+ * @param {LogQuery} query @param {number} count @param {number} page @param {AbortSignal} [signal]
+ * @returns {Promise<{ records: LogRecord[], cut: string, requestId: string, at: number }>}
+ */
+export async function queryLogs(query, count, page, signal) {
+  const paging = { page, logs_per_page: count };
+  const response = await send("POST", "logs/query", { body: query, query: paging, signal });
+  const nodes = await response.json();
+  return {
+    records: /** @type {LogRecord[]} */ (Object.values(nodes).flat()),
+    cut: response.headers.get("X-Logs-Cut") ?? "",
+    requestId: response.headers.get("X-Request-Id") ?? "",
+    at: Date.parse(response.headers.get("Date") ?? "") || Date.now(),
+  };
+}
+
+/**
+ * An audit record, as the list has it.
+ * @typedef {object} Audit
+ * @property {string} id
+ * @property {number} create_at
+ * @property {string} user_id
+ * @property {string} action the path of the request
+ * @property {string} extra_info
+ * @property {string} ip_address
+ * @property {string} session_id
+ */
+
+/**
+ * An audit record in full.
+ * @typedef {object} FullAudit
+ * @property {string} id
+ * @property {number} number
+ * @property {number} create_at
+ * @property {string} event
+ * @property {string} status
+ * @property {string} user_id
+ * @property {string} session_id
+ * @property {string} ip_address
+ * @property {string} source
+ * @property {string} request_id
+ * @property {string} method
+ * @property {string} path
+ * @property {number} code
+ * @property {string} error_id
+ * @property {any} parameters
+ * @property {any} before
+ * @property {any} after
+ * @property {string} hash
+ * @property {string} key_id
+ */
+
+/** Returns a page of the audit trail, the newest record first; of one user, if an id is given.
+ * @param {string} userId @param {number} page @param {number} count @param {AbortSignal} [signal]
+ * @returns {Promise<Audit[]>} */
+export async function audits(userId, page, count, signal) {
+  const path = userId ? `users/${userId}/audits` : "audits";
+  return (await call("GET", path, { query: { page, per_page: count }, signal })) ?? [];
+}
+
+/** Returns an audit record in full.
+ * @param {string} id @param {AbortSignal} [signal]
+ * @returns {Promise<FullAudit>} */
+export function audit(id, signal) {
+  return call("GET", `audits/${id}`, { signal });
+}
+
+/** Returns the accounts with these ids, as far as they exist.
+ * @param {string[]} ids
+ * @returns {Promise<{ id: string, username: string }[]>} */
+export function usersWithIds(ids) {
+  return call("POST", "users/ids", { body: ids });
+}
+
+/** Returns the account with this user name.
+ * @param {string} name
+ * @returns {Promise<{ id: string, username: string }>} */
+export function userNamed(name) {
+  return call("GET", `users/username/${encodeURIComponent(name)}`);
+}
