@@ -3,6 +3,7 @@
 mod dashboard;
 mod history;
 mod logs;
+mod users;
 
 use std::path::{Path, PathBuf};
 

@@ -45,6 +45,16 @@ export const OWN_PAGES = [
     needs: ["manage_system"], load: () => import("./pages/history.js"),
   },
   {
+    address: "user_management/users", category: "User management", label: "Users",
+    words: "accounts people roles password sessions tokens one-time codes deactivate create",
+    needs: ["sysconsole_read_user_management_users"], load: () => import("./pages/users.js"),
+  },
+  {
+    address: "user_management/permissions", category: "User management", label: "Permissions",
+    words: "roles rights grant compare system_admin system_manager",
+    needs: ["manage_system", "sysconsole_read_user_management_permissions"], load: () => import("./pages/permissions.js"),
+  },
+  {
     address: "reporting/server_logs", category: "Reporting", label: "Server logs",
     words: "log lines errors warnings tail follow request id download",
     needs: ["get_logs"], load: () => import("./pages/logs.js"),

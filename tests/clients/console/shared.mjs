@@ -10,7 +10,7 @@ const {chromium} = createRequire(`${browserPeer}/`)('playwright-core');
 const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 /** The pages that are opened in both themes and two widths, besides all pages of settings. */
-export const PAGES = ['environment/file_storage', 'environment/export_storage', 'environment/web_server', 'environment/smtp', 'reporting/configuration_history', 'reporting/server_logs', 'compliance/audit_logging', 'reporting/dashboard', 'reporting/system_analytics', 'about/license', 'environment/tools'];
+export const PAGES = ['environment/file_storage', 'environment/export_storage', 'environment/web_server', 'environment/smtp', 'reporting/configuration_history', 'reporting/server_logs', 'compliance/audit_logging', 'reporting/dashboard', 'reporting/system_analytics', 'about/license', 'environment/tools', 'user_management/users', 'user_management/permissions'];
 
 export {base, name, password};
 
