@@ -75,7 +75,8 @@ await play(async (browser) => {
 
   // The search, the filters, the order.
   await follow(page, USERS);
-  await byId(page, 'users').waitFor();
+  // The list of before is shown until the new one is there.
+  await byId(page, 'user-new.person').waitFor();
   const all = await names();
   await page.fill('#usersSearch', 'new.per');
   await page.waitForFunction(() => document.querySelectorAll('[data-testid^="user-"]').length === 1);
