@@ -9,7 +9,7 @@ mod bots;
 mod busy;
 mod caches;
 mod config;
-mod config_file;
+mod config_json;
 mod config_migrate;
 mod config_round_trip;
 mod console_requests;

@@ -75,7 +75,7 @@ async fn carry(document: &Document, source: &VersionStore, target: &VersionStore
             continue;
         }
         let unreadable = |cause: String| AppError::new(FAILED).because(Unmoved::UnreadableFile(name.clone(), cause));
-        let Some(data) = source.file(&name).await.map_err(unreadable)? else {
+        let Some(data) = source.certificate(&name).await.map_err(unreadable)? else {
             warn!(file = name, "a file of the configuration is missing in the store and was not copied");
             continue;
         };
@@ -84,7 +84,7 @@ async fn carry(document: &Document, source: &VersionStore, target: &VersionStore
             continue;
         }
         let unstorable = |cause: String| AppError::new(FAILED).because(Unmoved::UnstorableFile(name.clone(), cause));
-        target.store_file(&name, data).await.map_err(unstorable)?;
+        target.store_certificate(&name, data).await.map_err(unstorable)?;
         carried.push(name);
     }
     Ok(carried)

@@ -1,7 +1,7 @@
 //! The store of configuration versions: the database, or a JSON file that `MM_CONFIG` names.
 
+mod certificates;
 mod confirmation;
-mod files;
 pub(crate) mod recorded;
 
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use thiserror::Error;
 
 use crate::base::paging::Paging;
-use crate::store::{ConfigFile, Db, FileError, NotSaved, StoreError, VersionRecord};
+use crate::store::{ConfigJson, Db, FileError, NotSaved, StoreError, VersionRecord};
 use quarterdeck_actors::causes::chain;
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
@@ -76,7 +76,7 @@ pub(crate) enum VersionStore {
     /// Two tables of a database.
     Database(Db),
     /// A file, with earlier versions in a folder beside it.
-    File(ConfigFile),
+    File(ConfigJson),
 }
 
 impl Place {
@@ -107,9 +107,9 @@ impl Place {
     }
 
     /// Returns the file, if the place is one.
-    pub(crate) fn file(&self) -> Option<ConfigFile> {
+    pub(crate) fn file(&self) -> Option<ConfigJson> {
         match self {
-            Self::File(file) => Some(ConfigFile::new(file)),
+            Self::File(file) => Some(ConfigJson::new(file)),
             Self::Database | Self::Sqlite | Self::Postgres(_) => None,
         }
     }
@@ -124,7 +124,7 @@ impl VersionStore {
     /// Opens a store. `db` is the database of the server; `sql` has the settings to connect to another one.
     pub(crate) async fn open(place: &Place, db: &Db, sql: &SqlSettings) -> Result<Self, AppError> {
         match place {
-            Place::File(file) => Ok(Self::File(ConfigFile::new(file))),
+            Place::File(file) => Ok(Self::File(ConfigJson::new(file))),
             Place::Database => Ok(Self::Database(db.clone())),
             Place::Sqlite if db.engine_name() == "sqlite" => Ok(Self::Database(db.clone())),
             Place::Sqlite => Err(AppError::new(LOAD_FAILED).because(Misnamed::OtherEngine)),
@@ -141,7 +141,7 @@ impl VersionStore {
     /// A database may have versions of a Mattermost although this program's schema is not in it yet.
     pub(crate) async fn existing(place: &Place, db: &Db, sql: &SqlSettings) -> Result<Option<Self>, AppError> {
         let found = match place {
-            Place::File(file) => return Ok(Some(Self::File(ConfigFile::new(file)))),
+            Place::File(file) => return Ok(Some(Self::File(ConfigJson::new(file)))),
             Place::Database | Place::Sqlite => Self::open(place, db, sql).await?,
             Place::Postgres(address) => Self::Database(elsewhere(address, sql)?),
         };
@@ -174,7 +174,7 @@ impl VersionStore {
     async fn found_active(&self) -> Result<Option<Stored>, AppError> {
         match self {
             Self::Database(db) => db.active_configuration().await,
-            Self::File(file) => in_background(file, ConfigFile::active).await?.map_err(|cause| unreadable(&cause)),
+            Self::File(file) => in_background(file, ConfigJson::active).await?.map_err(|cause| unreadable(&cause)),
         }
     }
 
@@ -182,7 +182,7 @@ impl VersionStore {
     async fn active_id(&self) -> Result<Option<String>, AppError> {
         match self {
             Self::Database(db) => db.active_configuration_id().await.or_fail(LOAD_FAILED),
-            Self::File(file) => in_background(file, ConfigFile::active_id).await?.or_fail(LOAD_FAILED),
+            Self::File(file) => in_background(file, ConfigJson::active_id).await?.or_fail(LOAD_FAILED),
         }
     }
 
@@ -195,7 +195,7 @@ impl VersionStore {
     async fn count(&self) -> Result<i64, AppError> {
         match self {
             Self::Database(db) => db.versions_found().await.or_fail(LOAD_FAILED),
-            Self::File(file) => in_background(file, ConfigFile::version_count).await,
+            Self::File(file) => in_background(file, ConfigJson::version_count).await,
         }
     }
 
@@ -205,7 +205,7 @@ impl VersionStore {
             Self::Database(db) => db.configuration(id).await,
             Self::File(file) => {
                 let found =
-                    in_background(file, ConfigFile::versions).await?.into_iter().find(|saved| saved.record.id == id);
+                    in_background(file, ConfigJson::versions).await?.into_iter().find(|saved| saved.record.id == id);
                 Ok(found.map(|saved| Stored::new(saved.record.id, saved.config)))
             }
         }
@@ -222,7 +222,7 @@ impl VersionStore {
         let records = match self {
             Self::Database(db) => db.configuration_records(paging).await.or_fail(LOAD_FAILED)?,
             Self::File(file) => {
-                let versions = in_background(file, ConfigFile::versions).await?.into_iter().map(|saved| saved.record);
+                let versions = in_background(file, ConfigJson::versions).await?.into_iter().map(|saved| saved.record);
                 versions.skip(paging.page.saturating_mul(paging.per_page)).take(paging.per_page).collect()
             }
         };
@@ -234,7 +234,7 @@ impl VersionStore {
         let record = match self {
             Self::Database(db) => db.configuration_record(id).await.or_fail(LOAD_FAILED)?,
             Self::File(file) => {
-                let versions = in_background(file, ConfigFile::versions).await?;
+                let versions = in_background(file, ConfigJson::versions).await?;
                 versions.into_iter().map(|saved| saved.record).find(|record| record.id == id)
             }
         };
@@ -246,7 +246,7 @@ impl VersionStore {
         match self {
             Self::Database(db) => db.readable_configurations().await.or_fail(LOAD_FAILED),
             Self::File(file) => {
-                let versions = in_background(file, ConfigFile::versions).await?.into_iter();
+                let versions = in_background(file, ConfigJson::versions).await?.into_iter();
                 Ok(versions.map(|saved| Stored::new(saved.record.id, saved.config)).collect())
             }
         }
@@ -348,8 +348,8 @@ pub(crate) fn restoring(document: Document) -> Proposal {
 
 /// Runs blocking file access on a background thread, so that it does not block other requests.
 async fn in_background<T: Send + 'static>(
-    file: &ConfigFile,
-    work: impl FnOnce(&ConfigFile) -> T + Send + 'static,
+    file: &ConfigJson,
+    work: impl FnOnce(&ConfigJson) -> T + Send + 'static,
 ) -> Result<T, AppError> {
     let file = file.clone();
     actix_web::rt::task::spawn_blocking(move || work(&file)).await.or_fail(LOAD_FAILED)

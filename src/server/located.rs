@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::domain::config_access::decision_context;
     use crate::settings::Sources;
-    use crate::store::ConfigFile;
+    use crate::store::ConfigJson;
 
     fn lines(config: &Config, versions: Option<&VersionStore>) -> Vec<String> {
         let refusal = check(config, &decision_context(&Secret::new("key".to_owned()))).unwrap_err();
@@ -135,7 +135,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
         std::fs::write(&path, "{\n \"TeamSettings\": {\n  \"MaxUsersPerTeam\": 0\n }\n}").unwrap();
-        let file = ConfigFile::new(&path);
+        let file = ConfigJson::new(&path);
         let stored = file.active().unwrap().unwrap();
         let id = stored.id.clone();
         let config = Config::compose(Some(stored), [].into()).unwrap();

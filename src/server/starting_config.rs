@@ -17,7 +17,7 @@ use crate::domain::config_access::decision_context;
 use crate::domain::version_store::{Place, VersionStore, has_tables, restoring};
 use crate::files::private::check_creatable;
 use crate::settings::{Settings, Sources, quoted};
-use crate::store::{ConfigFile, Db, embedded_folder};
+use crate::store::{ConfigJson, Db, embedded_folder};
 
 /// The advice in the error when no version can be restored.
 const UNREADABLE: &str = "no usable version of it is left: put back a copy";
@@ -209,7 +209,7 @@ fn unreadable(versions: &VersionStore) -> Option<String> {
 /// and the configuration that they make. For a start that is refused for another reason.
 pub(super) fn also_broken(settings: &Settings, sources: &Sources) -> (Config, Vec<String>) {
     let file = place(sources).ok().and_then(|place| place.file());
-    let stored = file.as_ref().and_then(ConfigFile::fitting);
+    let stored = file.as_ref().and_then(ConfigJson::fitting);
     let config = Config::compose(stored, settings.config.overrides.clone());
     let config = config.unwrap_or_else(|_| settings.config.clone());
     let versions = file.map(VersionStore::File);

@@ -8,10 +8,10 @@ mod analytics;
 mod audits;
 mod bots;
 mod channels;
-mod config_file;
-mod configuration_files;
-mod configurations;
-mod confirmation;
+mod config_certificates;
+mod config_confirmation;
+mod config_json;
+mod config_versions;
 mod copying;
 mod data_source;
 mod engine;
@@ -58,9 +58,9 @@ use crate::files::private::check_creatable;
 
 pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, AuditKeys, Finding, FullEntry, Mark, own_record};
-pub(crate) use config_file::{ConfigFile, FileError, NotSaved, check_content, is_plain_name};
-pub(crate) use configuration_files::MAX_NAME_CHARACTERS;
-pub(crate) use configurations::{VersionRecord, pretty};
+pub(crate) use config_certificates::MAX_NAME_CHARACTERS;
+pub(crate) use config_json::{ConfigJson, FileError, NotSaved, check_content, is_plain_name};
+pub(crate) use config_versions::{VersionRecord, pretty};
 #[cfg(test)]
 pub(crate) use copying::newest_migration;
 pub(crate) use copying::{Column, Kind, Load, Snapshot, Table, Unfinished, migrations_up_to, tables_at};
@@ -208,21 +208,21 @@ impl Db {
     pub(crate) async fn create_configuration_tables(&self) -> Result<(), StoreError> {
         self.pending_migrations().await?;
         let found = self
-            .tables_among(&["configurations", "qd_configversions", "configurationfiles", confirmation::TABLE])
+            .tables_among(&["configurations", "qd_configversions", "configurationfiles", config_confirmation::TABLE])
             .await?;
         // A role that only writes rows may not even run statements that would change nothing.
         if found.len() == CONFIGURATION_TABLES.len() + 1 {
             return Ok(());
         }
         let lacks_confirmation =
-            found.len() == CONFIGURATION_TABLES.len() && !found.iter().any(|name| name == confirmation::TABLE);
+            found.len() == CONFIGURATION_TABLES.len() && !found.iter().any(|name| name == config_confirmation::TABLE);
         let statements = CONFIGURATION_TABLES.iter().flat_map(|text| text.split(";\n"));
         let statements = statements.map(str::trim).filter(|text| text.contains("CREATE"));
         let statements = statements.map(|text| statement(text, Vec::new())).collect();
         let made = self.transaction(Transaction::of(statements).lock_exclusive(Subject::Configuration)).await.map(drop);
         match made {
             Err(cause) if lacks_confirmation => {
-                warn!(%cause, table = confirmation::TABLE, "changes with a confirmation are refused: a table is missing");
+                warn!(%cause, table = config_confirmation::TABLE, "changes with a confirmation are refused: a table is missing");
                 Ok(())
             }
             made => made,

@@ -108,7 +108,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/domain/support_packet.rs", STORED),
     ("src/domain/teams.rs", STORED),
     ("src/domain/teams/edit.rs", "the times of a change and of an archived team, stored"),
-    ("src/domain/version_store/files.rs", STORED),
+    ("src/domain/version_store/certificates.rs", STORED),
     ("src/domain/upgrade.rs", EXPIRY),
 ];
 

@@ -5,7 +5,7 @@ use super::bounds::shipped;
 /// The number of texts in each file with a variable number of parts, and the reason why there are few of them.
 const BUILT: [(&str, usize, &str); 11] = [
     ("src/store/audits/verify.rs", 1, "the columns of a table"),
-    ("src/store/config_file.rs", 2, "the texts of errors"),
+    ("src/store/config_json.rs", 2, "the texts of errors"),
     ("src/store/copying.rs", 1, "the columns of a table"),
     ("src/store/copying/unfinished.rs", 1, "the tables to drop, once, on a connection that is closed afterwards"),
     ("src/store/roles.rs", 1, "a value, not a statement"),

@@ -4,14 +4,14 @@ use quarterdeck_actors::config::confirmation::Confirmation;
 use quarterdeck_actors::error::{AppError, OrFail};
 
 use super::{LOAD_FAILED, SAVE_FAILED, VersionStore, in_background};
-use crate::store::{ConfigFile, Db, VersionRecord};
+use crate::store::{ConfigJson, Db, VersionRecord};
 
 impl VersionStore {
     /// Returns the change that waits for its confirmation.
     pub(crate) async fn confirmation(&self) -> Result<Option<Confirmation>, AppError> {
         match self {
             Self::Database(db) => db.confirmation().await.or_fail(LOAD_FAILED),
-            Self::File(file) => in_background(file, ConfigFile::confirmation).await?.or_fail(LOAD_FAILED),
+            Self::File(file) => in_background(file, ConfigJson::confirmation).await?.or_fail(LOAD_FAILED),
         }
     }
 
@@ -31,7 +31,7 @@ impl VersionStore {
         match self {
             Self::Database(db) => db.set_confirmation(before, after).await.or_fail(SAVE_FAILED),
             Self::File(file) => {
-                let set = move |file: &ConfigFile| file.set_confirmation(&before, after.as_ref());
+                let set = move |file: &ConfigJson| file.set_confirmation(&before, after.as_ref());
                 in_background(file, set).await?.or_fail(SAVE_FAILED)
             }
         }

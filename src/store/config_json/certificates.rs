@@ -1,4 +1,5 @@
-//! Files that belong to the configuration, such as certificates of a SAML provider. They lie beside `config.json`.
+//! Certificates and keys that belong to the configuration, such as those of a SAML provider. They lie beside
+//! `config.json`.
 //!
 //! Their names come from settings, which not only the operator can write. So a file is copied only if it has a plain
 //! name and consists of certificates or keys, and replaces no file that does not.
@@ -8,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use memchr::memmem::find;
 
-use super::ConfigFile;
+use super::ConfigJson;
 use super::replacing::place;
 use crate::files::private;
 use crate::settings::named_file::{MAX_KEY_BYTES, contents};
@@ -29,10 +30,10 @@ pub(crate) fn check_content(data: &[u8]) -> Result<()> {
     if is_key { Ok(()) } else { Err(Error::new(ErrorKind::InvalidData, "it is not a certificate or key in text form")) }
 }
 
-impl ConfigFile {
+impl ConfigJson {
     /// Returns the content of the file with this name; `None` if there is none.
-    pub(crate) fn file_beside(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        match contents(&self.path_beside(name)?, MAX_KEY_BYTES) {
+    pub(crate) fn certificate(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match contents(&self.certificate_path(name)?, MAX_KEY_BYTES) {
             Ok(data) => Ok(Some(data)),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(cause),
@@ -40,16 +41,16 @@ impl ConfigFile {
     }
 
     /// Stores a file beside `config.json`, private and as a whole.
-    pub(crate) fn store_beside(&self, name: &str, data: &[u8]) -> Result<()> {
-        let file = self.path_beside(name)?;
+    pub(crate) fn store_certificate(&self, name: &str, data: &[u8]) -> Result<()> {
+        let file = self.certificate_path(name)?;
         check_content(data)?;
         // A file of another kind with this name is not replaced.
-        self.file_beside(name)?.map_or(Ok(()), |replaced| check_content(&replaced))?;
+        self.certificate(name)?.map_or(Ok(()), |replaced| check_content(&replaced))?;
         private::folder(self.folder())?;
         place(&file, data)
     }
 
-    fn path_beside(&self, name: &str) -> Result<PathBuf> {
+    fn certificate_path(&self, name: &str) -> Result<PathBuf> {
         if is_plain_name(name) { Ok(self.folder().join(name)) } else { Err(Error::other("its name is a path")) }
     }
 }
@@ -66,11 +67,11 @@ mod tests {
     #[test]
     fn a_file_is_read_and_stored_beside_the_configuration() {
         let folder = tempfile::tempdir().unwrap();
-        let file = ConfigFile::new(&folder.path().join("config.json"));
-        assert_eq!(file.file_beside("idp.crt").unwrap(), None);
-        file.store_beside("idp.crt", ONE).unwrap();
-        file.store_beside("idp.crt", TWO).unwrap();
-        assert_eq!(file.file_beside("idp.crt").unwrap().as_deref(), Some(TWO));
+        let file = ConfigJson::new(&folder.path().join("config.json"));
+        assert_eq!(file.certificate("idp.crt").unwrap(), None);
+        file.store_certificate("idp.crt", ONE).unwrap();
+        file.store_certificate("idp.crt", TWO).unwrap();
+        assert_eq!(file.certificate("idp.crt").unwrap().as_deref(), Some(TWO));
         let stored = folder.path().join("idp.crt");
         assert_eq!(std::fs::metadata(&stored).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -78,25 +79,25 @@ mod tests {
     #[test]
     fn a_name_that_leads_elsewhere_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let file = ConfigFile::new(&folder.path().join("config.json"));
+        let file = ConfigJson::new(&folder.path().join("config.json"));
         let absolute = folder.path().join("idp.crt").display().to_string();
         for name in ["../secret", "a/../../b", "a/b", "./idp.crt", "idp.crt/", ".", "..", "/", "", &absolute] {
-            assert!(file.file_beside(name).is_err() && file.store_beside(name, ONE).is_err(), "{name}");
+            assert!(file.certificate(name).is_err() && file.store_certificate(name, ONE).is_err(), "{name}");
         }
     }
 
     #[test]
     fn what_is_no_key_is_neither_stored_nor_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let file = ConfigFile::new(&folder.path().join("config.json"));
+        let file = ConfigJson::new(&folder.path().join("config.json"));
         for name in ["audit.key", "config.toml", "config.json"] {
             std::fs::write(folder.path().join(name), "secret").unwrap();
-            assert!(check_content(&file.file_beside(name).unwrap().unwrap()).is_err(), "{name}");
-            assert_eq!(file.store_beside(name, ONE).unwrap_err().kind(), ErrorKind::InvalidData, "{name}");
+            assert!(check_content(&file.certificate(name).unwrap().unwrap()).is_err(), "{name}");
+            assert_eq!(file.store_certificate(name, ONE).unwrap_err().kind(), ErrorKind::InvalidData, "{name}");
             assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), b"secret");
         }
-        assert!(file.store_beside("idp.crt", b"no key").is_err() && !folder.path().join("idp.crt").exists());
+        assert!(file.store_certificate("idp.crt", b"no key").is_err() && !folder.path().join("idp.crt").exists());
         assert!(std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
-        assert!(file.file_beside("pipe").is_err());
+        assert!(file.certificate("pipe").is_err());
     }
 }

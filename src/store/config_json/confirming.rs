@@ -9,13 +9,13 @@ use std::path::PathBuf;
 use quarterdeck_actors::config::confirmation::Confirmation;
 
 use super::replacing::place;
-use super::{ConfigFile, FileError, FileProblem};
+use super::{ConfigJson, FileError, FileProblem};
 use crate::settings::named_file::{MAX_DOCUMENT_BYTES, contents};
 
 /// The name of the file. Names with a dot in front are no versions.
 const NAME: &str = ".confirmation.json";
 
-impl ConfigFile {
+impl ConfigJson {
     /// Returns the change that waits for its confirmation.
     pub(crate) fn confirmation(&self) -> Result<Option<Confirmation>, FileError> {
         let file = self.confirmation_file();

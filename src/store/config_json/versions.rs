@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::replacing::place;
-use super::{ConfigFile, FileError};
+use super::{ConfigJson, FileError};
 use crate::files::private;
 use crate::settings::named_file::{MAX_DOCUMENT_BYTES, contents};
-use crate::store::configurations::{VersionRecord, changes_json};
+use crate::store::config_versions::{VersionRecord, changes_json};
 
 /// The maximum number of stored versions.
 const MAX_SAVED_VERSIONS: usize = 20;
@@ -24,7 +24,7 @@ pub(crate) struct SavedVersion {
     pub(crate) config: Document,
 }
 
-impl ConfigFile {
+impl ConfigJson {
     /// Returns the number of stored versions; zero when the file was only ever edited by hand.
     pub(crate) fn version_count(&self) -> i64 {
         i64::try_from(self.files(".json").len()).unwrap_or(i64::MAX)
@@ -102,7 +102,7 @@ impl ConfigFile {
         match private::new_folder(&folder) {
             Ok(()) => self.read_folder(self.folder())?.sync_all().map_err(|cause| self.refusal(cause)),
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(cause) => Err(ConfigFile { file: folder }.refusal(cause)),
+            Err(cause) => Err(ConfigJson { file: folder }.refusal(cause)),
         }
     }
 

@@ -11,7 +11,7 @@ use super::*;
 #[test]
 fn the_order_of_versions_survives_a_clock_that_goes_backwards() {
     let place = tempfile::tempdir().unwrap();
-    let file = ConfigFile::new(&place.path().join("config.json"));
+    let file = ConfigJson::new(&place.path().join("config.json"));
     for (at, name) in [(2000, "one"), (1000, "two"), (1000, "three")] {
         file.save(&next(&file, at, name)).unwrap();
     }
@@ -30,7 +30,7 @@ fn a_link_stays_a_link() {
     let (link, real) = (place.path().join("config.json"), place.path().join("real.json"));
     std::fs::write(&real, r#"{"TeamSettings":{"SiteName":"before"}}"#).unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
-    let file = ConfigFile::new(&link);
+    let file = ConfigJson::new(&link);
     file.save(&next(&file, 1, "after")).unwrap();
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(std::fs::read_to_string(&real).unwrap().contains("after"));
@@ -47,7 +47,7 @@ fn the_file_keeps_the_access_that_its_operator_gave_it() {
         std::os::unix::fs::chown(&name, Some(65_534), Some(65_534)).unwrap();
     }
     let before = std::fs::metadata(&name).unwrap();
-    let file = ConfigFile::new(&name);
+    let file = ConfigJson::new(&name);
     file.save(&next(&file, 1, "one")).unwrap();
     let after = std::fs::metadata(&name).unwrap();
     let access = |found: &Metadata| (found.permissions().mode() & 0o777, found.uid(), found.gid());
@@ -63,7 +63,7 @@ fn the_file_keeps_the_access_that_its_operator_gave_it() {
 #[test]
 fn what_an_interrupted_write_left_is_swept_away() {
     let place = tempfile::tempdir().unwrap();
-    let file = ConfigFile::new(&place.path().join("config.json"));
+    let file = ConfigJson::new(&place.path().join("config.json"));
     let (left, other) = (place.path().join(".config.json.abc.tmp"), place.path().join(".other.tmp"));
     std::fs::write(&left, "half").unwrap();
     std::fs::write(&other, "somebody else's").unwrap();
@@ -76,14 +76,14 @@ fn a_refusal_quotes_nothing_of_the_file() {
     let place = tempfile::tempdir().unwrap();
     let name = place.path().join("config.json");
     std::fs::write(&name, r#""a secret""#).unwrap();
-    let refusal = ConfigFile::new(&name).active().unwrap_err().to_string();
+    let refusal = ConfigJson::new(&name).active().unwrap_err().to_string();
     assert!(refusal.contains("the file is not a JSON object") && !refusal.contains("a secret"), "{refusal}");
 }
 
 #[test]
 fn a_version_that_replaces_another_one_than_the_active_is_refused() {
     let place = tempfile::tempdir().unwrap();
-    let file = ConfigFile::new(&place.path().join("config.json"));
+    let file = ConfigJson::new(&place.path().join("config.json"));
     let first = next(&file, 1, "one");
     file.save(&first).unwrap();
     let late = next(&file, 2, "late");
@@ -101,7 +101,7 @@ fn a_version_that_replaces_another_one_than_the_active_is_refused() {
 fn an_edit_by_hand_is_a_conflict_and_its_content_a_version_of_its_own() {
     let place = tempfile::tempdir().unwrap();
     let name = place.path().join("config.json");
-    let file = ConfigFile::new(&name);
+    let file = ConfigJson::new(&name);
     file.save(&next(&file, 1, "one")).unwrap();
     let late = next(&file, 2, "late");
     let edited = std::fs::read_to_string(&name).unwrap().replace("one", "edited");
@@ -118,7 +118,7 @@ fn an_edit_by_hand_is_a_conflict_and_its_content_a_version_of_its_own() {
 fn a_file_that_is_unreadable_or_gone_is_replaced_only_by_who_means_it() {
     let place = tempfile::tempdir().unwrap();
     let name = place.path().join("config.json");
-    let file = ConfigFile::new(&name);
+    let file = ConfigJson::new(&name);
     file.save(&next(&file, 1, "one")).unwrap();
     let late = next(&file, 2, "late");
     std::fs::write(&name, "{ half").unwrap();
@@ -137,7 +137,7 @@ fn a_file_that_is_unreadable_or_gone_is_replaced_only_by_who_means_it() {
 #[test]
 fn an_edit_that_an_interrupted_write_put_aside_becomes_a_version() {
     let place = tempfile::tempdir().unwrap();
-    let file = ConfigFile::new(&place.path().join("config.json"));
+    let file = ConfigJson::new(&place.path().join("config.json"));
     file.save(&next(&file, 1, "one")).unwrap();
     let left = place.path().join(".config.json.abc.tmp");
     std::fs::write(&left, r#"{"TeamSettings":{"SiteName":"aside"}}"#).unwrap();
@@ -156,7 +156,7 @@ fn writers_at_the_same_time_lose_no_version() {
     let name = place.path().join("config.json");
     std::thread::scope(|scope| {
         for writer in 0..WRITERS {
-            let file = ConfigFile::new(&name);
+            let file = ConfigJson::new(&name);
             scope.spawn(move || {
                 for number in 0..VERSIONS_EACH {
                     let name = format!("{writer}.{number}");
@@ -165,7 +165,7 @@ fn writers_at_the_same_time_lose_no_version() {
             });
         }
     });
-    let file = ConfigFile::new(&name);
+    let file = ConfigJson::new(&name);
     let versions = file.versions();
     let names: std::collections::BTreeSet<String> =
         versions.iter().map(|saved| saved.config["TeamSettings"]["SiteName"].to_string()).collect();
@@ -176,7 +176,7 @@ fn writers_at_the_same_time_lose_no_version() {
 #[test]
 fn a_change_that_waits_for_its_confirmation_is_written_with_its_version_and_ends_with_what_takes_it_back() {
     let place = tempfile::tempdir().unwrap();
-    let file = ConfigFile::new(&place.path().join("config.json"));
+    let file = ConfigJson::new(&place.path().join("config.json"));
     file.save(&next(&file, 1, "one")).unwrap();
     let one = file.active_id().unwrap();
     let change = next(&file, 2, "two");
@@ -199,7 +199,7 @@ fn a_change_that_waits_for_its_confirmation_is_written_with_its_version_and_ends
     }
     let ids: Vec<String> = file.versions().into_iter().map(|saved| saved.record.id).collect();
     assert!(ids.contains(&waiting.version) && ids.contains(waiting.replaced.as_ref().unwrap()));
-    let back = |file: &ConfigFile| Version { takes_back: Some(waiting.version.clone()), ..next(file, 60, "back") };
+    let back = |file: &ConfigJson| Version { takes_back: Some(waiting.version.clone()), ..next(file, 60, "back") };
     file.save(&back(&file)).unwrap();
     assert_eq!(file.confirmation().unwrap(), None);
     assert!(matches!(file.save(&back(&file)).unwrap_err(), NotSaved::Conflict { .. }));
@@ -209,7 +209,7 @@ fn a_change_that_waits_for_its_confirmation_is_written_with_its_version_and_ends
 #[test]
 fn a_confirmation_without_its_version_counts_as_absent() {
     let place = tempfile::tempdir().unwrap();
-    let file = ConfigFile::new(&place.path().join("config.json"));
+    let file = ConfigJson::new(&place.path().join("config.json"));
     file.save(&next(&file, 1, "one")).unwrap();
     let waiting = Confirmation {
         version: new_id(),
@@ -229,7 +229,7 @@ fn a_confirmation_without_its_version_counts_as_absent() {
     assert_eq!(file.confirmation().unwrap(), Some(waiting));
 }
 
-fn next(file: &ConfigFile, at: i64, name: &str) -> Version {
+fn next(file: &ConfigJson, at: i64, name: &str) -> Version {
     Version { replaces: file.active_id().unwrap(), ..version(at, name) }
 }
 

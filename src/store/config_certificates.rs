@@ -1,5 +1,5 @@
-//! The table `configurationfiles`: files that belong to the configuration, such as certificates of a SAML provider. They
-//! are carried from store to store; this server does not use them.
+//! The table `configurationfiles`: certificates and keys that belong to the configuration, such as those of a SAML
+//! provider. They are carried from store to store; this server does not use them.
 
 use super::{Db, StoreError, statement};
 
@@ -8,7 +8,7 @@ pub(crate) const MAX_NAME_CHARACTERS: usize = 64;
 
 impl Db {
     /// Returns the content of the file with this name. Returns `None` if there is none, or no table of such files.
-    pub(crate) async fn configuration_file(&self, name: &str) -> Result<Option<String>, StoreError> {
+    pub(crate) async fn config_certificate(&self, name: &str) -> Result<Option<String>, StoreError> {
         if self.tables_among(&["configurationfiles"]).await?.is_empty() {
             return Ok(None);
         }
@@ -18,7 +18,7 @@ impl Db {
     }
 
     /// Stores a file, in place of an earlier one with this name.
-    pub(crate) async fn store_configuration_file(&self, name: &str, data: &str, at_ms: i64) -> Result<(), StoreError> {
+    pub(crate) async fn store_config_certificate(&self, name: &str, data: &str, at_ms: i64) -> Result<(), StoreError> {
         let sql = "INSERT INTO configurationfiles (name, data, createat, updateat) VALUES ($1, $2, $3, $3) \
                    ON CONFLICT (name) DO UPDATE SET data = excluded.data, updateat = excluded.updateat";
         self.write(statement(sql, vec![name.into(), data.into(), at_ms.into()])).await.map(drop)
@@ -32,12 +32,12 @@ mod tests {
     #[actix_web::test]
     async fn the_last_content_of_a_name_counts() {
         let (_folder, db) = fresh().await;
-        assert_eq!(db.configuration_file("idp.crt").await.unwrap(), None);
-        db.store_configuration_file("idp.crt", "one", 1).await.unwrap();
-        db.store_configuration_file("idp.crt", "two", 2).await.unwrap();
-        db.store_configuration_file("sp.key", "other", 3).await.unwrap();
-        assert_eq!(db.configuration_file("idp.crt").await.unwrap().as_deref(), Some("two"));
+        assert_eq!(db.config_certificate("idp.crt").await.unwrap(), None);
+        db.store_config_certificate("idp.crt", "one", 1).await.unwrap();
+        db.store_config_certificate("idp.crt", "two", 2).await.unwrap();
+        db.store_config_certificate("sp.key", "other", 3).await.unwrap();
+        assert_eq!(db.config_certificate("idp.crt").await.unwrap().as_deref(), Some("two"));
         execute(&db, "DROP TABLE configurationfiles").await;
-        assert_eq!(db.configuration_file("idp.crt").await.unwrap(), None);
+        assert_eq!(db.config_certificate("idp.crt").await.unwrap(), None);
     }
 }

@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::replacing::place;
 use super::versions::SavedVersion;
-use super::{ConfigFile, FileError, content_id};
-use crate::store::configurations::VersionRecord;
+use super::{ConfigJson, FileError, content_id};
+use crate::store::config_versions::VersionRecord;
 
 /// The source of a version that was made with an editor.
 const EDITED: &str = "file";
 
-impl ConfigFile {
+impl ConfigJson {
     /// Stores a file that was edited by hand as a version; copies an unreadable file as it is.
     pub(super) fn keep_what_is_there(&self, bytes: &[u8]) -> Result<(), FileError> {
         match self.document(bytes) {

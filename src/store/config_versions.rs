@@ -13,7 +13,7 @@ use serde_json::ser::PrettyFormatter;
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::{Db, Row, Statement, StoreError, Subject, Transaction, confirmation, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, config_confirmation, statement};
 use crate::base::paging::Paging;
 
 /// The error of an unreadable stored configuration. It is never treated as empty.
@@ -138,7 +138,7 @@ impl Db {
         let mut statements = vec![statement(retire, vec![replaced.into()])];
         statements.extend(addition(version));
         if let Some(waiting) = &version.confirmation {
-            statements.push(confirmation::adding(waiting).or_fail(FAILED)?);
+            statements.push(config_confirmation::adding(waiting).or_fail(FAILED)?);
         }
         // A unique constraint of the table refuses a second active version.
         let transaction = match &version.takes_back {
@@ -146,7 +146,7 @@ impl Db {
             Some(unconfirmed) => if_it_waits(unconfirmed, statements),
         };
         match self.transaction(transaction.lock_exclusive(Subject::Configuration)).await {
-            Err(taken) if taken.is_duplicate_of(confirmation::TABLE) => {
+            Err(taken) if taken.is_duplicate_of(config_confirmation::TABLE) => {
                 Err(AppError::new("app.config.confirmation.pending.app_error"))
             }
             Err(taken) if taken.is_duplicate_of("active") => Err(self.conflict().await?),
@@ -164,8 +164,8 @@ impl Db {
 
 /// Returns the transaction that takes a version back, if it still waits for its confirmation.
 fn if_it_waits(unconfirmed: &str, mut statements: Vec<Statement>) -> Transaction {
-    statements.push(confirmation::deleting(unconfirmed));
-    Transaction::decided(vec![confirmation::waiting(unconfirmed)], move |answers| {
+    statements.push(config_confirmation::deleting(unconfirmed));
+    Transaction::decided(vec![config_confirmation::waiting(unconfirmed)], move |answers| {
         let waits = answers.first().is_some_and(|rows| !rows.is_empty());
         if waits { Ok(statements.clone()) } else { Err(StoreError::Refused(Box::new(AppError::new(CONFLICT)))) }
     })

@@ -6,7 +6,7 @@
 //! Processes that write take turns by a lock on the folder. A version is refused as a conflict if the file no longer
 //! holds what it replaces, so an edit by hand is never overwritten unseen.
 
-mod beside;
+mod certificates;
 mod confirming;
 mod edited;
 mod replacing;
@@ -27,10 +27,10 @@ use quarterdeck_actors::config::{Stored, Version};
 use serde_json::error::Category;
 use thiserror::Error;
 
-pub(crate) use self::beside::{check_content, is_plain_name};
+pub(crate) use self::certificates::{check_content, is_plain_name};
 use self::replacing::{Replaced, TEMPORARY, replace};
 use self::versions::{SavedVersion, saved_version};
-use super::configurations::pretty;
+use super::config_versions::pretty;
 use crate::base::json_place::line_of;
 use crate::files::private;
 use crate::settings::named_file::{MAX_DOCUMENT_BYTES, contents, document};
@@ -77,7 +77,7 @@ pub(crate) enum NotSaved {
 
 /// The JSON file and the folder with its versions.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ConfigFile {
+pub(crate) struct ConfigJson {
     file: PathBuf,
 }
 
@@ -105,7 +105,7 @@ impl FileError {
     }
 }
 
-impl ConfigFile {
+impl ConfigJson {
     /// Returns the file with this name, relative to the working directory. Symbolic links are resolved.
     pub(crate) fn new(name: &Path) -> Self {
         let file = std::fs::canonicalize(name).or_else(|_| std::path::absolute(name));
@@ -386,5 +386,5 @@ fn place_of(cause: &serde_json::Error) -> String {
 }
 
 #[cfg(test)]
-#[path = "config_file/tests.rs"]
+#[path = "config_json/tests.rs"]
 mod tests;
