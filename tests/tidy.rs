@@ -6,6 +6,7 @@ mod drafts;
 mod ended_sessions;
 mod english;
 mod faults;
+mod homes;
 mod names;
 mod queries;
 mod rooms;
