@@ -3,6 +3,7 @@
 mod dashboard;
 mod history;
 mod logs;
+mod looks;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -52,31 +53,6 @@ async fn play(scenario: &str, peers: [PathBuf; 2], base: &str, more: &str) -> Ve
     let steps = peers::play(&mut node).await;
     assert_eq!(steps.last().unwrap(), &json!({ "step": "ended", "complaints": [] }));
     steps
-}
-
-#[actix_web::test]
-async fn every_page_is_accessible_in_the_light_theme_on_wide_and_narrow_screens() {
-    let Some(browser) = needs::peer("browser") else { return };
-    let Some(console) = needs::peer("console") else { return };
-    look_at_pages([browser, console], "light").await;
-}
-
-#[actix_web::test]
-async fn every_page_is_accessible_in_the_dark_theme_on_wide_and_narrow_screens() {
-    let Some(browser) = needs::peer("browser") else { return };
-    let Some(console) = needs::peer("console") else { return };
-    look_at_pages([browser, console], "dark").await;
-}
-
-async fn look_at_pages(peers: [PathBuf; 2], theme: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = TestServer::start_with(&logs::settings_with_log(folder.path())).await;
-    server.admin().await;
-    let steps = play("pages.mjs", peers, &server.base, theme).await;
-    for look in &steps[..2] {
-        assert_eq!(look["found"], json!([]), "{look}");
-    }
-    assert!(steps[2]["count"].as_u64().unwrap() >= 49, "{}", steps[2]);
 }
 
 #[actix_web::test]

@@ -9,9 +9,6 @@ const {chromium} = createRequire(`${browserPeer}/`)('playwright-core');
 
 const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
-/** The pages that are opened in both themes and two widths, besides all pages of settings. */
-export const PAGES = ['environment/file_storage', 'environment/export_storage', 'environment/web_server', 'environment/smtp', 'reporting/configuration_history', 'reporting/server_logs', 'compliance/audit_logging', 'reporting/dashboard', 'reporting/system_analytics', 'about/license', 'environment/tools', 'user_management/users', 'user_management/permissions'];
-
 export {base, name, password};
 
 export const say = (step, more = {}) => console.log(JSON.stringify({ step, ...more }));
@@ -46,15 +43,25 @@ export async function open(browser, { expected = [], ...options } = {}) {
 /** Logs in and waits for the console. */
 export async function login(page, account = name, at = base, secret = password) {
   await page.goto(`${at}/login`);
+  await fillLogin(page, account, secret);
+  await page.waitForSelector('#adminConsoleWrapper h1, .alone h1:not(:text-is("Log in"))');
+}
+
+/** Fills the form of the login in, and sends it. */
+export async function fillLogin(page, account = name, secret = password) {
   await page.fill('#input_loginId', account);
   await page.fill('#input_password-input', secret);
   await page.getByRole('button', { name: 'Log in' }).click();
-  await page.waitForSelector('#adminConsoleWrapper h1, .alone h1:not(:text-is("Log in"))');
 }
 
 /** Opens a page of the console, and waits until it is there. */
 export async function visit(page, address, at = base) {
   await page.goto(`${at}/admin_console/${address}`);
+  await settled(page);
+}
+
+/** Waits until a page is there. */
+export async function settled(page) {
   await page.waitForSelector('#page h1');
   await page.locator('.loading').first().waitFor({ state: 'detached' });
 }
@@ -63,8 +70,7 @@ export async function visit(page, address, at = base) {
 export async function follow(page, address) {
   await page.evaluate((id) => document.getElementById(id).click(), address);
   await page.waitForFunction((id) => location.pathname.endsWith(`/admin_console/${id}`), address);
-  await page.waitForSelector('#page h1');
-  await page.locator('.loading').first().waitFor({ state: 'detached' });
+  await settled(page);
 }
 
 /** A locator for a test id, with dots as they are. */
