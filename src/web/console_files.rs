@@ -154,6 +154,19 @@ mod tests {
     }
 
     #[test]
+    fn each_module_is_in_one_file() {
+        let made = ConsoleFiles::make(read().unwrap()).unwrap();
+        let texts = made.files.iter().filter(|(name, _)| SCRIPTS.iter().any(|end| name.ends_with(end)));
+        let texts: Vec<String> = texts.map(|(_, file)| String::from_utf8(file.body.plain.to_vec()).unwrap()).collect();
+        let modules = read().unwrap().into_keys().filter(|name| SCRIPTS.iter().any(|end| name.ends_with(end)));
+        for name in modules {
+            let begin = format!("$modules[{name:?}] = (");
+            let count: usize = texts.iter().map(|text| text.matches(&begin).count()).sum();
+            assert_eq!(count, 1, "{name}");
+        }
+    }
+
+    #[test]
     fn a_file_is_found_under_its_hash_only() {
         let made = ConsoleFiles::make(read().unwrap()).unwrap();
         assert!(made.file(&format!("{}/start.js", made.hash)).is_some());

@@ -1,8 +1,8 @@
-//! Links the modules that every page of the console needs into one file, and those of each page into another.
+//! Links the modules of the console into few files, so that browsers need few requests. `parts` decides which modules are
+//! in which file.
 //!
-//! Each module becomes a function whose result has its exports, called once, in the order of the imports. So names of
-//! modules do not meet, and browsers need one request. Modules that are loaded later (`parts`) get the shared ones from
-//! that file. Comments are left out.
+//! Each module becomes a function whose result has its exports, called once, in the order of the imports. A file has a
+//! table of its modules, and takes those of other files from theirs. Comments are left out.
 //!
 //! The statements must be static: `import { a, b as c } from "./x.js"`, also with `* as` or a default; `export` in front
 //! of a function, a constant or a class; `export { a as b }`, also with `from`. Circles are refused.
@@ -13,8 +13,10 @@ mod parts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// The name of the table of shared modules in the linked file.
-const TABLE: &str = "$shared";
+use parts::Parts;
+
+/// The name of the table of modules in a file.
+const TABLE: &str = "$modules";
 
 /// An import or export statement of a module.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,27 +38,81 @@ enum Form<'a> {
     ExportDefault,
 }
 
-/// Returns the files that browsers get: the entry with everything that it imports, and the modules that are loaded later,
-/// which take shared modules from there.
+/// Returns the files that browsers get, by name.
 pub(super) fn linked(modules: &BTreeMap<String, String>, entry: &str) -> Result<BTreeMap<String, String>, String> {
     let without_comments = |(name, text): (&String, &String)| {
         let text = if name.starts_with("vendor/") { text.clone() } else { comments::stripped(text) };
         (name.clone(), text)
     };
     let modules: &BTreeMap<String, String> = &modules.iter().map(without_comments).collect();
-    let mut order = Vec::new();
-    visit(modules, entry, &mut Vec::new(), &mut order)?;
-    let shared: BTreeSet<&str> = order.iter().map(String::as_str).collect();
-    let mut bundle = format!("const {TABLE} = {{}};\n");
-    for name in &order {
-        let text = modules.get(name).map_or("", String::as_str);
-        let body = wrapped(name, text, &|_| TABLE)?;
-        let _ = writeln!(bundle, "{TABLE}[{name:?}] = (() => {{\n{body}\n}})();");
+    let parts = Parts::new(modules, entry)?;
+    let names: BTreeSet<&String> = parts.files.values().collect();
+    names.into_iter().map(|file| Ok((file.clone(), file_of(&parts, modules, file)?))).collect()
+}
+
+/// Returns a file: tables of other files, its own modules, and the exports of the module that it is named after.
+fn file_of(parts: &Parts<'_>, modules: &BTreeMap<String, String>, file: &str) -> Result<String, String> {
+    let is_own = |name: &&String| parts.files.get(*name).is_some_and(|other| other == file);
+    let own: Vec<&String> = parts.order.iter().filter(is_own).collect();
+    let mut tables: BTreeMap<&str, String> = BTreeMap::from([(file, TABLE.to_owned())]);
+    let mut text = String::new();
+    for name in &own {
+        for from in parts.imports(name)? {
+            let Some(other) = parts.files.get(&from).filter(|other| !tables.contains_key(other.as_str())) else {
+                continue;
+            };
+            let table = format!("{TABLE}{}", tables.len());
+            let _ = writeln!(text, "import {{ {TABLE} as {table} }} from \"{}\";", relative(file, other));
+            tables.insert(other, table);
+        }
     }
-    let _ = writeln!(bundle, "export {{ {TABLE} }};");
-    let mut files = parts::linked(modules, entry, &shared)?;
-    files.insert(entry.to_owned(), bundle);
-    Ok(files)
+    let table =
+        |name: &str| parts.files.get(name).and_then(|file| tables.get(file.as_str())).map_or(TABLE, String::as_str);
+    let _ = writeln!(text, "const {TABLE} = {{}};");
+    let mut exports = Vec::new();
+    for name in own {
+        let module = modules.get(name).map_or("", String::as_str);
+        let wrapped = wrapped(name, &with_loads(name, module, file), &table)?;
+        let _ = writeln!(
+            text,
+            "{TABLE}[{name:?}] = (() => {{\n{}\nreturn {{ {} }};\n}})();",
+            wrapped.body,
+            wrapped.pairs()
+        );
+        if name == file {
+            exports = wrapped.exports;
+        }
+    }
+    if exports.is_empty() {
+        let _ = writeln!(text, "export {{ {TABLE} }};");
+        return Ok(text);
+    }
+    let taken: Vec<String> =
+        exports.iter().enumerate().map(|(number, (name, _))| format!("{name}: $e{number}")).collect();
+    let given = exports.iter().enumerate().map(|(number, (name, _))| format!(", $e{number} as {name}"));
+    let _ = writeln!(text, "const {{ {} }} = {TABLE}[{file:?}];", taken.join(", "));
+    let _ = writeln!(text, "export {{ {TABLE}{} }};", given.collect::<String>());
+    Ok(text)
+}
+
+/// Returns a module whose addresses in `import("…")` are relative to the file that it becomes a part of.
+fn with_loads(name: &str, text: &str, file: &str) -> String {
+    if name.starts_with("vendor/") {
+        return text.to_owned();
+    }
+    let mut parts = text.split("import(\"");
+    let mut moved = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (target, rest) = part.split_once('"').unwrap_or_default();
+        let _ = write!(moved, "import(\"{}\"{rest}", relative(file, &resolved(name, target)));
+    }
+    moved
+}
+
+/// Returns the address of a file in another one.
+fn relative(file: &str, other: &str) -> String {
+    let up = "../".repeat(file.matches('/').count());
+    format!("{}{other}", if up.is_empty() { "./" } else { &up })
 }
 
 /// Adds a module to `order`, after everything that it imports.
@@ -93,50 +149,49 @@ fn target_of<'a>(form: &Form<'a>) -> Option<&'a str> {
     }
 }
 
-/// Returns a module as the body of a function. `table` returns the name of the table with a module.
-fn wrapped(name: &str, text: &str, table: &dyn Fn(&str) -> &'static str) -> Result<String, String> {
-    let mut exports: Vec<String> = Vec::new();
+/// A module as a function without its last statement, which returns the exports.
+struct Wrapped {
+    body: String,
+    /// The exports: their names and expressions.
+    exports: Vec<(String, String)>,
+}
+
+impl Wrapped {
+    fn pairs(&self) -> String {
+        let pair =
+            |(name, value): &(String, String)| if name == value { name.clone() } else { format!("{name}: {value}") };
+        self.exports.iter().map(pair).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// `table` returns the name of the table with a module.
+fn wrapped<'t>(name: &str, text: &str, table: &dyn Fn(&str) -> &'t str) -> Result<Wrapped, String> {
+    let mut exports: Vec<(String, String)> = Vec::new();
     let body = replaced(text, statements(name, text)?, |form| match form {
         Form::Import { clause, target } => {
             let from = resolved(name, target);
-            Some(taken(clause, &from, table(&from)))
+            taken(clause, &from, table(&from))
         }
         Form::ExportList { names, target: None } => {
-            exports.extend(pairs(names).map(|(local, outer)| format!("{outer}: {local}")));
-            Some(String::new())
+            exports.extend(pairs(names).map(|(local, outer)| (outer.to_owned(), local.to_owned())));
+            String::new()
         }
         Form::ExportList { names, target: Some(target) } => {
             let from = resolved(name, target);
             let table = table(&from);
-            exports.extend(pairs(names).map(|(local, outer)| format!("{outer}: {table}[{from:?}].{local}")));
-            Some(String::new())
+            exports.extend(pairs(names).map(|(local, outer)| (outer.to_owned(), format!("{table}[{from:?}].{local}"))));
+            String::new()
         }
         Form::ExportDeclaration { name } => {
-            exports.push((*name).to_owned());
-            Some(String::new())
+            exports.push(((*name).to_owned(), (*name).to_owned()));
+            String::new()
         }
         Form::ExportDefault => {
-            exports.push("default: $default".to_owned());
-            Some("const $default = ".to_owned())
+            exports.push(("default".to_owned(), "$default".to_owned()));
+            "const $default = ".to_owned()
         }
     });
-    Ok(format!("{body}\nreturn {{ {} }};", exports.join(", ")))
-}
-
-/// Returns a module that is loaded later, with its imports of shared modules replaced.
-fn with_shared(name: &str, text: &str, shared: &BTreeSet<&str>, entry: &str) -> Result<String, String> {
-    let mut needs_table = false;
-    let body = replaced(text, statements(name, text)?, |form| {
-        let Form::Import { clause, target } = form else { return None };
-        let from = resolved(name, target);
-        shared.contains(from.as_str()).then(|| {
-            needs_table = true;
-            taken(clause, &from, TABLE)
-        })
-    });
-    let up = "../".repeat(name.matches('/').count());
-    let up = if up.is_empty() { "./" } else { &up };
-    Ok(if needs_table { format!("import {{ {TABLE} }} from \"{up}{entry}\";{body}") } else { body })
+    Ok(Wrapped { body, exports })
 }
 
 /// Returns the statement that takes names from a module in a table.
@@ -160,14 +215,13 @@ fn pairs(names: &str) -> impl Iterator<Item = (&str, &str)> {
 fn replaced<'a>(
     text: &'a str,
     statements: Vec<Statement<'a>>,
-    mut replacement: impl FnMut(&Form<'a>) -> Option<String>,
+    mut replacement: impl FnMut(&Form<'a>) -> String,
 ) -> String {
     let mut result = String::with_capacity(text.len());
     let mut from = 0;
     for Statement { start, end, form } in statements {
-        let Some(new) = replacement(&form) else { continue };
         result.push_str(text.get(from..start).unwrap_or_default());
-        result.push_str(&new);
+        result.push_str(&replacement(&form));
         from = end;
     }
     result.push_str(text.get(from..).unwrap_or_default());

@@ -10,6 +10,7 @@ import { pending } from "../state/pending.js";
 import { linkTo } from "../state/router.js";
 import { settingAt } from "../state/schema.js";
 import { isExpired, may } from "../state/session.js";
+import { Live } from "../widgets/dashboard_live.js";
 import { When } from "../widgets/dashboard_when.js";
 import { Icon } from "../widgets/icon.js";
 import { Loading } from "../widgets/loading.js";
@@ -29,7 +30,7 @@ import { DASHBOARD as T } from "./dashboard_texts.js";
 
 const READ_AGAIN_MS = 10_000;
 
-/** The time between the first reading and the load of the plots, so that the page is complete first. */
+/** The time between the first reading and the plots, so that the page is complete first. */
 const PLOTS_AFTER_MS = 1500;
 
 const DAY_MS = 86_400_000;
@@ -46,7 +47,7 @@ const HUB = /^actor-hub\b/;
 export function Page() {
   const state = useSignal(/** @type {State | null} */ (null));
   const failure = useSignal("");
-  const Live = useSignal(/** @type {{ Part: any } | null} */ (null));
+  const hasPlots = useSignal(false);
   const look = async () => {
     try {
       state.value = await read();
@@ -59,8 +60,7 @@ export function Page() {
     load().catch(() => {});
     const isWatched = () => document.visibilityState === "visible" && !isExpired.value;
     const timer = setInterval(() => isWatched() && look(), READ_AGAIN_MS);
-    const showPlots = () =>
-      import("../widgets/dashboard_live.js").then(({ Live: Part }) => { Live.value = { Part }; }, () => {});
+    const showPlots = () => { hasPlots.value = true; };
     let later = 0;
     look().then(() => { later = setTimeout(showPlots, PLOTS_AFTER_MS); });
     return () => {
@@ -82,7 +82,7 @@ export function Page() {
           ${may("manage_system") && html`<${Busy} until=${now.busyUntil} again=${look} />`}
           <${License} license=${now.license} />
         </div>
-        ${Live.value && html`<${Live.value.Part} />`}` : !failure.value && html`<${Loading} />`}
+        ${hasPlots.value && html`<${Live} />`}` : !failure.value && html`<${Loading} />`}
     <//>`;
 }
 

@@ -12,6 +12,8 @@ import { Loading } from "../widgets/loading.js";
 import { SettingGroups, SettingsFrame } from "./settings.js";
 import { STATISTICS as T } from "./statistics_texts.js";
 
+export { Plot };
+
 /** @typedef {import("../api/dashboard.js").Figure} Figure */
 /** @typedef {{ label: string, values: number[] }} Daily */
 

@@ -4,7 +4,6 @@ import { figures, ping } from "../api/dashboard.js";
 import { html, signal, useEffect } from "../lib.js";
 import { DASHBOARD as T } from "../pages/dashboard_texts.js";
 import { isExpired, may } from "../state/session.js";
-import { Plot } from "./dashboard_plot.js";
 
 /** @typedef {{ at: number, latency: number | null, sockets: number | null, connections: number | null }} Sample */
 
@@ -14,6 +13,9 @@ const SAMPLE_AGAIN_MS = 10_000;
 const MAX_SAMPLES = 360;
 
 const samples = signal(/** @type {Sample[]} */ ([]));
+
+/** The element that draws. The page of the statistics has it in its file, which is loaded when there are two samples. */
+const drawing = signal(/** @type {{ Plot: any } | null} */ (null));
 
 export function Live() {
   useEffect(() => {
@@ -27,6 +29,11 @@ export function Live() {
     return () => clearInterval(timer);
   }, []);
   const all = samples.value;
+  const isPlotted = all.length > 1;
+  useEffect(() => {
+    if (isPlotted) import("../pages/statistics.js").then(({ Plot }) => { drawing.value = { Plot }; }, () => {});
+  }, [isPlotted]);
+  const Plot = drawing.value?.Plot;
   const times = all.map(({ at }) => at);
   const plot = (/** @type {"latency" | "sockets" | "connections"} */ name, say = /** @type {(value: number) => string} */ (String)) => {
     const values = all.map((sample) => sample[name]);
@@ -37,7 +44,7 @@ export function Live() {
     return html`
       <figure key=${name} class="dash-plot" data-testid="plot-${name}">
         <figcaption><span>${title}</span> <b>${last}</b></figcaption>
-        ${known.length < 2 ? html`<p class="help">${T.first}</p>` : html`
+        ${known.length < 2 || !Plot ? html`<p class="help">${T.first}</p>` : html`
           <${Plot} label=${T.summary(title, last, say(Math.max(...known)))} times=${times}
             series=${[{ label: title, values }]} height=${130} say=${say} />`}
       </figure>`;
