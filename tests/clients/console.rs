@@ -1,5 +1,6 @@
 //! The System Console: its libraries, its types, and its pages in a real browser.
 
+mod access;
 mod dashboard;
 mod handles;
 mod history;
