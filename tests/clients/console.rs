@@ -187,6 +187,9 @@ async fn an_administrator_tests_a_store_on_the_screen_and_takes_it_into_use() {
     let exports = step("exports");
     assert_eq!(exports["off"].as_array().unwrap().iter().filter(|name| is_of(&text(name), "Export")).count(), 0);
     assert_eq!((&exports["driver"], &exports["container"]), (&json!("azureblob"), &json!("absent")));
+    let mended = step("mended");
+    assert!(text(&mended["verdict"]).contains("Connection was successful"), "{mended}");
+    assert_eq!(mended["driver"], "azureblob");
 }
 
 #[actix_web::test]

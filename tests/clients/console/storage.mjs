@@ -6,6 +6,7 @@
 
 import process from 'node:process';
 
+import {createContainer} from './azure.mjs';
 import {byId, login, open, picture, play, say, violations, visit} from './shared.mjs';
 
 const {s3, azure} = JSON.parse(process.argv[8]);
@@ -122,4 +123,13 @@ await play(async (browser) => {
   await byId(page, setting('DedicatedExportStoretrue')).check();
   await byId(page, 'copyFromFiles').click();
   say('exports', { off, driver: await byId(page, setting('ExportDriverNamedropdown')).inputValue(), container: await byId(page, setting('ExportAzureContainerinput')).inputValue() });
+  await page.getByRole('button', { name: 'Discard' }).click();
+
+  // The saved store is mended: its test passes, and the banner goes by itself.
+  await createContainer(azure);
+  await visit(page, 'environment/file_storage');
+  await test();
+  const verdict = await page.locator('.test-verdict').innerText();
+  await byId(page, 'storageBanner').waitFor({ state: 'detached' });
+  say('mended', { verdict, driver: await driver.inputValue() });
 });
