@@ -4,6 +4,7 @@ mod access;
 mod dashboard;
 mod handles;
 mod history;
+mod images;
 mod logs;
 mod looks;
 mod requests;
