@@ -1,4 +1,5 @@
-// Every setting that the server describes is found by the search, and the search leads to its row.
+// Every setting that the server describes is found by the search, and the search leads to its row. A link with a broken
+// escape opens its page.
 //
 //   node reach.mjs <browser peer> <console peer> <base URL> <name> <password> <folder for pictures>
 //
@@ -35,4 +36,12 @@ await play(async (browser) => {
     return { count: settings.length, lost };
   });
   say('settings', result);
+
+  // A place with a broken escape is no place, and the page is there all the same.
+  const headings = [];
+  for (const address of ['environment/web_server#100%', 'environment/smtp#%', 'environment/web_server#%E0%A4%A']) {
+    await visit(page, address);
+    headings.push(await page.locator('#page h1').innerText());
+  }
+  say('escapes', { headings });
 });

@@ -60,7 +60,7 @@ export function watchAddress() {
     if (!link || !isPlain || link.target || link.download || !link.href.startsWith(prefix)) return;
     event.preventDefault();
     const [page, place = ""] = link.href.slice(prefix.length).split("#");
-    open(page, decodeURIComponent(place));
+    open(page, decoded(place));
   });
 }
 
@@ -105,5 +105,14 @@ function arrive(page, place) {
 function parts() {
   const below = location.pathname.slice(new URL(FOLDER, CONSOLE).pathname.length);
   const isBelow = location.pathname.startsWith(new URL(FOLDER, CONSOLE).pathname);
-  return [isBelow ? decodeURIComponent(below).replace(/\/$/, "") : "", decodeURIComponent(location.hash.slice(1))];
+  return [isBelow ? decoded(below).replace(/\/$/, "") : "", decoded(location.hash.slice(1))];
+}
+
+/** Returns the text without its escapes; the text itself if one of them is broken. @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
