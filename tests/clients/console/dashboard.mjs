@@ -14,6 +14,7 @@ const license = process.argv[8];
 await play(async (browser) => {
   const page = await open(browser, { expected: [400, 500], acceptDownloads: true });
   const text = (id) => byId(page, id).innerText();
+  const figure = (name) => byId(page, `figure-${name}`).locator('dd').innerText();
   const button = (name) => page.getByRole('button', { name, exact: true });
 
   // The first page: health, attention, and the busy mark, set and cleared.
@@ -22,6 +23,7 @@ await play(async (browser) => {
   const address = new URL(page.url()).pathname;
   const tiles = await page.$$eval('.dash-tile', (all) => all.map((tile) => tile.innerText.split('\n').slice(0, 2)));
   const actors = await page.$$eval('.dash-actors li', (all) => all.map((one) => one.textContent.trim()));
+  await byId(page, 'attention').filter({ hasText: 'No site URL is set' }).waitFor();
   const attention = await text('attention');
   await page.fill('#busySeconds', '86401');
   const isRefused = await button('Mark as busy').isDisabled();
@@ -46,8 +48,8 @@ await play(async (browser) => {
   await byId(page, 'posts').getByText('As a table').click();
   await picture(page, 'statistics_light_1280');
   say('statistics', {
-    accounts: await text('figure-unique_user_count'), posts: await text('figure-post_count'),
-    size: await text('figure-total_file_size'), total: await byId(page, 'posts').locator('> p').innerText(),
+    accounts: await figure('unique_user_count'), posts: await figure('post_count'),
+    size: await figure('total_file_size'), total: await byId(page, 'posts').locator('> p').innerText(),
     days: await byId(page, 'posts').locator('tbody tr').count(), canvases: await page.locator('.plot canvas').count(),
     violations: await violations(page),
   });

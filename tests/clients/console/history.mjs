@@ -20,10 +20,19 @@ await play(async (browser) => {
   const wanted = byId(page, 'confirmWanted');
   const change = (path, value) => byId(page, path).fill(value);
   const save = async () => {
-    const sent = page.waitForRequest((request) => request.method() === 'PUT');
+    let isSaved = false;
+    const sent = page.waitForResponse((response) => {
+      const isSave = response.request().method() === 'PUT';
+      isSaved ||= isSave;
+      return isSave;
+    });
+    // A banner comes with the versions that the console reads after the save, in one of the next frames.
+    const looked = page.waitForRequest((request) => isSaved && new URL(request.url()).pathname.endsWith('/config/versions'));
     await page.click('#saveSetting');
     const { searchParams } = new URL((await sent).url());
     await page.locator('.save-count', { hasText: 'No changes' }).waitFor();
+    await (await (await looked).response()).finished();
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     return searchParams.get('confirm_within');
   };
 
