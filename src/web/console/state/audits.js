@@ -165,8 +165,8 @@ export class AuditTrail {
       near.push(...entries.filter(isNear));
       if (isLast || !time || this.searched.value.oldest < time - BEFORE_MS) break;
     }
-    const way = (/** @type {Entry} */ entry) => (time ? Math.abs(entry.create_at - time) : 0);
-    return near.sort((one, other) => way(one) - way(other)).slice(0, MAX_CANDIDATES);
+    const distance = (/** @type {Entry} */ entry) => (time ? Math.abs(entry.create_at - time) : 0);
+    return near.sort((one, other) => distance(one) - distance(other)).slice(0, MAX_CANDIDATES);
   }
 
   /** Fetches the names of the users that are not known yet. @param {Entry[]} entries */

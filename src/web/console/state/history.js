@@ -43,7 +43,7 @@ export async function openPage(number) {
   }
 }
 
-/** Forgets what was chosen, for a new visit of the page. */
+/** Clears the choice and its comparison, for a new visit of the page. */
 export function reset() {
   batch(() => {
     chosen.value = [];

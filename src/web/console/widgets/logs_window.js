@@ -5,7 +5,7 @@ import { html, useEffect, useLayoutEffect, useRef, useSignal } from "../lib.js";
 /** The number of rows above and below the sight that are elements, too. */
 const SPARE_ROWS = 12;
 
-/** The keys that choose another row: the way from the chosen one, in rows; a page is `page`. */
+/** The keys that choose another row: the number of rows from the chosen one; a page is `page`. */
 const KEYS = /** @type {Record<string, (page: number) => number>} */ ({
   ArrowDown: () => 1, ArrowUp: () => -1, PageDown: (page) => page, PageUp: (page) => -page,
   Home: () => -Infinity, End: () => Infinity,
@@ -52,23 +52,23 @@ export function RowWindow({ id, label, look = "", count, row, chosen, onChoose, 
   }, [look]);
   // Rows that are added in front must not move those in sight, except at the top, where new ones are to be seen.
   useLayoutEffect(() => {
-    const way = added - before.current;
+    const inFront = added - before.current;
     before.current = added;
     if (space.current) space.current.style.height = `${count * height}px`;
     if (rows.current) rows.current.style.transform = `translateY(${start * height}px)`;
-    if (list.current && way > 0 && list.current.scrollTop > 0) list.current.scrollTop += way * height;
+    if (list.current && inFront > 0 && list.current.scrollTop > 0) list.current.scrollTop += inFront * height;
   });
   useEffect(() => {
     if (chosen >= 0 && list.current) reveal(list.current, chosen * height, height);
   }, [chosen, height, inSight]);
 
   const pressed = (/** @type {KeyboardEvent} */ event) => {
-    const way = KEYS[event.key]?.(inPage);
+    const step = KEYS[event.key]?.(inPage);
     if (event.key === "Escape") onChoose(-1);
-    if (way === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    const from = chosen >= 0 ? chosen : way > 0 ? first.value - 1 : first.value + 1;
-    onChoose(Math.max(0, Math.min(count - 1, from + way)));
+    const from = chosen >= 0 ? chosen : step > 0 ? first.value - 1 : first.value + 1;
+    onChoose(Math.max(0, Math.min(count - 1, from + step)));
   };
   const indices = Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index);
   const isChosenInSight = chosen >= start && chosen < end;
