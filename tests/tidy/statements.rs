@@ -11,7 +11,7 @@ const BUILT: [(&str, usize, &str); 11] = [
     ("src/store/roles.rs", 1, "a value, not a statement"),
     ("src/store/sqlite/damage.rs", 1, "the text of an error"),
     ("src/store/systems.rs", 2, "the tables that the program writes"),
-    ("src/store/user_names/search.rs", 4, "the columns that the caller may search, and up to ten words"),
+    ("src/store/user_names/search.rs", 3, "the columns that the caller may search, and up to ten words"),
     (
         "src/store/user_names/statements.rs",
         6,

@@ -109,11 +109,11 @@ impl Db {
     pub(in crate::store) async fn few_with(&self, term: &str) -> Result<Option<Vec<String>>, StoreError> {
         let search = UserSearch::of_all_names(term);
         let words = search.words();
-        if words.is_empty() || !self.has_compared_names() {
-            return Ok(None);
-        }
         if words.iter().any(|word| word.len() > MAX_WORD_BYTES) {
             return Ok(Some(Vec::new()));
+        }
+        if words.is_empty() || !self.has_compared_names() {
+            return Ok(None);
         }
         let plan = Plan::of(&self.name_frequencies, &words, 1);
         let pieces = match self.pieces(&search, plan.grams).await? {
@@ -197,28 +197,14 @@ impl UserSearch {
     }
 
     /// Returns the words as names are stored. The characters `@` before a word and `*` are no part of it.
-    pub(super) fn words(&self) -> Vec<String> {
+    pub(in crate::store) fn words(&self) -> Vec<String> {
         let term = folded(&self.term).replace('*', "");
         let words = counted(term.split_whitespace()).map(|word| word.trim_start_matches('@'));
         words.filter(|word| !word.is_empty()).take(MAX_WORDS).map(str::to_owned).collect()
     }
 
-    /// Adds the values of the words and returns the condition for one account `u`; `None` without words. It looks up the
-    /// names of each account on its own, so that a page of accounts that are read in order ends early.
-    pub(in crate::store) fn restriction_of_row(&self, values: &mut Vec<Value>) -> Option<String> {
-        let all: Vec<String> = self
-            .words()
-            .iter()
-            .map(|word| {
-                values.push(format!("%{}%", escaped(word)).into());
-                let names = "(SELECT n.everything FROM qd_user_names n WHERE n.userid = u.id)";
-                format!("{names} LIKE ${} ESCAPE '\\'", values.len())
-            })
-            .collect();
-        (!all.is_empty()).then(|| all.join(" AND "))
-    }
-
-    fn finds(&self, user: &User, words: &[String]) -> bool {
+    /// Returns true if all words are inside names of the account.
+    pub(in crate::store) fn finds(&self, user: &User, words: &[String]) -> bool {
         let Searchable { names, fullname, email, .. } = Searchable::of(user);
         words.iter().all(|word| {
             names.contains(word)

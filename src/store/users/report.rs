@@ -10,10 +10,12 @@ use super::super::{Db, Row, StoreError, UserSearch, Value, statement};
 use super::filter::select_among;
 use super::{Filter, SELECT, user};
 use crate::base::user::User;
-use crate::store::engine::EngineKind;
 
 /// The maximum time for counting the posts of a page of accounts. Without them the page is still useful.
 const POSTS_LIMIT: Duration = Duration::from_secs(2);
+
+/// The maximum number of accounts that one statement reads to compare their names.
+const MAX_PORTION: i64 = 1_000;
 
 /// The guests in a report, by the number of their public and private channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,14 @@ pub(crate) struct ReportPage {
     pub(crate) posts: (i64, i64),
 }
 
+/// The accounts of a report in one direction.
+struct Walk<'a> {
+    /// Without words, which each account is compared with.
+    filter: &'a ReportFilter,
+    order: ReportOrder,
+    is_descending: bool,
+}
+
 /// An account in a report, with figures of its use. Times are Unix milliseconds.
 #[derive(Debug)]
 pub(crate) struct ReportRow {
@@ -97,6 +107,19 @@ impl ReportOrder {
     pub(crate) fn named(name: &str) -> Option<Self> {
         ORDERS.into_iter().find(|order| order.name == name)
     }
+
+    fn cursor_after(self, user: &User) -> Cursor {
+        let text = match self.column {
+            "u.createat" => return Cursor { value: user.create_at.into(), id: user.id.clone() },
+            "u.firstname" => &user.first_name,
+            "u.lastname" => &user.last_name,
+            "u.nickname" => &user.nickname,
+            "u.email" => &user.email,
+            "u.roles" => &user.roles,
+            _ => &user.username,
+        };
+        Cursor { value: text.into(), id: user.id.clone() }
+    }
 }
 
 impl Cursor {
@@ -115,38 +138,69 @@ impl Db {
         page: &ReportPage,
     ) -> Result<Vec<ReportRow>, StoreError> {
         let mut filter = self.narrowed(filter).await?;
-        // PostgreSQL decides by itself if it reads the accounts in order; SQLite would compare all names first.
-        let is_by_row = self.has_compared_names() && self.kind() == EngineKind::Sqlite;
-        let term = if is_by_row { std::mem::take(&mut filter.accounts.term) } else { String::new() };
-        let ids = filter.accounts.ids.take();
-        let (mut condition, mut values) = filter.condition(self.has_compared_names());
-        let select = ids.map_or_else(|| SELECT.to_owned(), |ids| select_among(&mut values, ids));
-        if let Some(part) = UserSearch::of_all_names(&term).restriction_of_row(&mut values) {
-            condition = format!("{condition} AND {part}");
-        }
         let is_backward = page.is_backward && page.cursor.is_some();
-        let is_descending = page.is_descending != is_backward;
-        let column = page.order.column;
-        let mut place = |value: Value| {
-            values.push(value);
-            format!("${}", values.len())
-        };
-        let beyond = page.cursor.clone().map(|cursor| {
-            let sign = if is_descending { '<' } else { '>' };
-            format!(" AND ({column}, u.id) {sign} ({}, {})", place(cursor.value), place(cursor.id.into()))
-        });
-        let limit = place(page.limit.into());
-        let direction = if is_descending { "DESC" } else { "ASC" };
-        let sql = format!(
-            "{select}{condition}{} ORDER BY {column} {direction}, u.id {direction} LIMIT {limit}",
-            beyond.unwrap_or_default()
-        );
-        let rows = self.read(statement(sql, values)).await?;
-        let mut users = rows.into_iter().map(user).collect::<Result<Vec<User>, _>>()?;
+        let search = UserSearch::of_all_names(&std::mem::take(&mut filter.accounts.term));
+        let walk = Walk { filter: &filter, order: page.order, is_descending: page.is_descending != is_backward };
+        let mut users = self.walk_report(&walk, &search, page).await?;
         if is_backward {
             users.reverse();
         }
         self.with_figures(users, page.posts).await
+    }
+
+    /// Returns the accounts of a page in the order of the walk. Names are compared here and not by the database, which would
+    /// compare those of all accounts first.
+    async fn walk_report(
+        &self,
+        walk: &Walk<'_>,
+        search: &UserSearch,
+        page: &ReportPage,
+    ) -> Result<Vec<User>, StoreError> {
+        let words = search.words();
+        let size = usize::try_from(page.limit).unwrap_or_default();
+        let mut portion = if words.is_empty() { page.limit } else { page.limit.saturating_mul(2) };
+        let mut cursor = page.cursor.clone();
+        let mut users = Vec::new();
+        loop {
+            let portion_of_users = self.next_of_report(walk, cursor.as_ref(), portion).await?;
+            let is_end = i64::try_from(portion_of_users.len()).is_ok_and(|count| count < portion);
+            cursor = portion_of_users.last().map(|last| walk.order.cursor_after(last));
+            users.extend(portion_of_users.into_iter().filter(|user| words.is_empty() || search.finds(user, &words)));
+            if is_end || users.len() >= size {
+                users.truncate(size);
+                return Ok(users);
+            }
+            portion = portion.saturating_mul(2).min(MAX_PORTION);
+        }
+    }
+
+    /// Returns the next accounts of a walk after the cursor.
+    async fn next_of_report(
+        &self,
+        walk: &Walk<'_>,
+        cursor: Option<&Cursor>,
+        limit: i64,
+    ) -> Result<Vec<User>, StoreError> {
+        let mut filter = walk.filter.clone();
+        let ids = filter.accounts.ids.take();
+        let (condition, mut values) = filter.condition(self.has_compared_names());
+        let select = ids.map_or_else(|| SELECT.to_owned(), |ids| select_among(&mut values, ids));
+        let column = walk.order.column;
+        let mut place = |value: Value| {
+            values.push(value);
+            format!("${}", values.len())
+        };
+        let beyond = cursor.cloned().map(|cursor| {
+            let sign = if walk.is_descending { '<' } else { '>' };
+            format!(" AND ({column}, u.id) {sign} ({}, {})", place(cursor.value), place(cursor.id.into()))
+        });
+        let limit = place(limit.into());
+        let direction = if walk.is_descending { "DESC" } else { "ASC" };
+        let sql = format!(
+            "{select}{condition}{} ORDER BY {column} {direction}, u.id {direction} LIMIT {limit}",
+            beyond.unwrap_or_default()
+        );
+        self.read(statement(sql, values)).await?.into_iter().map(user).collect()
     }
 
     /// Returns the number of accounts in the report.

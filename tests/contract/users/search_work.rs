@@ -60,7 +60,9 @@ async fn with_many_accounts(base: &str) -> (String, [TestServer; 2], Client) {
     for table in ["users", "qd_user_names"] {
         database::execute(base, &format!("VACUUM ANALYZE {schema}.{table}")).await;
     }
-    // Idle connections of PostgreSQL tell their counts after 10 s. Those of the comparison must not come later.
+    // The comparison reads each account, and again to correct it. Its counts must not come later: idle connections of
+    // PostgreSQL tell theirs after 10 s.
+    until("the counts of the comparison", async || counted(base, &schema, "users").await[2] >= 2 * ACCOUNTS).await;
     database::texts(base, "SELECT pg_sleep(12)").await;
     (schema, [first, second], admin)
 }
@@ -120,12 +122,22 @@ async fn report((base, schema): (&str, &str), admin: &Client) {
     };
     let [scans, _, rows] = counting(base, schema, "users", 28, paged).await;
     assert!(scans == 0 && rows <= 28 * FEW, "{scans} scans, {rows} rows");
-    // The accounts with a rare word.
-    let work = async || {
+    // The accounts with a rare word, and a page in each order of those with a word that nearly all have.
+    let searched = async || {
         let page = admin.get("/reports/users?page_size=50&search_term=ßq").await.expect(200);
         assert_eq!(page.as_array().unwrap().len(), 12);
+        for (column, _) in orders {
+            for direction in ["asc", "desc"] {
+                let order = format!("sort_column={column}&sort_direction={direction}");
+                let page = admin.get(&format!("/reports/users?page_size=50&search_term=abc&{order}")).await.expect(200);
+                assert_eq!(page.as_array().unwrap().len(), 50, "{column} {direction}");
+            }
+        }
     };
-    let [scans, _, rows] = counting(base, schema, "users", 1, work).await;
-    // Some of the counts belong to the pages before.
-    assert!(scans == 0 && rows < ACCOUNTS, "{scans} scans, {rows} rows");
+    let names = async || {
+        let [scans, _, rows] = counting(base, schema, "users", 15, searched).await;
+        assert!(scans == 0 && rows <= 15 * FEW, "{scans} scans, {rows} rows");
+    };
+    let [scans, _, rows] = counting(base, schema, "qd_user_names", 1, names).await;
+    assert!(scans == 0 && rows <= FEW, "{scans} scans, {rows} rows of names");
 }

@@ -134,6 +134,55 @@ async fn a_row_has_the_figures_of_its_account() {
     assert_eq!(rows.first().unwrap().posts, Some(PostFigures { total: 1, last_at: 5, days: 1 }));
 }
 
+/// Accounts beyond those that a search reads first. All but a few have a frequent name, and the last ones another one.
+async fn many(db: &Db) {
+    execute(
+        db,
+        "INSERT INTO users (id, username, email, nickname, firstname, lastname, roles, createat, updateat, deleteat) \
+         WITH RECURSIVE n(i) AS (SELECT 1000000 UNION ALL SELECT i + 1 FROM n WHERE i < 1012000) \
+         SELECT 'id' || i, 'u' || i, 'u' || (i * 7 % 12001) || '@chat.example', '', CASE WHEN i > 1008000 THEN 'Späte' ELSE '' END, \
+         CASE WHEN i % 3000 = 0 THEN 'Rare' ELSE 'Abc' END, 'system_user', i, i, 0 FROM n",
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn frequent_words_are_found_in_every_order_before_and_after_the_comparison() {
+    let (_folder, db) = fresh().await;
+    many(&db).await;
+    let with = |term: &str| ReportFilter {
+        accounts: Filter { term: term.to_owned(), leaves_bots_out: true, ..Filter::default() },
+        ..people()
+    };
+    for is_compared in [false, true] {
+        if is_compared {
+            db.compare_names().await.unwrap();
+            assert_eq!(db.few_with("spÄte").await.unwrap(), None, "the word is frequent");
+        }
+        for order in ["Username", "CreateAt", "Email", "LastName"] {
+            for is_descending in [false, true] {
+                let case = format!("{order}, descending: {is_descending}, compared: {is_compared}");
+                let first = ReportPage { is_descending, ..page(order, 60) };
+                let rows = db.user_report(&with("spÄte abc"), &first).await.unwrap();
+                assert!(rows.len() == 60 && rows.iter().all(|row| row.user.first_name == "Späte"), "{case}");
+                let all = names(&db, &people(), &ReportPage { limit: 20_000, ..first }).await;
+                let is_expected = |name: &&String| name.as_str() > "u1008000" && *name != "u1011000";
+                let expected: Vec<&String> = all.iter().filter(is_expected).take(60).collect();
+                let found: Vec<&String> = rows.iter().map(|row| &row.user.username).collect();
+                assert_eq!(found, expected, "{case}");
+            }
+        }
+        let last = ReportPage {
+            cursor: Cursor::at(ReportOrder::named("Username").unwrap(), "u1011995", "id1011995"),
+            ..page("Username", 10)
+        };
+        assert_eq!(names(&db, &with("abc"), &last).await.len(), 5, "the end of the report");
+        let before = ReportPage { is_backward: true, ..last };
+        assert_eq!(names(&db, &with("abc"), &before).await.last().map(String::as_str), Some("u1011994"));
+        assert!(names(&db, &with(&format!("abc {}", "x".repeat(2_000))), &page("Username", 10)).await.is_empty());
+    }
+}
+
 /// A page costs as much with many accounts as with few, because an index has its order.
 #[actix_web::test]
 async fn each_order_is_read_from_an_index() {
