@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 44] = [
+const STATE: [(&str, &str); 45] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -42,6 +42,7 @@ const STATE: [(&str, &str); 44] = [
     ("src/store/recycling.rs", "one time"),
     ("src/store/sqlite.rs", "one mark"),
     ("src/store/sqlite/closing.rs", "the paths that this program opened"),
+    ("src/store/user_names/frequency.rs", "a fixed number of counts, and one username"),
     ("src/telemetry/logging.rs", "the outputs of the settings"),
     ("src/telemetry/logging/output.rs", "tests only"),
     ("src/web/connections.rs", "an entry for each network with a connection, of which there is a maximum"),

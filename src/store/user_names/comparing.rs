@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
 use super::frequency::Counting;
+use super::statements::READ_FIRST;
 use super::{REMOVE_GRAMS, Searchable, storing};
 use crate::base::user::User;
 use crate::store::engine::EngineKind;
@@ -46,7 +47,10 @@ impl Db {
             }
         }
         corrected += self.remove_orphans().await?;
-        self.name_frequencies.replace(&counting);
+        let sql = "SELECT n.username FROM qd_user_names n ORDER BY n.username LIMIT 1 OFFSET $1";
+        let rows = self.read(statement(sql, vec![limit(READ_FIRST - 1)])).await?;
+        let first_end = rows.into_iter().next().map_or(Ok(String::new()), |mut row| row.text())?;
+        self.name_frequencies.replace(&counting, first_end);
         self.has_compared_names.store(true, Ordering::Release);
         Ok(corrected)
     }

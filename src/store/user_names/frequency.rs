@@ -4,6 +4,7 @@
 //! makes a search slower, and never changes its result.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use quarterdeck_actors::steps::walked;
 
@@ -19,15 +20,25 @@ const COUNTS: usize = 1 << 16;
 pub(in crate::store) struct Frequencies {
     counts: Box<[AtomicU32]>,
     accounts: AtomicU32,
+    first_end: RwLock<String>,
 }
 
 impl Default for Frequencies {
     fn default() -> Self {
-        Self { counts: (0..COUNTS).map(|_| AtomicU32::new(0)).collect(), accounts: AtomicU32::new(0) }
+        Self {
+            counts: (0..COUNTS).map(|_| AtomicU32::new(0)).collect(),
+            accounts: AtomicU32::new(0),
+            first_end: RwLock::default(),
+        }
     }
 }
 
 impl Frequencies {
+    /// Returns the last username among the accounts that a search reads first; empty if all accounts are fewer.
+    pub(super) fn first_end(&self) -> String {
+        self.first_end.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Returns the number of accounts that were counted.
     pub(super) fn accounts(&self) -> u32 {
         self.accounts.load(Ordering::Relaxed)
@@ -39,11 +50,12 @@ impl Frequencies {
     }
 
     /// Replaces the estimates.
-    pub(super) fn replace(&self, counted: &Counting) {
+    pub(super) fn replace(&self, counted: &Counting, first_end: String) {
         for (count, new) in self.counts.iter().zip(&counted.counts) {
             count.store(*new, Ordering::Relaxed);
         }
         self.accounts.store(counted.accounts, Ordering::Relaxed);
+        *self.first_end.write().unwrap_or_else(PoisonError::into_inner) = first_end;
     }
 }
 
@@ -101,7 +113,8 @@ mod tests {
             for name in &names {
                 counting.add(&Searchable::of(&User { username: (*name).to_owned(), ..User::default() }));
             }
-            frequencies.replace(&counting);
+            frequencies.replace(&counting, (*names[0]).to_owned());
+            assert_eq!(frequencies.first_end(), names[0]);
             let found = (frequencies.of(&letters("an")), frequencies.of(&letters("nno")));
             assert_eq!((found, frequencies.accounts() as usize), ((of_an, of_nno), names.len()));
         }

@@ -24,23 +24,28 @@ impl Plan {
     pub(super) fn of(frequencies: &Frequencies, words: &[String], limit: usize) -> Self {
         let accounts = f64::from(frequencies.accounts().max(1));
         let mut fraction = 1.0;
-        let mut known: Vec<(usize, u32, String)> = Vec::new();
+        let mut known: Vec<(usize, usize, u32, String)> = Vec::new();
         for word in words {
             let letters: Vec<char> = word.chars().collect();
             let length = letters.len().clamp(1, MAX_GRAM_CHARACTERS);
-            let grams: Vec<(u32, &[char])> =
-                counted(letters.windows(length)).map(|gram| (frequencies.of(gram), gram)).collect();
-            let rarest = grams.iter().map(|(count, _)| *count).min().unwrap_or_default();
+            let mut grams: Vec<(u32, String)> =
+                counted(letters.windows(length)).map(|gram| (frequencies.of(gram), gram.iter().collect())).collect();
+            grams.sort_unstable();
+            grams.dedup();
+            let rarest = grams.first().map(|(count, _)| *count).unwrap_or_default();
             fraction *= f64::from(rarest) / accounts;
-            known.extend(grams.into_iter().map(|(count, gram)| (length, count, gram.iter().collect())));
+            known.extend(
+                grams.into_iter().take(MAX_PIECES).enumerate().map(|(rank, (count, gram))| (length, rank, count, gram)),
+            );
         }
         // The words are treated as independent of one another.
         let expected_walk = convert(limit) / fraction.max(f64::EPSILON);
         let is_small = frequencies.accounts() <= u32::try_from(READ_FIRST).unwrap_or(u32::MAX);
         let longest = known.iter().map(|(length, ..)| *length).max().unwrap_or_default();
-        known.retain(|(length, count, _)| *length == longest && *count <= MAX_READ);
-        known.sort_unstable_by(|one, other| (one.1, &one.2).cmp(&(other.1, &other.2)));
-        known.dedup_by(|one, other| one.2 == other.2);
+        known.retain(|(length, _, count, _)| *length == longest && *count <= MAX_READ);
+        // The rarest piece of each word comes before others of the same word, which the same accounts have.
+        known.sort_unstable_by(|one, other| (one.1, one.2, &one.3).cmp(&(other.1, other.2, &other.3)));
+        known.dedup_by(|one, other| one.3 == other.3);
         known.truncate(if longest == MAX_GRAM_CHARACTERS { MAX_PIECES } else { 1 });
         Self {
             // The index is no gain where all accounts together are few.
@@ -72,7 +77,7 @@ mod tests {
             let email = format!("{username}@mail.example");
             counting.add(&Searchable::of(&User { username, email, last_name, ..User::default() }));
         }
-        frequencies.replace(&counting);
+        frequencies.replace(&counting, String::new());
         let plan = |term: &str, limit| {
             let Plan { grams, reads_first } = Plan::of(&frequencies, &UserSearch::of_all_names(term).words(), limit);
             (grams.join(" "), reads_first)
@@ -81,13 +86,16 @@ mod tests {
         assert_eq!(plan("mail.example", 100), text("", true), "every account has it");
         let (grams, _) = plan("rossi@mail", 100);
         assert!(grams.starts_with("i@m si@ "), "pieces that no account has come first: {grams}");
+        let (grams, _) = plan("rossi u00017 mail", 100);
+        let pieces: Vec<&str> = grams.split(' ').collect();
+        assert!("u00017".contains(pieces[0]) && "rossi".contains(pieces[1]), "the rarest of each word first: {grams}");
         assert_eq!(plan("ж", 100), text("ж", false));
         assert_eq!(plan("жж жжж", 100), text("жжж", false));
         let (grams, reads_first) = plan("rossi", 100);
         assert!(grams.split(' ').all(|gram| ["ros", "oss", "ssi"].contains(&gram)) && reads_first, "{grams}");
         assert!(!plan("rossi", 1_000).1, "the first accounts hardly have a thousand of them");
         let few = Frequencies::default();
-        few.replace(&Counting::new());
+        few.replace(&Counting::new(), String::new());
         let Plan { grams, reads_first } = Plan::of(&few, &UserSearch::of_all_names("rossi").words(), 100);
         assert!(grams.is_empty() && !reads_first, "few accounts are read in order");
     }

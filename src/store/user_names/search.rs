@@ -71,8 +71,13 @@ impl Db {
         let mut after = String::new();
         let plan = Plan::of(&self.name_frequencies, words, limit);
         if plan.reads_first {
-            let first = candidates(self.read(search.among_the_first(kind, words, limit)).await?)?;
-            after = first.last().map(|last| last.username.clone()).unwrap_or_default();
+            let (until, portion) = (self.name_frequencies.first_end(), portion_of(limit));
+            let first = search.in_order(kind, words, ("", Some(&until)), portion);
+            let first = candidates(self.read(first).await?)?;
+            after = match first.last() {
+                Some(last) if first.len() == portion => last.username.clone(),
+                Some(_) | None => until,
+            };
             self.take(&mut users, first, search, limit).await?;
         }
         if users.len() == limit {
@@ -86,7 +91,7 @@ impl Db {
         let mut portion = portion_of(limit);
         while users.len() < limit {
             let statement = match &pieces {
-                None => search.in_order(kind, words, &after, portion),
+                None => search.in_order(kind, words, (&after, None), portion),
                 Some(pieces) => search.by_index(pieces, words, &after, portion),
             };
             let more = candidates(self.read(statement).await?)?;
@@ -277,8 +282,8 @@ mod tests {
             let kind = EngineKind::Sqlite;
             let pieces = Pieces::Sqlite(search.with_all(&words));
             [
-                search.among_the_first(kind, &words, 9),
-                search.in_order(kind, &words, "", 9),
+                search.in_order(kind, &words, ("", Some("x")), 9),
+                search.in_order(kind, &words, ("", None), 9),
                 search.by_index(&pieces, &words, "", 9),
             ]
             .map(|statement| statement.sql)
@@ -304,7 +309,7 @@ mod tests {
             assert_linear(&format!("words of {shape:?}"), 1_000, |size| {
                 let search = search(&shape.repeat(size));
                 let words = search.words();
-                search.in_order(EngineKind::Sqlite, &words, "", 9);
+                search.in_order(EngineKind::Sqlite, &words, ("", None), 9);
                 Plan::of(&Frequencies::default(), &words, 9);
             });
         }

@@ -65,23 +65,21 @@ impl UserSearch {
         all.join(" AND ")
     }
 
-    /// Returns the statement for matches among the first accounts by username.
-    pub(super) fn among_the_first(&self, kind: EngineKind, words: &[String], limit: usize) -> Statement {
-        let mut values = vec![number(READ_FIRST), number(portion_of(limit))];
-        let condition = self.condition(kind, words, &mut values);
-        // Only these columns, so that an index holds all that is read.
-        let columns = if self.searches_everything() { "everything" } else { "names, fullname, email" };
-        let sql = format!(
-            "SELECT n.userid, n.username FROM (SELECT userid, username, {columns} FROM qd_user_names \
-             ORDER BY username LIMIT $1) n WHERE {condition} ORDER BY n.username LIMIT $2"
-        );
-        statement(sql, values)
-    }
-
-    /// Returns the statement for the next matches by username. It reads the accounts in that order.
-    pub(super) fn in_order(&self, kind: EngineKind, words: &[String], after: &str, limit: usize) -> Statement {
+    /// Returns the statement for the next matches by username, up to the one `until` if it is given. It reads the accounts
+    /// in that order until it has enough.
+    pub(super) fn in_order(
+        &self,
+        kind: EngineKind,
+        words: &[String],
+        (after, until): (&str, Option<&str>),
+        limit: usize,
+    ) -> Statement {
         let mut values = vec![after.into(), number(limit)];
-        let condition = self.condition(kind, words, &mut values);
+        let mut condition = self.condition(kind, words, &mut values);
+        if let Some(until) = until {
+            values.push(until.into());
+            condition = format!("n.username <= ${} AND {condition}", values.len());
+        }
         let sql = format!(
             "SELECT n.userid, n.username FROM qd_user_names n WHERE n.username > $1 AND {condition} \
              ORDER BY n.username LIMIT $2"
