@@ -234,13 +234,6 @@ pub(crate) struct MemberView {
 }
 
 impl Member {
-    /// Returns the membership of a user who joins.
-    pub(crate) fn new(team_id: &str, user: &User) -> Self {
-        let is_guest = user.has_role("system_guest");
-        let (team_id, user_id) = (team_id.to_owned(), user.id.clone());
-        Self { team_id, user_id, is_guest, is_user: !is_guest, ..Self::default() }
-    }
-
     /// Returns the membership of the user who created the team, as its administrator.
     pub(crate) fn leader(team_id: &str, user_id: &str) -> Self {
         let (team_id, user_id) = (team_id.to_owned(), user_id.to_owned());

@@ -16,7 +16,7 @@ use crate::base::cleaning::cleaned;
 use crate::base::team::{Channel, DEFAULT_CHANNELS, Member, OFF_TOPIC, OPEN, TOWN_SQUARE, Team, TeamType};
 use crate::base::user::User;
 use crate::domain::announce;
-use crate::store::{Db, StoreError};
+use crate::store::{Db, JoinRules, StoreError};
 pub(crate) use edit::{TeamPatch, edit, remove_scheme, renew_invite_id, set_archived, set_openness};
 pub(crate) use member::{TeamAccess, access_by_team, team_access};
 pub(crate) use roles::{SchemeRoles, set_roles, set_scheme_roles};
@@ -125,11 +125,8 @@ pub(crate) async fn join(
     if !team.admits(user, config) {
         return Err(AppError::new("api.team.join_user_to_team.allowed_domains.app_error"));
     }
-    let member = Member::new(&team.id, user);
-    let max_members = config.view.team.max_users_per_team;
-    // A guest enters the channels of an invitation only.
-    let channels: &[&str] = if member.is_guest { &[] } else { &DEFAULT_CHANNELS };
-    db.join_team(&member, channels, max_members, wall_ms()).await.or_fail(FAILED)?;
+    let rules = JoinRules::of(config);
+    db.join_team((&team.id, &user.id), &DEFAULT_CHANNELS, rules, wall_ms()).await.or_fail(FAILED)?;
     let joined = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
     let Some(joined) = joined else {
         let is_gone = db.user(&user.id).await.or_fail(FAILED)?.is_none();

@@ -74,7 +74,7 @@ pub(crate) use pool::PoolStatus;
 use postgres::Postgres;
 use sqlite::Sqlite;
 pub(crate) use sqlite::{close_opened, files_of as embedded_files};
-pub(crate) use teams::TeamSearch;
+pub(crate) use teams::{JoinRules, TeamSearch};
 pub(crate) use tokens::AccessToken;
 pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};

@@ -1,16 +1,17 @@
 //! The tables `teams` and `teammembers`, and the default channels of teams.
 
 mod changing;
+mod joining;
 mod membership;
 mod search;
 mod several;
 mod unread;
 
-use serde_json::json;
-
-use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
 use crate::base::paging::Paging;
 use crate::base::team::{Channel, Member, Team};
+pub(crate) use joining::JoinRules;
+pub(in crate::store) use joining::{entry, entry_by_id, joining};
 pub(crate) use search::TeamSearch;
 
 const TEAM: &str = "t.id, t.createat, t.updateat, t.deleteat, t.displayname, t.name, t.description, t.email, t.type, \
@@ -117,21 +118,6 @@ impl Db {
         let values = vec![team_id.into(), paging.limit().into(), paging.offset().into()];
         self.read(statement(sql, values)).await?.into_iter().map(member).collect()
     }
-
-    /// Adds a member to the team and to these channels of it, if the team has fewer than `max` active accounts.
-    pub(crate) async fn join_team(
-        &self,
-        member: &Member,
-        channels: &[&str],
-        max: i64,
-        now: i64,
-    ) -> Result<(), StoreError> {
-        let statements = vec![joining(member, max, now), entry(&member.team_id, &member.user_id, channels, now)];
-        let transaction = Transaction::of(statements)
-            .lock_exclusive(Subject::Team(&member.team_id))
-            .lock_exclusive(Subject::User(&member.user_id));
-        self.transaction(transaction).await.map(drop)
-    }
 }
 
 fn openness(is_open: Option<bool>) -> &'static str {
@@ -181,54 +167,6 @@ fn leader_insertion(leader: &Member, now: i64) -> Statement {
     let sql = "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin, schemeguest, createat) \
                VALUES ($1, $2, '', 0, true, true, false, $3)";
     statement(sql, vec![(&leader.team_id).into(), (&leader.user_id).into(), now.into()])
-}
-
-/// Returns the statement that makes the user a member, if the team has fewer than `max` active accounts.
-pub(super) fn joining(member: &Member, max: i64, now: i64) -> Statement {
-    // A user who is a member already keeps the current roles.
-    let sql = "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin, schemeguest, createat) \
-               SELECT t.id, a.id, '', 0, $3, false, $4, $5 FROM users a JOIN teams t ON t.id = $1 WHERE a.id = $2 AND $6 > (SELECT COUNT(*) FROM teammembers m \
-               JOIN users u ON u.id = m.userid WHERE m.teamid = t.id AND m.deleteat = 0 AND u.deleteat = 0) \
-               ON CONFLICT (teamid, userid) DO UPDATE SET roles = '', deleteat = 0, schemeuser = excluded.schemeuser, \
-               schemeadmin = false, schemeguest = excluded.schemeguest WHERE teammembers.deleteat <> 0";
-    let values = vec![
-        (&member.team_id).into(),
-        (&member.user_id).into(),
-        member.is_user.into(),
-        member.is_guest.into(),
-        now.into(),
-        max.into(),
-    ];
-    statement(sql, values)
-}
-
-/// Returns the statement that adds a member to channels with these names, of one team or, without a `team_id`, of all
-/// teams that the user is in.
-pub(super) fn entry(team_id: &str, user_id: &str, channels: &[&str], now: i64) -> Statement {
-    entry_where("c.name = ANY ($5)", team_id, user_id, channels.iter().map(|name| (*name).to_owned()).collect(), now)
-}
-
-/// Returns the statement that adds a member to the channels with these ids, as far as they belong to the team.
-pub(super) fn entry_by_id(team_id: &str, user_id: &str, channel_ids: &[String], now: i64) -> Statement {
-    entry_where("c.id = ANY ($5)", team_id, user_id, channel_ids.to_vec(), now)
-}
-
-fn entry_where(condition: &str, team_id: &str, user_id: &str, channels: Vec<String>, now: i64) -> Statement {
-    let sql = format!(
-        "INSERT INTO channelmembers (channelid, userid, roles, lastviewedat, msgcount, mentioncount, notifyprops, \
-         lastupdateat, schemeuser, schemeadmin, schemeguest, mentioncountroot, msgcountroot, urgentmentioncount) \
-         SELECT c.id, m.userid, '', 0, 0, 0, $3, $4, m.schemeuser, m.schemeadmin, m.schemeguest, 0, 0, 0 \
-         FROM channels c JOIN teammembers m ON m.teamid = c.teamid AND m.deleteat = 0 \
-         WHERE ($1 = '' OR c.teamid = $1) AND m.userid = $2 AND c.deleteat = 0 AND {condition} \
-         ON CONFLICT (channelid, userid) DO NOTHING"
-    );
-    let notify_props = json!({
-        "desktop": "default", "email": "default", "push": "default", "mark_unread": "all",
-        "ignore_channel_mentions": "default", "channel_auto_follow_threads": "off",
-    });
-    let channels = Value::Texts(channels);
-    let member = [team_id, user_id].map(Value::from);
-    statement(sql, member.into_iter().chain([Value::Json(notify_props), now.into(), channels]).collect())
 }
 
 fn team(mut row: Row) -> Result<Team, StoreError> {
@@ -300,7 +238,7 @@ mod tests {
         [Channel { id: format!("{team_id}-square"), name: "town-square", display_name: "Town Square" }]
     }
 
-    async fn place() -> (tempfile::TempDir, Db) {
+    pub(super) async fn place() -> (tempfile::TempDir, Db) {
         let (folder, db) = fresh().await;
         for name in ["anna", "bert", "curt"] {
             add(&db, name).await;
@@ -336,27 +274,6 @@ mod tests {
             assert_eq!(db.team_count(is_open).await.unwrap(), i64::try_from(found.len()).unwrap());
         }
         assert_eq!(names(db.teams(None, Paging { page: 1, per_page: 1 }).await.unwrap()), ["b"]);
-    }
-
-    #[actix_web::test]
-    async fn a_full_team_takes_nobody_and_a_member_who_comes_back_has_plain_roles() {
-        let (_folder, db) = place().await;
-        db.join_team(&member_of("a", "bert"), &["town-square"], 2, 9).await.unwrap();
-        db.join_team(&member_of("a", "curt"), &["town-square"], 2, 9).await.unwrap();
-        assert!(db.team_member("a", "curt").await.unwrap().is_none());
-        assert_eq!(
-            texts(&db, "SELECT userid FROM channelmembers WHERE channelid = 'a-square' ORDER BY userid").await,
-            ["anna", "bert"]
-        );
-        execute(&db, "UPDATE teammembers SET deleteat = 4, roles = 'extra', schemeadmin = true WHERE teamid = 'a' AND userid = 'bert'").await;
-        assert_eq!(db.team_members("a", Paging { page: 0, per_page: 10 }).await.unwrap().len(), 1);
-        db.join_team(&member_of("a", "bert"), &["town-square"], 2, 9).await.unwrap();
-        let back = db.team_member("a", "bert").await.unwrap().unwrap();
-        assert_eq!((back.delete_at, back.roles.as_str(), back.is_admin), (0, "", false));
-        // A member who joins again keeps what they are.
-        db.join_team(&member_of("a", "anna"), &[], 10, 9).await.unwrap();
-        assert!(db.team_member("a", "anna").await.unwrap().unwrap().is_admin);
-        assert_eq!(db.memberships("anna").await.unwrap().len(), 2);
     }
 
     #[actix_web::test]

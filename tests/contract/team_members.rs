@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::TestServer;
+use crate::support::server::PASSWORD;
 use crate::support::teams::{closed_team, newcomer, open_team};
 
 #[actix_web::test]
@@ -29,6 +30,34 @@ async fn who_is_a_member_already_stays_what_they_are() {
     let id = admin.found(open_team("crew")).await;
     let again = admin.post(&format!("/teams/{id}/members"), newcomer(&id, &admin)).await.expect(201);
     assert_eq!(again["roles"], "team_user team_admin");
+}
+
+#[actix_web::test]
+async fn the_account_with_the_address_of_a_team_becomes_its_administrator_when_it_joins() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (bert, carl) = (server.user(&admin, "bert").await, server.user(&admin, "carl").await);
+    let id = bert.found(open_team("crew")).await;
+    let path = format!("/teams/{id}/members");
+    admin.post(&path, newcomer(&id, &carl)).await.expect(201);
+    for _ in 0..2 {
+        bert.delete(&format!("{path}/{}", bert.user_id)).await.expect_ok();
+        let back = carl.post(&path, newcomer(&id, &bert)).await.expect(201);
+        assert_eq!((&back["roles"], &back["scheme_admin"]), (&json!("team_user team_admin"), &json!(true)));
+    }
+    // A founder with another address has no part in the team any more.
+    bert.put("/users/me/patch", json!({ "email": "new@chat.example", "password": PASSWORD })).await.expect(200);
+    bert.delete(&format!("{path}/{}", bert.user_id)).await.expect_ok();
+    assert_eq!(bert.post(&path, newcomer(&id, &bert)).await.expect(201)["roles"], "team_user");
+    // An account that takes the address later must verify it where the settings say so.
+    let verify = |on: bool| json!({ "EmailSettings": { "RequireEmailVerification": on } });
+    let take = json!({ "email": "bert@chat.example", "password": PASSWORD });
+    carl.put("/users/me/patch", take).await.expect(200);
+    for (is_needed, roles) in [(true, "team_user"), (false, "team_user team_admin")] {
+        admin.put("/config/patch", verify(is_needed)).await.expect(200);
+        admin.delete(&format!("{path}/{}", carl.user_id)).await.expect_ok();
+        assert_eq!(admin.post(&path, newcomer(&id, &carl)).await.expect(201)["roles"], roles);
+    }
 }
 
 #[actix_web::test]
@@ -109,6 +138,7 @@ async fn who_left_comes_back_as_an_ordinary_member() {
     let admin = server.admin().await;
     let id = admin.found(open_team("crew")).await;
     server.execute("UPDATE teammembers SET deleteat = 5, roles = 'quiz_master'").await;
+    server.execute("UPDATE teams SET email = 'another@chat.example'").await;
     let path = format!("/teams/{id}/members");
     assert_eq!(admin.get(&path).await.expect(200), json!([]));
     assert_eq!(admin.get("/users/me/teams").await.expect(200), json!([]));

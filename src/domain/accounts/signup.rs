@@ -22,7 +22,7 @@ use crate::domain::caller::Caller;
 use crate::domain::passwords::{Passwords, check_policy};
 use crate::domain::{announce, notices};
 use crate::settings::options::Options;
-use crate::store::{AccountLimit, AuditKeys, Db, Entry, LoginRules, SiteRules, StoreError, own_record};
+use crate::store::{AccountLimit, AuditKeys, Db, Entry, JoinRules, LoginRules, SiteRules, StoreError, own_record};
 
 /// The number of active accounts above which administrators of a server without a licence see a warning.
 pub(crate) const RECOMMENDED_ACCOUNTS: i64 = 200;
@@ -96,8 +96,7 @@ async fn add(
 ) -> Result<Option<String>, AppError> {
     let added = match signup {
         Signup::Invited(_, invited) => {
-            let max_members = config.view.team.max_users_per_team;
-            accounts.db.add_invited_user(user, (entry, room), &invited.invitation, max_members).await
+            accounts.db.add_invited_user(user, (entry, room), &invited.invitation, JoinRules::of(config)).await
         }
         Signup::ByAdmin | Signup::ForTests(_) | Signup::Open(_) => accounts.db.add_user(user, entry, room).await,
     };

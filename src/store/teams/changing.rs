@@ -99,9 +99,12 @@ fn storing(team: &Team, now: i64) -> Statement {
 
 #[cfg(test)]
 mod tests {
+    use super::super::JoinRules;
     use super::*;
     use crate::base::team::{Channel, Member};
     use crate::store::testing::{add, execute, fresh, texts};
+
+    const RULES: JoinRules = JoinRules { max_members: 9, needs_verification: false };
 
     async fn place() -> (tempfile::TempDir, Db) {
         let (folder, db) = fresh().await;
@@ -113,9 +116,7 @@ mod tests {
             let square = Channel { id: format!("{name}-square"), name: "town-square", display_name: "Town Square" };
             let leader = Member::leader(name, "anna");
             assert!(db.add_team(&team, &[square], Some(&leader)).await.unwrap());
-            let member =
-                Member { team_id: name.to_owned(), user_id: "bert".to_owned(), is_user: true, ..Member::default() };
-            db.join_team(&member, &["town-square"], 9, 1).await.unwrap();
+            db.join_team((name, "bert"), &["town-square"], RULES, 1).await.unwrap();
         }
         execute(&db, "INSERT INTO posts (id, channelid) VALUES ('one', 'crew-square'), ('two', 'rest-square')").await;
         (folder, db)
@@ -163,9 +164,7 @@ mod tests {
             assert!(texts(&db, sql).await.is_empty(), "{sql}");
         }
         assert_eq!(texts(&db, "SELECT id FROM posts").await, ["two"]);
-        let late =
-            Member { team_id: "crew".to_owned(), user_id: "bert".to_owned(), is_user: true, ..Member::default() };
-        db.join_team(&late, &[], 9, 1).await.unwrap();
+        db.join_team(("crew", "bert"), &[], RULES, 1).await.unwrap();
         assert!(db.team_member("crew", "bert").await.unwrap().is_none());
     }
 }

@@ -6,10 +6,10 @@
 use quarterdeck_actors::error::AppError;
 
 use super::{AccountLimit, Entry};
-use crate::base::team::{DEFAULT_CHANNELS, Member};
+use crate::base::team::DEFAULT_CHANNELS;
 use crate::base::user::User;
 use crate::store::mail_tokens::{MailTokenKind, redeeming, selection, token};
-use crate::store::teams::{entry, entry_by_id, joining};
+use crate::store::teams::{JoinRules, entry, entry_by_id, joining};
 use crate::store::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
 
 /// An invitation to a team.
@@ -33,38 +33,56 @@ pub(crate) enum InvitationProof {
 impl Db {
     /// Adds an account, makes it a member of the team and ends the invitation. Returns its roles.
     ///
-    /// Refuses if the invitation no longer holds, or the team has `max` active accounts. Adds nothing and returns `None`
+    /// Refuses if the invitation no longer holds, or the team is full. Adds nothing and returns `None`
     /// when the condition `place` of an account does not hold in the transaction.
     pub(crate) async fn add_invited_user(
         &self,
         user: &User,
         place: (Entry, AccountLimit),
         invitation: &Invitation,
-        max: i64,
+        rules: JoinRules,
     ) -> Result<Option<String>, StoreError> {
-        let member = Member::new(&invitation.team_id, user);
         let adding = self.adding(user, place.0, place.1);
-        let entering = entering(&member, invitation, max, user.create_at);
+        let entering = entering(&user.id, invitation, rules, user.create_at);
         let statements = adding.into_iter().chain(entering).collect();
-        let (reads, decide) = (proving(invitation), decision(invitation, max, statements));
+        let (reads, decide) = (proving(invitation), decision(invitation, rules, statements));
         let transaction = locked(Transaction::decided(reads, decide), invitation).lock_exclusive(Subject::Accounts);
         let mut answers = self.transaction(transaction).await?;
         let inserted = answers.get_mut(2).and_then(|rows| rows.first_mut());
         inserted.map(Row::text).transpose()
     }
 
-    /// Makes an existing account a member of the team and ends the invitation, under the same conditions.
+    /// Makes an existing account a member of the team and ends the invitation, under the same conditions. Refuses an
+    /// invitation of a member for a guest, and the other way round.
     pub(crate) async fn join_invited(
         &self,
-        member: &Member,
+        user_id: &str,
         invitation: &Invitation,
-        max: i64,
+        rules: JoinRules,
         now: i64,
     ) -> Result<(), StoreError> {
-        let entering = entering(member, invitation, max, now);
-        let (reads, decide) = (proving(invitation), decision(invitation, max, entering));
+        let mut reads = proving(invitation);
+        reads.push(statement("SELECT u.roles FROM users u WHERE u.id = $1", vec![user_id.into()]));
+        let decide_entry = decision(invitation, rules, entering(user_id, invitation, rules, now));
+        let proof = invitation.proof.clone();
+        let decide = move |answers: &[Vec<Row>]| {
+            let Some(mut account) = answers.get(2).and_then(|rows| rows.first()).cloned() else {
+                return Err(refused("app.user.missing_account.const"));
+            };
+            let is_guest = account.text()?.split_whitespace().any(|role| role == "system_guest");
+            match &proof {
+                InvitationProof::Mail { kind, .. } if is_guest != (*kind == MailTokenKind::GuestInvitation) => {
+                    return Err(refused("api.user.create_user.invalid_invitation_type.app_error"));
+                }
+                InvitationProof::InviteId(_) if is_guest => {
+                    return Err(refused("api.team.add_user_to_team_from_invite.guest.app_error"));
+                }
+                InvitationProof::Mail { .. } | InvitationProof::InviteId(_) => {}
+            }
+            decide_entry(answers)
+        };
         let transaction = locked(Transaction::decided(reads, decide), invitation);
-        self.transaction(transaction.lock_exclusive(Subject::User(&member.user_id))).await.map(drop)
+        self.transaction(transaction.lock_exclusive(Subject::User(user_id))).await.map(drop)
     }
 }
 
@@ -90,12 +108,9 @@ fn proving(invitation: &Invitation) -> Vec<Statement> {
     vec![proof, statement(team, vec![(&invitation.team_id).into()])]
 }
 
-fn entering(member: &Member, invitation: &Invitation, max: i64, now: i64) -> Vec<Statement> {
-    let (team_id, user_id) = (&member.team_id, &member.user_id);
-    let mut statements = vec![joining(member, max, now)];
-    if !member.is_guest {
-        statements.push(entry(team_id, user_id, &DEFAULT_CHANNELS, now));
-    }
+fn entering(user_id: &str, invitation: &Invitation, rules: JoinRules, now: i64) -> Vec<Statement> {
+    let team_id = &invitation.team_id;
+    let mut statements = vec![joining(team_id, user_id, rules, now), entry(team_id, user_id, &DEFAULT_CHANNELS, now)];
     if !invitation.channel_ids.is_empty() {
         statements.push(entry_by_id(team_id, user_id, &invitation.channel_ids, now));
     }
@@ -107,7 +122,7 @@ fn entering(member: &Member, invitation: &Invitation, max: i64, now: i64) -> Vec
 
 fn decision(
     invitation: &Invitation,
-    max: i64,
+    rules: JoinRules,
     statements: Vec<Statement>,
 ) -> impl Fn(&[Vec<Row>]) -> Result<Vec<Statement>, StoreError> + Send + Sync + 'static {
     let proof = invitation.proof.clone();
@@ -123,7 +138,7 @@ fn decision(
             return Err(refused("api.user.create_user.signup_link_invalid.app_error"));
         }
         let Some(mut team) = row(1) else { return Err(refused("app.team.get.find.app_error")) };
-        if team.int()? >= max {
+        if team.int()? >= rules.max_members {
             return Err(refused("app.team.join_user_to_team.save_member.max_accounts.app_error"));
         }
         Ok(statements.clone())
@@ -137,8 +152,8 @@ fn refused(id: &'static str) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::team::{Channel, Team};
-    use crate::store::testing::{add, fresh, texts};
+    use crate::base::team::{Channel, Member, Team};
+    use crate::store::testing::{add, execute, fresh, texts};
     use crate::store::{InvitedTo, MailToken};
 
     const KIND: MailTokenKind = MailTokenKind::Invitation;
@@ -166,6 +181,10 @@ mod tests {
         (folder, db, Invitation { team_id: "crew".to_owned(), channel_ids, proof })
     }
 
+    fn of(max_members: i64) -> JoinRules {
+        JoinRules { max_members, needs_verification: false }
+    }
+
     fn user(name: &str, roles: &str) -> User {
         User {
             id: name.to_owned(),
@@ -190,16 +209,16 @@ mod tests {
     async fn an_invited_account_has_its_team_and_channels_and_ends_the_invitation() {
         let (_folder, db, invitation) = place().await;
         let dora = user("dora", "system_user");
-        assert_eq!(refusal(db.add_invited_user(&dora, ANY, &invitation, 1).await), FULL);
+        assert_eq!(refusal(db.add_invited_user(&dora, ANY, &invitation, of(1)).await), FULL);
         let first = (Entry::First, AccountLimit::Unlimited);
-        assert_eq!(db.add_invited_user(&dora, first, &invitation, 9).await.unwrap(), None);
+        assert_eq!(db.add_invited_user(&dora, first, &invitation, of(9)).await.unwrap(), None);
         assert_eq!(texts(&db, "SELECT token FROM tokens").await.len(), 1, "it is still open");
-        assert_eq!(db.add_invited_user(&dora, ANY, &invitation, 9).await.unwrap().as_deref(), Some("system_user"));
+        assert_eq!(db.add_invited_user(&dora, ANY, &invitation, of(9)).await.unwrap().as_deref(), Some("system_user"));
         assert_eq!(db.team_member("crew", "dora").await.unwrap().unwrap().all_roles(), "team_user");
         let channels = "SELECT channelid FROM channelmembers WHERE userid = 'dora' ORDER BY channelid";
         assert_eq!(texts(&db, channels).await, ["extra", "square"]);
         assert!(texts(&db, "SELECT token FROM tokens").await.is_empty());
-        assert_eq!(refusal(db.add_invited_user(&user("emil", "system_user"), ANY, &invitation, 9).await), INVALID);
+        assert_eq!(refusal(db.add_invited_user(&user("emil", "system_user"), ANY, &invitation, of(9)).await), INVALID);
         assert!(db.user("emil").await.unwrap().is_none());
     }
 
@@ -208,8 +227,8 @@ mod tests {
         let (_folder, db, invitation) = place().await;
         let (dora, emil) = (user("dora", "system_user"), user("emil", "system_user"));
         let (one, two) = tokio::join!(
-            db.add_invited_user(&dora, ANY, &invitation, 9),
-            db.add_invited_user(&emil, ANY, &invitation, 9)
+            db.add_invited_user(&dora, ANY, &invitation, of(9)),
+            db.add_invited_user(&emil, ANY, &invitation, of(9))
         );
         assert_eq!([one.is_ok(), two.is_ok()].into_iter().filter(|is_ok| *is_ok).count(), 1);
         let members = "SELECT userid FROM teammembers WHERE userid <> 'anna'";
@@ -221,27 +240,52 @@ mod tests {
     async fn a_guest_enters_only_the_channels_of_the_invitation() {
         let (_folder, db, invitation) = place().await;
         let guest = user("gast", "system_guest");
-        db.add_invited_user(&guest, ANY, &invitation, 9).await.unwrap().unwrap();
+        db.add_invited_user(&guest, ANY, &invitation, of(9)).await.unwrap().unwrap();
         assert_eq!(db.team_member("crew", "gast").await.unwrap().unwrap().all_roles(), "team_guest");
         assert_eq!(texts(&db, "SELECT channelid FROM channelmembers WHERE userid = 'gast'").await, ["extra"]);
+    }
+
+    #[actix_web::test]
+    async fn an_account_that_became_a_guest_meanwhile_joins_by_an_invitation_of_guests_only() {
+        let (_folder, db, invitation) = place().await;
+        add(&db, "bert").await;
+        let by_id = Invitation { proof: InvitationProof::InviteId("i".to_owned()), ..invitation.clone() };
+        let InvitationProof::Mail { owner, place, digest, .. } = invitation.proof.clone() else { unreachable!() };
+        let kind = MailTokenKind::GuestInvitation;
+        let invited_to = Some(InvitedTo { team_id: "crew".to_owned(), channel_ids: invitation.channel_ids.clone() });
+        let token =
+            MailToken { create_at: 1, email: "bert@chat.example".to_owned(), digest: digest.clone(), invited_to };
+        db.add_mail_token(kind, &owner, token, 0).await.unwrap();
+        let of_guests =
+            Invitation { proof: InvitationProof::Mail { kind, owner, place, digest }, ..invitation.clone() };
+        let joined = async |by: &Invitation| db.join_invited("bert", by, of(9), 1).await.map(|()| None);
+        let wrong_kind = "api.user.create_user.invalid_invitation_type.app_error";
+        assert_eq!(refusal(joined(&of_guests).await), wrong_kind);
+        execute(&db, "UPDATE users SET roles = 'system_guest' WHERE id = 'bert'").await;
+        assert_eq!(refusal(joined(&invitation).await), wrong_kind);
+        assert_eq!(refusal(joined(&by_id).await), "api.team.add_user_to_team_from_invite.guest.app_error");
+        assert!(db.team_member("crew", "bert").await.unwrap().is_none());
+        joined(&of_guests).await.unwrap();
+        assert_eq!(db.team_member("crew", "bert").await.unwrap().unwrap().all_roles(), "team_guest");
+        assert_eq!(texts(&db, "SELECT channelid FROM channelmembers WHERE userid = 'bert'").await, ["extra"]);
+        execute(&db, "DELETE FROM users WHERE id = 'bert'").await;
+        assert_eq!(refusal(joined(&by_id).await), "app.user.missing_account.const");
     }
 
     #[actix_web::test]
     async fn an_existing_account_joins_once_and_not_an_archived_team() {
         let (_folder, db, invitation) = place().await;
         add(&db, "bert").await;
-        let member =
-            Member { team_id: "crew".to_owned(), user_id: "bert".to_owned(), is_user: true, ..Member::default() };
         let archive = |at: i64| move |team: &Team| Ok(Some(Team { delete_at: at, ..team.clone() }));
         db.change_team("crew", 5, archive(5)).await.unwrap();
-        let joined = async || db.join_invited(&member, &invitation, 9, 1).await.map(|()| None);
+        let joined = async || db.join_invited("bert", &invitation, of(9), 1).await.map(|()| None);
         assert_eq!(refusal(joined().await), "app.team.get.find.app_error");
         db.change_team("crew", 6, archive(0)).await.unwrap();
         joined().await.unwrap();
         assert!(db.team_member("crew", "bert").await.unwrap().is_some());
         assert_eq!(refusal(joined().await), INVALID);
         let by_id = |id: &str| Invitation { proof: InvitationProof::InviteId(id.to_owned()), ..invitation.clone() };
-        assert_eq!(refusal(db.add_invited_user(&user("dora", "system_user"), ANY, &by_id("j"), 9).await), INVALID);
-        assert!(db.add_invited_user(&user("dora", "system_user"), ANY, &by_id("i"), 9).await.unwrap().is_some());
+        assert_eq!(refusal(db.add_invited_user(&user("dora", "system_user"), ANY, &by_id("j"), of(9)).await), INVALID);
+        assert!(db.add_invited_user(&user("dora", "system_user"), ANY, &by_id("i"), of(9)).await.unwrap().is_some());
     }
 }

@@ -12,7 +12,7 @@ use crate::base::team::{Member, Team};
 use crate::base::user::User;
 use crate::domain::accounts::mail_token::{digest_with, parts, refusals};
 use crate::domain::announce;
-use crate::store::{Db, Invitation, InvitationProof, MailToken, MailTokenKind, StoreError};
+use crate::store::{Db, Invitation, InvitationProof, JoinRules, MailToken, MailTokenKind, StoreError};
 
 const UNREAD: &str = "app.team.get.finding.app_error";
 
@@ -92,9 +92,9 @@ pub(crate) async fn join_invited(
     }
     let was_member = db.team_member(team_id, &user.id).await.or_fail(FAILED)?.is_some_and(|member| member.is_active());
     // A member takes no further place in a full team.
-    let max_members = if was_member { i64::MAX } else { config.view.team.max_users_per_team };
-    let member = Member::new(team_id, user);
-    let joined = db.join_invited(&member, &invited.invitation, max_members, wall_ms()).await;
+    let mut rules = JoinRules::of(config);
+    rules.max_members = if was_member { i64::MAX } else { rules.max_members };
+    let joined = db.join_invited(&user.id, &invited.invitation, rules, wall_ms()).await;
     joined.map_err(|failed| failed.refused_or(|cause: StoreError| AppError::new(FAILED).because(cause)))?;
     let joined = db.team_member(team_id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
     let joined = joined.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
