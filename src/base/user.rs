@@ -169,6 +169,18 @@ impl User {
         self.remote_id.as_deref().is_some_and(|remote| !remote.is_empty())
     }
 
+    /// Returns the name by which the user is shown. `form` is a value of `TeamSettings.TeammateNameDisplay`.
+    pub(crate) fn display_name(&self, form: &str) -> String {
+        let names = [self.first_name.as_str(), self.last_name.as_str()];
+        let full_name = names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ");
+        let candidates = match form {
+            "nickname_full_name" => [&self.nickname, &full_name],
+            "full_name" => [&full_name, &full_name],
+            _ => [&self.username, &self.username],
+        };
+        candidates.into_iter().find(|name| !name.is_empty()).unwrap_or(&self.username).clone()
+    }
+
     /// Returns true if the account has the role `name`.
     pub(crate) fn has_role(&self, name: &str) -> bool {
         self.roles.split(' ').any(|role| role == name)
@@ -238,6 +250,27 @@ pub(crate) fn is_email(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_is_shown_by_the_first_name_of_the_form_that_is_there() {
+        let user = |nickname: &str, first_name: &str, last_name: &str| {
+            let [nickname, first_name, last_name] = [nickname, first_name, last_name].map(str::to_owned);
+            User { username: "bert".to_owned(), nickname, first_name, last_name, ..User::default() }
+        };
+        let all = user("Bertie", "Bert", "Berg");
+        for (form, user, shown) in [
+            ("username", &all, "bert"),
+            ("full_name", &all, "Bert Berg"),
+            ("nickname_full_name", &all, "Bertie"),
+            ("nickname_full_name", &user("", "", "Berg"), "Berg"),
+            ("full_name", &user("Bertie", "Bert", ""), "Bert"),
+            ("full_name", &user("Bertie", "", ""), "bert"),
+            ("nickname_full_name", &user("", "", ""), "bert"),
+            ("", &all, "bert"),
+        ] {
+            assert_eq!(user.display_name(form), shown, "{form}");
+        }
+    }
 
     #[test]
     fn usernames_keep_to_their_alphabet_and_leave_the_reserved_names_alone() {

@@ -131,6 +131,8 @@ async fn an_invitation_is_refused_in_the_order_of_the_contract() {
 async fn a_mail_goes_to_each_address_once_and_the_link_does_not_depend_on_the_request() {
     let Some(mail) = MailServer::start(json!({})).await else { return };
     let mut desk = Desk::new(mail).await;
+    let names = json!({ "nickname": "Bertie", "first_name": "Bert", "last_name": "Berg" });
+    desk.bert.put("/users/me/patch", names).await.expect(200);
     let body = json!({ "emails": ["Dora@chat.example", "dora@chat.example"], "message": "Come aboard." }).to_string();
     let headers = [("Host", "evil.example"), ("X-Forwarded-Host", "evil.example")];
     desk.bert.send(reqwest::Method::POST, &desk.path(), Some(body), &headers).await.expect_ok();
@@ -138,6 +140,12 @@ async fn a_mail_goes_to_each_address_once_and_the_link_does_not_depend_on_the_re
     let text = mail["message"].as_str().unwrap().replace("=\r\n", "");
     assert!(text.contains("bert invites you to the team Team crew") && text.contains("Come aboard."), "{text}");
     assert!(!text.contains("evil.example"), "{text}");
+    for (form, shown) in [("full_name", "Bert Berg"), ("nickname_full_name", "Bertie"), ("username", "bert")] {
+        desk.patch(json!({ "TeamSettings": { "TeammateNameDisplay": form } })).await;
+        desk.bert.post(&desk.path(), json!([format!("{form}@chat.example")])).await.expect_ok();
+        let text = desk.mail.next("mail").await["message"].as_str().unwrap().replace("=\r\n", "");
+        assert!(text.contains(&format!("{shown} invites you to the team")), "{form}: {text}");
+    }
     desk.admin.post(&desk.path(), json!(["emil@chat.example"])).await.expect_ok();
     desk.token("emil@chat.example").await;
     desk.admin.audits().await;

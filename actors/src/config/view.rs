@@ -161,6 +161,7 @@ pub struct TeamSettings {
     pub enable_user_deactivation: bool,
     pub enable_custom_user_statuses: bool,
     pub restrict_creation_to_domains: String,
+    pub teammate_name_display: String,
     #[serde(deserialize_with = "clamped::<0, MAX_COUNT, _, _>")]
     pub max_users_per_team: i64,
     /// Seconds.

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::is_id;
 use serde::{Deserialize, Serialize};
@@ -124,7 +125,9 @@ pub(crate) async fn invite(
     }
     let ids = listed(wanted.channel_ids, "channelIds")?;
     let channel_ids = admitting(&app, &session, team_id, &ids).await?;
-    let order = order(&app, &session, team_id, MailTokenKind::Invitation, channel_ids, wanted.message).await?;
+    let order =
+        order((&app, request.config()), &session, team_id, MailTokenKind::Invitation, channel_ids, wanted.message)
+            .await?;
     send(&request, &session, &app, &order, emails).await
 }
 
@@ -180,7 +183,9 @@ pub(crate) async fn invite_guests(
     if admitting.len() < ids.len() {
         return Err(AppError::new("api.team.invite_guests.channel_in_invalid_team.app_error"));
     }
-    let order = order(&app, &session, team_id, MailTokenKind::GuestInvitation, admitting, wanted.message).await?;
+    let order =
+        order((&app, request.config()), &session, team_id, MailTokenKind::GuestInvitation, admitting, wanted.message)
+            .await?;
     send(&request, &session, &app, &order, emails).await
 }
 
@@ -239,7 +244,7 @@ async fn admitting(app: &AppState, session: &Session, team_id: &str, ids: &[Stri
 }
 
 async fn order(
-    app: &AppState,
+    (app, config): (&AppState, &Config),
     session: &Session,
     team_id: &str,
     kind: MailTokenKind,
@@ -257,7 +262,8 @@ async fn order(
     let sender_name = if session.is_local() {
         "The administrator".to_owned()
     } else {
-        accounts::known(&app.db, session.user_id()).await?.username
+        let sender = accounts::known(&app.db, session.user_id()).await?;
+        sender.display_name(&config.view.team.teammate_name_display)
     };
     Ok(Order { team, kind, channel_ids, sender_name, message })
 }
