@@ -13,6 +13,10 @@ use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, stateme
 /// The number of tokens of one kind that an owner can have. A further one replaces the oldest.
 pub(crate) const MAX_TOKENS: usize = 3;
 
+/// The number of the newest invitations of a kind that stay, however old they are. More than that must have been sent
+/// after a time before an invitation is too old at it.
+const NEWEST_INVITATIONS: i64 = 100;
+
 /// The time by which the clocks of two servers may differ, in milliseconds.
 const MAX_CLOCK_SKEW_MS: i64 = 10 * MINUTE_MS;
 
@@ -106,7 +110,7 @@ impl MailTokenKind {
 
 impl Db {
     /// Stores a token in a free place of the owner, or in that of its oldest one. Returns the number of the place.
-    /// With an invitation, those that are too old are deleted.
+    /// With an invitation, those that are too old are deleted, see [`removing_old`].
     ///
     /// Stores nothing and returns `None` when all places were taken after `since`, in Unix milliseconds.
     pub(crate) async fn add_mail_token(
@@ -142,9 +146,7 @@ impl Db {
             let values = |key: &String| vec![key.into(), token.create_at.into(), kind.name().into(), (&extra).into()];
             let mut statements: Vec<Statement> = oldest.map(|key| statement(sql, values(key))).into_iter().collect();
             if kind.is_invitation() && !statements.is_empty() {
-                let old = token.create_at.saturating_sub(kind.lifetime_ms());
-                let sql = "DELETE FROM tokens WHERE type = $1 AND createat <= $2";
-                statements.push(statement(sql, vec![kind.name().into(), old.into()]));
+                statements.push(removing_old(kind, token.create_at));
             }
             Ok(statements)
         };
@@ -171,6 +173,18 @@ impl Db {
                    'guest_magic_link_invitation') RETURNING token";
         self.write(statement(sql, Vec::new())).await.map(|removed| removed.len())
     }
+}
+
+/// Returns the statement that deletes the invitations of a kind that are too old beside one of the newest
+/// [`NEWEST_INVITATIONS`].
+///
+/// Not beside `now` alone: a clock that is far ahead for a while must not delete the invitations that are valid. Those
+/// from the future do not count, because they can be from before a clock was set back.
+fn removing_old(kind: MailTokenKind, now: i64) -> Statement {
+    let sql = "DELETE FROM tokens WHERE type = $1 AND createat <= (SELECT newest.createat FROM tokens newest \
+               WHERE newest.type = $1 AND newest.createat <= $2 ORDER BY newest.createat DESC LIMIT 1 OFFSET $3) - $4";
+    let values = vec![kind.name().into(), now.into(), (NEWEST_INVITATIONS - 1).into(), kind.lifetime_ms().into()];
+    statement(sql, values)
 }
 
 /// Returns the statement that reads the token in a place of an owner.
@@ -259,10 +273,18 @@ mod tests {
         db.add_mail_token(INVITED, "emil", invitation(2), 0).await.unwrap();
         assert_eq!(db.mail_token(INVITED, "dora", 0).await.unwrap(), Some(invitation(1)));
         db.add_mail_token(MailTokenKind::GuestInvitation, "dora", invitation(3), 0).await.unwrap();
-        db.add_mail_token(INVITED, "fred", invitation(1 + lifetime), 0).await.unwrap();
+        // A clock is far ahead, for one invitation less than the number that proves the time.
+        for number in 1..NEWEST_INVITATIONS {
+            db.add_mail_token(INVITED, &format!("late {number}"), invitation(number + lifetime), 0).await.unwrap();
+        }
+        assert!(db.mail_token(INVITED, "dora", 0).await.unwrap().is_some(), "too few are newer");
+        db.add_mail_token(INVITED, "early", invitation(3), 0).await.unwrap();
+        assert!(db.mail_token(INVITED, "dora", 0).await.unwrap().is_some(), "those from the future do not count");
+        db.add_mail_token(INVITED, "fred", invitation(NEWEST_INVITATIONS + lifetime), 0).await.unwrap();
         assert_eq!(db.mail_token(INVITED, "dora", 0).await.unwrap(), None, "it was swept");
         assert!(db.mail_token(INVITED, "emil", 0).await.unwrap().is_some());
-        assert_eq!(db.remove_invitations().await.unwrap(), 3);
+        assert!(db.mail_token(MailTokenKind::GuestInvitation, "dora", 0).await.unwrap().is_some(), "another kind");
+        assert_eq!(db.remove_invitations().await.unwrap(), 103);
         assert!(db.mail_token(KIND, "anna", 0).await.unwrap().is_some(), "another kind stays");
     }
 }
