@@ -15,9 +15,9 @@ use crate::server::starting_config::with_file;
 use crate::settings::named_file::handed_text;
 
 pub(super) const AFTER_HELP: &str = "\
-The backup contains the database, the configuration, config.toml and the licence. Only its owner can read the file. An
-existing file is not replaced, and the file appears only when it is complete. The backup contains every change that
-was acknowledged before the printed time. It contains secrets: encrypt it, or store it in a safe place.
+The backup contains the database, the configuration, config.toml, the file of MM_CUSTOM_DEFAULTS_PATH and the licence.
+Only its owner can read the file. An existing file is not replaced, and the file appears only when it is complete. The
+backup contains every change that was acknowledged before the printed time. It contains secrets: encrypt it, or store it in a safe place.
 It never contains environment variables. The audit keys and the files of a local store are included on request only.
 
   quarterdeck backup /var/backups/monday.qdbackup --passphrase-file /etc/quarterdeck/passphrase

@@ -10,7 +10,7 @@ use quarterdeck_actors::data_source::is_address;
 use super::backup::{Unlocking, describe};
 use super::options::Common;
 use super::output::{failure, say};
-use crate::server::backup::{self, BackupError, Manifest, Restoring};
+use crate::server::backup::{self, BackupError, CUSTOM_DEFAULTS, Manifest, Restoring};
 use crate::server::starting_config::refuse_unchosen;
 use crate::store::DataSource;
 
@@ -39,7 +39,7 @@ pub(super) struct Restore {
     /// Restores the files of the file store into this folder, which must not exist yet
     #[arg(long, value_name = "FOLDER")]
     files: Option<PathBuf>,
-    /// Restores config.toml and a licence file into this folder, which must not exist yet
+    /// Restores config.toml, custom defaults and a licence file into this folder, which must not exist yet
     #[arg(long, value_name = "FOLDER")]
     settings: Option<PathBuf>,
 }
@@ -106,7 +106,11 @@ fn report(manifest: &Manifest, command: &Restore) {
         say("not restored: the files of the store; name a folder for them with --files");
     }
     if (has("settings/") || has("license/")) && command.settings.is_none() {
-        say("not restored: config.toml and the licence beside it; name a folder for them with --settings");
+        say("not restored: config.toml and what is beside it; name a folder for them with --settings");
+    }
+    if let Some(folder) = command.settings.as_ref().filter(|_| manifest.part(CUSTOM_DEFAULTS).is_some()) {
+        let file = folder.join("custom-defaults.json");
+        say(format_args!("the custom defaults take effect once MM_CUSTOM_DEFAULTS_PATH names {}", file.display()));
     }
     if !manifest.pinned_by_variables.is_empty() {
         let names = manifest.pinned_by_variables.join(", ");

@@ -1,7 +1,7 @@
 //! Backups: one file with everything that an installation stores, in the same format for both engines.
 //!
 //! A backup is a zip archive with a manifest. It contains the rows of each table as lines of JSON, the configuration
-//! file if there is one, `config.toml`, a licence from outside the database, and on request the keys of the audit trail
+//! file if there is one, `config.toml`, custom defaults, a licence from outside the database, and on request the keys of the audit trail
 //! and the files of a local store. `docs/backup.md` describes the format.
 
 mod draft;
@@ -22,7 +22,7 @@ use tracing::debug;
 
 use crate::server::StartError;
 use crate::store::StoreError;
-pub(crate) use format::Manifest;
+pub(crate) use format::{CUSTOM_DEFAULTS, Manifest};
 pub(crate) use making::{BackupResult, Wanted, make};
 pub(crate) use reading::Backup;
 pub(crate) use restoring::{Restoring, restore};

@@ -97,6 +97,36 @@ async fn a_database_of_the_configuration_without_a_table_for_files_is_backed_up_
     assert_eq!(texts_in(&other.path(""), FILES).await, Vec::<String>::new());
 }
 
+#[actix_web::test]
+async fn custom_defaults_go_along_and_take_effect_where_the_variable_names_them() {
+    const VARIABLE: &str = "MM_CUSTOM_DEFAULTS_PATH";
+    let place = Workplace::new(QUIET).await;
+    let defaults = r#"{"TeamSettings": {"CustomDescriptionText": "of the house"}}"#;
+    // The folder of the file store, which must not have the file a second time.
+    std::fs::create_dir(place.path("files")).unwrap();
+    std::fs::write(place.path("files/defaults.json"), defaults).unwrap();
+    let named = [(VARIABLE, "files/defaults.json")];
+    let server = place.serve_with(&named, &["serve"]).await;
+    administrator(&server).await;
+    good(place.run_with(&named, &["backup", "one.qdbackup", "--with-files"], "").await);
+    good(place.run(&["backup", "verify", "one.qdbackup"], "").await);
+    assert!(server.stop().await.success());
+
+    let other = Workplace::new(QUIET).await;
+    bring(&place, &other, "one.qdbackup");
+    let said = good(other.run(&["restore", "one.qdbackup", "--settings", "old", "--files", "files"], "").await);
+    assert!(said.contains("MM_CUSTOM_DEFAULTS_PATH names old/custom-defaults.json"), "{said}");
+    assert_eq!(std::fs::read_to_string(other.path("old/custom-defaults.json")).unwrap(), defaults);
+    assert!(!other.path("files/defaults.json").exists());
+    for (variables, text) in [(vec![], ""), (vec![(VARIABLE, "old/custom-defaults.json")], "of the house")] {
+        let server = other.serve_with(&variables, &["serve"]).await;
+        let admin = server.client().log_in("admin").await;
+        let config = admin.get("/config").await.expect(200);
+        assert_eq!(config["TeamSettings"]["CustomDescriptionText"], text);
+        assert!(server.stop().await.success());
+    }
+}
+
 /// Returns the id of the licence in force on a server.
 async fn licensed(server: &Process) -> Option<String> {
     let admin = server.client().log_in("admin").await;

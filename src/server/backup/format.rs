@@ -14,6 +14,7 @@ pub(super) const FORMAT: u32 = 1;
 
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const SETTINGS: &str = "settings/config.toml";
+pub(crate) const CUSTOM_DEFAULTS: &str = "settings/custom-defaults.json";
 pub(super) const CONFIG: &str = "config/config.json";
 pub(super) const VERSIONS: &str = "config/versions/";
 pub(super) const LICENSE: &str = "license/license.txt";
@@ -124,7 +125,7 @@ impl Manifest {
         let mut seen = BTreeSet::new();
         for Part { name, rows, .. } in &self.parts {
             let is_table = missing.remove(name);
-            let is_known = is_table || [SETTINGS, CONFIG, LICENSE, KEYS].contains(&name.as_str());
+            let is_known = is_table || [SETTINGS, CUSTOM_DEFAULTS, CONFIG, LICENSE, KEYS].contains(&name.as_str());
             let is_inner = name.strip_prefix(VERSIONS).is_some_and(|inner| !inner.contains('/'));
             let place = name.strip_prefix(VERSIONS).filter(|_| is_inner).or_else(|| name.strip_prefix(FILES));
             if !(is_known || place.is_some_and(|place| inner_path(place).is_some())) || is_table != rows.is_some() {

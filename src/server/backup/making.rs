@@ -16,7 +16,8 @@ use time::format_description::well_known::Rfc3339;
 use super::draft::Draft;
 use super::files::{self, Added};
 use super::format::{
-    CONFIG, KEYS, LICENSE, MANIFEST, MAX_ROW_BYTES, Manifest, Migration, Part, SETTINGS, VERSIONS, table_part,
+    CONFIG, CUSTOM_DEFAULTS, KEYS, LICENSE, MANIFEST, MAX_ROW_BYTES, Manifest, Migration, Part, SETTINGS, VERSIONS,
+    table_part,
 };
 use super::seal::Sealing;
 use super::{BackupError, rows};
@@ -107,7 +108,7 @@ pub(crate) async fn make(
         counts.insert(table_part(&table.name), count);
     }
     drop((snapshot, elsewhere));
-    add_settings(&mut archive, sources)?;
+    add_settings(&mut archive, settings, sources)?;
     if let Place::File(file) = &place {
         "file".clone_into(&mut manifest.configuration);
         add_configuration(&mut archive, file)?;
@@ -166,9 +167,12 @@ fn add_empty(archive: &mut Archive<Output>, table: &Table) -> Result<u64, Backup
     Ok(0)
 }
 
-fn add_settings(archive: &mut Archive<Output>, sources: &Sources) -> Result<(), BackupError> {
-    let Some(file) = sources.file() else { return Ok(()) };
-    add_file(archive, SETTINGS, file)
+/// Adds `config.toml` and the file with custom defaults, as far as there are such files.
+fn add_settings(archive: &mut Archive<Output>, settings: &Settings, sources: &Sources) -> Result<(), BackupError> {
+    if let Some(file) = sources.file() {
+        add_file(archive, SETTINGS, file)?;
+    }
+    settings.custom_defaults.as_deref().map_or(Ok(()), |file| add_file(archive, CUSTOM_DEFAULTS, file))
 }
 
 /// Adds the configuration file. It is read after the snapshot, so it contains every change acknowledged before that.
@@ -234,7 +238,8 @@ fn own_files(settings: &Settings, sources: &Sources, place: &Place, backup: &Pat
     // Also excludes other backups and the draft of this one.
     let beside = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let drafts = beside.filter(|path| path.extension().is_some_and(|ending| ending == "part" || ending == "qdbackup"));
-    let named = [configuration, versions, key_file::found(settings), sources.file().map(Path::to_owned)];
+    let (config_toml, custom_defaults) = (sources.file().map(Path::to_owned), settings.custom_defaults.clone());
+    let named = [configuration, versions, key_file::found(settings), config_toml, custom_defaults];
     database.into_iter().chain(drafts).chain(named.into_iter().flatten()).collect()
 }
 

@@ -9,7 +9,7 @@ use quarterdeck_actors::config::view::SqlSettings;
 use serde_json::json;
 
 use super::draft::refuse_existing;
-use super::format::{CONFIG, FILES, KEYS, LICENSE, Part, SETTINGS, VERSIONS, inner_path};
+use super::format::{CONFIG, CUSTOM_DEFAULTS, FILES, KEYS, LICENSE, Part, SETTINGS, VERSIONS, inner_path};
 use super::making::versions_folder;
 use super::{Backup, BackupError};
 use crate::domain::audit::key_file;
@@ -32,7 +32,7 @@ pub(crate) struct Restoring<'a> {
     pub(crate) keep_sessions: bool,
     /// The folder for the files of the store.
     pub(crate) files: Option<&'a Path>,
-    /// The folder for `config.toml` and for a licence from outside the database.
+    /// The folder for `config.toml`, for custom defaults, and for a licence from outside the database.
     pub(crate) settings: Option<&'a Path>,
 }
 
@@ -183,6 +183,7 @@ fn place_parts(
     for part in parts {
         let target = match part.name.as_str() {
             SETTINGS => wanted.settings.map(|folder| folder.join("config.toml")),
+            CUSTOM_DEFAULTS => wanted.settings.map(|folder| folder.join("custom-defaults.json")),
             LICENSE => wanted.settings.map(|folder| folder.join("license.txt")),
             CONFIG => configuration.map(Path::to_owned),
             name => {
