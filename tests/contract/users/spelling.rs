@@ -1,5 +1,6 @@
 //! Members of bodies about accounts in another letter case, as clients in Go write and Mattermost reads them.
 
+use reqwest::Method;
 use serde_json::json;
 
 use super::server_with_bert;
@@ -38,6 +39,25 @@ async fn two_spellings_of_a_member_are_refused_as_a_member_that_stands_twice_is(
     newcomer["Username"] = json!("dora");
     admin.post("/users", newcomer).await.expect_refusal(400, INVALID);
     assert_eq!(bert.get("/users/me").await.expect(200)["nickname"], "");
+}
+
+/// The keys of these maps are free, so that each is a text of its own; of equal ones the last counts, as in Mattermost.
+#[actix_web::test]
+async fn the_last_of_equal_keys_in_a_free_map_counts() {
+    let (server, admin, bert) = server_with_bert("").await;
+    let twice = r#"{"k": "first", "K": "other", "k": "last"}"#;
+    let expected = json!({ "k": "last", "K": "other" });
+    let body = format!(r#"{{"props": {twice}, "notify_props": {twice}}}"#);
+    let json_body = [("Content-Type", "application/json")];
+    let changed = bert.send(Method::PUT, "/users/me/patch", Some(body), &json_body).await.expect(200);
+    assert_eq!((&changed["props"], &changed["notify_props"]), (&expected, &expected));
+    let body = format!(
+        r#"{{"username": "cleo", "email": "cleo@chat.example", "password": "{PASSWORD}", "props": {twice}, "notify_props": {twice}}}"#
+    );
+    let made = admin.send(Method::POST, "/users", Some(body), &json_body).await.expect(201);
+    let shown = admin.get(&format!("/users/{}", made["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&shown["props"], &shown["notify_props"]), (&expected, &expected));
+    drop(server);
 }
 
 /// Such bodies are read leniently: a member of another type counts as absent, and of two spellings the exact one counts.
