@@ -51,6 +51,11 @@ impl Passwords {
         self.queue.remember(caller, name);
     }
 
+    /// Returns the number of requests that hash a password or wait for their turn.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.places()
+    }
+
     /// Returns the hash of `password` to store. The work stops when the caller disconnects.
     pub(crate) async fn hash(&self, caller: &Caller, name: &str, password: Secret) -> Result<Secret, AppError> {
         let permit = self.enter(caller, name)?;

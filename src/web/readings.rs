@@ -39,6 +39,7 @@ fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
     let in_flight = app.limits.traffic.in_flight();
     add_gauge(&registry, "quarterdeck_requests_in_flight", "Requests that are being answered.", in_flight)?;
     add_responses(&registry, app)?;
+    add_passwords(&registry, app)?;
     add_pool(&registry, app)?;
     add_audit(&registry, app)?;
     add_sockets(&registry, app)?;
@@ -114,6 +115,14 @@ fn add_responses(registry: &Registry, app: &AppState) -> Result<(), prometheus::
     let refused = IntCounter::new("quarterdeck_responses_refused_total", text)?;
     refused.inc_by(app.limits.sending.refused.load(Ordering::Relaxed));
     add(registry, refused)
+}
+
+fn add_passwords(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let queued = app.accounts.passwords.queued();
+    let help = "Requests that hash a password, or wait for their turn to do so.";
+    add_gauge(registry, "quarterdeck_password_queue_requests", help, queued)?;
+    let limit = app.facts.options.password_queue;
+    add_gauge(registry, "quarterdeck_password_queue_limit", "Maximum number of such requests.", limit)
 }
 
 fn add_pool(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {

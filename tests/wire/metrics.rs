@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::str::FromStr;
 
+use futures_util::future::{join, join_all};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -240,6 +241,23 @@ async fn the_end_of_the_licence_is_shown_in_unix_seconds() {
     assert_eq!(count(&text_of(&server).await, SERIES), expires_ms / 1000);
     admin.delete("/license").await.expect(200);
     assert_eq!(count(&text_of(&server).await, SERIES), 0);
+}
+
+#[actix_web::test]
+async fn requests_that_wait_for_a_password_hash_are_shown_with_their_limit() {
+    const SERIES: &str = "quarterdeck_password_queue_requests";
+    let server = TestServer::start_with(&format!("{GUARDED}PasswordQueue = 77\n")).await;
+    server.admin().await;
+    let before = text_of(&server).await;
+    assert_eq!((count(&before, SERIES), count(&before, "quarterdeck_password_queue_limit")), (0, 77));
+    // Attempts at one name are hashed one after the other.
+    let attempt = || async {
+        let wrong = json!({ "login_id": "admin", "password": "wrong" });
+        server.client().post("/users/login", wrong).await.expect(401);
+    };
+    let waiting = until("attempts wait", async || count(&text_of(&server).await, SERIES) > 1);
+    join(join_all((0..8).map(|_| attempt())), waiting).await;
+    until("the queue is empty", async || count(&text_of(&server).await, SERIES) == 0).await;
 }
 
 /// Returns the names in a text that begin like metrics.

@@ -69,6 +69,11 @@ impl Queue {
         self.known.insert(self.keyed.key(&[caller.lane(), name]), ());
     }
 
+    /// Returns the number of requests that hash or wait.
+    pub(super) fn places(&self) -> usize {
+        self.lock().places()
+    }
+
     /// Returns the duration of the latest hash.
     pub(super) fn hash_time(&self) -> Duration {
         Duration::from_nanos(self.last_hash_ns.load(Ordering::Relaxed))
@@ -76,7 +81,7 @@ impl Queue {
 
     fn refusal(&self, full: QueueFull) -> AppError {
         let [for_all, for_caller] = FULL;
-        let places = u32::try_from(self.lock().places()).unwrap_or(u32::MAX);
+        let places = u32::try_from(self.places()).unwrap_or(u32::MAX);
         let wait = self.hash_time().saturating_mul(places / self.at_once);
         let id = match full {
             QueueFull::All => for_all,
@@ -230,13 +235,13 @@ mod tests {
         let mut waiting: Vec<_> =
             (0..3).map(|_| Box::pin(queue.enter(&at("192.0.2.1"), "bert").unwrap().turn())).collect();
         assert!(waiting.iter_mut().all(|waiting| waiting.now_or_never().is_none()));
-        assert_eq!(queue.lock().places(), 4);
+        assert_eq!(queue.places(), 4);
         drop(waiting);
-        assert_eq!(queue.lock().places(), 1);
+        assert_eq!(queue.places(), 1);
         drop(turn);
-        assert_eq!(queue.lock().places(), 0);
+        assert_eq!(queue.places(), 0);
         drop(queue.enter(&at("192.0.2.1"), "carl").unwrap());
-        assert_eq!(queue.lock().places(), 0);
+        assert_eq!(queue.places(), 0);
     }
 
     #[actix_rt::test]
@@ -250,7 +255,7 @@ mod tests {
         let mut next = Box::pin(queue.enter(&at("192.0.2.2"), "bert").unwrap().turn());
         assert!((&mut next).now_or_never().is_none(), "two hashes at once");
         drop(next.await.unwrap());
-        assert_eq!(queue.lock().places(), 0);
+        assert_eq!(queue.places(), 0);
     }
 
     #[actix_rt::test]
@@ -295,6 +300,6 @@ mod tests {
         drop(turn);
         drop(waiting);
         drop(honest.turn().await.unwrap());
-        assert_eq!(queue.lock().places(), 0);
+        assert_eq!(queue.places(), 0);
     }
 }
