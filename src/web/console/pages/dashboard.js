@@ -163,8 +163,8 @@ function nameOf(name) {
 
 /** @param {{ state: State }} props */
 function Health({ state: { checks, isPartial } }) {
-  const own = checks.filter(({ name }) => ["database", "filestore", "exportstore"].includes(name));
   const actors = checks.filter(({ name }) => name.startsWith("actor-"));
+  const own = checks.filter(({ name }) => name !== "shutdown" && !/^(actor|storage-settings)-/.test(name));
   const hubs = actors.filter(({ name }) => HUB.test(name));
   const stopping = checks.find(({ name }) => name === "shutdown");
   const bad = actors.filter(({ outcome }) => outcome !== "ok");
