@@ -5,6 +5,7 @@ mod clocks;
 mod drafts;
 mod ended_sessions;
 mod english;
+mod everyday;
 mod faults;
 mod homes;
 mod names;
