@@ -8,7 +8,6 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use quarterdeck_actors::background;
 use quarterdeck_actors::error::{AppError, OrFail};
 use tokio::sync::OnceCell;
-use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 use zip::ZipArchive;
 
 use super::config::{packed, packed_as};
@@ -21,6 +20,9 @@ use crate::web::routes::operation::{Description, Operation, Response, Tag, Type,
 
 const HTML: &str = include_str!("../pages/openapi.html");
 const SCRIPT: &str = include_str!("../pages/openapi.js");
+
+/// The archive with the parts of Swagger UI, which `build.rs` makes.
+const SWAGGER_UI: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger_ui.zip"));
 
 /// The page may load from this server only and send requests to this server only.
 const POLICY: &str =
@@ -93,7 +95,7 @@ fn file(kind: &str) -> HttpResponseBuilder {
 
 /// Returns a file of the archive. The archive has it in a folder named after its version.
 fn unpacked(name: &str) -> Option<Vec<u8>> {
-    let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED)).ok()?;
+    let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI)).ok()?;
     let end = format!("/dist/{name}");
     let path = archive.file_names().flatten().find(|path| path.ends_with(&end))?.into_owned();
     let mut text = Vec::new();
