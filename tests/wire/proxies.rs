@@ -17,8 +17,8 @@ use crate::support::{TestServer, needs};
 /// The number of requests of all tests together, of which none may fail.
 const REQUESTS: usize = 20_000;
 
-/// The shares of them: nginx gets two, because it is tried with two kinds of clients, HAProxy one and Node one.
-const SHARES: usize = 4;
+/// The portions of them: nginx gets two, because it is tried with two kinds of clients, HAProxy one and Node one.
+const PORTIONS: usize = 4;
 
 const CONNECTIONS: usize = 5;
 
@@ -27,9 +27,9 @@ const UPGRADE: &str = "proxy_set_header Upgrade $http_upgrade; proxy_set_header 
 
 const H2C: &str = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\n";
 
-/// Returns the number of requests of one share; `QUARTERDECK_TEST_PROXY_REQUESTS` can name another one.
+/// Returns the number of requests of one portion; `QUARTERDECK_TEST_PROXY_REQUESTS` can name another one.
 fn requests() -> usize {
-    std::env::var("QUARTERDECK_TEST_PROXY_REQUESTS").map_or(REQUESTS / SHARES, |number| number.parse().unwrap())
+    std::env::var("QUARTERDECK_TEST_PROXY_REQUESTS").map_or(REQUESTS / PORTIONS, |number| number.parse().unwrap())
 }
 
 /// Sends requests over a few connections and returns the number that failed.
