@@ -35,6 +35,7 @@ mod onboarding;
 mod openapi;
 mod preferences;
 mod push;
+mod reauthentication;
 mod releases;
 mod reports;
 mod role_patch;

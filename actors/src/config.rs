@@ -19,6 +19,7 @@ pub mod fixes;
 pub mod ineffective;
 pub mod limits;
 pub mod listen_address;
+pub mod lockout;
 pub mod merge;
 pub mod overrides;
 pub mod places;

@@ -110,8 +110,14 @@ impl SessionsHandle {
         if let Some(session) = self.cached(token, now) {
             return Ok(Some(session));
         }
+        self.find_stored(Secret::new(token), now).await
+    }
+
+    /// Returns the session with `token` as it is stored now, for a decision that must not use an earlier copy: another
+    /// server may have changed it. Caches it.
+    pub async fn find_stored(&self, token: Secret, now: Uptime) -> Result<Option<Arc<Session>>, AppError> {
         let epoch = *self.shared.epoch();
-        let Some(session) = self.store.find(Secret::new(token)).await? else {
+        let Some(session) = self.store.find(token).await? else {
             return Ok(None);
         };
         let session = Arc::new(session);

@@ -23,6 +23,7 @@ mod maps;
 mod mfa;
 mod mfa_required;
 mod operator;
+mod reauthentication;
 mod recovery;
 mod seed;
 mod seen;
@@ -57,6 +58,7 @@ pub(crate) use mail_token::TOKEN_CHARACTERS;
 pub(crate) use mfa::{Enrolment, activate_mfa, enrol};
 pub(crate) use mfa_required::check_mfa;
 pub(crate) use operator::{OperatorAccounts, Refusal as OperatorRefusal};
+pub(crate) use reauthentication::{admitted_settings, check_recent, check_uses_reauthentication, reauthenticate};
 pub(crate) use recovery::{recovering, send_reset, send_verification, tell_of_mfa, tell_of_password, verify_address};
 pub(crate) use seed::{Seed, Seeded, seed, suitable_password};
 pub(crate) use signup::{

@@ -1,5 +1,7 @@
 //! The table `sessions`.
 
+use std::collections::BTreeMap;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -33,8 +35,16 @@ impl SessionStore for Db {
     }
 
     fn change(&self, change: Change) -> BoxFuture<'static, Result<Change, AppError>> {
+        const FAILED: &str = "app.session.update.app_error";
         let db = self.clone();
-        async move { db.change_session(change).await.or_fail("app.session.update.app_error") }.boxed()
+        let changed = async move {
+            if let Change::Authenticated { id, user_id, checked, props } = &change {
+                let refused = db.store_authentication((id, user_id), checked, props).await.or_fail(FAILED)?;
+                return refused.map_or(Ok(change), |refusal| Err(AppError::new(refusal)));
+            }
+            db.change_session(change).await.or_fail(FAILED)
+        };
+        changed.boxed()
     }
 }
 
@@ -105,8 +115,45 @@ impl Db {
                 let read = statement("SELECT props FROM sessions WHERE id = $1", vec![id.into()]);
                 self.transaction(Transaction::decided(vec![read], decide).lock_exclusive(Subject::Session(id))).await?;
             }
+            // `store_authentication` stores it.
+            Change::Authenticated { .. } => {}
         }
         Ok(change)
+    }
+
+    /// Stores that the owner of a session was authenticated again. Returns the id of the error if the session has ended,
+    /// or if the account's hash is not `checked`, the one that the password was compared with.
+    async fn store_authentication(
+        &self,
+        (id, user_id): (&str, &str),
+        checked: &Secret,
+        props: &BTreeMap<String, String>,
+    ) -> Result<Option<&'static str>, StoreError> {
+        let (of, given, checked) = (id.to_owned(), props.clone(), checked.clone());
+        let decide = move |answers: &[Vec<Row>]| {
+            let Some(row) = answers.first().and_then(|rows| rows.first()) else { return Ok(Vec::new()) };
+            let mut row = row.clone();
+            if Secret::new(row.text()?) != checked {
+                return Ok(Vec::new());
+            }
+            let mut props = row.string_map()?;
+            props.extend(given.clone());
+            let sql = "UPDATE sessions SET props = $2 WHERE id = $1 RETURNING id";
+            Ok(vec![statement(sql, vec![(&of).into(), json_of(&props)])])
+        };
+        let sql = "SELECT u.password, s.props FROM sessions s JOIN users u ON u.id = s.userid \
+                   WHERE s.id = $1 AND u.deleteat = 0";
+        let storing = Transaction::decided(vec![statement(sql, vec![id.into()])], decide)
+            .lock_exclusive(Subject::User(user_id))
+            .lock_exclusive(Subject::Session(id));
+        let answers = self.transaction(storing).await?;
+        let is_open = answers.first().is_some_and(|rows| !rows.is_empty());
+        let is_stored = answers.get(1).is_some_and(|rows| !rows.is_empty());
+        Ok(match (is_stored, is_open) {
+            (true, _) => None,
+            (false, true) => Some("api.user.check_user_password.invalid.app_error"),
+            (false, false) => Some("api.context.session_expired.app_error"),
+        })
     }
 }
 
@@ -306,9 +353,24 @@ mod tests {
         execute(&db, "UPDATE sessions SET expiresat = 0").await;
         SessionStore::change(&db, Change::Prolonged { id, until: 300 }).await.unwrap();
         assert_eq!(db.session_with_id_or_token("one").await.unwrap().unwrap().expires_at, 0, "it never expires");
+        let authenticated = |checked: &str| Change::Authenticated {
+            id: "one".to_owned(),
+            user_id: "anna".to_owned(),
+            checked: Secret::new(checked),
+            props: [("auth_time".to_owned(), "7".to_owned())].into(),
+        };
+        let refused = SessionStore::change(&db, authenticated("an earlier hash")).await.unwrap_err();
+        assert_eq!(refused.id, "api.user.check_user_password.invalid.app_error");
+        assert_eq!(db.session_with_id_or_token("one").await.unwrap().unwrap().prop("auth_time"), "");
+        SessionStore::change(&db, authenticated("hash of anna")).await.unwrap();
+        let stored = db.session_with_id_or_token("one").await.unwrap().unwrap();
+        assert_eq!([stored.prop("auth_time"), stored.prop("os"), stored.prop("csrf")], ["7", "Android", "c"]);
         execute(&db, "UPDATE users SET roles = 'system_user'").await;
         let told = Change::Roles { user_id: "anna".to_owned(), roles: "system_admin".to_owned() };
         let stored = SessionStore::change(&db, told).await.unwrap();
         assert!(matches!(stored, Change::Roles { roles, .. } if roles == "system_user"), "as the account has them");
+        SessionStore::remove(&db, SessionSelection::Id("one".to_owned())).await.unwrap();
+        let refused = SessionStore::change(&db, authenticated("hash of anna")).await.unwrap_err();
+        assert_eq!(refused.id, "api.context.session_expired.app_error");
     }
 }

@@ -43,7 +43,7 @@ pub(crate) async fn add(db: &Db, name: &str) {
 }
 
 /// Returns a session of a user, last used at `used_at`; its token is its id with a `t`.
-pub(super) fn session(user_id: &str, id: &str, used_at: i64) -> Session {
+pub(crate) fn session(user_id: &str, id: &str, used_at: i64) -> Session {
     Session {
         id: id.to_owned(),
         token: Secret::new(format!("{id}t")),

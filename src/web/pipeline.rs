@@ -31,7 +31,7 @@ use tracing::{info, trace};
 
 use crate::base::error_text::sent;
 use crate::base::traffic::InFlight;
-use crate::domain::accounts::check_mfa;
+use crate::domain::accounts::{check_mfa, check_recent};
 use crate::domain::audit::Notes;
 use crate::domain::session::{Session, known_user};
 use crate::telemetry::logging::REQUEST_TARGET;
@@ -41,6 +41,7 @@ use crate::web::connections::Permit;
 use crate::web::line::InProgress;
 use crate::web::path::CleanPath;
 use crate::web::request::{BodyLimits, Context, header_of};
+use crate::web::routes::reauthentication::{Reauthentication, needed_by};
 use crate::web::routes::route::{
     BodyLimit, Class, LogLevel, MAX_PICTURE_BYTES, OneTimeCodes, Origin, RateLimit, WhileBusy,
 };
@@ -264,6 +265,9 @@ impl Arrival {
         }
         if let Some(session) = session.as_ref().filter(|session| needs_codes(found, session)) {
             check_mfa(&app.db, &app.actors.license, &self.config, session).await?;
+        }
+        if let Some(session) = session.as_ref().filter(|_| needed_by(route) == Reauthentication::Always) {
+            check_recent(&app.accounts, session).await?;
         }
         let is_refused = route.while_busy == WhileBusy::Refused && app.actors.busy.until().is_some();
         if is_refused {

@@ -35,6 +35,7 @@ pub(crate) mod operation;
 mod permissions;
 mod plugins;
 mod preferences;
+pub(crate) mod reauthentication;
 mod releases;
 mod reports;
 mod roles;

@@ -165,7 +165,7 @@ pub async fn confirm(
 }
 
 /// Returns true for a key that the server generated because there was none. It is no part of what the author changed.
-fn is_generated(path: &str, before: &Value) -> bool {
+pub(super) fn is_generated(path: &str, before: &Value) -> bool {
     let was_empty = before.is_null() || before.as_str() == Some("");
     was_empty && GENERATED.contains(&path)
 }

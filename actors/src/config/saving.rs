@@ -30,9 +30,14 @@ pub struct Write {
     pub is_dry_run: bool,
     /// The confirmation that the change needs; `None` if it lasts without one.
     pub confirm: Option<Confirm>,
+    /// The check of the decision before it is stored; `None` if the caller may make every change.
+    pub admits: Option<Admits>,
     /// Facts that the decision needs.
     pub context: DecisionContext,
 }
+
+/// Refuses a decision that the caller may not make now, although it may write the settings.
+pub type Admits = Arc<dyn Fn(&Decision) -> Result<(), AppError> + Send + Sync>;
 
 /// The kinds of change.
 pub enum Wanted {
@@ -206,7 +211,7 @@ async fn take_back(
         comment: change.version.clone(),
     };
     let wanted = Wanted::TakeBack(unconfirmed);
-    let write = Write { wanted, author, expected: None, is_dry_run: false, confirm: None, context };
+    let write = Write { wanted, author, expected: None, is_dry_run: false, confirm: None, admits: None, context };
     let saved = match decide_and_save(basis, store, Arc::new(write)).await {
         // It was confirmed, or another server took it back, in the meantime.
         Err(refusal) if refusal.id == CONFLICT && store.confirmation().await?.as_ref() != Some(&change) => {
@@ -278,6 +283,9 @@ struct Decided {
 async fn decided(running: Arc<Config>, is_readable: bool, write: Arc<Write>) -> Result<Decided, AppError> {
     let deciding = background::compute(move || {
         let mut decision = write.wanted.decide(&running, &write.context)?;
+        if let Some(admits) = write.admits.as_ref().filter(|_| !write.is_dry_run) {
+            admits(&decision)?;
+        }
         let stored = decision.config.stored.as_ref();
         let changes_nothing =
             is_readable && stored.is_some_and(|new| write.wanted.changes_nothing(&running, &new.document));

@@ -116,6 +116,7 @@ fn patch(body: Value) -> Write {
         expected: None,
         is_dry_run: false,
         confirm: None,
+        admits: None,
         context: context(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::secret::Secret;
 use crate::session::Session;
 
 /// A stored change of open sessions.
@@ -39,13 +40,27 @@ pub enum Change {
         /// Properties that are added or replaced.
         props: BTreeMap<String, String>,
     },
+    /// The user proved their identity again.
+    Authenticated {
+        /// The session's id.
+        id: String,
+        /// The user's id.
+        user_id: String,
+        /// The hash that the password was compared with. The store refuses the change if the account has another one.
+        checked: Secret,
+        /// Properties that are added or replaced.
+        props: BTreeMap<String, String>,
+    },
 }
 
 impl Change {
     pub(super) fn concerns(&self, session: &Session) -> bool {
         match self {
             Self::Roles { user_id, .. } => session.user_id == *user_id,
-            Self::Activity { id, .. } | Self::Prolonged { id, .. } | Self::Device { id, .. } => session.id == *id,
+            Self::Activity { id, .. }
+            | Self::Prolonged { id, .. }
+            | Self::Device { id, .. }
+            | Self::Authenticated { id, .. } => session.id == *id,
         }
     }
 }

@@ -22,16 +22,14 @@ use super::Accounts;
 use super::agent::Agent;
 use super::compare::{Verdict, compare};
 use super::guests::check_guests_are_on;
-use super::mfa;
+use super::mfa::{self, BAD_CODE};
+use super::reauthentication;
 use crate::base::error_text::status_of;
 use crate::base::user::{MAX_EMAIL_CHARACTERS, User};
 use crate::domain::audit::{Audit, room_of};
 use crate::domain::caller::Caller;
 use crate::domain::passwords::{PasswordMatch, Permit, Turn, is_full};
 use timer::ResponseTimer;
-
-/// The error of a wrong one-time code. Of all refusals after the right password, only this one counts as an attempt.
-const BAD_CODE: &str = "api.user.check_user_mfa.bad_code.app_error";
 
 const WRONG: &str = "api.user.check_user_password.invalid.app_error";
 
@@ -46,6 +44,8 @@ pub(crate) struct Credentials {
     pub(crate) code: Secret,
     pub(crate) device_id: String,
     pub(crate) user_agent: String,
+    /// True if critical actions of the session need a recent authentication.
+    pub(crate) requires_reauthentication: bool,
 }
 
 impl Credentials {
@@ -192,7 +192,7 @@ impl LoginAttempt<'_> {
         if user.is_bot {
             return Err(AppError::new("api.user.login.bot_login_forbidden.app_error"));
         }
-        self.check_code(user).await?;
+        mfa::check_code(&self.accounts.db, user, &self.credentials.code).await?;
         if !user.email_verified && self.config.view.email.require_email_verification {
             return Err(AppError::new("api.user.login.not_verified.app_error"));
         }
@@ -203,21 +203,6 @@ impl LoginAttempt<'_> {
             return Err(AppError::new("api.user.login.remote_users.login.error"));
         }
         Ok(())
-    }
-
-    async fn check_code(&self, user: &User) -> Result<(), AppError> {
-        if !user.mfa_active {
-            return Ok(());
-        }
-        if self.credentials.code.expose().is_empty() {
-            return Err(AppError::new("mfa.validate_token.authenticate.app_error"));
-        }
-        let step = mfa::step_of(&user.mfa_secret, self.credentials.code.expose(), wall_ms());
-        let is_fresh = match step {
-            Some(step) => self.accounts.db.use_code(&user.id, step).await.or_fail("app.user.get.app_error")?,
-            None => false,
-        };
-        if is_fresh { Ok(()) } else { Err(AppError::new(BAD_CODE)) }
     }
 }
 
@@ -241,7 +226,7 @@ pub(super) async fn open(
     let service = &config.view.service;
     let is_mobile = agent.is_mobile || !credentials.device_id.is_empty();
     let hours = if is_mobile { service.session_length_mobile_in_hours } else { service.session_length_web_in_hours };
-    let props = BTreeMap::from([
+    let mut props = BTreeMap::from([
         ("csrf".to_owned(), new_id()),
         ("platform".to_owned(), agent.platform.to_owned()),
         ("os".to_owned(), agent.os.to_owned()),
@@ -251,6 +236,9 @@ pub(super) async fn open(
         ("isOAuthUser".to_owned(), "false".to_owned()),
         ("is_guest".to_owned(), user.has_role("system_guest").to_string()),
     ]);
+    if credentials.requires_reauthentication {
+        props.extend(reauthentication::authenticated_at(now));
+    }
     let session = Session {
         id: new_id(),
         token: Secret::new(new_id()),

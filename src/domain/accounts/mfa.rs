@@ -15,6 +15,9 @@ use crate::store::Db;
 
 const FAILED: &str = "app.user.update_mfa.app_error";
 
+/// The error of a wrong one-time code. Of all refusals after the right password, only this one counts as an attempt.
+pub(super) const BAD_CODE: &str = "api.user.check_user_mfa.bad_code.app_error";
+
 /// The length of a secret, in bytes: that of a SHA-1, as RFC 4226 recommends.
 const SECRET_BYTES: usize = 20;
 
@@ -48,6 +51,21 @@ fn code_at(key: &[u8], step: i64) -> Option<String> {
     let offset = usize::from(digest.last()? & 0x0f);
     let word: [u8; 4] = digest.get(offset..offset + 4)?.try_into().ok()?;
     Some(format!("{:06}", (u32::from_be_bytes(word) & 0x7fff_ffff) % 1_000_000))
+}
+
+/// Refuses a caller without a code of the account, if the account needs one. Each code is accepted once.
+pub(super) async fn check_code(db: &Db, user: &User, code: &Secret) -> Result<(), AppError> {
+    if !user.mfa_active {
+        return Ok(());
+    }
+    if code.expose().is_empty() {
+        return Err(AppError::new("mfa.validate_token.authenticate.app_error"));
+    }
+    let is_fresh = match step_of(&user.mfa_secret, code.expose(), wall_ms()) {
+        Some(step) => db.use_code(&user.id, step).await.or_fail("app.user.get.app_error")?,
+        None => false,
+    };
+    if is_fresh { Ok(()) } else { Err(AppError::new(BAD_CODE)) }
 }
 
 /// A new secret, to be read by an app.

@@ -87,6 +87,7 @@ pub(crate) async fn seed(
         code: Secret::default(),
         device_id: String::new(),
         user_agent: String::new(),
+        requires_reauthentication: false,
     };
     let session = open(accounts, config, (&admin, hash.clone()), &credentials).await?;
     accounts.db.set_last_login(&admin.id, &admin.password, admin.create_at).await.or_fail(FAILED)?;

@@ -8,6 +8,7 @@ use utoipa::openapi::{Content as MediaType, Ref, RefOr, Required, Response as An
 use super::types::{in_path, schema, text_body};
 use crate::web::error::Envelope;
 use crate::web::routes::operation::{Body, Content, Description, Query, Response};
+use crate::web::routes::reauthentication::{Reauthentication, needed_by};
 use crate::web::routes::route::{Class, Listeners, Route};
 use crate::web::schema::reference;
 
@@ -77,6 +78,7 @@ fn refuses(route: &Route, described: &Description, status: u16) -> bool {
     let is_likely = described.refusals.contains(&status)
         || ALWAYS.contains(&status)
         || (status == 401 && route.class == Class::Session)
+        || (status == 403 && needed_by(route) != Reauthentication::Never)
         || (described.body.is_some() && WITH_BODY.contains(&status));
     is_likely && !is_described
 }
@@ -87,7 +89,12 @@ fn details(route: &Route, described: &Description) -> Option<String> {
         Listeners::NetworkAndSocket => Some("Served on the local socket as well."),
         Listeners::Network => None,
     };
-    let parts: Vec<&str> = described.details.into_iter().chain(place).collect();
+    let reauthentication = match needed_by(route) {
+        Reauthentication::Always => Some("Critical: see `Reauthenticate`."),
+        Reauthentication::BySetting => Some("Critical for some settings: see `Reauthenticate`."),
+        Reauthentication::Never => None,
+    };
+    let parts: Vec<&str> = described.details.into_iter().chain(place).chain(reauthentication).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 

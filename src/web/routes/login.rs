@@ -50,6 +50,10 @@ pub(super) struct Form {
     /// The device, as older clients name it.
     #[serde(rename = "deviceId", default, deserialize_with = "or_default")]
     older_device_id: String,
+    /// An extension of the API: true for a session whose critical actions need an authentication in the last 15 minutes,
+    /// see `POST /users/sessions/reauthenticate`.
+    #[serde(default, deserialize_with = "or_default")]
+    require_reauthentication: bool,
 }
 
 pub(super) const LOGIN: Operation = Description::new(Tag::Accounts, "Login", "Opens a session.")
@@ -82,6 +86,7 @@ pub(super) async fn login(
         code: form.token,
         device_id,
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
+        requires_reauthentication: form.require_reauthentication,
     };
     let license = app.actors.license.current();
     let rules = (request.config(), license.as_deref());

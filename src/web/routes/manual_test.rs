@@ -118,6 +118,7 @@ async fn enter(
         code: Secret::new(""),
         device_id: String::new(),
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
+        requires_reauthentication: false,
     };
     let trail = (audit, &app.trail.audit);
     // The account is no guest, so the licence does not matter.

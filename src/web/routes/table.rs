@@ -11,9 +11,9 @@ use super::route::{BodyLimit, Csrf, OneTimeCodes, Route, WhileBusy, delete, get,
 use super::{
     absent, account_pages, ai_bridge, analytics, audits, bots, busy, caches, channels, client_performance, cluster,
     config, console, custom_status, database, email, files, health, images, jobs, license, limits, links, login, logs,
-    manual_test, metrics, notices, notifications, onboarding, openapi, permissions, plugins, preferences, releases,
-    reports, roles, schemes, sessions, site_url, status, support_packet, teams, tokens, trial_license, typing, upgrade,
-    users,
+    manual_test, metrics, notices, notifications, onboarding, openapi, permissions, plugins, preferences,
+    reauthentication, releases, reports, roles, schemes, sessions, site_url, status, support_packet, teams, tokens,
+    trial_license, typing, upgrade, users,
 };
 
 /// Every route. A known path with another method is answered 404, because clients rely on that.
@@ -203,6 +203,7 @@ pub(super) static TABLE: &[Route] = &[
         EndsSessions("revokeAllSessionsForUser"),
     ),
     post("/api/v4/users/sessions/revoke/all", sessions::REVOKE_ALL, EndsSessions("revokeAllSessionsAllUsers")),
+    post("/api/v4/users/sessions/reauthenticate", reauthentication::REAUTHENTICATE, Always("reauthenticate")),
     put("/api/v4/users/sessions/device", sessions::ATTACH_DEVICE, Always("attachDeviceId")),
     // Personal access tokens.
     get("/api/v4/users/{user_id}/tokens", tokens::LIST_OF_USER).listeners(NetworkAndSocket),

@@ -4,7 +4,6 @@
 //
 // Prints one JSON object for each step. Ends with 1 and the reason at the first that fails.
 
-import {LOCKOUT} from '../../../src/web/console/state/lockout.js';
 import {byId, follow, login, open, picture, play, say, violations, visit} from './shared.mjs';
 
 /** The shortest time that the server takes; the page offers longer ones only. */
@@ -35,10 +34,6 @@ await play(async (browser) => {
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     return searchParams.get('confirm_within');
   };
-
-  // Every entry of the list means a setting.
-  const paths = await page.evaluate(async () => (await (await fetch('/api/v4/config/schema')).json()).settings.map(({ path }) => path));
-  say('lockout', { unknown: LOCKOUT.filter((name) => !paths.some((path) => (name.endsWith('.') ? path.startsWith(name) : path === name))) });
 
   // A change that locks no one out lasts, if the user does not choose otherwise.
   await visit(page, 'environment/smtp');

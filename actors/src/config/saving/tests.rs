@@ -121,7 +121,7 @@ fn write(wanted: Wanted) -> Write {
         is_served: Arc::new(|_| false),
         fingerprint: Arc::new(|_, _| String::new()),
     };
-    Write { wanted, author, expected: None, is_dry_run: false, confirm: None, context }
+    Write { wanted, author, expected: None, is_dry_run: false, confirm: None, admits: None, context }
 }
 
 fn document(body: Value) -> Document {

@@ -24,6 +24,7 @@ import { call, send } from "./client.js";
  * @property {"now" | "reconnect" | "restart"} applies
  * @property {boolean} acted_on
  * @property {{ path: string, value: string }[]} [shown_when]
+ * @property {boolean} [can_lock_out]
  * @property {boolean} writable
  * @property {string} [pinned_by]
  */

@@ -27,6 +27,7 @@ use super::confirmation::CONFIRM_WITHIN;
 use super::headers::{tell, tell_ineffective};
 use super::stores::tell_stores;
 use super::{confirmation, never_cached, packed};
+use crate::domain::accounts::admitted_settings;
 use crate::domain::audit::Audit;
 use crate::domain::config_access as configuration;
 use crate::domain::config_access::{
@@ -182,6 +183,7 @@ async fn write(
         expected: expected_by(request, app.actors.config.current().version()),
         is_dry_run,
         confirm,
+        admits: admitted_settings(&app.accounts, session).await?,
         context: app.facts.decision_context(),
     };
     let saved = app.actors.config.write(write).await?;

@@ -70,6 +70,7 @@ pub(crate) async fn migrate(
         expected: None,
         is_dry_run: false,
         confirm: None,
+        admits: None,
         context,
     };
     let saved = if app.facts.versions.is_same_as(&target) {

@@ -1,8 +1,11 @@
 //! `GET /config/schema`: the description of all settings and of the pages that they stand on: an extension of the API.
 
+use std::ops::Not;
+
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use quarterdeck_actors::config::description::{Condition, conditions, description, pages};
+use quarterdeck_actors::config::lockout::can_lock_out;
 use quarterdeck_actors::config::reentry::companions;
 use quarterdeck_actors::config::rules::bounds;
 use quarterdeck_actors::config::table::{Applies, Kind, Setting, settings};
@@ -97,6 +100,9 @@ struct DescribedSetting<'a> {
     /// The conditions under which it has an effect. All of them must hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     shown_when: Vec<Condition>,
+    /// True if a wrong value can lock administrators out.
+    #[serde(skip_serializing_if = "Not::not")]
+    can_lock_out: bool,
     /// True if the caller may change it now: permitted, not restricted, and not pinned.
     writable: bool,
     /// The file and line, or the environment variable, that pins it.
@@ -158,6 +164,7 @@ fn described<'a>(setting: &'static Setting) -> Option<DescribedSetting<'a>> {
         applies: setting.applies,
         acted_on: setting.acted_on,
         shown_when: conditions(&setting.path).collect(),
+        can_lock_out: can_lock_out(&setting.path),
         writable: false,
         pinned_by: None,
     })

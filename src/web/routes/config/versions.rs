@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::confirmation::{self, CONFIRM_WITHIN};
 use super::document::{COMMENT, author, written};
+use crate::domain::accounts::admitted_settings;
 use crate::domain::audit::Audit;
 use crate::domain::config_access::proposal_of;
 use crate::domain::session::Session;
@@ -114,7 +115,8 @@ pub(crate) async fn roll_back(
     let proposal = proposal_of(ChangeMode::Restore, body, &session);
     let author = author(&request, &session, "rollback");
     let (wanted, context) = (Wanted::Proposal(proposal), app.facts.decision_context());
-    let write = Write { wanted, author, expected: None, is_dry_run: false, confirm, context };
+    let admits = admitted_settings(&app.accounts, &session).await?;
+    let write = Write { wanted, author, expected: None, is_dry_run: false, confirm, admits, context };
     let saved = app.actors.config.write(write).await?;
     written(&session, &app, &audit, &saved).await
 }
