@@ -1,6 +1,7 @@
 //! The System Console: its libraries, its types, and its pages in a real browser.
 
 mod dashboard;
+mod guard;
 mod history;
 mod logs;
 mod users;

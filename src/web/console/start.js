@@ -1,6 +1,7 @@
 // The start of the System Console.
 
 import { html, render } from "./lib.js";
+import { watchRefusals } from "./state/reauthentication.js";
 import { start } from "./state/session.js";
 import { watchAddress } from "./state/router.js";
 import { applyTheme } from "./state/theme.js";
@@ -12,5 +13,6 @@ for (const link of document.querySelectorAll("link")) {
 }
 applyTheme();
 watchAddress();
+watchRefusals();
 start();
 render(html`<${Shell} />`, document.body);

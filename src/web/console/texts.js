@@ -36,6 +36,11 @@ export const TEXTS = {
     expired: "Log in again to go on. What you typed is kept.",
     leave: "Leave the console",
   },
+  reauthentication: {
+    title: "Enter your password again",
+    text: "Your last login is older than 15 minutes. Changes of roles, passwords, tokens, the licence, and settings that can lock people out need it again.",
+    button: "Go on",
+  },
   refused: {
     title: "No access to the System Console",
     text: (/** @type {string} */ name) =>

@@ -25,7 +25,7 @@ export class ApiError extends Error {
  * @property {Record<string, string>} [headers]
  * @property {Record<string, string | number | boolean | undefined>} [query]
  * @property {AbortSignal} [signal]
- * @property {boolean} [isLogin] true for the request that opens a session
+ * @property {boolean} [isLogin] true for a request whose refusal is no reason to log in
  */
 
 /** @type {() => Promise<boolean>} */
@@ -35,6 +35,15 @@ let renewSession = async () => false;
  * @param {() => Promise<boolean>} renew */
 export function renewSessionsWith(renew) {
   renewSession = renew;
+}
+
+/** @type {() => Promise<boolean>} */
+let reauthenticate = async () => false;
+
+/** Sets the function that asks for the password again. It returns true once the server has accepted it.
+ * @param {() => Promise<boolean>} prove */
+export function reauthenticateWith(prove) {
+  reauthenticate = prove;
 }
 
 /** Returns true if the browser has the cookies of a session. */
@@ -52,17 +61,28 @@ export function apiUrl(path, query = {}) {
   return url;
 }
 
+/** The error of a critical action after a login that is too long ago. */
+export const NOT_RECENT = "api.context.reauthentication_required.app_error";
+
 /**
  * Sends a request, and returns the response if it succeeds. After the end of a session, it is sent again once the user
- * has logged in again.
+ * has logged in again; a critical action also once the user has entered the password again.
  * @param {string} method @param {string} path below `api/v4/` @param {Options} [options]
  * @returns {Promise<Response>}
  */
 export async function send(method, path, options = {}) {
-  const response = await sendOnce(method, path, options);
-  const hasEnded = response.status === 401 && !options.isLogin;
-  if (!hasEnded) return succeeded(response);
-  return (await renewSession()) ? succeeded(await sendOnce(method, path, options)) : succeeded(response);
+  let response = await sendOnce(method, path, options);
+  if (options.isLogin || response.ok) return succeeded(response);
+  // A new login is a recent one, so each question is asked once.
+  const refusal = await refusalOf(response);
+  if (refusal === NOT_RECENT && (await reauthenticate())) response = await sendOnce(method, path, options);
+  if (response.status === 401 && (await renewSession())) response = await sendOnce(method, path, options);
+  return succeeded(response);
+}
+
+/** Returns the id of the error of a forbidden request. @param {Response} response @returns {Promise<string>} */
+async function refusalOf(response) {
+  return response.status === 403 ? response.clone().json().then((body) => body.id, () => "") : "";
 }
 
 /**

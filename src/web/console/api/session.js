@@ -10,11 +10,17 @@ import { call } from "./client.js";
  * @property {string} roles
  */
 
-/** Opens a session.
+/** Opens a session whose critical actions need a recent login.
  * @param {string} name @param {string} password @param {string} code
  * @returns {Promise<User>} */
 export function login(name, password, code) {
-  return call("POST", "users/login", { body: { login_id: name, password, token: code }, isLogin: true });
+  const body = { login_id: name, password, token: code, require_reauthentication: true };
+  return call("POST", "users/login", { body, isLogin: true });
+}
+
+/** Proves the identity of the caller again. @param {string} password @param {string} code */
+export function reauthenticate(password, code) {
+  return call("POST", "users/sessions/reauthenticate", { body: { password, token: code }, isLogin: true });
 }
 
 /** Ends the session. */

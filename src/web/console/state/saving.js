@@ -1,6 +1,6 @@
 // Saving: only the changed keys are sent, together with the version that they are based on.
 
-import { ApiError } from "../api/client.js";
+import { ApiError, NOT_RECENT } from "../api/client.js";
 import * as api from "../api/config.js";
 import { batch, signal } from "../lib.js";
 import { TEXTS } from "../texts.js";
@@ -52,6 +52,7 @@ export async function save() {
     return true;
   } catch (cause) {
     if (cause instanceof ApiError && cause.status === 412) await overtaken();
+    else if (cause instanceof ApiError && cause.id === NOT_RECENT) tellFailure(cause, TEXTS.save.refused);
     else if (!explainOther(cause)) explain(cause);
     return false;
   } finally {

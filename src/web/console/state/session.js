@@ -6,6 +6,7 @@ import * as api from "../api/session.js";
 import { batch, signal } from "../lib.js";
 import { load } from "./edits.js";
 import { tellFailure } from "./notices.js";
+import { loggedIn } from "./reauthentication.js";
 import { setDescription } from "./schema.js";
 
 /** @typedef {"starting" | "anonymous" | "refused" | "failed" | "ready"} Phase */
@@ -59,6 +60,7 @@ export async function login(name, password, code) {
     return;
   }
   settle(true);
+  loggedIn();
 }
 
 /** Ends the session. */

@@ -1,4 +1,5 @@
-// The form that opens a session: on the page of the login, and in place after the end of a session.
+// The form for the password: on the page of the login, in place after the end of a session, and before an action that
+// needs the password again.
 
 import { ApiError } from "../api/client.js";
 import { html, useEffect, useRef, useSignal } from "../lib.js";
@@ -11,8 +12,9 @@ const T = TEXTS.login;
 const NEEDS_CODE = "mfa.validate_token.authenticate.app_error";
 const WRONG_CODE = "api.user.check_user_mfa.bad_code.app_error";
 
-/** @param {{ name?: string, children?: any }} props `name` is the account that has to log in again */
-export function LoginForm({ name = "", children }) {
+/** @param {{ name?: string, button?: string, act?: typeof login | typeof import("../state/reauthentication.js").prove, children?: any }} props
+ *   `name` is the account that has to log in again; `act` sends what was typed */
+export function LoginForm({ name = "", button = T.button, act = login, children }) {
   const error = useSignal(/** @type {ApiError | null} */ (null));
   const isBusy = useSignal(false);
   const needsCode = useSignal(false);
@@ -29,7 +31,7 @@ export function LoginForm({ name = "", children }) {
     const text = (/** @type {string} */ field) => String(data.get(field) ?? "");
     isBusy.value = true;
     try {
-      await login(text("login_id"), text("password"), text("code"));
+      await act(text("login_id"), text("password"), text("code"));
     } catch (cause) {
       const failed = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
       const isFirstQuestion = failed.id === NEEDS_CODE && !needsCode.value;
@@ -56,7 +58,7 @@ export function LoginForm({ name = "", children }) {
           required aria-describedby="input_code_help" />
         <p class="help" id="input_code_help">${T.codeHelp}</p>`}
       <div class="login-actions">
-        <button class="button is-primary" disabled=${isBusy.value}>${isBusy.value ? T.busy : T.button}</button>
+        <button class="button is-primary" disabled=${isBusy.value}>${isBusy.value ? T.busy : button}</button>
         ${children}
       </div>
     </form>`;

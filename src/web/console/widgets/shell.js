@@ -1,6 +1,7 @@
 // The console as a whole: the login, a refusal, or menu and page.
 
 import { html, useEffect, useSignal } from "../lib.js";
+import { giveUp, isAsked, prove } from "../state/reauthentication.js";
 import { phase, failure, isExpired, leaveExpired, logout, user } from "../state/session.js";
 import { address, beforeLeaving, held, leave, open, stay } from "../state/router.js";
 import { entryOf, firstPage } from "../state/menu.js";
@@ -121,6 +122,7 @@ function Console() {
       </main>
     </div>
     ${held.value && html`<${Leaving} />`}
+    ${isAsked.value && !isExpired.value && html`<${Reauthentication} />`}
     ${isExpired.value && html`<${Expired} />`}`;
 }
 
@@ -138,6 +140,17 @@ function Leaving() {
         ${TEXTS.leaving.yes}
       </button>`}>
       <p>${TEXTS.leaving.text}</p>
+    <//>`;
+}
+
+function Reauthentication() {
+  const T = TEXTS.reauthentication;
+  return html`
+    <${Dialog} id="reauthentication" title=${T.title} onClose=${giveUp} actions=${null}>
+      <p>${T.text}</p>
+      <${LoginForm} name=${user.value?.username ?? ""} button=${T.button} act=${prove}>
+        <button type="button" class="button" onClick=${giveUp}>${TEXTS.cancel}</button>
+      <//>
     <//>`;
 }
 

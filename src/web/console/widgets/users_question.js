@@ -1,7 +1,7 @@
 // A question before an action on an account. A refusal stays in it, as the server says it, with the id of the request.
 
 import { ApiError } from "../api/client.js";
-import { html, useEffect, useMemo, useRef, useSignal } from "../lib.js";
+import { html, useEffect, useRef, useSignal } from "../lib.js";
 import { ASK } from "../pages/users_texts.js";
 import { tell } from "../state/notices.js";
 import { TEXTS } from "../texts.js";
@@ -25,10 +25,8 @@ export function Question({ title, yes, done, isDanger = false, isWide = false, i
   const error = useSignal(/** @type {ApiError | null} */ (null));
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
   const id = "accountQuestion";
-  const before = useMemo(() => document.activeElement, []);
   useEffect(() => {
     /** @type {HTMLElement | null | undefined} */ (form.current?.querySelector("input:not([readonly])"))?.focus();
-    return () => requestAnimationFrame(() => giveFocusBack(before));
   }, []);
   const close = () => {
     if (!isBusy.value) onClose();
@@ -58,14 +56,6 @@ export function Question({ title, yes, done, isDanger = false, isWide = false, i
         <div role="alert">${error.value && html`<${Refusal} error=${error.value} />`}</div>
       </form>
     <//>`;
-}
-
-/** Gives the focus back once the question is gone: to the button that opened it, or to the heading if the button went.
- * @param {Element | null} before */
-function giveFocusBack(before) {
-  if (document.activeElement !== document.body) return;
-  const place = before?.isConnected ? before : document.querySelector("#page h1");
-  /** @type {HTMLElement | null} */ (place)?.focus({ preventScroll: true });
 }
 
 /** A refusal as the server says it. @param {{ error: ApiError }} props */
