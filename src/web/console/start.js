@@ -2,6 +2,7 @@
 
 import { html, render } from "./lib.js";
 import { watchRefusals } from "./state/reauthentication.js";
+import { watchRights } from "./state/rights.js";
 import { start } from "./state/session.js";
 import { watchAddress } from "./state/router.js";
 import { applyTheme } from "./state/theme.js";
@@ -14,5 +15,6 @@ for (const link of document.querySelectorAll("link")) {
 applyTheme();
 watchAddress();
 watchRefusals();
+watchRights();
 start();
 render(html`<${Shell} />`, document.body);

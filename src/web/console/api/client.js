@@ -25,7 +25,7 @@ export class ApiError extends Error {
  * @property {Record<string, string>} [headers]
  * @property {Record<string, string | number | boolean | undefined>} [query]
  * @property {AbortSignal} [signal]
- * @property {boolean} [isLogin] true for a request whose refusal is no reason to log in
+ * @property {boolean} [isLogin] true for a request whose refusal is no reason to log in or to look at the rights again
  */
 
 /** @type {() => Promise<boolean>} */
@@ -46,6 +46,14 @@ export function reauthenticateWith(prove) {
   reauthenticate = prove;
 }
 
+/** @type {() => void} */
+let lookAtRights = () => {};
+
+/** Sets the function that is called when the server says that the caller lacks a permission. @param {() => void} look */
+export function lookAtRightsWith(look) {
+  lookAtRights = look;
+}
+
 /** Returns true if the browser has the cookies of a session. */
 export function hasSession() {
   return cookie("MMCSRF") !== "";
@@ -63,6 +71,7 @@ export function apiUrl(path, query = {}) {
 
 /** The error of a critical action after a login that is too long ago. */
 export const NOT_RECENT = "api.context.reauthentication_required.app_error";
+const NOT_PERMITTED = "api.context.permissions.app_error";
 
 /**
  * Sends a request, and returns the response if it succeeds. After the end of a session, it is sent again once the user
@@ -77,6 +86,7 @@ export async function send(method, path, options = {}) {
   const refusal = await refusalOf(response);
   if (refusal === NOT_RECENT && (await reauthenticate())) response = await sendOnce(method, path, options);
   if (response.status === 401 && (await renewSession())) response = await sendOnce(method, path, options);
+  if (refusal === NOT_PERMITTED) lookAtRights();
   return succeeded(response);
 }
 

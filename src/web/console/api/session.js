@@ -34,6 +34,12 @@ export function me() {
   return call("GET", "users/me", { isLogin: true });
 }
 
+/** Returns the caller's account, after a new login if the session has ended.
+ * @returns {Promise<User>} */
+export function meAgain() {
+  return call("GET", "users/me");
+}
+
 /** Returns the permissions of roles.
  * @param {string[]} names
  * @returns {Promise<{ name: string, permissions: string[] }[]>} */

@@ -40,6 +40,12 @@ export function load(again = false) {
   return loading;
 }
 
+/** Drops the configuration that was loaded. */
+export function forget() {
+  loading = null;
+  base.value = null;
+}
+
 /** Takes another version as the base; changes that it already has are changes no more.
  * @param {{ document: any, version: string, storage?: string }} current */
 export function rebase(current) {

@@ -35,6 +35,11 @@ export function dismiss(id) {
   notices.value = notices.value.filter((notice) => notice.id !== id);
 }
 
+/** Removes all messages. */
+export function clear() {
+  notices.value = [];
+}
+
 /** Removes the messages that belong to the page that is left. */
 export function clearPassing() {
   notices.value = notices.value.filter((notice) => notice.kind !== "success");

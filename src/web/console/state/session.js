@@ -4,8 +4,8 @@ import { ApiError, hasSession, renewSessionsWith } from "../api/client.js";
 import { description } from "../api/config.js";
 import * as api from "../api/session.js";
 import { batch, signal } from "../lib.js";
-import { load } from "./edits.js";
-import { tellFailure } from "./notices.js";
+import { discard, forget, load } from "./edits.js";
+import { clear, tellFailure } from "./notices.js";
 import { loggedIn } from "./reauthentication.js";
 import { setDescription } from "./schema.js";
 
@@ -65,8 +65,16 @@ export async function login(name, password, code) {
 
 /** Ends the session. */
 export async function logout() {
-  await api.logout();
-  location.reload();
+  const before = phase.value;
+  // The socket closes with the session, which is no reason to ask for a login.
+  phase.value = "starting";
+  try {
+    await api.logout();
+    location.reload();
+  } catch (cause) {
+    phase.value = before;
+    tellFailure(cause);
+  }
 }
 
 /** Gives up the login that a session which ended waits for. */
@@ -91,6 +99,33 @@ async function enter(account, describing = description()) {
     user.value = account;
     fail(cause);
   }
+}
+
+/** Takes the rights that the caller has now. What may not be seen any more goes.
+ * @param {api.User} account @param {{ permissions: string[] }[]} roles @param {Awaited<ReturnType<typeof description>>} described */
+export function takeRights(account, roles, described) {
+  const all = new Set(roles.flatMap((role) => role.permissions));
+  const isSame = all.size === permissions.value.size && [...all].every(may);
+  if (account.id !== user.value?.id || isSame) return;
+  batch(() => {
+    user.value = account;
+    permissions.value = all;
+    setDescription(described);
+  });
+  load(true).catch(tellFailure);
+}
+
+/** Leaves the console, because the caller may not see it any more. Nothing of it stays on the screen. */
+export function leaveConsole() {
+  batch(() => {
+    phase.value = "refused";
+    isExpired.value = false;
+    permissions.value = new Set();
+    discard();
+    forget();
+    clear();
+    setDescription({ pages: [], settings: [] });
+  });
 }
 
 /** @param {unknown} cause */

@@ -1,6 +1,7 @@
 // The console as a whole: the login, a refusal, or menu and page.
 
-import { html, useEffect, useSignal } from "../lib.js";
+import { html, useEffect, useRef, useSignal } from "../lib.js";
+import { discard } from "../state/edits.js";
 import { giveUp, isAsked, prove } from "../state/reauthentication.js";
 import { phase, failure, isExpired, leaveExpired, logout, user } from "../state/session.js";
 import { address, beforeLeaving, held, leave, open, stay } from "../state/router.js";
@@ -60,11 +61,16 @@ function Login() {
 
 function Refused() {
   const name = user.value?.username ?? "";
+  const heading = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    document.title = `${TEXTS.refused.title} · ${TEXTS.product}`;
+    heading.current?.focus();
+  }, []);
   return html`
     <main class="alone">
       <div class="card is-narrow">
         <${Brand} />
-        <h1>${TEXTS.refused.title}</h1>
+        <h1 ref=${heading} tabindex="-1">${TEXTS.refused.title}</h1>
         <p>${TEXTS.refused.text(name)}</p>
         <button type="button" class="button" onClick=${logout}>${TEXTS.logOut}</button>
       </div>
@@ -90,7 +96,10 @@ function Console() {
   const page = address.value;
   const entry = entryOf(page);
   useEffect(() => {
-    if (!entry && firstPage.value) open(firstPage.value.address, "", true);
+    if (entry || !firstPage.value) return;
+    // The page went with a permission, and its changes with it.
+    discard();
+    open(firstPage.value.address, "", true);
   }, [page, entry]);
   useEffect(() => {
     isMenuOpen.value = false;
