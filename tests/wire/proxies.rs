@@ -17,7 +17,7 @@ use crate::support::{TestServer, needs};
 /// The number of requests of all tests together, of which none may fail.
 const REQUESTS: usize = 20_000;
 
-/// The portions of them: nginx gets two, because it is tried with two kinds of clients, HAProxy one and Node one.
+/// The portions of them: nginx gets two, because it is tried with two kinds of clients, and each other peer gets one.
 const PORTIONS: usize = 4;
 
 const CONNECTIONS: usize = 5;
