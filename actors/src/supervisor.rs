@@ -7,6 +7,8 @@
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
 mod restarts;
+#[cfg(test)]
+pub(crate) mod round_trip;
 mod thread;
 mod vitals;
 

@@ -1,8 +1,11 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Instant;
 
 use serde_json::json;
 
 use super::*;
+use crate::id::new_id;
+use crate::supervisor::round_trip::{ROUNDS, round_trip};
 use crate::waiting::until;
 
 /// Keeps each record once. Fails or panics when a test requests it.
@@ -227,4 +230,26 @@ fn user(id: &str) -> Caller {
 
 fn text_of(characters: usize) -> Value {
     json!("x".repeat(characters))
+}
+
+/// The figure in ARCHITECTURE.md: `cargo test -p quarterdeck-actors beside_a_message -- --nocapture`.
+#[actix_rt::test]
+async fn the_cost_of_a_queued_record_is_measured_beside_a_message() {
+    const RECORDS: u32 = 10;
+    let (audit, memory) = start();
+    // The actor waits for the store, so that only the queue is measured.
+    let open = memory.lock.lock().await;
+    let mut queued = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let records: Vec<AuditRecord> = (0..RECORDS).map(|_| record(&new_id())).collect();
+        let begun = Instant::now();
+        for record in records {
+            audit.record(record).await;
+        }
+        queued = queued.min(begun.elapsed() / RECORDS);
+    }
+    assert_eq!((audit.lost(), audit.waiting()), (0, 200));
+    drop(open);
+    let message = round_trip().await;
+    eprintln!("a queued audit record takes {queued:?}, a message {message:?}");
 }

@@ -4,8 +4,10 @@ mod failures;
 mod store;
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::*;
+use crate::supervisor::round_trip::{ROUNDS, round_trip};
 use store::{Setup, id, start, stored};
 
 #[actix_rt::test]
@@ -228,4 +230,27 @@ async fn whoever_answers_is_online_again_although_another_server_wrote_otherwise
     presence.pong_received(&id("somebody who left"));
     presence.flush().await.unwrap();
     assert_eq!((store.presence_of("anna").as_str(), store.rows()), ("online", 1));
+}
+
+/// The figure in ARCHITECTURE.md: `cargo test -p quarterdeck-actors beside_a_message -- --nocapture`.
+#[actix_rt::test]
+async fn the_cost_of_a_note_is_measured_beside_a_message() {
+    const USERS: u32 = 1_000;
+    let Setup { store, presence, .. } = start(&[]).await;
+    let ids: Vec<String> = (0..USERS).map(|number| id(&number.to_string())).collect();
+    for id in &ids {
+        presence.connected(id);
+    }
+    let mut note = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        for id in &ids {
+            presence.pong_received(id);
+        }
+        note = note.min(begun.elapsed() / USERS);
+    }
+    let message = round_trip().await;
+    eprintln!("a note of presence takes {note:?}, a message {message:?}");
+    presence.flush().await.unwrap();
+    assert_eq!(store.rows(), 1_000, "notes for one user replace each other");
 }
