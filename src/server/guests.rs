@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use actix_web::web::Data;
+use quarterdeck_actors::config::confirmation::Stage;
 use quarterdeck_actors::hub::Event;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -42,10 +43,21 @@ pub(super) async fn keep_out(app: Data<AppState>) {
     }
 }
 
-/// Returns true if no change of the configuration waits for its confirmation: guests who were deactivated for a change
-/// that is taken back would stay so.
+/// Returns false while the time runs in which a change of this setting may be taken back: guests who were deactivated for
+/// it would stay so. The time is at most an hour. Other changes that wait, and a change that waits for a start after it
+/// was confirmed for the first time, put nothing off.
 async fn is_settled(app: &AppState) -> bool {
-    matches!(app.actors.config.confirmation().await, Ok(None))
+    let Ok(waiting) = app.actors.config.confirmation().await else { return false };
+    let Some(waiting) = waiting.filter(|waiting| waiting.stage != Stage::BeforeStart) else { return true };
+    match app.facts.versions.record(&waiting.version).await {
+        Ok(record) => !record.is_some_and(|record| changes_guests(&record.changes)),
+        Err(_) => false,
+    }
+}
+
+fn changes_guests(changes: &Value) -> bool {
+    let paths = changes.as_array().into_iter().flatten().filter_map(|change| change.get("path"));
+    paths.into_iter().any(|path| path == "GuestAccountsSettings.Enable")
 }
 
 /// Returns false if it failed.

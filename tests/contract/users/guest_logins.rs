@@ -86,3 +86,41 @@ async fn a_start_with_guest_accounts_off_deactivates_guests() {
     let refused = async || bert.get("/users/me").await.status == 401;
     until("the first server reads its sessions again", refused).await;
 }
+
+/// Starts a server with bert as a guest.
+async fn with_guest(seller: &Seller) -> (TestServer, crate::support::Client, crate::support::Client) {
+    let (server, admin, bert) = server_with_bert(&seller.settings("")).await;
+    upload(&admin, &seller.license(&["--users", "10"]).await).await.expect(201);
+    admin.put("/config/patch", switched(true)).await.expect(200);
+    admin.post(&format!("/users/{}/demote", bert.user_id), json!({})).await.expect_ok();
+    (server, admin, bert)
+}
+
+#[actix_web::test]
+async fn guests_are_logged_out_although_a_change_of_something_else_waits_for_its_confirmation() {
+    let seller = Seller::new().await;
+    let (_server, admin, bert) = with_guest(&seller).await;
+    let (mut of_admin, _) = WebSocket::greeted(&admin).await;
+    let other = json!({ "TeamSettings": { "SiteName": "new" }, "ServiceSettings": { "ReadTimeout": 301 } });
+    admin.put("/config/patch?confirm_within=3600", other).await.expect(200);
+    admin.put("/config/patch", switched(false)).await.expect(200);
+    of_admin.event_named("guests_deactivated").await;
+    bert.get("/users/me").await.expect_refusal(401, OUT);
+}
+
+#[actix_web::test]
+async fn guests_stay_until_the_change_that_switched_them_off_is_confirmed_also_if_it_waits_for_a_start_then() {
+    let seller = Seller::new().await;
+    let (_server, admin, bert) = with_guest(&seller).await;
+    let (mut of_admin, _) = WebSocket::greeted(&admin).await;
+    let mut both = switched(false);
+    both["ServiceSettings"] = json!({ "ReadTimeout": 301 });
+    let reply = admin.put("/config/patch?confirm_within=3600", both).await;
+    reply.expect(200);
+    bert.get("/users/me").await.expect(200);
+    let version = crate::support::config_place::version_of(&reply);
+    let confirmed = admin.post(&format!("/config/versions/{version}/confirm"), Value::Null).await.expect(200);
+    assert_eq!(confirmed["confirmation"]["stage"], "before_start");
+    of_admin.event_named("guests_deactivated").await;
+    bert.get("/users/me").await.expect_refusal(401, OUT);
+}
