@@ -141,9 +141,9 @@ pub struct Version {
     /// The confirmation that it needs. The store refuses it with `app.config.confirmation.pending.app_error` if another
     /// change waits for one.
     pub confirmation: Option<Confirmation>,
-    /// The id of the version that this one takes back. The store refuses this one as a conflict if that version does not
-    /// wait for its confirmation.
-    pub takes_back: Option<String>,
+    /// The change that this version takes back. The store refuses this one with
+    /// `app.config.confirmation.missing.app_error` unless that change waits for its confirmation in exactly this state.
+    pub takes_back: Option<Confirmation>,
 }
 
 /// The handle of the actor. `fn` reads the snapshot; `async fn` sends a message.

@@ -179,7 +179,7 @@ impl VersionStore {
     }
 
     /// Returns the id of the active version, also if its content is unreadable.
-    async fn active_id(&self) -> Result<Option<String>, AppError> {
+    pub(crate) async fn active_id(&self) -> Result<Option<String>, AppError> {
         match self {
             Self::Database(db) => db.active_configuration_id().await.or_fail(LOAD_FAILED),
             Self::File(file) => in_background(file, ConfigJson::active_id).await?.or_fail(LOAD_FAILED),
@@ -200,7 +200,7 @@ impl VersionStore {
     }
 
     /// Returns the version with this id.
-    async fn version(&self, id: &str) -> Result<Option<Stored>, AppError> {
+    pub(crate) async fn version(&self, id: &str) -> Result<Option<Stored>, AppError> {
         match self {
             Self::Database(db) => db.configuration(id).await,
             Self::File(file) => {
@@ -298,6 +298,7 @@ impl VersionStore {
     /// Adds a version. If the versions are not in the database of the audit trail, the draft of the record is stored
     /// first.
     async fn add(&self, version: Version, trail: Option<&Db>) -> Result<(), AppError> {
+        let is_recorded = trail.is_some();
         if self.is_apart()
             && let Some(trail) = trail
         {
@@ -310,14 +311,20 @@ impl VersionStore {
                 }
                 saved => saved,
             },
-            Self::File(file) => match in_background(file, move |file| file.save(&version)).await? {
+            Self::File(file) => match in_background(file, move |file| saved_in(file, &version, is_recorded)).await? {
                 Err(NotSaved::Conflict { current }) => Err(AppError::new(CONFLICT).with("Current", current)),
                 Err(NotSaved::Unconfirmed) => Err(AppError::new("app.config.confirmation.pending.app_error")),
+                Err(NotSaved::NotWaiting) => Err(AppError::new("app.config.confirmation.missing.app_error")),
                 Err(NotSaved::File(cause)) => Err(unsaved(cause.problem(), cause)),
                 Ok(()) => Ok(()),
             },
         }
     }
+}
+
+/// Stores a version in a file. The next start records that a change was taken back, if nothing else can.
+fn saved_in(file: &ConfigJson, version: &Version, is_recorded: bool) -> Result<(), NotSaved> {
+    if is_recorded || version.takes_back.is_none() { file.save(version) } else { file.save_unrecorded(version) }
 }
 
 /// Returns the error of a version that was not stored, with the problem for the caller.

@@ -17,9 +17,14 @@ pub(super) fn adding(waiting: &Confirmation) -> Result<Statement, Error> {
     Ok(statement(sql, vec![(&waiting.version).into(), serde_json::to_string(waiting)?.into()]))
 }
 
-/// Returns the statement that selects the row of this version, if it waits.
-pub(super) fn waiting(version: &str) -> Statement {
-    statement("SELECT version FROM qd_configconfirmation WHERE version = $1", vec![version.into()])
+/// Returns the statement that selects the row.
+pub(super) fn reading() -> Statement {
+    statement(READ, Vec::new())
+}
+
+/// Returns the change that waits for its confirmation, from the answer to `reading`.
+pub(super) fn waiting(answer: Option<&Vec<Row>>) -> Result<Option<Confirmation>, StoreError> {
+    answer.into_iter().flatten().next().cloned().map(parsed).transpose()
 }
 
 /// Returns the statement that deletes the row of this version.
@@ -34,8 +39,7 @@ impl Db {
         if self.tables_among(&[TABLE]).await?.is_empty() {
             return Ok(None);
         }
-        let rows = self.read(statement(READ, Vec::new())).await?;
-        rows.into_iter().next().map(parsed).transpose()
+        waiting(Some(&self.read(reading()).await?))
     }
 
     /// Stores `after` in place of `before`, or deletes `before`. Returns false if something else is stored.
@@ -45,8 +49,7 @@ impl Db {
         after: Option<Confirmation>,
     ) -> Result<bool, StoreError> {
         let decide = move |answers: &[Vec<Row>]| {
-            let found = answers.first().into_iter().flatten().next().cloned().map(parsed).transpose()?;
-            if found.as_ref() != Some(&before) {
+            if waiting(answers.first())?.as_ref() != Some(&before) {
                 return Ok(Vec::new());
             }
             let mut statements = vec![deleting(&before.version)];
@@ -55,7 +58,7 @@ impl Db {
             }
             Ok(statements)
         };
-        let transaction = Transaction::decided(vec![statement(READ, Vec::new())], decide);
+        let transaction = Transaction::decided(vec![reading()], decide);
         let answers = self.transaction(transaction.lock_exclusive(Subject::Configuration)).await?;
         // The first answer is that of the reading statement.
         Ok(answers.len() > 1)

@@ -71,6 +71,9 @@ pub(crate) enum NotSaved {
     /// Another change waits for its confirmation.
     #[error("another change waits for its confirmation")]
     Unconfirmed,
+    /// The change that it takes back does not wait for its confirmation, or does so in another state.
+    #[error("the change does not wait for this confirmation")]
+    NotWaiting,
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -193,15 +196,13 @@ impl ConfigJson {
         if version.confirmation.is_some() && self.confirmation()?.is_some() {
             return Err(NotSaved::Unconfirmed);
         }
-        if let Some(unconfirmed) = &version.takes_back
-            && !self.waits(unconfirmed)?
-        {
-            return Err(NotSaved::Conflict { current: current.unwrap_or_default() });
+        if version.takes_back.is_some() && self.confirmation()? != version.takes_back {
+            return Err(NotSaved::NotWaiting);
         }
         let is_first = before.is_none() && !self.versions_folder().exists();
         let replaced = if is_first { self.save_first(version) } else { self.save_next(version, before.as_deref()) };
         if !matches!(replaced, Ok(Replaced::Done)) && version.confirmation.is_some() {
-            self.delete_confirmation()?;
+            self.delete_confirmation_without(&version.stored.id);
         }
         if replaced? == Replaced::MovedOn {
             return Err(NotSaved::Conflict { current: self.active_id()?.unwrap_or_default() });
@@ -235,9 +236,9 @@ impl ConfigJson {
             return Ok(replaced);
         }
         let saved = self.make_versions_folder().and_then(|()| self.keep_new(version));
-        if saved.is_err() {
-            let _ = std::fs::remove_file(&self.file);
-            let _ = std::fs::remove_dir(self.versions_folder());
+        // While the file is in place, its confirmation stays.
+        if saved.is_err() && std::fs::remove_file(&self.file).is_ok() {
+            let _ = std::fs::remove_dir_all(self.versions_folder());
         }
         saved.map(|_| replaced)
     }

@@ -79,6 +79,7 @@ impl From<Confirmation> for PendingConfirmation {
 const MAX_SEARCHED_VERSIONS: i64 = 100;
 
 const CONFLICT: &str = "app.config.version_conflict.app_error";
+const NOT_WAITING: &str = "app.config.confirmation.missing.app_error";
 
 /// Sorts by newest first. The active version comes first, even when a wrong clock gave another one a later time.
 const NEWEST_FIRST: &str = "ORDER BY CASE WHEN c.active THEN 0 ELSE 1 END, c.createat DESC, c.id";
@@ -143,7 +144,7 @@ impl Db {
         // A unique constraint of the table refuses a second active version.
         let transaction = match &version.takes_back {
             None => Transaction::of(statements),
-            Some(unconfirmed) => if_it_waits(unconfirmed, statements),
+            Some(unconfirmed) => if_it_waits(unconfirmed.clone(), statements),
         };
         match self.transaction(transaction.lock_exclusive(Subject::Configuration)).await {
             Err(taken) if taken.is_duplicate_of(config_confirmation::TABLE) => {
@@ -162,12 +163,12 @@ impl Db {
     }
 }
 
-/// Returns the transaction that takes a version back, if it still waits for its confirmation.
-fn if_it_waits(unconfirmed: &str, mut statements: Vec<Statement>) -> Transaction {
-    statements.push(config_confirmation::deleting(unconfirmed));
-    Transaction::decided(vec![config_confirmation::waiting(unconfirmed)], move |answers| {
-        let waits = answers.first().is_some_and(|rows| !rows.is_empty());
-        if waits { Ok(statements.clone()) } else { Err(StoreError::Refused(Box::new(AppError::new(CONFLICT)))) }
+/// Returns the transaction that takes a change back, if it still waits for its confirmation in this state.
+fn if_it_waits(unconfirmed: Confirmation, mut statements: Vec<Statement>) -> Transaction {
+    statements.push(config_confirmation::deleting(&unconfirmed.version));
+    Transaction::decided(vec![config_confirmation::reading()], move |answers| {
+        let waits = config_confirmation::waiting(answers.first())?.as_ref() == Some(&unconfirmed);
+        if waits { Ok(statements.clone()) } else { Err(StoreError::Refused(Box::new(AppError::new(NOT_WAITING)))) }
     })
 }
 
@@ -286,6 +287,36 @@ mod tests {
         let record = db.configuration_record("two").await.unwrap().unwrap();
         assert_eq!((record.user_id.as_str(), record.comment.as_str(), record.source.as_str()), ("anna", "why", "api"));
         assert!(db.configuration_record("never").await.unwrap().is_none());
+    }
+
+    #[actix_web::test]
+    async fn a_change_is_taken_back_only_in_the_state_in_which_it_was_read() {
+        let (_folder, db) = fresh().await;
+        let waiting = Confirmation {
+            version: "one".to_owned(),
+            replaced: None,
+            user_id: "anna".to_owned(),
+            within_s: 60,
+            until: 60_000,
+            stage: Stage::InForce,
+            needs_start: true,
+        };
+        db.add_configuration(&Version { confirmation: Some(waiting.clone()), ..version("one", None, 10) })
+            .await
+            .unwrap();
+        // It was confirmed for the first time, and its version is the same.
+        let confirmed = Confirmation { stage: Stage::BeforeStart, ..waiting.clone() };
+        assert!(db.set_confirmation(waiting.clone(), Some(confirmed.clone())).await.unwrap());
+        let back =
+            |state: &Confirmation| Version { takes_back: Some(state.clone()), ..version("two", Some("one"), 20) };
+        assert_eq!(db.add_configuration(&back(&waiting)).await.unwrap_err().id, NOT_WAITING);
+        assert_eq!(db.active_configuration_id().await.unwrap().as_deref(), Some("one"));
+        assert_eq!(db.confirmation().await.unwrap(), Some(confirmed.clone()));
+        db.add_configuration(&back(&confirmed)).await.unwrap();
+        assert_eq!(
+            (db.active_configuration_id().await.unwrap().as_deref(), db.confirmation().await.unwrap()),
+            (Some("two"), None)
+        );
     }
 
     #[actix_web::test]

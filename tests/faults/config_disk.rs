@@ -1,9 +1,13 @@
-//! A full disk: existing data stays, and the next write succeeds when there is space again.
+//! A full disk, and a store that refuses: existing data stays, the refusal says why, and the next write succeeds when
+//! there is space again.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::config_place::{ConfigPlace, StoreKind};
+use serde_json::{Value, json};
+
+use crate::support::backdoor::named_in;
+use crate::support::config_place::{ConfigPlace, StoreKind, version_of};
 use crate::support::needs;
 
 const NOT_SAVED: &str = "app.save_config.app_error";
@@ -55,6 +59,63 @@ async fn a_disk_that_turned_read_only_loses_nothing() {
     place.rename("after").await;
     assert_eq!(place.in_force().await.0, "after");
     drop(server);
+}
+
+#[actix_web::test]
+async fn a_database_that_stores_nothing_is_quoted_in_the_refusal() {
+    let place = ConfigPlace::new(StoreKind::InDatabase).await;
+    let server = place.start().await;
+    let body = json!({ "TeamSettings": { "SiteName": "waits" } });
+    let reply = place.client().put("/config/patch?confirm_within=3600", body).await;
+    reply.expect(200);
+    let version = version_of(&reply);
+    refuse(&place, "INSERT", "configurations").await;
+    refuse(&place, "DELETE", "qd_configconfirmation").await;
+    let saved = place.try_rename("after").await.unwrap();
+    let confirmed = place.client().post(&format!("/config/versions/{version}/confirm"), Value::Null).await;
+    for refused in [saved, confirmed] {
+        refused.expect_refusal(500, NOT_SAVED);
+        assert!(refused.text().contains("no room is left"), "{}", refused.text());
+    }
+    assert_eq!(place.in_force().await, ("waits".to_owned(), version));
+    drop(server);
+}
+
+#[actix_web::test]
+async fn a_confirmation_that_cannot_be_stored_says_why() {
+    let place = ConfigPlace::new(StoreKind::InFile).await;
+    let Some(disk) = Disk::mount(&place.store()) else { return };
+    let server = place.start().await;
+    place.rename("before").await;
+    let body = json!({ "TeamSettings": { "SiteName": "waits" } });
+    let reply = place.client().put("/config/patch?confirm_within=3600", body).await;
+    reply.expect(200);
+    disk.remount("ro");
+    let path = format!("/config/versions/{}/confirm", version_of(&reply));
+    let refused = place.client().post(&path, Value::Null).await;
+    refused.expect_refusal(500, NOT_SAVED);
+    assert!(refused.text().contains("Read-only file system"), "{}", refused.text());
+    disk.remount("rw");
+    place.client().post(&path, Value::Null).await.expect(200);
+    drop(server);
+}
+
+/// Makes the database refuse every statement of this kind on a table.
+async fn refuse(place: &ConfigPlace, statement: &str, table: &str) {
+    let (engine, _) = named_in(place.home.folder());
+    let sql = if engine == "postgres" {
+        format!(
+            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql \
+             AS $$BEGIN RAISE EXCEPTION 'no room is left'; END$$; \
+             CREATE TRIGGER refuse BEFORE {statement} ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    } else {
+        format!(
+            "CREATE TRIGGER refuse_{table} BEFORE {statement} ON {table} \
+             BEGIN SELECT RAISE(ABORT, 'no room is left'); END"
+        )
+    };
+    place.home.execute(&sql).await;
 }
 
 /// A small separate file system. It is removed at the end of the test.

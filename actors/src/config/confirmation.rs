@@ -3,7 +3,8 @@
 //! A change of an address or of the login can lock every administrator out. So an author can ask that it lasts only if
 //! it is confirmed over the new settings. Settings that come into force at a start are confirmed after that start.
 
-use std::collections::BTreeSet;
+mod taking_back;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,12 +12,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::ConfigStore;
-use super::difference::{Change, is_whole};
-use super::document::{Document, below, given};
+use super::difference::Change;
 use super::proposal::GENERATED;
-use super::reentry::units;
 use super::table::{Applies, settings};
 use crate::error::AppError;
+pub(super) use taking_back::{TakenBack, taken_back};
 
 /// The shortest time for a confirmation, in seconds.
 pub const MIN_CONFIRM_S: u32 = 10;
@@ -25,12 +25,12 @@ pub const MIN_CONFIRM_S: u32 = 10;
 pub const MAX_CONFIRM_S: u32 = 3600;
 
 pub(super) const PENDING: &str = "app.config.confirmation.pending.app_error";
-const MISSING: &str = "app.config.confirmation.missing.app_error";
+pub(super) const MISSING: &str = "app.config.confirmation.missing.app_error";
 const BEFORE_START: &str = "app.config.confirmation.before_start.app_error";
 const OTHER_USER: &str = "app.config.confirmation.other_user.app_error";
 
-const PLUGINS: &str = "PluginSettings.Plugins";
-const SITE_URL: &str = "ServiceSettings.SiteURL";
+/// The setting whose path comes into force at a start, and the rest at once.
+pub const SITE_URL: &str = "ServiceSettings.SiteURL";
 
 /// A confirmation that a change asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,43 +190,6 @@ fn changes_site_path(change: &Change) -> bool {
     change.path == SITE_URL && path(&change.before) != path(&change.after)
 }
 
-/// Returns `current` with the value of `before` in each place that differs between `before` and `after` and still has
-/// the value of `after`. Later changes of other places, and of the same ones, stay.
-///
-/// A secret and the settings that name its host are one place: if one of them was changed since, all of them stay, so
-/// that no secret goes to another host than the one that it was entered for. The settings of a plugin are one place too.
-pub(super) fn taken_back(current: &Document, before: &Document, after: &Document) -> Document {
-    let is_changed_since = |path: &&str| given(current, path) != given(after, path);
-    let staying: BTreeSet<&str> = units().filter(|unit| unit.iter().any(is_changed_since)).flatten().collect();
-    let mut restored = current.clone();
-    restore(&mut restored, before, after, "", &staying);
-    restored
-}
-
-fn restore(current: &mut Document, before: &Document, after: &Document, place: &str, staying: &BTreeSet<&str>) {
-    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    for key in keys {
-        let (earlier, changed) = (before.get(key), after.get(key));
-        let path = below(place, key);
-        let is_kept = staying.contains(path.as_str()) || is_generated(&path, earlier.unwrap_or(&Value::Null));
-        if earlier == changed || is_kept {
-            continue;
-        }
-        let sections = [earlier, changed].map(|value| value.and_then(Value::as_object));
-        let is_one_place = is_whole(&path) || place == PLUGINS;
-        if let ([Some(earlier), Some(changed)], Some(Value::Object(inner)), false) =
-            (sections, current.get_mut(key), is_one_place)
-        {
-            restore(inner, earlier, changed, &path, staying);
-        } else if current.get(key) == changed {
-            match earlier {
-                Some(value) => current.insert(key.clone(), value.clone()),
-                None => current.remove(key),
-            };
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -249,10 +212,6 @@ mod tests {
 
     fn moved() -> Change {
         change("ServiceSettings.ListenAddress", json!(":8065"), json!(":8066"))
-    }
-
-    fn document(value: Value) -> Document {
-        serde_json::from_value(value).unwrap()
     }
 
     #[test]
@@ -313,63 +272,8 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_still_as_it_was_changed_is_taken_back() {
-        let before = document(json!({"TeamSettings": {"SiteName": "one", "MaxUsersPerTeam": 5, "Old": 1}}));
-        let after = document(json!({"TeamSettings": {"SiteName": "two", "MaxUsersPerTeam": 6}, "New": {"Key": 1}}));
-        assert_eq!(taken_back(&after, &before, &after), before);
-        let since = document(json!({
-            "TeamSettings": {"SiteName": "two", "MaxUsersPerTeam": 7, "Other": true},
-            "New": {"Key": 2},
-        }));
-        let expected = document(json!({
-            "TeamSettings": {"SiteName": "one", "MaxUsersPerTeam": 7, "Old": 1, "Other": true},
-            "New": {"Key": 2},
-        }));
-        assert_eq!(taken_back(&since, &before, &after), expected);
-    }
-
-    #[test]
     fn a_key_that_the_server_generated_is_no_part_of_the_change() {
-        let path = "FileSettings.PublicLinkSalt";
-        let generated = change(path, json!(""), json!("fingerprint 1"));
+        let generated = change("FileSettings.PublicLinkSalt", json!(""), json!("fingerprint 1"));
         assert_eq!(pending(true, &[generated, moved()]).stage, Stage::BeforeStart);
-        let salt =
-            |salt: &str, limit: u32| document(json!({"FileSettings": {"PublicLinkSalt": salt, "MaxFileSize": limit}}));
-        assert_eq!(taken_back(&salt("new", 2), &salt("", 1), &salt("new", 2)), salt("new", 1));
-        assert_eq!(taken_back(&salt("new", 2), &salt("old", 1), &salt("new", 2)), salt("old", 1));
-    }
-
-    #[test]
-    fn a_secret_is_taken_back_only_with_the_host_that_it_was_entered_for() {
-        let mail = |server: &str, password: &str, port: &str| {
-            let settings = json!({"SMTPServer": server, "SMTPPassword": password, "SMTPPort": port});
-            document(json!({"EmailSettings": settings, "TeamSettings": {"SiteName": server}}))
-        };
-        let (before, after) = (mail("old", "secret", "25"), mail("new", "entered", "25"));
-        assert_eq!(taken_back(&after, &before, &after), before);
-        for since in [mail("other", "entered", "25"), mail("new", "other", "25"), mail("new", "entered", "26")] {
-            let kept = taken_back(&since, &before, &after);
-            assert_eq!(kept["EmailSettings"], since["EmailSettings"]);
-        }
-        let plugin = |host: &str, token: &str| {
-            document(
-                json!({"PluginSettings": {"Plugins": {"one": {"Host": host, "Token": token}, "two": {"Token": token}}}}),
-            )
-        };
-        let (before, after, mut since) = (plugin("old", "secret"), plugin("new", "entered"), plugin("new", "entered"));
-        since["PluginSettings"]["Plugins"]["one"]["Host"] = json!("other");
-        let kept = &taken_back(&since, &before, &after)["PluginSettings"]["Plugins"];
-        assert_eq!(
-            (&kept["one"], &kept["two"]["Token"]),
-            (&since["PluginSettings"]["Plugins"]["one"], &json!("secret"))
-        );
-    }
-
-    #[test]
-    fn a_setting_with_any_content_is_taken_back_as_a_whole_or_not_at_all() {
-        let logs = |level: u32| document(json!({"LogSettings": {"AdvancedLoggingJSON": {"a": {"n": level}, "b": {}}}}));
-        let since = document(json!({"LogSettings": {"AdvancedLoggingJSON": {"a": {"n": 2}}}}));
-        assert_eq!(taken_back(&logs(2), &logs(1), &logs(2)), logs(1));
-        assert_eq!(taken_back(&since, &logs(1), &logs(2)), since);
     }
 }

@@ -161,6 +161,14 @@ const ROWS: [(&str, Destination); 26] = [
 /// If this setting is true, certificates of file stores are not checked.
 const INSECURE: &str = "ServiceSettings.EnableInsecureOutgoingConnections";
 
+/// Settings that switch the check of certificates off if they are true. Several secrets can share one.
+pub(super) const UNCHECKED: [&str; 4] = [
+    INSECURE,
+    "EmailSettings.SkipServerCertificateVerification",
+    "LdapSettings.SkipCertificateVerification",
+    "ElasticsearchSettings.SkipTLSVerification",
+];
+
 /// Further settings that a test of a store depends on. A secret that is not in use must not be sent either.
 const TRIED_WITH: [(&str, &[&str]); 4] = [
     ("FileSettings.AmazonS3SecretAccessKey", &["FileSettings.DriverName"]),

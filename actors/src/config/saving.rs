@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::confirmation::{Confirm, Confirmation, PENDING, taken_back};
+use super::confirmation::{Confirm, Confirmation, MISSING, PENDING, TakenBack, taken_back};
 use super::proposal::{ChangeMode, Decision, DecisionContext, MayRead, MayWrite, Proposal, copied, decide};
 use super::{Author, Config, ConfigStore, Document, Overrides, Stored, Version};
 use crate::background;
@@ -51,10 +51,22 @@ pub enum Wanted {
 
 /// A change that was not confirmed in time.
 pub struct Unconfirmed {
-    /// The id of the version that made it.
-    version: String,
+    /// Its state, as it was read.
+    change: Confirmation,
     before: Document,
     after: Document,
+}
+
+impl Unconfirmed {
+    async fn read(store: &dyn ConfigStore, change: &Confirmation) -> Result<Self, AppError> {
+        let stored = async |id: &str| store.version(id).await?.ok_or_else(|| AppError::new(SAVE_FAILED));
+        let before = match &change.replaced {
+            Some(id) => stored(id).await?,
+            // The first version was made from the defaults.
+            None => store.defaults().complete(&Document::new()),
+        };
+        Ok(Self { before, after: stored(&change.version).await?, change: change.clone() })
+    }
 }
 
 impl Proposal {
@@ -72,6 +84,8 @@ pub struct Saved {
     pub decision: Decision,
     /// False if the change altered nothing or was a dry run. Its configuration is then the one that is active anyway.
     pub is_stored: bool,
+    /// The settings of an unconfirmed change that were not taken back, because they were changed since.
+    pub not_taken_back: Vec<String>,
 }
 
 /// The version on which a change is decided.
@@ -124,10 +138,20 @@ impl Wanted {
         match self {
             Self::Proposal(proposal) => decide(running, proposal, context),
             Self::Copy(document) => copied(running, document, context),
-            Self::TakeBack(Unconfirmed { before, after, .. }) => {
-                let stored = running.stored.as_ref().map(|stored| taken_back(&stored.document, before, after));
-                decide(running, &Proposal::unlimited(ChangeMode::Restore, stored.unwrap_or_default()), context)
+            Self::TakeBack(_) => {
+                let document = self.taken_back(running).map(|taken| taken.document).unwrap_or_default();
+                decide(running, &Proposal::unlimited(ChangeMode::Restore, document), context)
             }
+        }
+    }
+
+    /// Returns the stored configuration without the unconfirmed change; `None` for other kinds of change.
+    fn taken_back(&self, running: &Config) -> Option<TakenBack> {
+        match self {
+            Self::TakeBack(Unconfirmed { before, after, .. }) => {
+                running.stored.as_ref().map(|stored| taken_back(&stored.document, before, after))
+            }
+            Self::Proposal(_) | Self::Copy(_) => None,
         }
     }
 
@@ -187,6 +211,19 @@ pub async fn take_back_stored(
     take_back(Basis::of(Arc::new(config)), store, change, context).await
 }
 
+/// Returns the stored configuration that taking this change back would make. Stores nothing.
+pub async fn foreseen(
+    store: &dyn ConfigStore,
+    overrides: &Overrides,
+    change: &Confirmation,
+    context: &DecisionContext,
+) -> Result<Option<Stored>, AppError> {
+    let stored = store.load().await.or_fail(SAVE_FAILED)?;
+    let config = Config::compose_with(store.defaults(), stored, overrides.clone()).or_fail(SAVE_FAILED)?;
+    let wanted = Wanted::TakeBack(Unconfirmed::read(store, change).await?);
+    Ok(wanted.decide(&config, context)?.config.stored)
+}
+
 async fn take_back(
     basis: Basis,
     store: &dyn ConfigStore,
@@ -196,13 +233,7 @@ async fn take_back(
     if store.confirmation().await?.as_ref() != Some(&change) {
         return Ok(None);
     }
-    let stored = async |id: &str| store.version(id).await?.ok_or_else(|| AppError::new(SAVE_FAILED));
-    let before = match &change.replaced {
-        Some(id) => stored(id).await?,
-        // The first version was made from the defaults.
-        None => store.defaults().complete(&Document::new()),
-    };
-    let unconfirmed = Unconfirmed { version: change.version.clone(), before, after: stored(&change.version).await? };
+    let unconfirmed = Unconfirmed::read(store, &change).await?;
     let author = Author {
         user_id: String::new(),
         session_id: String::new(),
@@ -214,16 +245,12 @@ async fn take_back(
     let write = Write { wanted, author, expected: None, is_dry_run: false, confirm: None, admits: None, context };
     let saved = match decide_and_save(basis, store, Arc::new(write)).await {
         // It was confirmed, or another server took it back, in the meantime.
-        Err(refusal) if refusal.id == CONFLICT && store.confirmation().await?.as_ref() != Some(&change) => {
-            return Ok(None);
-        }
+        Err(refusal) if refusal.id == MISSING => return Ok(None),
         saved => saved?,
     };
-    // A change of which nothing is left is only forgotten.
-    if !saved.is_stored {
-        store.set_confirmation(change, None).await?;
-    }
-    Ok(Some(saved))
+    // If nothing of the change is left, only its confirmation is deleted; or another server took it back.
+    let is_over = saved.is_stored || store.set_confirmation(change, None).await?;
+    Ok(is_over.then_some(saved))
 }
 
 /// Decides and stores. If another version became active meanwhile, reads that version and decides again.
@@ -231,22 +258,23 @@ async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<W
     for _ in 0..MAX_ATTEMPTS {
         let Basis { running, replaces, is_readable } = basis;
         check_version(&running, write.expected.as_deref())?;
-        let Decided { decision, changes_nothing } = decided(running.clone(), is_readable, write.clone()).await?;
+        let Decided { decision, changes_nothing, not_taken_back } =
+            decided(running.clone(), is_readable, write.clone()).await?;
         if write.is_dry_run {
-            return Ok(Saved { decision, is_stored: false });
+            return Ok(Saved { decision, is_stored: false, not_taken_back });
         }
         if changes_nothing {
             // Another process may have stored a different version meanwhile, which takes effect at the next start.
             let is_active = store.active_id().await.or_fail(SAVE_FAILED)? == replaces;
             if is_active {
-                return Ok(Saved { decision, is_stored: false });
+                return Ok(Saved { decision, is_stored: false, not_taken_back });
             }
         } else {
             let version = new_version(&write, &decision, replaces)?;
             match store.save(version).await {
-                Ok(()) => return Ok(Saved { decision, is_stored: true }),
+                Ok(()) => return Ok(Saved { decision, is_stored: true, not_taken_back }),
                 Err(refusal) if refusal.id == CONFLICT => {}
-                Err(refusal) if refusal.id == PENDING => return Err(refusal),
+                Err(refusal) if refusal.id == PENDING || refusal.id == MISSING => return Err(refusal),
                 Err(refusal) if refusal.id.starts_with(SAVE_FAILED) => return Err(refusal),
                 Err(refusal) => return Err(refusal).or_fail(SAVE_FAILED),
             }
@@ -266,7 +294,7 @@ fn new_version(write: &Write, decision: &Decision, replaces: Option<String>) -> 
     let confirmation =
         confirm.map(|confirm| confirm.of(&stored.id, replaces.clone(), &write.author.user_id, &changes, at));
     let takes_back = match &write.wanted {
-        Wanted::TakeBack(unconfirmed) => Some(unconfirmed.version.clone()),
+        Wanted::TakeBack(unconfirmed) => Some(unconfirmed.change.clone()),
         Wanted::Proposal(_) | Wanted::Copy(_) => None,
     };
     Ok(Version { stored, replaces, at, author: write.author.clone(), changes, confirmation, takes_back })
@@ -275,6 +303,7 @@ fn new_version(write: &Write, decision: &Decision, replaces: Option<String>) -> 
 struct Decided {
     decision: Decision,
     changes_nothing: bool,
+    not_taken_back: Vec<String>,
 }
 
 /// Decides on a background thread, because the decision may take long and must not block the actor's thread.
@@ -292,7 +321,8 @@ async fn decided(running: Arc<Config>, is_readable: bool, write: Arc<Write>) -> 
         if changes_nothing {
             decision.config = (*running).clone();
         }
-        Ok(Decided { decision, changes_nothing })
+        let not_taken_back = write.wanted.taken_back(&running).map(|taken| taken.not_taken_back).unwrap_or_default();
+        Ok(Decided { decision, changes_nothing, not_taken_back })
     });
     deciding.await.or_fail(SAVE_FAILED)?
 }

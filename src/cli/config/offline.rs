@@ -211,7 +211,7 @@ impl Store {
         Ok(saved)
     }
 
-    fn outcome(&self, Saved { decision, is_stored }: Saved) -> Outcome {
+    fn outcome(&self, Saved { decision, is_stored, .. }: Saved) -> Outcome {
         let version = decision.config.version().to_owned();
         let ineffective = self.versions.ineffective(&decision);
         Outcome {

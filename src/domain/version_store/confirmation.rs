@@ -1,9 +1,10 @@
 //! The change of the configuration that waits for its confirmation, in the store beside the versions.
 
+use quarterdeck_actors::causes::chain;
 use quarterdeck_actors::config::confirmation::Confirmation;
 use quarterdeck_actors::error::{AppError, OrFail};
 
-use super::{LOAD_FAILED, SAVE_FAILED, VersionStore, in_background};
+use super::{LOAD_FAILED, VersionStore, in_background, unreadable, unsaved};
 use crate::store::{ConfigJson, Db, VersionRecord};
 
 impl VersionStore {
@@ -11,7 +12,9 @@ impl VersionStore {
     pub(crate) async fn confirmation(&self) -> Result<Option<Confirmation>, AppError> {
         match self {
             Self::Database(db) => db.confirmation().await.or_fail(LOAD_FAILED),
-            Self::File(file) => in_background(file, ConfigJson::confirmation).await?.or_fail(LOAD_FAILED),
+            Self::File(file) => {
+                in_background(file, ConfigJson::confirmation).await?.map_err(|cause| unreadable(&cause))
+            }
         }
     }
 
@@ -26,13 +29,15 @@ impl VersionStore {
         if self.is_apart()
             && let Some(trail) = trail
         {
-            trail.store_draft().await.or_fail(SAVE_FAILED)?;
+            trail.store_draft().await.map_err(|cause| unsaved(chain(&cause), cause))?;
         }
         match self {
-            Self::Database(db) => db.set_confirmation(before, after).await.or_fail(SAVE_FAILED),
+            Self::Database(db) => {
+                db.set_confirmation(before, after).await.map_err(|cause| unsaved(chain(&cause), cause))
+            }
             Self::File(file) => {
                 let set = move |file: &ConfigJson| file.set_confirmation(&before, after.as_ref());
-                in_background(file, set).await?.or_fail(SAVE_FAILED)
+                in_background(file, set).await?.map_err(|cause| unsaved(cause.problem(), cause))
             }
         }
     }

@@ -6,14 +6,18 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use quarterdeck_actors::config::Version;
 use quarterdeck_actors::config::confirmation::Confirmation;
 
 use super::replacing::place;
-use super::{ConfigJson, FileError, FileProblem};
+use super::{ConfigJson, FileError, FileProblem, NotSaved};
 use crate::settings::named_file::{MAX_DOCUMENT_BYTES, contents};
 
 /// The name of the file. Names with a dot in front are no versions.
 const NAME: &str = ".confirmation.json";
+
+/// The beginning of the name of a mark. The id of a version follows: the audit trail has no record of it yet.
+const UNRECORDED: &str = ".unrecorded-";
 
 impl ConfigJson {
     /// Returns the change that waits for its confirmation.
@@ -51,9 +55,34 @@ impl ConfigJson {
         Ok(true)
     }
 
-    /// Returns true if the change of this version waits. The caller holds the lock.
-    pub(super) fn waits(&self, version: &str) -> Result<bool, FileError> {
-        Ok(self.confirmation()?.is_some_and(|waiting| waiting.version == version))
+    /// Stores a version while the audit trail is away. A mark beside it tells the next start to record it; without the
+    /// version the mark counts as absent.
+    pub(crate) fn save_unrecorded(&self, version: &Version) -> Result<(), NotSaved> {
+        self.make_versions_folder()?;
+        let mark = self.mark(&version.stored.id);
+        place(&mark, b"").map_err(|cause| self.refusal(cause))?;
+        let saved = self.save(version);
+        if saved.is_err() && !self.has_version(&version.stored.id) {
+            let _ = std::fs::remove_file(mark);
+        }
+        saved
+    }
+
+    /// Returns the ids of the versions that the audit trail has no record of yet.
+    pub(crate) fn unrecorded(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.versions_folder()).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let ids = names.filter_map(|name| name.strip_prefix(UNRECORDED).map(str::to_owned));
+        ids.filter(|id| self.has_version(id)).collect()
+    }
+
+    /// Notes that the audit trail has the record of a version.
+    pub(crate) fn note_recorded(&self, id: &str) -> Result<(), FileError> {
+        std::fs::remove_file(self.mark(id)).map_err(|cause| self.refusal(cause))
+    }
+
+    fn mark(&self, id: &str) -> PathBuf {
+        self.versions_folder().join(format!("{UNRECORDED}{id}"))
     }
 
     pub(super) fn place_confirmation(&self, waiting: &Confirmation) -> Result<(), FileError> {
@@ -66,6 +95,14 @@ impl ConfigJson {
         match std::fs::remove_file(self.confirmation_file()) {
             Err(cause) if cause.kind() != ErrorKind::NotFound => Err(self.refusal(cause)),
             Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Deletes the confirmation of a version that was not stored. After a failure that leaves the version in force, its
+    /// confirmation stays. One that cannot be deleted counts as absent without its version.
+    pub(super) fn delete_confirmation_without(&self, version: &str) {
+        if !self.has_version(version) {
+            let _ = self.delete_confirmation();
         }
     }
 

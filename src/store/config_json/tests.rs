@@ -172,7 +172,6 @@ fn writers_at_the_same_time_lose_no_version() {
     assert_eq!(names.len(), WRITERS * VERSIONS_EACH);
 }
 
-/// Makes a version that replaces what the file holds now.
 #[test]
 fn a_change_that_waits_for_its_confirmation_is_written_with_its_version_and_ends_with_what_takes_it_back() {
     let place = tempfile::tempdir().unwrap();
@@ -199,10 +198,16 @@ fn a_change_that_waits_for_its_confirmation_is_written_with_its_version_and_ends
     }
     let ids: Vec<String> = file.versions().into_iter().map(|saved| saved.record.id).collect();
     assert!(ids.contains(&waiting.version) && ids.contains(waiting.replaced.as_ref().unwrap()));
-    let back = |file: &ConfigJson| Version { takes_back: Some(waiting.version.clone()), ..next(file, 60, "back") };
-    file.save(&back(&file)).unwrap();
+    // It was read in one state, and is in another one now.
+    let started = Confirmation { stage: Stage::Started, ..waiting.clone() };
+    assert!(file.set_confirmation(&waiting, Some(&started)).unwrap());
+    let back = |state: &Confirmation| Version { takes_back: Some(state.clone()), ..next(&file, 60, "back") };
+    let active = file.active_id().unwrap();
+    assert!(matches!(file.save(&back(&waiting)).unwrap_err(), NotSaved::NotWaiting));
+    assert_eq!((file.active_id().unwrap(), file.confirmation().unwrap()), (active, Some(started.clone())));
+    file.save(&back(&started)).unwrap();
     assert_eq!(file.confirmation().unwrap(), None);
-    assert!(matches!(file.save(&back(&file)).unwrap_err(), NotSaved::Conflict { .. }));
+    assert!(matches!(file.save(&back(&started)).unwrap_err(), NotSaved::NotWaiting));
     assert!(!file.set_confirmation(&waiting, None).unwrap());
 }
 
@@ -226,9 +231,38 @@ fn a_confirmation_without_its_version_counts_as_absent() {
     let change = next(&file, 2, "two");
     let waiting = Confirmation { version: change.stored.id.clone(), ..waiting };
     file.save(&Version { confirmation: Some(waiting.clone()), ..change }).unwrap();
+    assert_eq!(file.confirmation().unwrap(), Some(waiting.clone()));
+    // After a failure the version may be in force all the same, and is then not in force without its confirmation.
+    file.delete_confirmation_without(&waiting.version);
     assert_eq!(file.confirmation().unwrap(), Some(waiting));
+    file.delete_confirmation_without(&new_id());
+    assert_eq!(file.confirmation().unwrap(), None);
 }
 
+#[test]
+fn a_first_version_that_cannot_be_kept_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let file = ConfigJson::new(&place.path().join("config.json"));
+    let change = next(&file, 1, "one");
+    let waiting = Confirmation {
+        version: change.stored.id.clone(),
+        replaced: None,
+        user_id: String::new(),
+        within_s: 60,
+        until: 60_000,
+        stage: Stage::InForce,
+        needs_start: false,
+    };
+    // The name of the version is too long for the file system, so it is not stored, and its confirmation was.
+    let long = Stored::new("x".repeat(300), change.stored.document.clone());
+    let failing = Version { confirmation: Some(waiting), stored: long, ..change };
+    assert!(matches!(file.save(&failing).unwrap_err(), NotSaved::File(_)));
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    assert!(file.active().unwrap().is_none());
+    file.save(&next(&file, 2, "two")).unwrap();
+}
+
+/// Makes a version that replaces what the file holds now.
 fn next(file: &ConfigJson, at: i64, name: &str) -> Version {
     Version { replaces: file.active_id().unwrap(), ..version(at, name) }
 }

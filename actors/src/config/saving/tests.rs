@@ -48,8 +48,8 @@ impl ConfigStore for Shared {
             }
             let mut waiting = store.waiting.lock().unwrap();
             if let Some(unconfirmed) = &version.takes_back {
-                let taken = waiting.take_if(|waiting| waiting.version == *unconfirmed);
-                taken.ok_or_else(|| AppError::new(CONFLICT))?;
+                let taken = waiting.take_if(|waiting| waiting == unconfirmed);
+                taken.ok_or_else(|| AppError::new(MISSING))?;
             }
             if version.confirmation.is_some() && waiting.is_some() {
                 return Err(AppError::new(PENDING));
@@ -281,8 +281,98 @@ async fn two_servers_take_a_change_back_once() {
     assert_eq!(store.versions.lock().unwrap().len(), 2);
 }
 
+/// A store in which something else happens after the waiting change was read, and before a version is saved.
+struct Overtaken {
+    store: Shared,
+    meanwhile: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl Overtaken {
+    async fn take_back(store: &Shared, meanwhile: BoxFuture<'static, ()>) -> Option<Saved> {
+        let waiting = store.confirmation().await.unwrap().unwrap();
+        let overtaken = Self { store: store.clone(), meanwhile: Mutex::new(Some(meanwhile)) };
+        take_back_stored(&overtaken, &Overrides::new(), waiting, named("").context).await.unwrap()
+    }
+}
+
+impl ConfigStore for Overtaken {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        ConfigStore::load(&self.store)
+    }
+
+    fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
+        let (meanwhile, store) = (self.meanwhile.lock().unwrap().take(), self.store.clone());
+        async move {
+            if let Some(meanwhile) = meanwhile {
+                meanwhile.await;
+            }
+            store.save(version).await
+        }
+        .boxed()
+    }
+
+    fn version(&self, id: &str) -> BoxFuture<'static, Result<Option<Document>, AppError>> {
+        self.store.version(id)
+    }
+
+    fn confirmation(&self) -> BoxFuture<'static, Result<Option<Confirmation>, AppError>> {
+        self.store.confirmation()
+    }
+
+    fn set_confirmation(
+        &self,
+        before: Confirmation,
+        after: Option<Confirmation>,
+    ) -> BoxFuture<'static, Result<bool, AppError>> {
+        self.store.set_confirmation(before, after)
+    }
+}
+
 #[actix_rt::test]
-async fn a_change_of_which_nothing_is_left_is_only_forgotten() {
+async fn two_servers_that_take_a_change_back_at_once_report_it_once() {
+    let store = Shared::default();
+    let one = start(&store);
+    one.write(unconfirmed("new")).await.unwrap();
+    let (waiting, context) = (one.confirmation().await.unwrap().unwrap(), named("").context);
+    let first = async move { assert!(one.take_back(waiting, context).await.unwrap().is_some()) }.boxed();
+    assert!(Overtaken::take_back(&store, first).await.is_none());
+    assert_eq!((store.site_name(), store.versions.lock().unwrap().len()), (json!("Mattermost"), 2));
+}
+
+#[actix_rt::test]
+async fn a_change_that_is_confirmed_for_the_first_time_meanwhile_is_not_taken_back() {
+    let store = Shared::default();
+    let server = start(&store);
+    let both = json!({ "TeamSettings": { "SiteName": "new" }, "ServiceSettings": { "ListenAddress": ":9999" } });
+    let confirm = Some(Confirm { within_s: 60, is_running: true });
+    server.write(Write { confirm, ..patch(both) }).await.unwrap();
+    let version = store.last().unwrap().id;
+    let other = store.clone();
+    let confirm = async move {
+        assert!(crate::config::confirmation::confirm(&other, &version, "", false).await.unwrap().is_some());
+    };
+    assert!(Overtaken::take_back(&store, confirm.boxed()).await.is_none());
+    assert_eq!(store.site_name(), "new");
+    assert!(server.confirmation().await.unwrap().is_some(), "it waits for the start");
+}
+
+#[actix_rt::test]
+async fn a_change_that_is_undone_meanwhile_is_not_reported_as_taken_back_twice() {
+    let store = Shared::default();
+    let one = start(&store);
+    one.write(named("before")).await.unwrap();
+    one.write(unconfirmed("new")).await.unwrap();
+    let (waiting, context) = (one.confirmation().await.unwrap().unwrap(), named("").context);
+    // The version moves on as well, so that the change is decided again and nothing of it is left.
+    let first = async move {
+        one.write(named("before")).await.unwrap();
+        assert!(!one.take_back(waiting, context).await.unwrap().unwrap().is_stored);
+    };
+    assert!(Overtaken::take_back(&store, first.boxed()).await.is_none());
+}
+
+#[actix_rt::test]
+async fn of_a_change_of_which_nothing_is_left_only_the_confirmation_ends() {
     let store = Shared::default();
     let server = start(&store);
     server.write(named("before")).await.unwrap();

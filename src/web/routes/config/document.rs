@@ -224,7 +224,7 @@ pub(super) async fn written(
     session: &Session,
     app: &AppState,
     audit: &Audit,
-    Saved { decision, is_stored }: &Saved,
+    Saved { decision, is_stored, .. }: &Saved,
 ) -> Result<HttpResponse, AppError> {
     audit.settings(&decision.changes);
     audit.parameter("version", decision.config.version());
