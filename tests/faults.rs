@@ -42,6 +42,7 @@ mod slow_readers;
 mod tasks;
 mod two_servers;
 mod unconfirmed;
+mod unconfirmed_servers;
 mod unknown_names;
 mod upgrade;
 mod upgrade_refused;

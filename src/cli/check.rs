@@ -18,6 +18,7 @@ use crate::server::StartError;
 use crate::server::database::{Choice, Other, choose, first_account};
 use crate::server::starting_config::{place, with_file};
 use crate::server::steps::{Attempts, Examined, examine};
+use crate::server::unconfirmed::{End, Foreseen, foresee};
 use crate::settings::{Settings, Sources};
 use crate::store::Db;
 
@@ -51,6 +52,11 @@ pub(super) fn run(common: &Common) -> ExitCode {
 
 /// Takes the steps of a start and prints their findings. Prints the settings also if a start would be refused.
 async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
+    let foreseen = Box::pin(foresee(&settings, sources)).await;
+    let sources = &match &foreseen {
+        Ok(Some(Foreseen { end: End::Over(Some(stored)), .. })) => sources.clone().with_foreseen((**stored).clone()),
+        Ok(_) | Err(_) => sources.clone(),
+    };
     let chosen = choice_of(settings.clone(), sources).await;
     if let Ok((settings, choice)) = &chosen {
         show(settings, choice);
@@ -61,6 +67,7 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
     if let Some(file) = sources.unnamed_file() {
         say(format_args!("warning: {}", file.notice()));
     }
+    show_unconfirmed(&foreseen);
     let examined = Box::pin(examine(settings, sources, Attempts::Once)).await;
     // A start that is refused has no configuration; the pinned settings are known all the same.
     match (&examined, &chosen) {
@@ -69,6 +76,11 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
         (Err(_), Err(_)) => {}
     }
     let examined = examined?;
+    if let Err(cause) = &foreseen {
+        say(format_args!(
+            "warning: a change that waits for its confirmation could not be read, or could not be taken back: {cause}"
+        ));
+    }
     for (id, key, place) in examined.config.overrides.pinned_plugin_settings(&examined.config.document) {
         say(format_args!("pinned: PluginSettings.Plugins.{id}.{key} = (not shown), by {place}"));
     }
@@ -89,6 +101,22 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
         say(format_args!("releases: from {}", source.host()));
     }
     look_at_database(&examined).await
+}
+
+/// Prints the outcome of the next start for a change that waits for its confirmation.
+fn show_unconfirmed(foreseen: &Result<Option<Foreseen>, String>) {
+    match foreseen {
+        // Without a configuration to read, the steps of the start say why.
+        Ok(None) | Err(_) => {}
+        Ok(Some(Foreseen { version, end: End::Over(_), .. })) => say(format_args!(
+            "unconfirmed change: version {version} was not confirmed in time; the next start takes it back, and is checked \
+             without it"
+        )),
+        Ok(Some(Foreseen { version, end: End::In(left), .. })) => say(format_args!(
+            "unconfirmed change: version {version} is taken back unless it is confirmed within {} s of the next start",
+            left.as_secs()
+        )),
+    }
 }
 
 /// Returns the settings merged with the configuration file, and the database that they choose.

@@ -22,7 +22,7 @@ pub(crate) mod steps;
 mod stop;
 mod stream;
 mod tasks;
-mod unconfirmed;
+pub(crate) mod unconfirmed;
 mod upgrade_offers;
 mod user_names;
 
@@ -53,7 +53,7 @@ use database::Migrated;
 pub use failures::{StartError, StopError};
 use listeners::Listening;
 use steps::Examined;
-use unconfirmed::examine_confirmed;
+use unconfirmed::{examine_confirmed, record_taken_back};
 
 /// A running server.
 pub struct Server {
@@ -171,6 +171,7 @@ async fn built(settings: Settings, sources: Sources) -> Result<AppState, StartEr
     if let Some(record) = taken_back {
         db.0.append(vec![Arc::new(record)], Vec::new()).await?;
     }
+    record_taken_back(&place, &db.0).await?;
     Box::pin(state(settings, sources, place, db, shares)).await
 }
 

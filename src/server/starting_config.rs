@@ -17,7 +17,7 @@ use crate::domain::config_access::decision_context;
 use crate::domain::version_store::{Place, VersionStore, has_tables, restoring};
 use crate::files::private::check_creatable;
 use crate::settings::{Settings, Sources, quoted};
-use crate::store::{ConfigJson, Db, embedded_folder};
+use crate::store::{Db, embedded_folder};
 
 /// The advice in the error when no version can be restored.
 const UNREADABLE: &str = "no usable version of it is left: put back a copy";
@@ -179,7 +179,11 @@ pub(super) async fn compose(
     defaults: Defaults,
 ) -> Result<Config, StartError> {
     let begins_anew = sources.is_new() && versions.lost_active().await.unwrap_or_default();
-    let active = if begins_anew { Ok(None) } else { versions.active().await };
+    let active = match sources.foreseen() {
+        Some(stored) => Ok(Some(stored.clone())),
+        None if begins_anew => Ok(None),
+        None => versions.active().await,
+    };
     let problem = match active {
         Ok(stored) => match Config::compose_with(defaults, stored, overrides.clone()) {
             Ok(config) => return Ok(config),
@@ -209,7 +213,8 @@ fn unreadable(versions: &VersionStore) -> Option<String> {
 /// and the configuration that they make. For a start that is refused for another reason.
 pub(super) fn also_broken(settings: &Settings, sources: &Sources) -> (Config, Vec<String>) {
     let file = place(sources).ok().and_then(|place| place.file());
-    let stored = file.as_ref().and_then(ConfigJson::fitting);
+    let foreseen = sources.foreseen().cloned();
+    let stored = file.as_ref().and_then(|file| foreseen.or_else(|| file.fitting()));
     let config = Config::compose(stored, settings.config.overrides.clone());
     let config = config.unwrap_or_else(|_| settings.config.clone());
     let versions = file.map(VersionStore::File);

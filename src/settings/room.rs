@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::config::{Config, ConfigSource, Overrides};
+use quarterdeck_actors::config::{Config, ConfigSource, Overrides, Stored};
 use quarterdeck_actors::error::{AppError, OrFail};
 use tracing::warn;
 
@@ -73,13 +73,22 @@ pub struct Sources {
     /// True if the operator wants a new, empty database although such a file exists.
     is_new: bool,
     replacements: Option<Arc<Replacements>>,
+    /// The stored configuration that the next start makes before it uses it.
+    foreseen: Option<Arc<Stored>>,
 }
 
 impl Sources {
     /// Returns the named file, or `config.toml` in the working folder if it exists, and the environment of the process.
     pub fn new(file: Option<PathBuf>) -> Self {
         let file = file.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()));
-        Self { file, environment: None, working_folder: Some(PathBuf::new()), is_new: false, replacements: None }
+        Self {
+            file,
+            environment: None,
+            working_folder: Some(PathBuf::new()),
+            is_new: false,
+            replacements: None,
+            foreseen: None,
+        }
     }
 
     /// Returns these sources with the operator's choice about a new, empty database (`--new`).
@@ -92,9 +101,26 @@ impl Sources {
         self.is_new
     }
 
+    /// Returns these sources with the stored configuration that the next start makes, in place of the active one.
+    pub(crate) fn with_foreseen(self, stored: Stored) -> Self {
+        Self { foreseen: Some(Arc::new(stored)), ..self }
+    }
+
+    /// Returns the stored configuration that the next start makes; `None` if it uses the active one.
+    pub(crate) fn foreseen(&self) -> Option<&Stored> {
+        self.foreseen.as_deref()
+    }
+
     /// Returns a file and an environment that are independent of the process, for several servers in one process.
     pub fn isolated(file: Option<PathBuf>, environment: Vec<(String, String)>) -> Self {
-        Self { file, environment: Some(environment), working_folder: None, is_new: false, replacements: None }
+        Self {
+            file,
+            environment: Some(environment),
+            working_folder: None,
+            is_new: false,
+            replacements: None,
+            foreseen: None,
+        }
     }
 
     /// Returns the path of the settings file.

@@ -169,7 +169,7 @@ const OWN: [(&str, &str, &str); 22] = [
     (
         "takeBackConfig",
         "a change of the configuration was not confirmed in time",
-        "`version` of the change; each setting that changed back",
+        "`version` of the change; each setting that changed back; `not_taken_back`: settings that stay; `nothing_left`",
     ),
     ("updateConfig", "`quarterdeck config import`, without a server", "`version`; each setting that changed"),
     (

@@ -1,11 +1,14 @@
 //! A change of the configuration that was not confirmed is taken back by the next start.
 
 use std::net::TcpListener;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::support::config_place::{ConfigPlace, StoreKind, read_json, version_of};
-use crate::support::{Reply, backdoor};
+use crate::support::trail::{events_in, newest_in};
+use crate::support::waiting::until;
+use crate::support::{Home, Reply, backdoor};
 
 async fn in_both_stores(test: impl AsyncFn(&ConfigPlace)) {
     for kind in [StoreKind::InDatabase, StoreKind::InFile] {
@@ -23,9 +26,13 @@ async fn confirm(place: &ConfigPlace, version: &str) -> Reply {
     place.client().post(&format!("/config/versions/{version}/confirm"), Value::Null).await
 }
 
-/// Makes the time for the confirmation end in the past.
 async fn end_the_time(place: &ConfigPlace) {
-    let file = place.store().join("config.json.versions/.confirmation.json");
+    end_the_time_in(&place.home, &place.store()).await;
+}
+
+/// Makes the time for the confirmation end in the past. The configuration is in `store`, or in the database.
+pub async fn end_the_time_in(home: &Home, store: &Path) {
+    let file = store.join("config.json.versions/.confirmation.json");
     let ended = |mut state: Value| {
         state["until"] = json!(1);
         state.to_string()
@@ -33,9 +40,9 @@ async fn end_the_time(place: &ConfigPlace) {
     if file.exists() {
         return std::fs::write(&file, ended(read_json(&file))).unwrap();
     }
-    let texts = backdoor::texts_in(place.home.folder(), "SELECT state FROM qd_configconfirmation").await;
+    let texts = backdoor::texts_in(home.folder(), "SELECT state FROM qd_configconfirmation").await;
     let state = ended(serde_json::from_str(&texts[0]).unwrap());
-    place.home.execute(&format!("UPDATE qd_configconfirmation SET state = '{state}'")).await;
+    home.execute(&format!("UPDATE qd_configconfirmation SET state = '{state}'")).await;
 }
 
 #[actix_web::test]
@@ -55,7 +62,7 @@ async fn a_server_that_was_down_takes_the_change_back_at_its_start() {
         let config = place.client().get("/config").await.expect(200);
         assert_eq!(config["TeamSettings"]["MaxUsersPerTeam"], 77, "a later change stays");
         assert!(server.stop().await.success());
-        let events = crate::support::trail::events_in(place.home.folder()).await;
+        let events = events_in(place.home.folder()).await;
         assert!(events.iter().any(|event| event == "takeBackConfig success"), "{events:?}");
     })
     .await;
@@ -105,4 +112,68 @@ async fn a_change_with_which_no_server_starts_is_taken_back_by_the_start_after_i
         assert!(server.stop().await.success());
     })
     .await;
+}
+
+#[actix_web::test]
+async fn a_check_looks_at_an_unconfirmed_change_as_the_next_start_does() {
+    in_both_stores(async |place| {
+        let server = place.start().await;
+        place.rename("before").await;
+        // A start refuses this file, which is no certificate.
+        let file = place.home.folder().join("config.toml").display().to_string();
+        let tls = json!({ "ConnectionSecurity": "TLS", "TLSCertFile": file, "TLSKeyFile": file });
+        let version = patch(place, json!({ "ServiceSettings": tls })).await;
+        assert!(server.stop().await.success());
+        let refusal = place.refusal().await;
+        assert!(refusal.contains("ServiceSettings.TLS"), "{refusal}");
+        end_the_time(place).await;
+        let over =
+            format!("unconfirmed change: version {version} was not confirmed in time; the next start takes it back");
+        // The check changes nothing, so the second one says the same.
+        for _ in 0..2 {
+            let said = place.home.command("check").await;
+            assert!(said.contains(&over), "{said}");
+        }
+        let server = place.start().await;
+        assert_eq!(place.in_force().await.0, "before");
+        let version = patch(place, json!({ "TeamSettings": { "SiteName": "new" } })).await;
+        assert!(server.stop().await.success());
+        let said = place.home.command("check").await;
+        let waits = format!("unconfirmed change: version {version} is taken back unless it is confirmed within ");
+        assert!(said.contains(&waits), "{said}");
+        let server = place.start().await;
+        confirm(place, &version).await.expect(200);
+        assert!(server.stop().await.success());
+        assert!(!place.home.command("check").await.contains("unconfirmed change"));
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_change_that_is_taken_back_while_the_database_is_away_is_recorded_although_the_start_is_killed() {
+    let place = ConfigPlace::new(StoreKind::InFile).await;
+    let server = place.start().await;
+    place.rename("before").await;
+    let version = patch(&place, json!({ "TeamSettings": { "SiteName": "new" } })).await;
+    assert!(server.stop().await.success());
+    end_the_time(&place).await;
+    let settings = place.home.folder().join("config.toml");
+    let whole = std::fs::read_to_string(&settings).unwrap();
+    let (driver, source) = backdoor::named_in(place.home.folder());
+    let away = whole.replace(&source, "postgres://127.0.0.1:1/away").replace(&format!("\"{driver}\""), "\"postgres\"");
+    std::fs::write(&settings, away).unwrap();
+    let waiting = place.home.launch();
+    let name = || read_json(&place.file())["TeamSettings"]["SiteName"].clone();
+    let confirmation = place.store().join("config.json.versions/.confirmation.json");
+    until("the change is taken back", async || name() == "before" && !confirmation.exists()).await;
+    waiting.kill().await;
+    std::fs::write(&settings, whole).unwrap();
+    for _ in 0..2 {
+        assert!(place.start().await.stop().await.success());
+        let record = newest_in(place.home.folder(), "takeBackConfig").await;
+        assert_eq!((&record["status"], &record["parameters"]["version"]), (&json!("success"), &json!(version)));
+        assert_eq!(record["after"]["TeamSettings.SiteName"], "before");
+    }
+    let events = events_in(place.home.folder()).await;
+    assert_eq!(events.iter().filter(|event| event.starts_with("takeBackConfig")).count(), 1, "{events:?}");
 }
