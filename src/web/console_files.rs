@@ -88,7 +88,8 @@ impl ConsoleFiles {
     fn make(mut sources: BTreeMap<String, String>) -> io::Result<Self> {
         let page = sources.remove(PAGE).ok_or_else(|| io::Error::other("there is no page"))?;
         let styles = sources.iter().filter(|(name, _)| name.starts_with(STYLES.0));
-        let styles: String = styles.map(|(_, text)| text.as_str()).collect();
+        let lines = styles.flat_map(|(_, text)| text.lines().map(str::trim).filter(|line| !line.is_empty()));
+        let styles: String = lines.flat_map(|line| [line, "\n"]).collect();
         sources.retain(|name, _| !name.starts_with(STYLES.0));
         let is_module = |name: &str| SCRIPTS.iter().any(|end| name.ends_with(end));
         let (modules, mut others): (BTreeMap<_, _>, BTreeMap<_, _>) =

@@ -1,9 +1,11 @@
-//! Leaves comments of modules out, which browsers do not need: lines that begin with `//`, and `/** … */`.
+//! Leaves out what browsers do not need: comments of modules (lines that begin with `//`, and `/** … */`), and white space
+//! at both ends of lines. A text that spans lines is markup or a list of words, where the amount of white space does not
+//! count.
 
 /// The begin and the end of a comment with types.
 const TYPES: (&str, &str) = ("/**", "*/");
 
-/// Returns a module without its comments.
+/// Returns a module without its comments and indentation.
 pub(super) fn stripped(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut is_inside = false;
@@ -12,7 +14,7 @@ pub(super) fn stripped(text: &str) -> String {
         let is_comment = left.trim_start().starts_with("//");
         let had_code = !line.trim().is_empty() && !left.trim().is_empty();
         if had_code && !is_comment {
-            result.push_str(left.trim_end());
+            result.push_str(left.trim());
             result.push('\n');
         }
         is_inside = goes_on;
@@ -46,7 +48,7 @@ mod tests {
     fn code_stays_and_comments_go() {
         let text = "// A page.\n\n/**\n * @typedef {object} One\n */\n\nexport function a(/** @type {any} */ b) {\n  // Why.\n  \
                     return /** @type {any} */ (b).c; // beside\n}\n/** The rest. @type {One} */\nexport const d = \"http://x\";\n";
-        let expected = "export function a( b) {\n  return  (b).c; // beside\n}\nexport const d = \"http://x\";\n";
+        let expected = "export function a( b) {\nreturn  (b).c; // beside\n}\nexport const d = \"http://x\";\n";
         assert_eq!(stripped(text), expected);
     }
 }
