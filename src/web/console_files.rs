@@ -73,10 +73,12 @@ impl ConsoleFiles {
         FILES.get_or_try_init(make).await
     }
 
-    /// Returns the page for an address. `site` leads from there to the site, and `console` to the console.
-    pub(crate) fn page(&self, site: &str, console: &str) -> String {
+    /// Returns the page for an address. `site` leads from there to the site, and `console` to the console. `setup` says how
+    /// the caller creates the first account; it is empty if there are accounts.
+    pub(crate) fn page(&self, site: &str, console: &str, setup: &str) -> String {
         let files = format!("{site}{}/{}", FILES_PATH.trim_start_matches('/'), self.hash);
-        self.page.replace("{site}", site).replace("{console}", console).replace("{files}", &files)
+        let page = self.page.replace("{site}", site).replace("{console}", console);
+        page.replace("{setup}", setup).replace("{files}", &files)
     }
 
     /// Returns the file with the name `HASH/NAME`; `None` for another hash.
@@ -174,7 +176,7 @@ mod tests {
         for name in ["start.js", "/start.js", "0000000000000000/start.js", ""] {
             assert!(made.file(name).is_none(), "{name}");
         }
-        let page = made.page("../../", "../../");
+        let page = made.page("../../", "../../", "");
         assert!(page.contains(&format!("src=\"../../quarterdeck/assets/{}/start.js\"", made.hash)), "{page}");
         assert!(!page.contains('{'), "{page}");
     }

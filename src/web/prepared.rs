@@ -114,6 +114,11 @@ impl PreparedAnswers {
         if self.is_current(&current, config) { current } else { self.renew(config) }
     }
 
+    /// Returns true if it is known that an account exists. Accounts that another process creates are not noted here.
+    pub(crate) fn has_accounts(&self) -> bool {
+        self.installation.has_accounts.load(Ordering::SeqCst)
+    }
+
     /// Notes that an account exists, and makes the bytes again if it is the first one.
     pub(crate) fn note_account(&self, config: &ConfigHandle) {
         let is_first = !self.installation.has_accounts.swap(true, Ordering::SeqCst);

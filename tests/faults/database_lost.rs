@@ -87,14 +87,34 @@ async fn outage(lose: fn(&Proxy)) {
     assert!(server.stop().await.success());
 }
 
-/// Starts a server behind a proxy to its database, and logs in a user; `None` on the embedded engine.
-async fn server_behind_a_proxy() -> Option<(Proxy, Process, Client)> {
+#[actix_web::test]
+async fn the_page_of_a_server_without_accounts_shows_the_login_while_the_database_hangs() {
+    let Some((proxy, server)) = new_server_behind_a_proxy().await else { return };
+    let client = server.client();
+    let page = async || client.send(Method::GET, "//login", None, &[]).await;
+    assert!(page().await.text().contains("data-setup=\"here\""));
+    proxy.stall();
+    let hanging = timed(MAX_RESPONSE_TIME, page()).await;
+    assert_eq!(hanging.status, 200);
+    assert!(hanging.text().contains("data-setup=\"\""), "{}", hanging.text());
+    proxy.restore();
+    eventually(MAX_RESPONSE_TIME, || async { page().await.text().contains("data-setup=\"here\"") }).await;
+    assert!(server.stop().await.success());
+}
+
+/// Starts a server behind a proxy to its database; `None` on the embedded engine.
+async fn new_server_behind_a_proxy() -> Option<(Proxy, Process)> {
     let base = database::only_postgres("the embedded engine cannot be lost")?;
     let proxy = Proxy::start(database::host(&base));
     let schema = database::fresh_schema(&base).await;
     let settings = database::settings_in(&base, &schema);
     let home = Home::on_database(&settings.replace(database::host(&base), &proxy.address().to_string()), "");
-    let server = home.start().await;
+    Some((proxy, home.start().await))
+}
+
+/// Starts a server behind a proxy to its database, and logs in a user; `None` on the embedded engine.
+async fn server_behind_a_proxy() -> Option<(Proxy, Process, Client)> {
+    let (proxy, server) = new_server_behind_a_proxy().await?;
     server.client().post("/users", account("anna")).await.expect(201);
     let anna = server.client().log_in("anna").await;
     // After this request the session is cached, and the account is not.

@@ -78,11 +78,16 @@ impl TestServer {
     /// Creates the first account, which is an administrator, and logs in.
     pub async fn admin(&self) -> Client {
         // With a `SiteURL`, the code is also required from this machine.
-        let code = self.server.setup_code().map_or("", |code| code.expose());
+        let code = self.setup_code();
         let body = Some(account("admin").to_string());
-        let created = self.client().send(Method::POST, "/users", body, &[("X-Quarterdeck-Setup-Code", code)]).await;
+        let created = self.client().send(Method::POST, "/users", body, &[("X-Quarterdeck-Setup-Code", &code)]).await;
         created.expect(201);
         self.login("admin").await
+    }
+
+    /// Returns the one-time code for the first account; an empty text if the server had accounts at its start.
+    pub fn setup_code(&self) -> String {
+        self.server.setup_code().map_or_else(String::new, |code| code.expose().to_owned())
     }
 
     /// Creates an ordinary account as `admin` and logs in.

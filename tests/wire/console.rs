@@ -117,3 +117,21 @@ async fn the_page_is_the_same_with_and_without_a_session_even_a_wrong_one() {
         assert_eq!((page.status, page.text()), (200, anonymous.text()));
     }
 }
+
+#[actix_web::test]
+async fn the_page_of_a_server_without_accounts_says_how_the_first_one_is_made() {
+    let server = TestServer::start().await;
+    let says = |page: Reply, setup: &str| page.text().contains(&format!("data-setup=\"{setup}\""));
+    let forwarded = ("X-Forwarded-For", "192.0.2.7");
+    for path in ["/", "/login", "/admin_console/environment/smtp"] {
+        assert!(says(get(&server, path, &[]).await, "here"), "{path}");
+        assert!(says(get(&server, path, &[forwarded]).await, "code"), "{path}");
+    }
+    // A second server of the database notices the account as well.
+    let beside = server.start_beside("").await;
+    server.admin().await;
+    assert!(says(get(&server, "/", &[forwarded]).await, ""));
+    assert!(says(get(&beside, "/", &[]).await, ""));
+    let told = beside.client().get("/config/client").await.expect(200);
+    assert_eq!(told["NoAccounts"], "false");
+}

@@ -11,6 +11,9 @@
  * @property {() => Promise<{ Page: import("./vendor/preact.mjs").Component<{ address: string }> }>} load
  */
 
+/** Loads the page that makes the first account, while there is none. */
+export const loadFirst = () => import("./pages/first.js");
+
 /** The pages, in the order of the menu within a category. @type {OwnPage[]} */
 export const OWN_PAGES = [
   {

@@ -23,6 +23,8 @@ await play(async (browser) => {
   const address = new URL(page.url()).pathname;
   const tiles = await page.$$eval('.dash-tile', (all) => all.map((tile) => tile.innerText.split('\n').slice(0, 2)));
   const actors = await page.$$eval('.dash-actors li', (all) => all.map((one) => one.textContent.trim()));
+  // The list of a new server names it; without the list, it needs attention.
+  await byId(page, 'hideSetup').click();
   await byId(page, 'attention').filter({ hasText: 'No site URL is set' }).waitFor();
   const attention = await text('attention');
   await page.fill('#busySeconds', '86401');

@@ -28,16 +28,16 @@ export async function play(scenario) {
   }
 }
 
-/** Opens a page. Responses with one of the `expected` statuses are no complaints, nor is a socket that cannot be opened:
- * at another address than `SiteURL`, the server refuses it, and the console does without. */
-export async function open(browser, { expected = [], ...options } = {}) {
+/** Opens a page. Responses with one of the `expected` statuses are no complaints, nor are requests to further `sites`, nor is
+ * a socket that cannot be opened: at another address than `SiteURL`, the server refuses it, and the console does without. */
+export async function open(browser, { expected = [], sites = [], ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   const isExpected = (text) => text.startsWith('WebSocket connection to') || expected.some((status) => text.includes(`status of ${status}`));
   page.on('console', (message) => { if (message.type() === 'error' && !isExpected(message.text())) complaints.push(message.text()); });
   page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('request', (request) => { if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(base)) complaints.push(request.url()); });
+  page.on('request', (request) => { if (!/^(data|blob):/.test(request.url()) && ![base, ...sites].some((site) => request.url().startsWith(site))) complaints.push(request.url()); });
   return page;
 }
 

@@ -23,6 +23,14 @@ export function reauthenticate(password, code) {
   return call("POST", "users/sessions/reauthenticate", { body: { password, token: code }, isLogin: true });
 }
 
+/** Creates the first account, with the code that the start of the server printed if the caller needs one.
+ * @param {{ email: string, username: string, password: string }} profile @param {string} code
+ * @returns {Promise<User>} */
+export function createFirst(profile, code) {
+  const headers = /** @type {Record<string, string>} */ (code ? { "X-Quarterdeck-Setup-Code": code } : {});
+  return call("POST", "users", { body: profile, headers, isLogin: true });
+}
+
 /** Ends the session. */
 export function logout() {
   return call("POST", "users/logout", { isLogin: true });

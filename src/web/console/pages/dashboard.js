@@ -9,8 +9,10 @@ import { tell, tellFailure } from "../state/notices.js";
 import { pending } from "../state/pending.js";
 import { linkTo } from "../state/router.js";
 import { settingAt } from "../state/schema.js";
+import { isListed } from "../state/setup.js";
 import { isExpired, may } from "../state/session.js";
 import { Live } from "../widgets/dashboard_live.js";
+import { SetupList } from "../widgets/dashboard_setup.js";
 import { When } from "../widgets/dashboard_when.js";
 import { Icon } from "../widgets/icon.js";
 import { Loading } from "../widgets/loading.js";
@@ -57,7 +59,6 @@ export function Page() {
     }
   };
   useEffect(() => {
-    load().catch(() => {});
     const isWatched = () => document.visibilityState === "visible" && !isExpired.value;
     const timer = setInterval(() => isWatched() && look(), READ_AGAIN_MS);
     const showPlots = () => { hasPlots.value = true; };
@@ -76,6 +77,7 @@ export function Page() {
       ${failure.value && html`<p class="alert alert-warning page-note" role="alert" data-testid="unreadable">
         <${Icon} name="warning" />${T.unreadable} ${failure.value}</p>`}
       ${now ? html`
+        <${SetupList} />
         <${Attention} state=${now} />
         <${Health} state=${now} />
         <div class="dash-pair">
@@ -89,7 +91,8 @@ export function Page() {
 /** Reads the state of the server. @returns {Promise<State>} */
 async function read() {
   const until = may("manage_system") ? busyUntil() : Promise.resolve(null);
-  const [ready, busy, license] = await Promise.all([readiness(), until, licenseInForce()]);
+  // The configuration comes along at first, so that the page does not jump when it is there.
+  const [ready, busy, license] = await Promise.all([readiness(), until, licenseInForce(), load().catch(() => {})]);
   const isPartial = ready.length === 0;
   return { checks: isPartial ? await pinged() : ready, isPartial, busyUntil: busy, license, at: Date.now() };
 }
@@ -137,10 +140,10 @@ function problems({ checks, busyUntil: until, license }) {
   if (first) {
     found.push({ text: P.pending(pending.value.length), page: first.page, place: first.path, link: T.links.pending });
   }
-  if (isUnset("ServiceSettings.SiteURL")) {
+  if (!isListed.value && isUnset("ServiceSettings.SiteURL")) {
     found.push({ text: P.siteUrl, page: "environment/web_server", place: "ServiceSettings.SiteURL", link: T.links.siteUrl });
   }
-  if (isUnset("EmailSettings.SMTPServer")) {
+  if (!isListed.value && isUnset("EmailSettings.SMTPServer")) {
     found.push({ text: P.mail, page: "environment/smtp", place: "EmailSettings.SMTPServer", link: T.links.mail });
   }
   const days = Math.ceil((Number(license.ExpiresAt) - Date.now()) / DAY_MS);

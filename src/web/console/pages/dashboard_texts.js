@@ -63,3 +63,20 @@ export const DASHBOARD = {
   summary: (/** @type {string} */ name, /** @type {string} */ last, /** @type {string} */ most) =>
     `${name}: now ${last}, at most ${most}`,
 };
+
+/** The three things to do on a new server. */
+export const SETUP_LIST = {
+  title: "Three things to do on a new server",
+  progress: (/** @type {number} */ done, /** @type {number} */ all) => `${done} of ${all} are done.`,
+  hide: "Hide this list",
+  done: "Done",
+  open: "Not yet",
+  look: "Open the page",
+  keep: "Keep the folder",
+  folder: (/** @type {string} */ folder) => `Files are in the folder ${folder} of this server. Keep it, or choose another folder, Amazon S3 or Azure.`,
+  tasks: {
+    siteUrl: { title: "Site URL", text: "The address under which users open this server. Links in mails contain it.", link: "Set the site URL" },
+    storage: { title: "Storage", text: "", link: "Choose a storage" },
+    mail: { title: "Mail", text: "The mail server for invitations, notifications and links for new passwords.", link: "Set up mail" },
+  },
+};

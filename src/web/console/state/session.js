@@ -6,10 +6,11 @@ import * as api from "../api/session.js";
 import { batch, signal } from "../lib.js";
 import { discard, forget, load } from "./edits.js";
 import { clear, tellFailure } from "./notices.js";
+import { SETUP } from "./place.js";
 import { loggedIn } from "./reauthentication.js";
 import { setDescription } from "./schema.js";
 
-/** @typedef {"starting" | "anonymous" | "refused" | "failed" | "ready"} Phase */
+/** @typedef {"starting" | "setup" | "anonymous" | "refused" | "failed" | "ready"} Phase */
 
 /** The state of the console as a whole. @type {import("../lib.js").Signal<Phase>} */
 export const phase = signal(/** @type {Phase} */ ("starting"));
@@ -20,8 +21,14 @@ export const user = signal(/** @type {api.User | null} */ (null));
 /** The failure that stopped the start. @type {import("../lib.js").Signal<ApiError | null>} */
 export const failure = signal(/** @type {ApiError | null} */ (null));
 
+/** The message on the page of the login. */
+export const loginNote = signal("");
+
 /** True while a session that ended waits for a new login. */
 export const isExpired = signal(false);
+
+/** The state without a session. @type {Phase} */
+const OUTSIDE = SETUP ? "setup" : "anonymous";
 
 const permissions = signal(/** @type {Set<string>} */ (new Set()));
 
@@ -37,7 +44,7 @@ export function may(permission) {
 export async function start() {
   renewSessionsWith(renewed);
   if (!hasSession()) {
-    phase.value = "anonymous";
+    phase.value = OUTSIDE;
     return;
   }
   try {
@@ -61,6 +68,14 @@ export async function login(name, password, code) {
   }
   settle(true);
   loggedIn();
+}
+
+/** Shows the login, with a message. @param {string} note */
+export function toLogin(note) {
+  batch(() => {
+    loginNote.value = note;
+    phase.value = "anonymous";
+  });
 }
 
 /** Ends the session. */
@@ -131,7 +146,7 @@ export function leaveConsole() {
 /** @param {unknown} cause */
 function fail(cause) {
   const error = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
-  const phases = /** @type {Record<number, Phase>} */ ({ 401: "anonymous", 403: "refused" });
+  const phases = /** @type {Record<number, Phase>} */ ({ 401: OUTSIDE, 403: "refused" });
   failure.value = error;
   phase.value = phases[error.status] ?? "failed";
 }

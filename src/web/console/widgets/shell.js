@@ -1,9 +1,10 @@
 // The console as a whole: the login, a refusal, or menu and page.
 
 import { html, useEffect, useRef, useSignal } from "../lib.js";
+import { loadFirst } from "../pages.js";
 import { discard } from "../state/edits.js";
 import { giveUp, isAsked, prove } from "../state/reauthentication.js";
-import { phase, failure, isExpired, leaveExpired, logout, user } from "../state/session.js";
+import { phase, failure, isExpired, leaveExpired, loginNote, logout, toLogin, user } from "../state/session.js";
 import { address, beforeLeaving, held, leave, open, stay } from "../state/router.js";
 import { entryOf, firstPage } from "../state/menu.js";
 import { TEXTS } from "../texts.js";
@@ -22,6 +23,7 @@ import { ThemeSwitch } from "./theme_switch.js";
 export function Shell() {
   switch (phase.value) {
     case "starting": return html`<${Starting} />`;
+    case "setup": return html`<${Setup} />`;
     case "anonymous": return html`<${Login} />`;
     case "refused": return html`<${Refused} />`;
     case "failed": return html`<${Failed} />`;
@@ -53,7 +55,25 @@ function Login() {
         <${Brand} />
         <h1>${TEXTS.login.title}</h1>
         <p class="page-lead">${TEXTS.login.lead}</p>
+        ${loginNote.value && html`
+          <p class="alert" role="status" data-testid="loginNote"><${Icon} name="info" /><span>${loginNote.value}</span></p>`}
         <${LoginForm} />
+      </div>
+      <${ThemeSwitch} />
+    </main>`;
+}
+
+/** The page that makes the first account. Its code is loaded only then. */
+function Setup() {
+  const loaded = useSignal(/** @type {{ Page: any } | null} */ (null));
+  useEffect(() => {
+    loadFirst().then(({ Page }) => { loaded.value = { Page }; }, () => toLogin(TEXTS.updated));
+  }, []);
+  return html`
+    <main class="alone">
+      <div class="card is-narrow">
+        <${Brand} />
+        ${loaded.value ? html`<${loaded.value.Page} />` : html`<${Loading} />`}
       </div>
       <${ThemeSwitch} />
     </main>`;

@@ -1,0 +1,40 @@
+// Texts of the page that makes the first account.
+
+export const FIRST = {
+  title: "Create the first account",
+  lead: "This server has no account yet. The first one becomes the system administrator.",
+  email: "E-mail",
+  username: "User name",
+  usernameHelp: "Lower-case letters, digits, dots, hyphens and underscores.",
+  password: "Password",
+  show: "Show",
+  hide: "Hide",
+  code: "One-time code",
+  codeHelp: "The start of the server printed it after X-Quarterdeck-Setup-Code. Under systemd, journalctl shows it.",
+  yes: "Create the account",
+  busy: "Creating…",
+  rules: "Rules of the password",
+  isMet: "met",
+  isOpen: "not met",
+  least: (/** @type {number} */ count) => `At least ${count} characters`,
+  most: (/** @type {number} */ bytes) => `At most ${bytes} bytes`,
+  kinds: { lower: "A lower-case letter", upper: "An upper-case letter", digit: "A digit", symbol: "A symbol" },
+  wrong: {
+    email: "Enter an e-mail address.",
+    username: "Enter 1 to 64 lower-case letters, digits, dots, hyphens and underscores.",
+    password: "The password does not meet all rules.",
+    code: "Enter the code that the start of the server printed.",
+    otherCode: "This is not the code of the running server. Each start prints a new one.",
+  },
+  already: "The first account was created meanwhile. If it is yours, log in with it.",
+  late: (/** @type {string} */ name) =>
+    `Another account was created first and became the system administrator. The account ${name} exists without these rights.`,
+  made: (/** @type {string} */ name) => `The account ${name} was created. Log in with it.`,
+  offline: {
+    title: "Create the first account on the server",
+    text: "This server has no account, but its database or its configuration was used before. So only the command line creates the first account. Run this in the folder of the server, with its environment variables:",
+    command: "quarterdeck user create --system-admin --email you@example.com --username you",
+    then: "Then load this page again.",
+    again: "Load again",
+  },
+};
