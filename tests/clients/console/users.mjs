@@ -1,5 +1,5 @@
-// Accounts and roles in a real browser: search, create, roles, deactivate, password, one-time codes, sessions, access
-// tokens, the caller's own account; permissions with a comparison and a difference; a caller who may only read accounts.
+// Accounts and roles in a real browser: search, create, roles, deactivate, guests, password, one-time codes, sessions,
+// access tokens, the caller's own account; permissions with a comparison and a difference; a caller who may only read accounts.
 //
 //   node users.mjs <browser peer> <console peer> <base URL> <name> <password> <folder for pictures> <permissions.tsv>
 //
@@ -38,7 +38,7 @@ function codeOf(secret) {
 }
 
 await play(async (browser) => {
-  const page = await open(browser, { expected: [400, 401, 403] });
+  const page = await open(browser, { expected: [400, 401, 403, 501] });
   await login(page);
   const dialog = page.locator('#accountQuestion');
   const names = () => page.$$eval('[data-testid^="user-"]', (rows) => rows.map((row) => row.dataset.testid.slice('user-'.length)));
@@ -75,12 +75,23 @@ await play(async (browser) => {
 
   // The search, the filters, the order.
   await follow(page, USERS);
-  // The list of before is shown until the new one is there.
-  await byId(page, 'user-new.person').waitFor();
+  // The list of before, which lacks the new account, is not shown.
+  await byId(page, 'users').waitFor();
   const all = await names();
+  // While another list is on its way, the table says so.
+  let release = () => {};
+  const held = new Promise((resolve) => { release = resolve; });
+  await page.route(/reports\/users\?/, async (route) => {
+    await held;
+    await route.continue();
+  });
   await page.fill('#usersSearch', 'new.per');
+  await page.locator('.users-scroll[aria-busy="true"]').waitFor();
+  await byId(page, 'usersCount').getByText('Loading').waitFor();
+  release();
   await page.waitForFunction(() => document.querySelectorAll('[data-testid^="user-"]').length === 1);
   const found = await names();
+  await page.unrouteAll({ behavior: 'wait' });
   await page.fill('#usersSearch', '');
   await page.waitForFunction((count) => document.querySelectorAll('[data-testid^="user-"]').length === count, all.length);
   await page.selectOption('#usersRole', 'system_admin');
@@ -106,6 +117,22 @@ await play(async (browser) => {
   await byId(page, 'email').getByText('Verified', { exact: true }).waitFor();
   say('state', { off, on, vouched, notice: await byId(page, 'notice').innerText() });
 
+  // A member becomes no guest without a licence, and the refusal stays in the question; a guest becomes a member.
+  await byId(page, 'demote').click();
+  await dialog.locator('button[type="submit"]').click();
+  await dialog.locator('[data-testid="errorMessage"]').waitFor();
+  const demoted = await dialog.locator('[data-testid="errorMessage"]').innerText();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  const { body: visitor } = await request(page, 'GET', 'users/username/visitor');
+  await visit(page, `${USERS}#${visitor.id}`);
+  await byId(page, 'kind').getByText('Guest', { exact: true }).waitFor();
+  const promoted = await confirm(byId(page, 'promote'));
+  await byId(page, 'kind').getByText('Member', { exact: true }).waitFor();
+  const { body: member } = await request(page, 'GET', 'users/username/visitor');
+  say('guests', { demoted, promoted, roles: member.roles });
+  await visit(page, `${USERS}#${person}`);
+  await page.waitForSelector('h1:text-is("new.person")');
+
   // A password that the server refuses stays in the question, with the reason; a random one passes.
   await byId(page, 'setPassword').click();
   await page.fill('#new_password', 'x');
@@ -122,8 +149,8 @@ await play(async (browser) => {
   // The account logs in and sets one-time codes up; the administrator turns them off.
   const own = await open(browser, { expected: [401, 403] });
   await login(own, 'new.person', base, password);
-  const { body: { secret } } = await request(own, 'POST', 'users/me/mfa/generate');
-  const enrolled = await request(own, 'PUT', 'users/me/mfa', { activate: true, code: codeOf(secret) });
+  const { body: { secret: key } } = await request(own, 'POST', 'users/me/mfa/generate');
+  const enrolled = await request(own, 'PUT', 'users/me/mfa', { activate: true, code: codeOf(key) });
   await page.reload();
   await page.waitForSelector('h1:text-is("new.person")');
   const required = await byId(page, 'codes').first().innerText();
@@ -132,9 +159,22 @@ await play(async (browser) => {
   say('codes', { enrolled: enrolled.status, required, question: turnedOff });
 
   // Sessions and access tokens.
-  const token = await request(page, 'POST', `users/${person}/tokens`, { description: 'a program' });
   await page.reload();
   await byId(page, 'session').first().waitFor();
+  await byId(page, 'createToken').click();
+  await dialog.locator('button[type="submit"]').click();
+  const needsPurpose = await page.$eval('#token_purpose', (input) => !input.validity.valid);
+  await page.fill('#token_purpose', 'a program');
+  await picture(page, 'users_token_light_1280');
+  await dialog.locator('button[type="submit"]').click();
+  await page.waitForFunction(() => document.activeElement?.id === 'token_text');
+  const secret = await page.inputValue('#token_text');
+  const shownFound = await violations(page);
+  await picture(page, 'users_token_shown_light_1280');
+  await page.keyboard.press('Escape');
+  const stays = await page.locator('#token_text').count();
+  await page.locator('#newToken').getByRole('button', { name: 'Done' }).click();
+  await page.locator('#newToken').waitFor({ state: 'detached' });
   await byId(page, 'token').first().waitFor();
   await page.locator('[data-testid="sessions"]').scrollIntoViewIfNeeded();
   await picture(page, 'users_account_light_1280');
@@ -142,6 +182,11 @@ await play(async (browser) => {
   const revoked = await confirm(byId(page, 'session').first().getByRole('button'));
   await page.getByText('not logged in anywhere').waitFor();
   const after = await request(own, 'GET', 'users/me');
+  const used = await page.evaluate(async ([address, text]) => (
+    await fetch(address, { credentials: 'omit', headers: { Authorization: `Bearer ${text}` } })
+  ).status, [`${base}/api/v4/users/me`, secret]);
+  const isKept = (await page.content()).includes(secret);
+  say('token', { needsPurpose, length: secret.length, stays, used, isKept, violations: shownFound });
   const disabled = await confirm(byId(page, 'token-disable'));
   await byId(page, 'token').getByText('Disabled').waitFor();
   await confirm(byId(page, 'token-enable'));
@@ -149,7 +194,7 @@ await play(async (browser) => {
   const removed = await confirm(byId(page, 'token-revoke'));
   await page.getByText('no access token').waitFor();
   await own.context().close();
-  say('sessions', { token: token.status, revoked, ended: after.status, disabled, removed, violations: listed });
+  say('sessions', { revoked, ended: after.status, disabled, removed, violations: listed });
 
   // A role gets a permission, beside another one, with a difference before it is sent.
   await visit(page, PERMISSIONS);

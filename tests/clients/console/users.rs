@@ -10,7 +10,9 @@ async fn an_administrator_manages_accounts_and_the_permissions_of_roles() {
     let Some(browser) = needs::peer("browser") else { return };
     let Some(console) = needs::peer("console") else { return };
     let server = TestServer::start().await;
-    server.admin().await;
+    let admin = server.admin().await;
+    server.user(&admin, "visitor").await;
+    server.execute("UPDATE users SET roles = 'system_guest' WHERE username = 'visitor'").await;
     let table = own("actors/src/roles/permissions.tsv");
     let steps = play("users.mjs", [browser, console], &server.base, table.to_str().unwrap()).await;
     let step = |name: &str| steps.iter().find(|step| step["step"] == name).unwrap();
@@ -22,6 +24,7 @@ async fn an_administrator_manages_accounts_and_the_permissions_of_roles() {
     assert!(text(&create["refused"]).contains("username"), "the refusal is the server's: {create}");
     assert_eq!((&create["length"], &create["person"]), (&json!(20), &json!(26)));
     let list = step("list");
+    assert!(names(&list["all"]).contains(&"new.person".to_owned()), "no list of before: {list}");
     assert_eq!((&list["found"], &list["administrators"]), (&json!(["new.person"]), &json!(["admin"])));
     let turned: Vec<String> = names(&list["all"]).into_iter().rev().collect();
     assert_eq!(names(&list["turned"]), turned);
@@ -37,8 +40,15 @@ async fn an_administrator_manages_accounts_and_the_permissions_of_roles() {
     assert_eq!(codes["enrolled"], 200);
     assert!(text(&codes["required"]).contains("Required"), "{codes}");
     assert!(text(&codes["question"]).contains("new.person"), "{codes}");
+    let guests = step("guests");
+    assert!(text(&guests["demoted"]).contains("licence for guest accounts"), "{guests}");
+    assert!(text(&guests["promoted"]).contains("visitor"), "{guests}");
+    assert_eq!(guests["roles"], "system_user");
+    let token = step("token");
+    assert_eq!((&token["needsPurpose"], &token["length"]), (&json!(true), &json!(26)));
+    assert_eq!((&token["stays"], &token["used"], &token["isKept"]), (&json!(1), &json!(200), &json!(false)), "{token}");
     let sessions = step("sessions");
-    assert_eq!((&sessions["token"], &sessions["ended"]), (&json!(200), &json!(401)), "{sessions}");
+    assert_eq!(sessions["ended"], 401, "{sessions}");
     for question in ["revoked", "disabled", "removed"] {
         assert!(text(&sessions[question]).contains("new.person"), "{sessions}");
     }
@@ -63,7 +73,7 @@ async fn an_administrator_manages_accounts_and_the_permissions_of_roles() {
     assert!(own_account["sessions"].as_array().unwrap().contains(&json!([true, 0])), "{own_account}");
     assert_eq!((&step("names")["missing"], &step("names")["unknown"]), (&json!([]), &json!([])));
     assert_eq!(
-        [found("create"), found("list"), found("sessions"), found("permissions")],
-        [json!([]), json!([]), json!([]), json!([])]
+        [found("create"), found("list"), found("token"), found("sessions"), found("permissions")],
+        [json!([]), json!([]), json!([]), json!([]), json!([])]
     );
 }

@@ -129,6 +129,17 @@ export function tokens(id, page) {
   return call("GET", `users/${id}/tokens`, { query: { page, per_page: TOKENS_PER_PAGE } });
 }
 
+/** Creates an access token. Only this response has its text.
+ * @param {string} id @param {string} description @returns {Promise<AccessToken & { token: string }>} */
+export function createToken(id, description) {
+  return call("POST", `users/${id}/tokens`, { body: { description } });
+}
+
+/** Makes a member of a guest, or a guest of a member. @param {"promote" | "demote"} verb @param {string} id */
+export function changeKind(verb, id) {
+  return call("POST", `users/${id}/${verb}`);
+}
+
 /** Deletes, disables or enables an access token. @param {"revoke" | "disable" | "enable"} verb @param {string} token */
 export function changeToken(verb, token) {
   return call("POST", `users/tokens/${verb}`, { body: { token_id: token } });

@@ -45,6 +45,12 @@ export const USERS = {
   deactivate: "Deactivate…",
   ownState: "This is your own account. Another administrator can deactivate it.",
 
+  kindOf: "Kind",
+  isMember: "Member",
+  isGuest: "Guest",
+  promote: "Make a member…",
+  demote: "Make a guest…",
+
   login: "Login",
   service: "Login service",
   password: "Password",
@@ -91,6 +97,7 @@ export const USERS = {
   tokenId: "Id",
   tokenOn: "Enabled",
   tokenOff: "Disabled",
+  createToken: "Create a token…",
   disableToken: "Disable…",
   enableToken: "Enable…",
   deleteToken: "Delete…",
@@ -115,6 +122,16 @@ export const ASK = {
     title: "Mark the address as verified?", yes: "Mark as verified",
     text: (/** @type {string} */ name, /** @type {string} */ email) => `You vouch that ${email} belongs to ${name}.`,
     done: (/** @type {string} */ name) => `The address of ${name} is verified.`,
+  },
+  promote: {
+    title: "Make a member of this guest?", yes: "Make a member",
+    text: (/** @type {string} */ name) => `${name} gets the rights of members at once, in all teams and channels, and counts against the limit of accounts.`,
+    done: (/** @type {string} */ name) => `${name} is a member.`,
+  },
+  demote: {
+    title: "Make a guest of this member?", yes: "Make a guest",
+    text: (/** @type {string} */ name) => `${name} loses all roles but that of a guest at once, and sees only the channels of now.`,
+    done: (/** @type {string} */ name) => `${name} is a guest.`,
   },
   link: {
     title: "Send a link for a new password?", yes: "Send",
@@ -184,6 +201,20 @@ export const PASSWORD = {
   generate: "Make one",
   yes: "Set the password",
   done: (/** @type {string} */ name) => `The password of ${name} is set.`,
+};
+
+/** The form that creates an access token, and the one look at its text. */
+export const TOKEN = {
+  title: "Create an access token",
+  text: (/** @type {string} */ name) => `A program that has it acts with all rights of ${name}, until it is disabled or deleted.`,
+  purpose: "Purpose",
+  purposeHelp: "Such as the program that uses it. It stands in the list.",
+  yes: "Create",
+  done: (/** @type {string} */ name) => `An access token of ${name} was created.`,
+  shownTitle: "Copy the token now",
+  shown: "This is its only display. The server keeps no readable copy.",
+  token: "Access token",
+  close: "Done",
 };
 
 export const CREATE = {

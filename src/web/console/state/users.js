@@ -71,6 +71,13 @@ export function orderBy(column) {
   return narrow({ column, isDescending: column === before && !isDescending });
 }
 
+/** Drops the list, because it lacks an account. */
+export function drop() {
+  latest += 1;
+  accounts.value = null;
+  isLoading.value = false;
+}
+
 /** Loads the first page. */
 export function first() {
   ends = [];

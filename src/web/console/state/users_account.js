@@ -43,6 +43,7 @@ export function rights(account) {
   const edits = isOpen && (own || may(EDIT));
   // Without codes, a server that requires them would refuse the caller's next request.
   const needsCodes = own && saved("ServiceSettings.EnforceMultifactorAuthentication") === true;
+  const isGuest = rolesOf(account).includes("system_guest");
   const hasPassword = account.auth_service === "";
   return {
     activate: !own && isOpen && may(WRITE),
@@ -54,6 +55,9 @@ export function rights(account) {
     attempts: isOpen && may(WRITE) && (!knowsAttempts(account) || (account.failed_attempts ?? 0) > 0),
     sessions: isOpen && (own || manages || may(EDIT)),
     tokens: may("read_user_access_token") && isOpen && (own || manages || may(EDIT)),
+    createTokens: may("create_user_access_token") && account.delete_at === 0,
+    promote: !own && isOpen && isGuest && may("promote_guest"),
+    demote: !own && isOpen && !isGuest && may("demote_to_guest"),
     revokeTokens: may("revoke_user_access_token"),
     enableTokens: may("create_user_access_token"),
   };

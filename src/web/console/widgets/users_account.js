@@ -101,7 +101,7 @@ function Action({ id, account, act, reload, isDanger = false, note = "" }) {
 
 const LABELS = {
   activate: T.activate, deactivate: T.deactivate, verify: T.verify, link: T.sendLink, codes: T.removeCodes,
-  attempts: T.resetAttempts,
+  attempts: T.resetAttempts, promote: T.promote, demote: T.demote,
 };
 
 /** @param {{ account: Account, reload: () => Promise<void>, verify: () => Promise<void> }} props */
@@ -127,6 +127,12 @@ function Facts({ account, reload, verify }) {
           ? html`<${Action} id="deactivate" ...${common} isDanger=${true} act=${() => api.setActive(account.id, false)} />`
           : html`<${Action} id="activate" ...${common} act=${() => api.setActive(account.id, true)} />`)}
         ${isOwn(account) && html`<span class="help">${T.ownState}</span>`}
+      <//>
+      <${Row} id="kind" label=${T.kindOf}>
+        <span>${rolesOf(account).includes("system_guest") ? T.isGuest : T.isMember}</span>
+        ${may.promote && html`<${Action} id="promote" ...${common} act=${() => api.changeKind("promote", account.id)} />`}
+        ${may.demote && html`
+          <${Action} id="demote" ...${common} isDanger=${true} act=${() => api.changeKind("demote", account.id)} />`}
       <//>
       <${Row} id="created" label=${T.created}><${Time} at=${account.create_at} none=${T.unknown} /><//>
       <${Row} id="lastLogin" label=${T.lastLogin}><${Time} at=${account.last_login} none=${T.never} /><//>

@@ -4,6 +4,7 @@ import { create } from "../api/users.js";
 import { html } from "../lib.js";
 import { CREATE as T, PASSWORD } from "../pages/users_texts.js";
 import { open } from "../state/router.js";
+import { drop } from "../state/users.js";
 import { randomPassword } from "../state/users_account.js";
 import { PasswordField, Question } from "./users_question.js";
 
@@ -16,6 +17,7 @@ export function CreateAccount({ onClose }) {
       username: text("username"), email: text("email"), password: String(form.get("password")),
       ...(form.get("email_verified") ? { email_verified: true } : {}), ...names,
     });
+    drop();
     open("user_management/users", account.id);
     return account.username;
   };

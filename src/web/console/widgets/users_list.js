@@ -7,6 +7,7 @@ import { linkTo } from "../state/router.js";
 import { may } from "../state/session.js";
 import { accounts, conditions, hasFailed, isLoading, load, narrow, next, orderBy, page, PAGE_SIZE, previous, search, total } from "../state/users.js";
 import { EXTRA_ROLES, isOwn, rolesOf } from "../state/users_account.js";
+import { TEXTS } from "../texts.js";
 import { Loading } from "./loading.js";
 import { PageFrame } from "./page_frame.js";
 import { CreateAccount } from "./users_create.js";
@@ -144,7 +145,9 @@ function Pages() {
   const hasMore = from + shown - 1 < count && shown > 0;
   return html`
     <nav class="users-pages" aria-label=${T.pages}>
-      <span class="muted" role="status">${shown > 0 && T.some(from, from + shown - 1, count)}</span>
+      <span class="muted" role="status" data-testid="usersCount">${isLoading.value
+        ? html`<span class="users-busy"><span class="spinner" aria-hidden="true"></span>${TEXTS.loading}</span>`
+        : shown > 0 && T.some(from, from + shown - 1, count)}</span>
       ${(page.value > 0 || hasMore) && html`
         <button type="button" class="button is-small" disabled=${page.value === 0 || isLoading.value}
           onClick=${() => previous().catch(tellFailure)}>${T.previous}</button>

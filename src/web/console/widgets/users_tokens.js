@@ -5,6 +5,7 @@ import { html, useSignal } from "../lib.js";
 import { ASK, USERS as T } from "../pages/users_texts.js";
 import { tellFailure } from "../state/notices.js";
 import { rights } from "../state/users_account.js";
+import { CreateToken } from "./users_token.js";
 import { Part, usePart } from "./users_part.js";
 import { Question } from "./users_question.js";
 
@@ -21,6 +22,7 @@ export function Tokens({ account }) {
     return all.flat();
   });
   const chosen = useSignal(/** @type {{ verb: Verb, token: AccessToken } | null} */ (null));
+  const isCreating = useSignal(false);
   const all = /** @type {AccessToken[]} */ (part.data.value ?? []);
   const may = rights(account);
   const more = () => {
@@ -36,8 +38,11 @@ export function Tokens({ account }) {
     may.revokeTokens && token.is_active && "disable", may.enableTokens && !token.is_active && "enable",
     may.revokeTokens && "revoke",
   ].filter(Boolean));
+  const create = may.createTokens && html`
+    <button type="button" class="button is-small" data-testid="createToken"
+      onClick=${() => { isCreating.value = true; }}>${T.createToken}</button>`;
   return html`
-    <${Part} id="tokens" title=${T.tokens} help=${T.tokensHelp} part=${part}>
+    <${Part} id="tokens" title=${T.tokens} help=${T.tokensHelp} part=${part} actions=${create}>
       ${all.length === 0 ? html`<p class="users-none">${T.noTokens}</p>` : html`
         <div class="users-scroll"><table class="users-table">
           <thead><tr><th scope="col">${T.token}</th><th scope="col">${T.tokenId}</th><th scope="col">${T.state}</th>
@@ -56,6 +61,8 @@ export function Tokens({ account }) {
         </table></div>`}
       ${all.length === pages.value * api.TOKENS_PER_PAGE && html`
         <p class="users-none"><button type="button" class="button is-small" onClick=${more}>${T.moreTokens}</button></p>`}
+      ${isCreating.value && html`
+        <${CreateToken} account=${account} onMade=${part.load} onClose=${() => { isCreating.value = false; }} />`}
       ${opened && html`
         <${Question} title=${ASK[opened.verb].title} yes=${ASK[opened.verb].yes} isDanger=${opened.verb !== "enable"}
             done=${ASK[opened.verb].done(account.username)} act=${act} onClose=${() => { chosen.value = null; }}>
