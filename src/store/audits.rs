@@ -8,6 +8,7 @@ mod entry;
 mod full;
 mod head;
 mod keys;
+mod of_request;
 mod open;
 mod prune;
 mod verify;

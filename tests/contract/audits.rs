@@ -63,6 +63,30 @@ async fn the_newest_comes_first_and_pages_follow_each_other() {
 }
 
 #[actix_web::test]
+async fn the_records_of_a_request_are_listed_by_its_id() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let reply = admin.put("/users/me/patch", json!({ "nickname": "Skipper" })).await;
+    admin.put("/users/me/patch", json!({ "nickname": "Captain" })).await.expect(200);
+    let id = reply.header("x-request-id");
+    let rows = page(&admin, &format!("request_id={id}")).await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    let listed = admin.audits().await;
+    assert!(listed.contains(&rows[0]) && rows[0]["action"] == "/api/v4/users/me/patch");
+    let at = rows[0]["create_at"].as_i64().unwrap();
+    assert_eq!(page(&admin, &format!("request_id={id}&at={at}")).await, rows);
+    assert_eq!(page(&admin, &format!("request_id={id}&at=x")).await, rows, "an unreadable time is now");
+    assert_eq!(page(&admin, &format!("request_id={id}&at={}", at - 60_001)).await, Vec::<Value>::new());
+    assert_eq!(page(&admin, &format!("request_id={id}&page=1")).await, Vec::<Value>::new());
+    assert_eq!(page(&admin, &format!("request_id={}", "a".repeat(26))).await, Vec::<Value>::new());
+    assert_eq!(page(&admin, "request_id=").await.len(), listed.len(), "an empty id is none");
+    let malformed = admin.get("/audits?request_id=x").await;
+    malformed.expect_refusal(400, "api.context.invalid_url_param.app_error");
+    let bert = server.user(&admin, "bert").await;
+    bert.get(&format!("/audits?request_id={id}")).await.expect_refusal(403, FORBIDDEN);
+}
+
+#[actix_web::test]
 async fn rows_that_mattermost_left_are_listed_behind_ours() {
     let server = TestServer::start().await;
     let admin = server.admin().await;

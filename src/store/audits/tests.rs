@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::*;
 
-async fn fresh(folder: &std::path::Path) -> Db {
+pub(super) async fn fresh(folder: &std::path::Path) -> Db {
     let source = ("SqlSettings.DataSource".to_owned(), Json::from(folder.join("test.db").display().to_string()));
     let db = Db::new(&Config::from_overrides([source]).unwrap().view.sql).unwrap();
     db.migrate().await.unwrap();

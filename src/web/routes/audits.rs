@@ -1,7 +1,9 @@
 //! Routes that read the audit trail.
 
 use actix_web::web::Data;
+use quarterdeck_actors::clock::MINUTE_MS;
 use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::is_id;
 use tracing::warn;
 
 use super::users::user_in_path;
@@ -9,23 +11,41 @@ use crate::domain::session::Session;
 use crate::store::{AuditEntry, FullEntry};
 use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
-use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Response, Tag, Type, handler};
+use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const FAILED: &str = "app.audit.get.finding.app_error";
 
 pub(super) const LIST: Operation = Description::new(Tag::System, "GetAudits", "Lists audit records, the newest first.")
-    .details("Needs the permission `read_audits`.")
-    .queries(&[PAGE, PER_PAGE])
+    .details(
+        "Needs the permission `read_audits`. With `request_id`, which is an extension of the API, only the records of \
+         that request are listed, as far as they are among the 20,000 newest ones up to a minute after `at`.",
+    )
+    .queries(&[
+        PAGE,
+        PER_PAGE,
+        Query::optional("request_id", Type::String, "The id of a request, as `X-Request-Id` has it."),
+        Query::optional("at", Type::Integer, "The time of that request, in Unix milliseconds. The default is now."),
+    ])
     .responses(&[Response::json(200, Type::List(&Type::of::<AuditEntry>()), "The page.")])
-    .refusals(&[403, 500])
+    .refusals(&[400, 403, 500])
     .handled_by(handler!(list));
 
-/// `GET /audits`: lists the audit records, the newest first.
+/// `GET /audits`: lists the audit records, the newest first; of one request, if `request_id` names it.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<AuditEntry>> {
     session.require("read_audits")?;
+    let Some(request_id) = request.query("request_id") else {
+        catch_up(&app).await;
+        return Ok(Json(app.db.audits(request.paging()).await.or_fail(FAILED)?));
+    };
+    if !is_id(&request_id) {
+        return Err(AppError::invalid_url("request_id"));
+    }
+    let at = request.query("at").and_then(|at| at.parse().ok()).unwrap_or(i64::MAX);
+    // The record of a request is made at its end, later than its first lines in the log.
+    let until = i64::saturating_add(at, MINUTE_MS);
     catch_up(&app).await;
-    Ok(Json(app.db.audits(request.paging()).await.or_fail(FAILED)?))
+    Ok(Json(app.db.audits_of_request(&request_id, until, request.paging()).await.or_fail(FAILED)?))
 }
 
 pub(super) const LIST_OF_USER: Operation =

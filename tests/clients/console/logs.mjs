@@ -189,5 +189,10 @@ await play(async (browser) => {
   await login(reader, 'reader');
   await visit(reader, AUDITS);
   await rows(reader, 'audit-lines').first().click();
-  say('reader', { record: await byId(reader, 'record').innerText(), has_request: await byId(reader, 'filter-request').count() });
+  const seen = await byId(reader, 'record').innerText();
+  await byId(reader, 'filter-request').fill(id);
+  await byId(reader, 'showRecords').click();
+  await byId(reader, 'auditCount').getByText(id).waitFor();
+  await byId(reader, 'record').getByText('patchConfig').waitFor();
+  say('reader', { record: seen, found: await rows(reader, 'audit-lines').count() });
 });

@@ -77,6 +77,13 @@ export async function audits(userId, page, count, signal) {
   return (await call("GET", path, { query: { page, per_page: count }, signal })) ?? [];
 }
 
+/** Returns the records of a request. The server looks at those up to a minute after `at`; 0 means now.
+ * @param {string} requestId @param {number} at @param {AbortSignal} [signal]
+ * @returns {Promise<Audit[]>} */
+export function auditsOfRequest(requestId, at, signal) {
+  return call("GET", "audits", { query: { request_id: requestId, at: at || undefined }, signal });
+}
+
 /** Returns an audit record in full.
  * @param {string} id @param {AbortSignal} [signal]
  * @returns {Promise<FullAudit>} */

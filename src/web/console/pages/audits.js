@@ -34,7 +34,7 @@ export function Page({ address }) {
     const isEntered = place.current === "" && anchor.value === "";
     place.current = anchor.value;
     const named = new URLSearchParams(anchor.value);
-    const requestId = mayShow ? named.get("request") ?? "" : "";
+    const requestId = named.get("request") ?? "";
     if (!isEntered) show({ ...EVERYTHING, requestId, user: named.get("user") ?? "" }, Number(named.get("at")) || 0);
   }, [arrivals.value]);
   const submit = (/** @type {Filter & { requestId: string }} */ wanted) => {
@@ -47,7 +47,7 @@ export function Page({ address }) {
   return html`
     <${PageFrame} title=${T.title} category=${T.category} lead=${T.lead}>
       <section class="card" aria-label=${LOGS.filter}>
-        <${FilterForm} draft=${draft} trail=${trail} hasRequest=${mayShow} onShow=${submit} />
+        <${FilterForm} draft=${draft} trail=${trail} onShow=${submit} />
       </section>
       <section class="card log-card" aria-label=${T.list}>
         <${Bar} trail=${trail} />
@@ -57,9 +57,9 @@ export function Page({ address }) {
     <//>`;
 }
 
-/** @param {{ draft: import("../lib.js").Signal<Filter & { requestId: string }>, trail: AuditTrail, hasRequest: boolean,
+/** @param {{ draft: import("../lib.js").Signal<Filter & { requestId: string }>, trail: AuditTrail,
  *   onShow: (filter: Filter & { requestId: string }) => void }} props */
-function FilterForm({ draft, trail, hasRequest, onShow }) {
+function FilterForm({ draft, trail, onShow }) {
   const filter = draft.value;
   const change = (/** @type {Partial<Filter & { requestId: string }>} */ part) => { draft.value = { ...filter, ...part }; };
   const applied = { ...trail.filter.value, requestId: trail.requestId.value };
@@ -86,9 +86,8 @@ function FilterForm({ draft, trail, hasRequest, onShow }) {
             <option key=${key} value=${key} selected=${key === filter.outcome}>${text}</option>`)}
         </select>
       </div>
-      ${hasRequest && html`
-        <${FilterField} name="filter-request" label=${T.request} value=${filter.requestId}
-          onChange=${(/** @type {string} */ requestId) => change({ requestId })} />`}
+      <${FilterField} name="filter-request" label=${T.request} value=${filter.requestId}
+        onChange=${(/** @type {string} */ requestId) => change({ requestId })} />
       <label class="check">
         <input type="checkbox" data-testid="withoutReads" checked=${filter.withoutReads}
           onChange=${() => change({ withoutReads: !filter.withoutReads })} />${T.withoutReads}</label>
@@ -122,13 +121,14 @@ function Records({ trail, mayShow }) {
   const entries = trail.entries.value;
   const isLoading = trail.isLoading.value;
   const requestId = trail.requestId.value;
+  const found = entries.findIndex((entry) => entry.id === chosenId.value);
   // The record of a request is chosen by itself.
-  const index = requestId && entries.length > 0 ? 0 : entries.findIndex((entry) => entry.id === chosenId.value);
+  const index = found < 0 && requestId && entries.length > 0 ? 0 : found;
   const choose = (/** @type {number} */ one) => { chosenId.value = entries[one]?.id ?? ""; };
   const nothing = requestId ? T.noRecord(requestId) : trail.hasOlder.value ? T.nothingYet : T.nothing;
   return html`
     ${entries.length > 0 && html`
-      <${RowWindow} id="audit-lines" label=${T.list} look=${requestId ? "audit-lines is-single" : "audit-lines"}
+      <${RowWindow} id="audit-lines" label=${T.list} look=${entries.length === 1 ? "audit-lines is-single" : "audit-lines"}
         count=${entries.length} chosen=${index} onChoose=${choose}
         row=${(/** @type {number} */ one) => html`<${Row} entry=${entries[one]} />`} />`}
     ${entries.length === 0 && !isLoading && html`<p class="log-note help" data-testid="noRecords">${nothing}</p>`}

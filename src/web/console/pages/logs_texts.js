@@ -84,8 +84,8 @@ export const AUDITS = {
   nothingYet: "None of these records matches.",
   server: "server",
   noRecord: (/** @type {string} */ id) =>
-    `No record of request ${id} was found. Only changes, refusals and a few reads are recorded.`,
-  ofRequest: "The record of request",
+    `No record of request ${id} was found among the 20,000 newest ones up to its time. Only changes, refusals and a few reads are recorded.`,
+  ofRequest: "Records of request",
   details: "Record",
   needsMore: "The values before and after need the permission to manage the system.",
   fields: {

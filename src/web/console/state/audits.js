@@ -1,7 +1,7 @@
-// The audit records that are on the screen. The server lists them by user only, so the rest of a filter is applied here
-// while pages are read from the newest record back.
+// The audit records that are on the screen. The server lists them by user or by request; the rest of a filter is applied
+// here while pages are read from the newest record back.
 
-import { audit, audits, queryLogs, userNamed, usersWithIds } from "../api/logs.js";
+import { audits, auditsOfRequest, queryLogs, userNamed, usersWithIds } from "../api/logs.js";
 import { batch, signal } from "../lib.js";
 import { boundsOf, timeOf } from "./logs_times.js";
 import { tellFailure } from "./notices.js";
@@ -12,12 +12,6 @@ const PAGE_RECORDS = 200;
 /** A search pauses after this number of records that match, or after this number of pages. */
 const ENOUGH_RECORDS = 200;
 const MAX_PAGES = 10;
-
-/** The records around the time of a request that are read to find its record. */
-const BEFORE_MS = 60_000;
-const AFTER_MS = 10_000;
-const MAX_CANDIDATES = 40;
-const MAX_PAGES_TO_REQUEST = 100;
 
 /** The events with which looks at the log are recorded. */
 const READS = ["getLogs", "queryLogs", "downloadLogs"];
@@ -77,19 +71,14 @@ export class AuditTrail {
     return this.work((signal) => this.search(signal));
   }
 
-  /** Shows the record of a request. @param {string} requestId @param {number} at its time, if it is known */
+  /** Shows the records of a request. @param {string} requestId @param {number} at its time, if it is known */
   find(requestId, at) {
     return this.begin(EVERYTHING, requestId, async (signal) => {
       const time = at || await loggedAt(requestId, signal);
-      const near = await this.near(time, signal);
-      for (const entry of near) {
-        const full = await audit(entry.id, signal).catch(() => null);
-        signal.throwIfAborted();
-        if (full?.request_id !== requestId) continue;
-        this.entries.value = [entry];
-        await this.nameUsers([entry]);
-        return;
-      }
+      const entries = (await auditsOfRequest(requestId, time, signal)).map(asEntry);
+      signal.throwIfAborted();
+      await this.nameUsers(entries);
+      this.entries.value = entries;
     });
   }
 
@@ -154,21 +143,6 @@ export class AuditTrail {
     return { entries, isLast: records.length < PAGE_RECORDS };
   }
 
-  /** Returns the records around a time, the nearest first; the newest ones if the time is not known.
-   * @param {number} time @param {AbortSignal} signal */
-  async near(time, signal) {
-    const isNear = (/** @type {Entry} */ entry) =>
-      !time || (entry.create_at >= time - BEFORE_MS && entry.create_at <= time + AFTER_MS);
-    const near = /** @type {Entry[]} */ ([]);
-    for (let pages = 0; pages < MAX_PAGES_TO_REQUEST; pages += 1) {
-      const { entries, isLast } = await this.read(signal);
-      near.push(...entries.filter(isNear));
-      if (isLast || !time || this.searched.value.oldest < time - BEFORE_MS) break;
-    }
-    const distance = (/** @type {Entry} */ entry) => (time ? Math.abs(entry.create_at - time) : 0);
-    return near.sort((one, other) => distance(one) - distance(other)).slice(0, MAX_CANDIDATES);
-  }
-
   /** Fetches the names of the users that are not known yet. @param {Entry[]} entries */
   async nameUsers(entries) {
     const ids = [...new Set(entries.map((entry) => entry.user_id))].filter((id) => id && !userNames.value.has(id));
@@ -205,7 +179,7 @@ function flat(document, prefix = "") {
   return new Map(Object.entries(document).flatMap(([name, value]) => [...flat(value, prefix ? `${prefix}.${name}` : name)]));
 }
 
-/** Returns the time of a request in the log; 0 if the log does not have it.
+/** Returns the time of a request in the log; 0 if the log does not have it, or the caller may not read it.
  * @param {string} requestId @param {AbortSignal} signal */
 async function loggedAt(requestId, signal) {
   const { records } = await queryLogs({ request_id: requestId }, 1, 0, signal).catch(() => ({ records: [] }));
