@@ -2,6 +2,7 @@
 
 mod access;
 mod dashboard;
+mod failures;
 mod first;
 mod guard;
 mod handles;

@@ -7,7 +7,7 @@ import { anchor, arrivals, open } from "../state/router.js";
 import { may } from "../state/session.js";
 import { TEXTS } from "../texts.js";
 import { AuditDetails, Outcome } from "../widgets/logs_audit.js";
-import { Loading } from "../widgets/loading.js";
+import { Awaited, Loading } from "../widgets/loading.js";
 import { FilterField, RangeInputs } from "../widgets/logs_range.js";
 import { RowWindow } from "../widgets/logs_window.js";
 import { PageFrame } from "../widgets/page_frame.js";
@@ -125,13 +125,16 @@ function Records({ trail, mayShow }) {
   // The record of a request is chosen by itself.
   const index = found < 0 && requestId && entries.length > 0 ? 0 : found;
   const choose = (/** @type {number} */ one) => { chosenId.value = entries[one]?.id ?? ""; };
+  const again = () => (requestId ? trail.find(requestId, 0) : trail.load(trail.filter.value));
   const nothing = requestId ? T.noRecord(requestId) : trail.hasOlder.value ? T.nothingYet : T.nothing;
   return html`
     ${entries.length > 0 && html`
       <${RowWindow} id="audit-lines" label=${T.list} look=${entries.length === 1 ? "audit-lines is-single" : "audit-lines"}
         count=${entries.length} chosen=${index} onChoose=${choose}
         row=${(/** @type {number} */ one) => html`<${Row} entry=${entries[one]} />`} />`}
-    ${entries.length === 0 && !isLoading && html`<p class="log-note help" data-testid="noRecords">${nothing}</p>`}
+    ${entries.length === 0 && !isLoading && (trail.hasFailed.value
+      ? html`<div class="log-note"><${Awaited} hasFailed=${true} again=${again} /></div>`
+      : html`<p class="log-note help" data-testid="noRecords">${nothing}</p>`)}
     ${(isLoading || trail.hasOlder.value) && html`
       <div class="log-end">
         ${isLoading

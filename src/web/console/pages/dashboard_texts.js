@@ -55,7 +55,7 @@ export const DASHBOARD = {
   live: "Since this page was opened",
   liveLead: "Measured every 10 seconds while the page is visible.",
   plots: {
-    latency: "Response time, as this page measures it", sockets: "WebSocket connections",
+    latency: "Response time", sockets: "WebSocket connections",
     connections: "Connections to the database",
   },
   ms: (/** @type {number} */ value) => `${Math.round(value)} ms`,

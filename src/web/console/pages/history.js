@@ -2,13 +2,13 @@
 
 import { html, useEffect, useRef, useSignal } from "../lib.js";
 import { newest, waiting } from "../state/confirmation.js";
-import { chosen, compare, comparison, isComparing, openPage, page, PER_PAGE, reset, toggle, versions } from "../state/history.js";
+import { chosen, compare, comparison, hasFailed, isComparing, openPage, page, PER_PAGE, reset, toggle, versions } from "../state/history.js";
 import { ChangeTable } from "../widgets/history_changes.js";
 import { RollBack } from "../widgets/history_rollback.js";
 import { Time } from "../widgets/history_time.js";
 import { authorOf, VersionRow } from "../widgets/history_version.js";
 import { Icon } from "../widgets/icon.js";
-import { Loading } from "../widgets/loading.js";
+import { Awaited } from "../widgets/loading.js";
 import { PageFrame } from "../widgets/page_frame.js";
 import { TEXTS } from "../texts.js";
 import { HISTORY as T } from "./history_texts.js";
@@ -28,8 +28,9 @@ export function Page() {
           <h2 id="versions">${T.versions}</h2>
           <${CompareLine} />
         </header>
-        ${versions.value === null ? html`<${Loading} />` : html`
-          ${versions.value.length === 0 && html`<p class="help version-none">${T.none}</p>`}
+        ${versions.value === null ? html`
+          <div class="version-none"><${Awaited} hasFailed=${hasFailed.value} again=${() => openPage(page.value)} /></div>` : html`
+          ${versions.value.length === 0 && html`<p class="help version-none">${page.value === 0 ? T.unchanged : T.none}</p>`}
           <ul>
             ${versions.value.map((version) => html`
               <${VersionRow} key=${version.id} version=${version} onChoose=${() => toggle(version)}

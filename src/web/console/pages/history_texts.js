@@ -68,6 +68,7 @@ export const HISTORY = {
   newer: "Newer",
   older: "Older",
   page: (/** @type {number} */ page) => `Page ${page}`,
+  unchanged: "No change of the configuration is stored yet.",
   none: "There are no versions on this page.",
   rollBack: "Roll back…",
   rollBackOf: (/** @type {string} */ time) => `Roll back to the version of ${time}`,

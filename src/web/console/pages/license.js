@@ -12,7 +12,7 @@ import { TEXTS } from "../texts.js";
 import { When } from "../widgets/dashboard_when.js";
 import { Trial } from "../widgets/dashboard_trial.js";
 import { Dialog } from "../widgets/dialog.js";
-import { Loading } from "../widgets/loading.js";
+import { Awaited } from "../widgets/loading.js";
 import { LICENSE as T } from "./license_texts.js";
 import { SettingGroups, SettingsFrame } from "./settings.js";
 
@@ -26,7 +26,16 @@ const NUMBER = new Intl.NumberFormat();
 export function Page({ address }) {
   const entry = entryOf(address);
   const license = useSignal(/** @type {License | null} */ (null));
-  const look = () => licenseInForce().then((now) => { license.value = now; }, tellFailure);
+  const hasFailed = useSignal(false);
+  const look = async () => {
+    hasFailed.value = false;
+    try {
+      license.value = await licenseInForce();
+    } catch (cause) {
+      hasFailed.value = true;
+      tellFailure(cause);
+    }
+  };
   useEffect(() => { look(); }, []);
   const isRestricted = shown("ExperimentalSettings.RestrictSystemAdmin") === true;
   const mayChange = may("manage_license_information") && !isRestricted;
@@ -35,7 +44,7 @@ export function Page({ address }) {
       <${Edition} />
       ${license.value
         ? html`<${InForce} license=${license.value} mayChange=${mayChange} again=${look} />`
-        : html`<${Loading} />`}
+        : html`<section class="card dash-part"><h2>${T.license}</h2><${Awaited} hasFailed=${hasFailed.value} again=${look} /></section>`}
       ${mayChange ? html`
         <${Upload} again=${look} />
         ${license.value?.IsLicensed === "false" && html`<${Trial} again=${look} />`}`

@@ -8,7 +8,7 @@ import { anchor, arrivals, linkTo, open } from "../state/router.js";
 import { may } from "../state/session.js";
 import { TEXTS } from "../texts.js";
 import { Icon } from "../widgets/icon.js";
-import { Loading } from "../widgets/loading.js";
+import { Awaited, Loading } from "../widgets/loading.js";
 import { LineDetails, LogRow } from "../widgets/logs_line.js";
 import { FilterField, RangeInputs } from "../widgets/logs_range.js";
 import { RowWindow } from "../widgets/logs_window.js";
@@ -174,7 +174,9 @@ function Lines({ log, view }) {
       <${RowWindow} id="log-lines" label=${T.list} look=${`log-lines is-${view}`} count=${lines.length} chosen=${index}
         added=${log.added.value} onChoose=${choose}
         row=${(/** @type {number} */ one) => html`<${LogRow} line=${lines[one]} isPlain=${view === "plain"} />`} />`}
-    ${lines.length === 0 && !isLoading && html`<p class="log-note help" data-testid="noLines">${T.nothing}</p>`}
+    ${lines.length === 0 && !isLoading && (log.hasFailed.value
+      ? html`<div class="log-note"><${Awaited} hasFailed=${true} again=${() => log.load(log.filter.value)} /></div>`
+      : html`<p class="log-note help" data-testid="noLines">${T.nothing}</p>`)}
     <${End} log=${log} />
     ${index >= 0 && html`
       <${LineDetails} line=${lines[index]} onClose=${() => choose(-1)}

@@ -1,14 +1,15 @@
 // A page of settings, made from their description.
 
 import { html, useEffect, useSignal } from "../lib.js";
-import { isEdited, isInUse, isLoaded, load } from "../state/edits.js";
+import { isEdited, isInUse, isLoaded, load, loadFailed } from "../state/edits.js";
 import { entryOf } from "../state/menu.js";
+import { tellFailure } from "../state/notices.js";
 import { address, anchor } from "../state/router.js";
 import { isReadOnly, settingsOf } from "../state/schema.js";
 import { TEXTS } from "../texts.js";
 import { ConflictDialog } from "../widgets/conflict.js";
 import { Icon } from "../widgets/icon.js";
-import { Loading } from "../widgets/loading.js";
+import { Awaited } from "../widgets/loading.js";
 import { PageFrame } from "../widgets/page_frame.js";
 import { SaveBar } from "../widgets/save_bar.js";
 import { SettingRow } from "../widgets/setting_row.js";
@@ -35,7 +36,7 @@ export function SettingsFrame({ title, category, lead, children }) {
   return html`
     <${PageFrame} title=${title} category=${category} lead=${lead}>
       ${readOnly && html`<p class="alert page-note"><${Icon} name="lock" />${T.readOnlyPage}</p>`}
-      ${isLoaded.value ? children : html`<${Loading} />`}
+      ${isLoaded.value ? children : html`<${Awaited} hasFailed=${loadFailed.value} again=${() => load().catch(tellFailure)} />`}
       ${isLoaded.value && !readOnly && html`<${SaveBar} /><${ConflictDialog} />`}
     <//>`;
 }

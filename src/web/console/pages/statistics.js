@@ -8,7 +8,7 @@ import { tellFailure } from "../state/notices.js";
 import { settingsOf } from "../state/schema.js";
 import { may } from "../state/session.js";
 import { Plot } from "../widgets/dashboard_plot.js";
-import { Loading } from "../widgets/loading.js";
+import { Awaited, Loading } from "../widgets/loading.js";
 import { SettingGroups, SettingsFrame } from "./settings.js";
 import { STATISTICS as T } from "./statistics_texts.js";
 
@@ -79,28 +79,36 @@ function said(name, value) {
 }
 
 function Posts() {
-  const rows = useFigures(["post_counts_day", "bot_post_counts_day"]);
+  const { rows, ...reading } = useFigures(["post_counts_day", "bot_post_counts_day"]);
   const [all, bots] = rows ?? [];
   const series = rows && [{ label: T.byAll, values: daily(all) }, { label: T.byBots, values: daily(bots) }];
-  return html`<${Daily} title=${T.posts} id="posts" series=${series} note=${(/** @type {Daily} */ { label, values }) =>
+  return html`<${Daily} title=${T.posts} id="posts" series=${series} reading=${reading} note=${(/** @type {Daily} */ { label, values }) =>
     T.sum(label, NUMBER.format(values.reduce((sum, value) => sum + value, 0)))} />`;
 }
 
 function Authors() {
-  const rows = useFigures(["user_counts_with_posts_day"]);
+  const { rows, ...reading } = useFigures(["user_counts_with_posts_day"]);
   const isCounted = !rows?.[0].some(({ value }) => value === NOT_COUNTED);
   const series = rows && [{ label: T.authorsName, values: daily(rows[0]) }];
-  return html`<${Daily} title=${T.authors} id="authors" series=${series} isCounted=${isCounted}
+  return html`<${Daily} title=${T.authors} id="authors" series=${series} reading=${reading} isCounted=${isCounted}
     note=${(/** @type {Daily} */ { label, values }) => T.most(label, NUMBER.format(Math.max(...values)))} />`;
 }
 
-/** Reads groups of figures once. @param {string[]} names @returns {Figure[][] | null} */
+/** Reads groups of figures once; again after a failure, if that is wanted. @param {string[]} names */
 function useFigures(names) {
   const rows = useSignal(/** @type {Figure[][] | null} */ (null));
-  useEffect(() => {
-    Promise.all(names.map(figures)).then((all) => { rows.value = all.map((one) => one.figures); }, tellFailure);
-  }, []);
-  return rows.value;
+  const hasFailed = useSignal(false);
+  const again = async () => {
+    hasFailed.value = false;
+    try {
+      rows.value = (await Promise.all(names.map(figures))).map((one) => one.figures);
+    } catch (cause) {
+      hasFailed.value = true;
+      tellFailure(cause);
+    }
+  };
+  useEffect(() => { again(); }, []);
+  return { rows: rows.value, hasFailed: hasFailed.value, again };
 }
 
 /** Returns the days that are shown, as numbers from 1970, the oldest first. */
@@ -122,13 +130,14 @@ function inPlot(day) {
   return new Date(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()).getTime() / 1000;
 }
 
-/** @param {{ title: string, id: string, series: Daily[] | null, note: (series: Daily) => string, isCounted?: boolean }} props */
-function Daily({ title, id, series, note, isCounted = true }) {
+/** @param {{ title: string, id: string, series: Daily[] | null, reading: { hasFailed: boolean, again: () => void },
+ *   note: (series: Daily) => string, isCounted?: boolean }} props */
+function Daily({ title, id, series, reading, note, isCounted = true }) {
   const all = days();
   return html`
     <section class="card dash-part" data-testid=${id}>
       <div><h2>${title}</h2><p class="help">${T.days(DAYS)}</p></div>
-      ${!series ? html`<${Loading} />` : !isCounted ? html`<p>${T.notCountedHelp}</p>` : html`
+      ${!series ? html`<${Awaited} ...${reading} />` : !isCounted ? html`<p>${T.notCountedHelp}</p>` : html`
         <p>${series.map(note).join(" · ")}</p>
         <${Plot} form="bars" label="${title}. ${series.map(note).join(". ")}" times=${all.map(inPlot)} series=${series}
           say=${(/** @type {number} */ value) => NUMBER.format(value)} />

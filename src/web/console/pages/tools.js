@@ -2,7 +2,7 @@
 
 import * as api from "../api/tools.js";
 import { html, useEffect, useSignal } from "../lib.js";
-import { isLoaded, load, shown } from "../state/edits.js";
+import { isLoaded, load, loadFailed, shown } from "../state/edits.js";
 import { linkTo } from "../state/router.js";
 import { tellFailure } from "../state/notices.js";
 import { settingAt } from "../state/schema.js";
@@ -11,7 +11,7 @@ import { TEXTS } from "../texts.js";
 import { SupportPacket } from "../widgets/dashboard_packet.js";
 import { Tool } from "../widgets/dashboard_tool.js";
 import { Icon } from "../widgets/icon.js";
-import { Loading } from "../widgets/loading.js";
+import { Awaited } from "../widgets/loading.js";
 import { PageFrame } from "../widgets/page_frame.js";
 import { TOOLS as T } from "./tools_texts.js";
 
@@ -23,7 +23,7 @@ export function Page() {
   return html`
     <${PageFrame} title=${T.title} category=${T.category}>
       ${isRestricted && html`<p class="alert page-note"><${Icon} name="lock" />${T.restricted}</p>`}
-      ${!isLoaded.value ? html`<${Loading} />` : html`
+      ${!isLoaded.value ? html`<${Awaited} hasFailed=${loadFailed.value} again=${() => load().catch(tellFailure)} />` : html`
         ${!isRestricted && html`<${Maintenance} /><${Tests} />`}
         <${Database} />
         ${!isRestricted && may("manage_system") && html`<${SupportPacket} />`}`}
@@ -69,9 +69,17 @@ function Tests() {
 
 function Database() {
   const migrations = useSignal(/** @type {{ version: number, name: string }[] | null} */ (null));
-  useEffect(() => {
-    api.migrations().then((all) => { migrations.value = all; }, tellFailure);
-  }, []);
+  const hasFailed = useSignal(false);
+  const look = async () => {
+    hasFailed.value = false;
+    try {
+      migrations.value = await api.migrations();
+    } catch (cause) {
+      hasFailed.value = true;
+      tellFailure(cause);
+    }
+  };
+  useEffect(() => { look(); }, []);
   const all = migrations.value;
   return html`
     <section class="card rows">
@@ -79,7 +87,7 @@ function Database() {
       <div class="row" data-testid="schema">
         <div class="row-head"><span class="label">${T.schema}</span></div>
         <div class="row-body">
-          ${!all ? html`<${Loading} />` : all.length > 0 && html`
+          ${!all ? html`<${Awaited} hasFailed=${hasFailed.value} again=${look} />` : all.length > 0 && html`
             <p>${T.schemaAt(all[0].version, all[0].name)}</p>
             <details class="more"><summary><span>${T.schemaAll}</span></summary>
               <ol class="dash-actors">${all.map(({ version, name }) => html`<li key=${version}>${version}: ${name}</li>`)}</ol>

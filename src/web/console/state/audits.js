@@ -44,6 +44,8 @@ export class AuditTrail {
     /** The id of the request whose record is shown; empty for a filter. */
     this.requestId = signal("");
     this.isLoading = signal(true);
+    /** True if the last work on the list failed. */
+    this.hasFailed = signal(false);
     /** The number of records that were read for the filter, and the time of the last one. */
     this.searched = signal({ count: 0, oldest: 0 });
     this.hasOlder = signal(false);
@@ -103,10 +105,14 @@ export class AuditTrail {
   async work(task) {
     const { signal } = this.abort;
     this.isLoading.value = true;
+    this.hasFailed.value = false;
     try {
       await task(signal);
     } catch (cause) {
-      if (!signal.aborted) tellFailure(cause);
+      if (!signal.aborted) {
+        this.hasFailed.value = true;
+        tellFailure(cause);
+      }
     }
     if (!signal.aborted) this.isLoading.value = false;
   }

@@ -22,6 +22,9 @@ export const refusals = signal(/** @type {Map<string, string>} */ (new Map()));
 /** True once the configuration is there. */
 export const isLoaded = computed(() => base.value !== null);
 
+/** True if the configuration could not be loaded the last time. */
+export const loadFailed = signal(false);
+
 /** True if something was changed. */
 export const isChanged = computed(() => edits.value.size > 0);
 
@@ -34,8 +37,12 @@ let loading = null;
 /** Loads the configuration, unless it is there or on its way. @param {boolean} [again] loads it in any case */
 export function load(again = false) {
   if (again || !loading) {
+    loadFailed.value = false;
     loading = api.current().then(rebase);
-    loading.catch(() => { loading = null; });
+    loading.catch(() => {
+      loading = null;
+      loadFailed.value = true;
+    });
   }
   return loading;
 }

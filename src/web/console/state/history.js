@@ -22,6 +22,9 @@ export const chosen = signal(/** @type {Version[]} */ ([]));
 
 export const comparison = signal(/** @type {Comparison | null} */ (null));
 
+/** True if the page that was opened last could not be loaded. */
+export const hasFailed = signal(false);
+
 export const isComparing = signal(false);
 
 let lastRequest = 0;
@@ -30,6 +33,7 @@ let lastRequest = 0;
 export async function openPage(number) {
   lastRequest += 1;
   const own = lastRequest;
+  hasFailed.value = false;
   try {
     const { records } = await api.versions(number, PER_PAGE);
     if (own !== lastRequest) return;
@@ -39,6 +43,7 @@ export async function openPage(number) {
     });
     await learnNames(records.map((record) => record.user_id));
   } catch (cause) {
+    if (own === lastRequest) hasFailed.value = true;
     tellFailure(cause);
   }
 }

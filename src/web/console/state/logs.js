@@ -46,6 +46,8 @@ export class LogLines {
     /** The filter of these lines. */
     this.filter = signal(EVERYTHING);
     this.isLoading = signal(true);
+    /** True if the last work on the list failed. */
+    this.hasFailed = signal(false);
     this.isFollowing = signal(false);
     /** True if there may be older lines that match. */
     this.hasOlder = signal(false);
@@ -179,10 +181,14 @@ export class LogLines {
   async work(task) {
     const { signal } = this.abort;
     this.isLoading.value = true;
+    this.hasFailed.value = false;
     try {
       await task(signal);
     } catch (cause) {
-      if (!signal.aborted) tellFailure(cause);
+      if (!signal.aborted) {
+        this.hasFailed.value = true;
+        tellFailure(cause);
+      }
     }
     if (!signal.aborted) {
       this.isLoading.value = false;

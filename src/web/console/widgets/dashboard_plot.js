@@ -92,7 +92,7 @@ function options(element, series, form, least, point) {
   return {
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: !isBars } },
-    padding: [8, 10, 0, 0],
+    padding: [8, isBars ? 10 : 28, 0, 0],
     scales: {
       x: { range: (/** @type {any} */ _, /** @type {number} */ from, /** @type {number} */ to) => [from - edge, to + edge] },
       y: { range: (/** @type {any} */ _, /** @type {any} */ __, /** @type {number | null} */ to) => [0, Math.max((to ?? 0) * 1.12, least)] },
