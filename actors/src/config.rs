@@ -65,7 +65,7 @@ pub use effective::{Config, Override, Stored};
 use events::{ConfigChanged, Publisher};
 pub use overrides::Overrides;
 use proposal::DecisionContext;
-use saving::{Saved, Write, change_running, take_back_running};
+use saving::{Saved, TakenBackBy, Write, change_running, take_back_running};
 
 const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
 
@@ -118,10 +118,19 @@ pub struct Author {
     pub session_id: String,
     /// The client's address.
     pub address: String,
-    /// The kind of access: `api`, `local`, `cli` or `rollback`; `unconfirmed` for a change that is taken back.
+    /// The kind of access: `api`, `local`, `cli` or `rollback`; `unconfirmed` for a change that is taken back
+    /// when its time is over, and `taken_back` before.
     pub source: &'static str,
     /// The author's comment; may be empty.
     pub comment: String,
+}
+
+impl Author {
+    /// Returns the server or an operator of the machine as the author.
+    pub fn without_user(source: &'static str) -> Self {
+        let nothing = String::new;
+        Self { user_id: nothing(), session_id: nothing(), address: nothing(), source, comment: nothing() }
+    }
 }
 
 /// A version to be stored.
@@ -215,9 +224,15 @@ impl ConfigHandle {
         self.actor.ask(ConfirmChange { version, user_id, is_local, draft: Draft::current() }).await?
     }
 
-    /// Takes a change back if it still waits for the same confirmation. Returns the outcome, or `None` if it does not.
-    pub async fn take_back(&self, change: Confirmation, context: DecisionContext) -> Result<Option<Saved>, AppError> {
-        self.actor.ask(TakeBack { change, context, draft: Draft::current() }).await?
+    /// Takes a change back if it still waits for the same confirmation. `by` is `None` if its time is over. Returns the
+    /// outcome, or `None` if it does not wait.
+    pub async fn take_back(
+        &self,
+        change: Confirmation,
+        by: Option<TakenBackBy>,
+        context: DecisionContext,
+    ) -> Result<Option<Saved>, AppError> {
+        self.actor.ask(TakeBack { change, by, context, draft: Draft::current() }).await?
     }
 
     /// Returns the actor's figures for readiness and metrics.
@@ -351,6 +366,7 @@ impl Handler<ConfirmChange> for ConfigActor {
 #[rtype(result = "Result<Option<Saved>, AppError>")]
 struct TakeBack {
     change: Confirmation,
+    by: Option<TakenBackBy>,
     context: DecisionContext,
     draft: Option<Draft>,
 }
@@ -359,9 +375,9 @@ impl Handler<TakeBack> for ConfigActor {
     type Result = AtomicResponse<Self, Result<Option<Saved>, AppError>>;
 
     // Atomic: a change is either confirmed or taken back.
-    fn handle(&mut self, TakeBack { change, context, draft }: TakeBack, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, TakeBack { change, by, context, draft }: TakeBack, _: &mut Self::Context) -> Self::Result {
         let (running, store) = (self.publisher.current(), self.store.clone());
-        let take_back = async move { take_back_running(running, &*store, change, context).await };
+        let take_back = async move { take_back_running(running, &*store, change, by, context).await };
         let take_back = around(draft, take_back).into_actor(self);
         AtomicResponse::new(Box::pin(take_back.map(|saved: Result<Option<Saved>, AppError>, actor, _| {
             let saved = saved?;

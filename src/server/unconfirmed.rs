@@ -127,7 +127,7 @@ pub(super) async fn keep_taking_back(app: Data<AppState>) {
 async fn take_back(app: &AppState, armed: &Armed) -> Attempt {
     let Armed { waiting, record, .. } = armed;
     let version = waiting.version.as_str();
-    let taking = app.actors.config.take_back(waiting.clone(), app.facts.decision_context());
+    let taking = app.actors.config.take_back(waiting.clone(), None, app.facts.decision_context());
     match record.clone().around(taking).await {
         Ok(Some(saved)) => {
             announce(version, &saved);

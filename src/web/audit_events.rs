@@ -42,7 +42,7 @@ const SERVER: &str = "
 ";
 
 /// Details that the record of an event holds besides the request.
-const DETAILS: [(&str, &str); 64] = [
+const DETAILS: [(&str, &str); 65] = [
     ("addTeamMember", "`user_id`"),
     ("addTeamMembers", "`user_ids` of the users who are members now"),
     ("assignBot", "`owner_id` before and after"),
@@ -92,6 +92,7 @@ const DETAILS: [(&str, &str); 64] = [
     ("setProfileImage", "`filename`"),
     ("setTeamIcon", "`filename`; `id`, `last_team_icon_update`"),
     ("setServerBusy", "`seconds`"),
+    ("takeBackConfig", "`version_id` of the change; each setting that changed back"),
     ("testEmail", "`server`, `port` and `security` of the tested settings, if the settings can be read"),
     ("testNotification", "`post_id`"),
     ("updateBotActive", "`active` before and after"),
@@ -168,7 +169,8 @@ const OWN: [(&str, &str, &str); 22] = [
     ("rollbackConfig", "`quarterdeck config rollback`, without a server", "`version`; each setting that changed"),
     (
         "takeBackConfig",
-        "a change of the configuration was not confirmed in time",
+        "a change of the configuration was not confirmed in time; `quarterdeck config confirm --take-back`, without a \
+         server",
         "`version` of the change; each setting that changed back; `not_taken_back`: settings that stay; `nothing_left`",
     ),
     ("updateConfig", "`quarterdeck config import`, without a server", "`version`; each setting that changed"),

@@ -28,6 +28,7 @@ pub(super) const PENDING: &str = "app.config.confirmation.pending.app_error";
 pub(super) const MISSING: &str = "app.config.confirmation.missing.app_error";
 const BEFORE_START: &str = "app.config.confirmation.before_start.app_error";
 const OTHER_USER: &str = "app.config.confirmation.other_user.app_error";
+const NOT_OWN: &str = "app.config.confirmation.not_own.app_error";
 
 /// The setting whose path comes into force at a start, and the rest at once.
 pub const SITE_URL: &str = "ServiceSettings.SiteURL";
@@ -144,6 +145,12 @@ impl Confirmation {
         }
     }
 
+    /// Refuses a user who may not take the change back before its time is over. Its author may, and a caller who ends
+    /// every change.
+    pub fn check_end_by(&self, user_id: &str, ends_every_change: bool) -> Result<(), AppError> {
+        if ends_every_change || user_id == self.user_id { Ok(()) } else { Err(AppError::new(NOT_OWN)) }
+    }
+
     fn end_from(&self, now: i64) -> i64 {
         now.saturating_add(i64::from(self.within_s) * 1000)
     }
@@ -157,11 +164,20 @@ pub async fn confirm(
     user_id: &str,
     is_local: bool,
 ) -> Result<Option<Confirmation>, AppError> {
-    let waiting = store.confirmation().await?.filter(|waiting| waiting.version == version);
-    let waiting = waiting.ok_or_else(|| AppError::new(MISSING))?;
+    let waiting = of_version(store.confirmation().await?, version)?;
     let after = waiting.confirmed(user_id, is_local)?;
     let is_stored = store.set_confirmation(waiting, after.clone()).await?;
-    if is_stored { Ok(after) } else { Err(AppError::new(MISSING)) }
+    if is_stored { Ok(after) } else { Err(missing()) }
+}
+
+/// Returns the change that waits, if `version` made it. Otherwise that version does not wait.
+pub fn of_version(waiting: Option<Confirmation>, version: &str) -> Result<Confirmation, AppError> {
+    waiting.filter(|waiting| waiting.version == version).ok_or_else(missing)
+}
+
+/// Returns the error for a version that does not wait for a confirmation.
+pub fn missing() -> AppError {
+    AppError::new(MISSING)
 }
 
 /// Returns true for a key that the server generated because there was none. It is no part of what the author changed.
@@ -269,6 +285,15 @@ mod tests {
         let both = pending(true, &[renamed(), moved()]);
         let rest = both.confirmed("anna", false).unwrap().unwrap();
         assert_eq!(rest.stage, Stage::BeforeStart);
+    }
+
+    #[test]
+    fn its_author_and_a_caller_who_ends_every_change_may_take_it_back() {
+        let waits = pending(true, &[renamed()]);
+        waits.check_end_by("anna", false).unwrap();
+        waits.check_end_by("ben", true).unwrap();
+        waits.check_end_by("", true).unwrap();
+        assert_eq!(waits.check_end_by("ben", false).unwrap_err().id, NOT_OWN);
     }
 
     #[test]

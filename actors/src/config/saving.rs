@@ -188,27 +188,37 @@ pub(super) async fn change_running(
     decide_and_save(Basis::of(running), store, write).await
 }
 
-/// Takes an unconfirmed change of the running configuration back.
+/// The caller who takes a change back before its time is over.
+pub struct TakenBackBy {
+    /// The author of the version that takes it back.
+    pub author: Author,
+    /// The check of the decision before it is stored; `None` if the caller may make every change.
+    pub admits: Option<Admits>,
+}
+
+/// Takes an unconfirmed change of the running configuration back. `by` is `None` if its time is over.
 pub(super) async fn take_back_running(
     running: Arc<Config>,
     store: &dyn ConfigStore,
     change: Confirmation,
+    by: Option<TakenBackBy>,
     context: DecisionContext,
 ) -> Result<Option<Saved>, AppError> {
-    take_back(Basis::of(running), store, change, context).await
+    take_back(Basis::of(running), store, change, by, context).await
 }
 
 /// Takes an unconfirmed change of the configuration of `store` back, with which no server of this process runs.
-/// Returns `None` if it does not wait for this confirmation any longer.
+/// `by` is `None` if its time is over. Returns `None` if it does not wait for this confirmation any longer.
 pub async fn take_back_stored(
     store: &dyn ConfigStore,
     overrides: &Overrides,
     change: Confirmation,
+    by: Option<TakenBackBy>,
     context: DecisionContext,
 ) -> Result<Option<Saved>, AppError> {
     let stored = store.load().await.or_fail(SAVE_FAILED)?;
     let config = Config::compose_with(store.defaults(), stored, overrides.clone()).or_fail(SAVE_FAILED)?;
-    take_back(Basis::of(Arc::new(config)), store, change, context).await
+    take_back(Basis::of(Arc::new(config)), store, change, by, context).await
 }
 
 /// Returns the stored configuration that taking this change back would make. Stores nothing.
@@ -228,21 +238,20 @@ async fn take_back(
     basis: Basis,
     store: &dyn ConfigStore,
     change: Confirmation,
+    by: Option<TakenBackBy>,
     context: DecisionContext,
 ) -> Result<Option<Saved>, AppError> {
     if store.confirmation().await?.as_ref() != Some(&change) {
         return Ok(None);
     }
     let unconfirmed = Unconfirmed::read(store, &change).await?;
-    let author = Author {
-        user_id: String::new(),
-        session_id: String::new(),
-        address: String::new(),
-        source: "unconfirmed",
-        comment: change.version.clone(),
+    let (author, admits) = match by {
+        Some(TakenBackBy { author, admits }) => (Author { source: "taken_back", ..author }, admits),
+        None => (Author::without_user("unconfirmed"), None),
     };
+    let author = Author { comment: change.version.clone(), ..author };
     let wanted = Wanted::TakeBack(unconfirmed);
-    let write = Write { wanted, author, expected: None, is_dry_run: false, confirm: None, admits: None, context };
+    let write = Write { wanted, author, expected: None, is_dry_run: false, confirm: None, admits, context };
     let saved = match decide_and_save(basis, store, Arc::new(write)).await {
         // It was confirmed, or another server took it back, in the meantime.
         Err(refusal) if refusal.id == MISSING => return Ok(None),

@@ -172,6 +172,14 @@ impl ConfigBackend {
         }
     }
 
+    /// Takes the change that made this version back, if it waits for its confirmation.
+    pub(super) async fn take_back(&self, version: &str) -> Result<Outcome, String> {
+        match self {
+            Self::Store(store) => store.take_back(version).await.map_err(|refusal| explain(&refusal)),
+            Self::Server(server) => server.take_back(version).await,
+        }
+    }
+
     /// Confirms the change that made this version.
     pub(super) async fn confirm(&self, version: &str) -> Result<(), String> {
         match self {

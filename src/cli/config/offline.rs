@@ -376,13 +376,7 @@ fn record(event: &'static str, parameters: Value) -> AuditRecord {
 }
 
 fn author(source: &'static str, comment: &str) -> Author {
-    Author {
-        user_id: String::new(),
-        session_id: String::new(),
-        address: String::new(),
-        source,
-        comment: comment.chars().take(MAX_COMMENT_CHARACTERS).collect(),
-    }
+    Author { comment: comment.chars().take(MAX_COMMENT_CHARACTERS).collect(), ..Author::without_user(source) }
 }
 
 fn event_of(mode: ChangeMode) -> &'static str {

@@ -170,6 +170,10 @@ impl Server {
         self.ask(ask).await?.checked().map(drop)
     }
 
+    pub(super) async fn take_back(&self, version: &str) -> Result<Outcome, String> {
+        self.change(Ask::new(Method::DELETE, format!("/config/versions/{version}/confirm")), "", None).await
+    }
+
     /// Lets the server make the copy: only then its configuration and its stored one cannot differ.
     pub(super) async fn migrate(&self, from: &str, to: &str, comment: &str) -> Result<(), String> {
         let stores = [("from", from), ("to", to)].map(|(member, name)| (member.to_owned(), absolute(name).into()));

@@ -58,12 +58,18 @@ A change that was made with --confirm-within is taken back unless it is confirme
 force at a start is confirmed after that start.
 
   quarterdeck config set ServiceSettings.ListenAddress :8066 --confirm-within 120
-  quarterdeck config confirm tqkbjmorujrx5go6kyd4ix6ybr";
+  quarterdeck config confirm tqkbjmorujrx5go6kyd4ix6ybr
+
+--take-back ends the wait in the other way, for a change by any user: settings that still have the value that the change
+gave them get the earlier one.";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Confirm {
     /// The id of the version that made the change
     version: String,
+    /// Takes the change back at once
+    #[arg(long)]
+    take_back: bool,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +144,11 @@ pub(super) async fn roll_back(backend: &ConfigBackend, rollback: Rollback) -> Re
 }
 
 pub(super) async fn confirm(backend: &ConfigBackend, confirm: Confirm) -> Result<(), String> {
+    if confirm.take_back {
+        let outcome = backend.take_back(&confirm.version).await?;
+        tell(backend, &outcome, None, false);
+        return Ok(());
+    }
     backend.confirm(&confirm.version).await?;
     say("confirmed");
     Ok(())

@@ -199,7 +199,8 @@ impl Ground {
         let key = self.key().await;
         let Self { store, db: own, settings } = self;
         let version = waiting.version.clone();
-        let taking = Box::pin(take_back_stored(&store, &settings.config.overrides, waiting, decision_context(&key)));
+        let context = decision_context(&key);
+        let taking = Box::pin(take_back_stored(&store, &settings.config.overrides, waiting, None, context));
         let draft = Draft::new(record(&version));
         // Without the trail in the same database, the draft is not stored, and the record is stored after the start.
         let saved = if store.trail.is_some() { draft.clone().around(taking).await? } else { taking.await? };

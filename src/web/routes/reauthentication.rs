@@ -47,7 +47,7 @@ const CRITICAL: [&str; 25] = [
 ];
 
 /// The events of changes that need it for some settings only. Their handlers pass the check to the decision.
-const CRITICAL_BY_SETTING: [&str; 3] = ["updateConfig", "patchConfig", "rollbackConfig"];
+const CRITICAL_BY_SETTING: [&str; 4] = ["updateConfig", "patchConfig", "rollbackConfig", "takeBackConfig"];
 
 /// The requests of a route that need a recent authentication, in sessions that use reauthentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

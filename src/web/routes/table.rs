@@ -92,13 +92,12 @@ pub(super) static TABLE: &[Route] = &[
     post("/api/v4/database/recycle", database::RECYCLE, Always("databaseRecycle")),
     post("/api/v4/integrity", database::CHECK, Always("localCheckIntegrity")).listeners(SocketOnly),
     post("/api/v4/caches/invalidate", caches::INVALIDATE, Always("invalidateCaches")),
-    // Logs and analytics.
+    // Logs, analytics, and requests to other sites.
     get("/api/v4/logs", logs::LIST).listeners(NetworkAndSocket).audit(Always("getLogs")),
     get("/api/v4/logs/download", logs::DOWNLOAD).audit(Always("downloadLogs")),
     post("/api/v4/logs/query", logs::QUERY, Always("queryLogs")),
     post("/api/v4/logs", logs::RECORD, OnRefusal("postLog")).class(Open),
     get("/api/v4/analytics/old", analytics::LIST),
-    // Requests to other sites.
     get("/api/v4/latest_version", releases::SHOW_LATEST),
     get("/api/v4/redirect_location", links::SHOW),
     get("/api/v4/image", images::SHOW),
@@ -117,6 +116,8 @@ pub(super) static TABLE: &[Route] = &[
     post("/api/v4/config/versions/{version_id}/rollback", config::versions::ROLL_BACK, Always("rollbackConfig"))
         .listeners(NetworkAndSocket),
     post("/api/v4/config/versions/{version_id}/confirm", config::confirmation::CONFIRM, Always("confirmConfig"))
+        .listeners(NetworkAndSocket),
+    delete("/api/v4/config/versions/{version_id}/confirm", config::confirmation::TAKE_BACK, Always("takeBackConfig"))
         .listeners(NetworkAndSocket),
     post("/api/v4/config/reload", config::RELOAD, Always("configReload")).listeners(NetworkAndSocket),
     post("/api/v4/config/migrate", config::migrate::MIGRATE, Always("migrateConfig")).listeners(SocketOnly),

@@ -256,12 +256,12 @@ async fn a_change_is_either_confirmed_or_taken_back() {
     let waiting = server.confirmation().await.unwrap().unwrap();
     let context = || named("").context;
     server.confirm(waiting.version.clone(), String::new(), false).await.unwrap();
-    assert!(server.take_back(waiting.clone(), context()).await.unwrap().is_none());
+    assert!(server.take_back(waiting.clone(), None, context()).await.unwrap().is_none());
     assert_eq!(store.site_name(), "new");
     server.write(unconfirmed("newest")).await.unwrap();
     let waiting = server.confirmation().await.unwrap().unwrap();
     server.write(limited(7)).await.unwrap();
-    assert!(server.take_back(waiting.clone(), context()).await.unwrap().unwrap().is_stored);
+    assert!(server.take_back(waiting.clone(), None, context()).await.unwrap().unwrap().is_stored);
     assert_eq!((store.site_name(), server.current().view.team.site_name.as_str()), (json!("new"), "new"));
     assert_eq!(store.last().unwrap().document["TeamSettings"]["MaxUsersPerTeam"], 7);
     let late = server.confirm(waiting.version, String::new(), true).await.unwrap_err();
@@ -275,8 +275,8 @@ async fn two_servers_take_a_change_back_once() {
     one.write(unconfirmed("new")).await.unwrap();
     let waiting = one.confirmation().await.unwrap().unwrap();
     let context = || named("").context;
-    assert!(other.take_back(waiting.clone(), context()).await.unwrap().is_some());
-    assert!(one.take_back(waiting, context()).await.unwrap().is_none());
+    assert!(other.take_back(waiting.clone(), None, context()).await.unwrap().is_some());
+    assert!(one.take_back(waiting, None, context()).await.unwrap().is_none());
     assert_eq!(store.site_name(), "Mattermost");
     assert_eq!(store.versions.lock().unwrap().len(), 2);
 }
@@ -379,6 +379,23 @@ async fn of_a_change_of_which_nothing_is_left_only_the_confirmation_ends() {
     server.write(unconfirmed("new")).await.unwrap();
     let waiting = server.confirmation().await.unwrap().unwrap();
     server.write(named("before")).await.unwrap();
-    let saved = server.take_back(waiting, named("").context).await.unwrap().unwrap();
+    let saved = server.take_back(waiting, None, named("").context).await.unwrap().unwrap();
     assert!(!saved.is_stored && server.confirmation().await.unwrap().is_none());
+}
+
+#[actix_rt::test]
+async fn a_change_that_a_user_takes_back_names_the_user() {
+    let store = Shared::default();
+    let server = start(&store);
+    server.write(unconfirmed("new")).await.unwrap();
+    let waiting = server.confirmation().await.unwrap().unwrap();
+    let author = Author { user_id: "anna".to_owned(), ..Author::without_user("api") };
+    let refuses: Admits = Arc::new(|_| Err(AppError::new("not admitted")));
+    let by = |admits: Option<Admits>| Some(TakenBackBy { author: author.clone(), admits });
+    let refused = server.take_back(waiting.clone(), by(Some(refuses)), named("").context).await.unwrap_err();
+    assert_eq!(refused.id, "not admitted");
+    assert_eq!(store.site_name(), "new");
+    server.take_back(waiting.clone(), by(None), named("").context).await.unwrap().unwrap();
+    let taken = store.versions.lock().unwrap().last().unwrap().author.clone();
+    assert_eq!((taken.source, taken.user_id.as_str(), taken.comment), ("taken_back", "anna", waiting.version));
 }

@@ -1,14 +1,16 @@
-//! The confirmation of a change, without a server.
+//! The confirmation of a change or its end, without a server.
 
 use std::sync::Arc;
 
-use quarterdeck_actors::audit::AuditStore;
-use quarterdeck_actors::config::confirmation::confirm;
-use quarterdeck_actors::draft::{Progress, within};
+use quarterdeck_actors::audit::{AuditRecord, AuditStore};
+use quarterdeck_actors::config::confirmation::{confirm, missing, of_version};
+use quarterdeck_actors::config::saving::{TakenBackBy, take_back_stored};
+use quarterdeck_actors::draft::{Draft, Progress, within};
 use quarterdeck_actors::error::AppError;
 use serde_json::json;
 
-use super::{Store, Trail, record};
+use super::{Outcome, Store, Trail, author, record};
+use crate::domain::audit::both_sides;
 use crate::domain::audit::key_file::ready_keys;
 use crate::domain::version_store::recorded::Recorded;
 
@@ -29,5 +31,27 @@ impl Store {
         within(move || drafted.clone(), Progress::default(), confirming).await?;
         let db = self.db.clone().with_audit_keys(ready_keys(&self.settings));
         db.append(vec![Arc::new(record)], Vec::new()).await
+    }
+
+    /// Takes the change that made this version back, with a record in the audit trail as for its confirmation.
+    pub(in crate::cli::config) async fn take_back(&self, version: &str) -> Result<Outcome, AppError> {
+        self.versions.known(version).await?;
+        let is_recorded = *self.trail().await? == Trail::Ready;
+        let (defaults, context) = self.installation(is_recorded).await?;
+        let store = Recorded { versions: self.versions.clone(), trail: is_recorded.then(|| self.db.clone()), defaults };
+        let waiting = of_version(store.versions.confirmation().await?, version)?;
+        let draft = Draft::new(record("takeBackConfig", json!({ "version": version })));
+        let by = TakenBackBy { author: author("cli", ""), admits: None };
+        let taking = take_back_stored(&store, &self.overrides, waiting, Some(by), context);
+        // Without the trail there is no draft either.
+        let saved = if is_recorded { draft.clone().around(taking).await? } else { taking.await? };
+        let saved = saved.ok_or_else(missing)?;
+        if is_recorded {
+            let (before, after) = both_sides(&saved.decision.changes);
+            let record = AuditRecord { before, after, ..(*draft.record).clone() };
+            let db = self.db.clone().with_audit_keys(ready_keys(&self.settings));
+            db.append(vec![Arc::new(record)], Vec::new()).await?;
+        }
+        Ok(self.outcome(saved))
     }
 }

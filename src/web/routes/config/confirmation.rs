@@ -1,9 +1,13 @@
 //! Changes that last only if they are confirmed: an extension of the API.
 
+use actix_web::HttpResponse;
 use actix_web::web::Data;
-use quarterdeck_actors::config::confirmation::{Confirm, MAX_CONFIRM_S, MIN_CONFIRM_S};
+use quarterdeck_actors::config::confirmation::{Confirm, MAX_CONFIRM_S, MIN_CONFIRM_S, missing, of_version};
+use quarterdeck_actors::config::saving::TakenBackBy;
 use quarterdeck_actors::error::AppError;
 
+use super::document::{author, written};
+use crate::domain::accounts::admitted_settings;
 use crate::domain::audit::Audit;
 use crate::domain::config_access::require_any_write;
 use crate::domain::session::Session;
@@ -11,6 +15,7 @@ use crate::store::VersionRecord;
 use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
+use crate::web::schema::ConfigSchema;
 use crate::web::state::AppState;
 
 pub(super) const CONFIRM_WITHIN: Query = Query::optional(
@@ -40,6 +45,40 @@ pub(crate) async fn confirm(request: Request, session: Session, app: Data<AppSta
     app.actors.config.confirm(id.clone(), session.user_id().to_owned(), session.is_local()).await?;
     let record = app.facts.versions.record(&id).await?;
     record.map(Json).ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
+}
+
+pub(crate) const TAKE_BACK: Operation = Description::new(
+    Tag::Configuration,
+    "TakeBackConfig",
+    "Takes a change that waits for its confirmation back at once.",
+)
+.details(
+    "An extension of the API. Needs any permission to write in the system console, and either the user who made the \
+     change or the permission `manage_system`. As at the end of the time, only settings that still have the value \
+     that the change gave them get the earlier one. Nothing restarts: settings that came into force at a start are \
+     listed by `config/pending_restart`.",
+)
+.responses(&[Response::json(200, Type::of::<ConfigSchema>(), "The configuration that is now in force.")])
+.refusals(&[400, 403, 404, 409, 500])
+.handled_by(handler!(take_back));
+
+/// `DELETE /config/versions/{version_id}/confirm`: takes the change that made this version back before its time is
+/// over.
+pub(crate) async fn take_back(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<HttpResponse, AppError> {
+    let id = request.id("version_id")?;
+    require_any_write(&session)?;
+    app.facts.versions.known(id).await?;
+    let waiting = of_version(app.actors.config.confirmation().await?, id)?;
+    waiting.check_end_by(session.user_id(), session.may("manage_system"))?;
+    let admits = admitted_settings(&app.accounts, &session).await?;
+    let by = TakenBackBy { author: author(&request, &session, "taken_back"), admits };
+    let saved = app.actors.config.take_back(waiting, Some(by), app.facts.decision_context()).await?;
+    written(&session, &app, &audit, &saved.ok_or_else(missing)?).await
 }
 
 /// Returns the confirmation that the request asks for; `None` if the change lasts without one.
