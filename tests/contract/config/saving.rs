@@ -1,6 +1,7 @@
 //! Storing changes: dry runs, conditional writes, parallel writes.
 
 use futures_util::future::{join, join_all};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::TestServer;
@@ -51,6 +52,27 @@ async fn a_dry_run_tells_the_difference_and_stores_nothing() {
     let after = admin.get("/config").await;
     assert_eq!((after.text(), after.header("etag")), (before.text(), before.header("etag")));
     assert_eq!(admin.versions().await.len(), 1);
+}
+
+#[actix_web::test]
+async fn a_rollback_on_condition_of_a_version_is_refused_when_another_is_in_force() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let patch = |name: &str| nested("TeamSettings.SiteName", name);
+    let first = admin.put("/config/patch", patch("one")).await.header("etag");
+    let second = admin.put("/config/patch", patch("two")).await.header("etag");
+    let route = format!("/config/versions/{}/rollback", first.trim_matches('"'));
+    let roll_back = async |tag: &str| admin.send(Method::POST, &route, None, &[("If-Match", tag)]).await;
+    for stale in [first.as_str(), "\"aaaaaaaaaaaaaaaaaaaaaaaaaa\""] {
+        let reply = roll_back(stale).await;
+        reply.expect_refusal(412, CONFLICT);
+        assert!(reply.json()["message"].as_str().unwrap().contains(second.trim_matches('"')));
+    }
+    assert_eq!(admin.setting("TeamSettings.SiteName").await, "two");
+    let done = roll_back(&format!("{first}, {second}")).await;
+    assert_eq!(*at(&done.expect(200), "TeamSettings.SiteName"), "one");
+    roll_back("*").await.expect(200);
+    roll_back(&done.header("etag")).await.expect(200);
 }
 
 #[actix_web::test]

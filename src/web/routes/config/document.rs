@@ -195,7 +195,7 @@ async fn write(
 
 /// Returns the version that `If-Match` requires to be in force; `None` for `*`. Of several versions it is the one that
 /// is in force, or any other one.
-fn expected_by(request: &Request, current: &str) -> Option<String> {
+pub(super) fn expected_by(request: &Request, current: &str) -> Option<String> {
     match request.entity_tags(IF_MATCH)? {
         Named::Any => None,
         named if named.matches(current) => Some(current.to_owned()),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::confirmation::{self, CONFIRM_WITHIN};
-use super::document::{COMMENT, author, written};
+use super::document::{COMMENT, author, expected_by, written};
 use crate::domain::accounts::admitted_settings;
 use crate::domain::audit::Audit;
 use crate::domain::config_access::proposal_of;
@@ -96,10 +96,13 @@ pub(crate) const ROLL_BACK: Operation = Description::new(
     "RollBackConfig",
     "Puts an earlier version of the configuration in force, as a new version.",
 )
-.details("An extension of the API. Needs the permission `manage_system`.")
+.details(
+    "An extension of the API. Needs the permission `manage_system`. With the header `If-Match`, only if that version is \
+     in force.",
+)
 .queries(&[COMMENT, CONFIRM_WITHIN])
 .responses(&[Response::json(200, Type::of::<ConfigSchema>(), "The configuration that is now in force.")])
-.refusals(&[400, 403, 404, 409, 500])
+.refusals(&[400, 403, 404, 409, 412, 500])
 .handled_by(handler!(roll_back));
 
 /// `POST /config/versions/{version_id}/rollback`: puts an earlier version in force again, as a new version.
@@ -114,9 +117,10 @@ pub(crate) async fn roll_back(
     let body: Document = app.facts.versions.known(request.id("version_id")?).await?.document;
     let proposal = proposal_of(ChangeMode::Restore, body, &session);
     let author = author(&request, &session, "rollback");
+    let expected = expected_by(&request, app.actors.config.current().version());
     let (wanted, context) = (Wanted::Proposal(proposal), app.facts.decision_context());
     let admits = admitted_settings(&app.accounts, &session).await?;
-    let write = Write { wanted, author, expected: None, is_dry_run: false, confirm, admits, context };
+    let write = Write { wanted, author, expected, is_dry_run: false, confirm, admits, context };
     let saved = app.actors.config.write(write).await?;
     written(&session, &app, &audit, &saved).await
 }
