@@ -12,7 +12,7 @@ const SHORTEST_S = 10;
 const HISTORY = 'reporting/configuration_history';
 
 await play(async (browser) => {
-  const page = await open(browser, { expected: [409] });
+  const page = await open(browser, { expected: [409, 412] });
   await login(page);
   const banner = byId(page, 'confirmationBanner');
   const end = byId(page, 'confirmationEnd');
@@ -115,13 +115,21 @@ await play(async (browser) => {
   await byId(page, 'rollBackReason').fill('back to short passwords');
   await picture(page, 'history_roll_back_light_1280');
   history.push(...await violations(page));
+  // Another change is saved after the preview: nothing is rolled back, and the preview is made again.
+  await page.evaluate(() => fetch('/api/v4/config/patch', {
+    method: 'PUT', body: JSON.stringify({ TeamSettings: { SiteName: 'Meanwhile' } }),
+    headers: { 'X-Requested-With': 'XMLHttpRequest', 'X-CSRF-Token': document.cookie.match(/MMCSRF=([^;]+)/)[1] },
+  }));
+  await page.click('#rollBackNow');
+  await byId(page, 'rollBackOvertaken').waitFor();
+  const overtaken = await byId(page, 'preview').innerText();
   await page.click('#rollBackNow');
   await rows.filter({ hasText: 'back to short passwords' }).waitFor();
   await page.click('#keepChange');
   await banner.waitFor({ state: 'detached' });
   await rows.getByText('Waits for confirmation').waitFor({ state: 'detached' });
   const after = await rows.nth(0).innerText();
-  say('history', { list, own, difference, preview, is_preselected: isPreselected, after, found: history });
+  say('history', { list, own, difference, preview, is_preselected: isPreselected, overtaken, after, found: history });
 
   // A change that comes into force at a start is confirmed after it. A second one that wants a confirmation is refused.
   await visit(page, 'environment/web_server');
@@ -139,5 +147,16 @@ await play(async (browser) => {
   const refusal = await byId(page, 'errorMessage').innerText();
   await banner.waitFor();
   const link = new URL(await byId(page, 'errorMessage').locator('a').getAttribute('href')).pathname;
-  say('before_start', { waits, refusal, link, typed: await byId(page, 'PasswordSettings.MinimumLengthnumber').inputValue() });
+  const typed = await byId(page, 'PasswordSettings.MinimumLengthnumber').inputValue();
+  await byId(page, 'errorMessage').getByRole('button').click();
+  await page.getByRole('button', { name: 'Discard' }).click();
+  await page.click('#takeBackChange');
+  const question = await page.locator('#takeBack').innerText();
+  await picture(page, 'confirm_take_back_light_1280');
+  const asked = await violations(page);
+  await page.click('#takeBackNow');
+  await banner.waitFor({ state: 'detached' });
+  await visit(page, 'environment/web_server');
+  say('taken_back_now', { question, found: asked, value: await byId(page, 'ServiceSettings.ReadTimeoutnumber').inputValue() });
+  say('before_start', { waits, refusal, link, typed });
 });

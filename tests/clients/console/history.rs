@@ -44,6 +44,7 @@ async fn a_change_that_can_lock_out_is_taken_back_unless_it_is_confirmed_and_the
     assert!(text(&history["difference"]).contains("PasswordSettings.MinimumLength"), "{history}");
     assert!(text(&history["preview"]).contains("\n\t12\t"), "{history}");
     assert_eq!((&history["is_preselected"], &history["found"]), (&json!(true), &json!([])));
+    assert!(text(&history["overtaken"]).contains("Meanwhile"), "{history}");
     let after = text(&history["after"]);
     assert!(after.contains("Rolled back") && after.contains("In force"), "{after}");
     assert!(after.contains("back to short passwords") && !after.contains("Waits"), "{after}");
@@ -55,6 +56,12 @@ async fn a_change_that_can_lock_out_is_taken_back_unless_it_is_confirmed_and_the
     assert!(text(&before_start["refusal"]).starts_with("Another change waits"), "{before_start}");
     assert_eq!(before_start["link"], "/admin_console/reporting/configuration_history");
     assert_eq!(before_start["typed"], "15", "a refused change stays on the page");
+    let ended = step("taken_back_now");
+    assert!(
+        text(&ended["question"]).contains("Read timeout") || text(&ended["question"]).contains("ReadTimeout"),
+        "{ended}"
+    );
+    assert_eq!((&ended["value"], &ended["found"]), (&json!("300"), &json!([])));
     let stored = admin.get("/config/versions").await.expect(200);
     let sources: Vec<&str> =
         stored.as_array().unwrap().iter().filter_map(|version| version["source"].as_str()).collect();

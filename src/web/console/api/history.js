@@ -46,11 +46,11 @@ export function difference(before, after) {
   return call("GET", `config/versions/${before}/difference/${after}`);
 }
 
-/** Puts an earlier version in force again, as a new version.
- * @param {string} id @param {string} comment @param {number} [confirmWithin] in seconds */
-export async function rollBack(id, comment, confirmWithin) {
+/** Puts an earlier version in force again, as a new version, if `current` is still in force.
+ * @param {string} id @param {string} current @param {string} comment @param {number} [confirmWithin] in seconds */
+export async function rollBack(id, current, comment, confirmWithin) {
   const query = { comment: comment || undefined, confirm_within: confirmWithin };
-  await send("POST", `config/versions/${id}/rollback`, { query });
+  await send("POST", `config/versions/${id}/rollback`, { query, headers: { "If-Match": `"${current}"` } });
 }
 
 /** Confirms the change that made a version. The answer says if a part of it still waits for a start.
@@ -58,6 +58,11 @@ export async function rollBack(id, comment, confirmWithin) {
  * @returns {Promise<Version>} */
 export function confirm(id) {
   return call("POST", `config/versions/${id}/confirm`);
+}
+
+/** Takes the change that made a version back before the time for its confirmation is over. @param {string} id */
+export async function takeBack(id) {
+  await send("DELETE", `config/versions/${id}/confirm`);
 }
 
 /** Returns the accounts with these ids.

@@ -27,6 +27,14 @@ export const CONFIRM = {
   otherBeforeStart: (/** @type {string} */ name, /** @type {string} */ within) =>
     `A change by ${name} takes effect at the next start of the server. ${name} has ${within} after the restart to confirm it.`,
   over: "The time for the confirmation is over. The server takes the change back…",
+  takeBack: "Take back…",
+  takeBackTitle: "Take this change back now?",
+  takeBackLead: (/** @type {string} */ name) =>
+    `${name ? `${name} can no longer confirm it. ` : ""}These settings get their earlier values, unless they were changed again.`,
+  takeBackNow: "Take back now",
+  takingBack: "Taking back…",
+  taken: "The change was taken back.",
+  takenBackBy: (/** @type {string} */ name) => `A change that waited for its confirmation was taken back by ${name}.`,
   takenBack: "A change was not confirmed in time and was taken back.",
   isOver: "The time for the confirmation is over. Nothing of the change was left to take back.",
   reload: "Load the values in force",
@@ -46,6 +54,7 @@ export const HISTORY = {
     cli: "Command line",
     rollback: "Rolled back",
     unconfirmed: "Taken back, not confirmed",
+    taken_back: "Taken back before its confirmation",
   }),
   noUser: "The server",
   operator: "Command line",
@@ -81,4 +90,5 @@ export const HISTORY = {
   then: "Then",
   reason: "Reason (optional, kept in the history)",
   done: "The earlier version is in force again.",
+  overtaken: "Another change was saved meanwhile, and nothing was rolled back. The list below is the difference from the values that are in force now.",
 };

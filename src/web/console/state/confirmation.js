@@ -25,6 +25,9 @@ const ROUNDING_MS = 2000;
 /** The id of the error for a second change that wants a confirmation. */
 const OTHER_WAITS = "app.config.confirmation.pending.app_error";
 
+/** The sources of the versions that take a change back: at the end of its time, and by a user before. */
+const TAKEN_BACK = ["unconfirmed", "taken_back"];
+
 /** The page with the versions. */
 export const HISTORY_PAGE = "reporting/configuration_history";
 
@@ -118,6 +121,7 @@ function seen(records) {
   const before = waiting.value;
   const now = records.find((record) => record.confirmation) ?? null;
   if (now) learnNames([now.confirmation?.user_id ?? ""]);
+  else if (before) learnNames(records.filter(({ source }) => source === TAKEN_BACK[1]).map(({ user_id: id }) => id));
   batch(() => {
     waiting.value = now;
     newest.value = records[0]?.id ?? "";
@@ -134,7 +138,8 @@ function seen(records) {
 function endOf(before, records) {
   const isNews = (/** @type {api.Version} */ record) => record.create_at > Date.now() + ahead - NEWS_MS;
   const isRecent = (/** @type {api.Version} */ record) => (before ? record.comment === before.id : record.is_active && isNews(record));
-  const takenBack = records.find((record) => record.source === "unconfirmed" && isRecent(record));
+  const sources = before ? TAKEN_BACK : TAKEN_BACK.slice(0, 1);
+  const takenBack = records.find((record) => sources.includes(record.source) && isRecent(record));
   if (takenBack) return dismissed.has(takenBack.id) ? null : { kind: "taken_back", record: takenBack };
   const { until = 0, stage } = before?.confirmation ?? {};
   const isOver = stage && stage !== "before_start" && until <= Date.now() + ahead;
@@ -161,6 +166,24 @@ export async function keep() {
     // The next look finds no wait that ended, or the one for the start.
     waiting.value = null;
     tell("success", confirmation ? T.keptInPart : T.kept);
+  } catch (cause) {
+    tellFailure(cause);
+  } finally {
+    isConfirming.value = false;
+    await look();
+  }
+}
+
+/** Takes the change that waits back at once. */
+export async function takeBack() {
+  const record = waiting.value;
+  if (!record || isConfirming.value) return;
+  isConfirming.value = true;
+  try {
+    await api.takeBack(record.id);
+    waiting.value = null;
+    tell("success", T.taken);
+    reload();
   } catch (cause) {
     tellFailure(cause);
   } finally {

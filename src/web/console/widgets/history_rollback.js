@@ -1,5 +1,6 @@
 // The question before a roll back, with a preview of the settings that change.
 
+import { ApiError } from "../api/client.js";
 import * as api from "../api/history.js";
 import { html, useEffect, useMemo, useSignal } from "../lib.js";
 import { HISTORY as T } from "../pages/history_texts.js";
@@ -16,22 +17,35 @@ import { Loading } from "./loading.js";
 /** @param {{ version: import("../api/history.js").Version, onClose: () => void }} props */
 export function RollBack({ version, onClose }) {
   const changes = useSignal(/** @type {api.Change[] | null} */ (null));
+  const current = useSignal("");
+  const isOvertaken = useSignal(false);
   const reason = useSignal("");
   const isBusy = useSignal(false);
   const choice = useMemo(newChoice, []);
-  useEffect(() => {
-    previewOf(version.id).then((found) => { changes.value = found; }, (cause) => {
+  const preview = async () => {
+    try {
+      const found = await previewOf(version.id);
+      current.value = found.current;
+      changes.value = found.changes;
+    } catch (cause) {
       tellFailure(cause);
       onClose();
-    });
-  }, []);
+    }
+  };
+  useEffect(() => { preview(); }, []);
   const paths = (changes.value ?? []).map(({ path }) => path);
   const rollBack = async () => {
     isBusy.value = true;
     try {
-      await api.rollBack(version.id, reason.value, secondsOf(choice, paths));
+      await api.rollBack(version.id, current.value, reason.value, secondsOf(choice, paths));
       tell("success", T.done);
     } catch (cause) {
+      if (cause instanceof ApiError && cause.status === 412) {
+        await preview();
+        isOvertaken.value = true;
+        isBusy.value = false;
+        return;
+      }
       if (!explainOther(cause)) tellFailure(cause);
     }
     onClose();
@@ -44,6 +58,7 @@ export function RollBack({ version, onClose }) {
         <button type="button" class="button is-danger" id="rollBackNow" disabled=${isBusy.value || isEmpty}
           onClick=${rollBack}>${isBusy.value ? T.rollingBack : T.rollBackNow}</button>`}>
       <p><${Time} ms=${version.create_at} />${version.comment && html`: “${version.comment}”`}</p>
+      ${isOvertaken.value && html`<div role="alert"><p class="refusal" data-testid="rollBackOvertaken">${T.overtaken}</p></div>`}
       ${changes.value === null ? html`<${Loading} />` : isEmpty ? html`<p>${T.rollBackSame}</p>` : html`
         <p class="help">${T.rollBackLead}</p>
         <div class="preview" tabindex="0" role="region" aria-label=${T.difference} data-testid="preview">
@@ -56,8 +71,9 @@ export function RollBack({ version, onClose }) {
     <//>`;
 }
 
-/** Returns the changes from the version in force to another one. @param {string} id */
+/** Returns the version in force, and the changes from it to another one. @param {string} id */
 async function previewOf(id) {
   const { records } = await api.versions(0, 1);
-  return records[0] ? api.difference(records[0].id, id) : [];
+  const current = records[0]?.id ?? "";
+  return { current, changes: current ? await api.difference(current, id) : [] };
 }
