@@ -19,6 +19,7 @@ mod email;
 mod files;
 mod files_delegated;
 mod files_elsewhere;
+mod files_steps;
 mod images;
 mod invitations;
 mod license;

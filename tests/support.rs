@@ -28,6 +28,7 @@ pub mod smtp;
 pub mod socket;
 pub mod sql;
 pub mod stand;
+pub mod steps;
 pub mod stores;
 pub mod swarm;
 pub mod teams;

@@ -4,6 +4,7 @@
 //! tests run once. A test is dropped when its last caller stops waiting, and then deletes what it wrote.
 //! A crash loses the message being handled. The backends in service stay, and a trial in progress starts again.
 
+pub mod running;
 pub mod stores;
 
 use std::collections::HashMap;
@@ -13,17 +14,18 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared, WeakShared};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::config::{Config, ConfigHandle};
 use crate::error::AppError;
+use crate::storage::progress::Progress;
 use crate::storage::report::{Kind, Report, Step, StepFailure};
 use crate::storage::settings::{Store, StoreSettings};
 use crate::storage::{Backends, FileBackend};
 use crate::supervisor::{ActorRef, Vitals, supervise};
+use running::{KnownTest, RunningTest};
 use stores::{InService, SettingsState, Slot, Stores};
 
 /// The maximum number of different tests at the same time.
@@ -32,9 +34,6 @@ const MAX_TESTS: usize = 64;
 /// The first retry delay after saved settings failed their trial. It doubles up to the maximum.
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
 const MAX_RETRY_DELAY: Duration = Duration::from_mins(1);
-
-/// A test in progress, shared by all callers that wait for it.
-type Test = Shared<BoxFuture<'static, Arc<Report>>>;
 
 /// The handle of the actor. `fn` reads the snapshot; `async fn` sends a message.
 #[derive(Clone)]
@@ -70,8 +69,12 @@ impl FileProbeHandle {
 
     /// Tests a store with these settings. Callers with equal settings share one test.
     pub async fn test(&self, settings: StoreSettings) -> Result<Arc<Report>, AppError> {
-        let test = self.actor.ask(Join(settings)).await??;
-        Ok(test.await)
+        Ok(self.begin(settings).await?.report().await)
+    }
+
+    /// Begins a test of a store with these settings, or joins an equal one.
+    pub async fn begin(&self, settings: StoreSettings) -> Result<RunningTest, AppError> {
+        self.actor.ask(Join(settings)).await?
     }
 
     /// Tests the backend in service. Returns `None` if there is no such store.
@@ -108,7 +111,7 @@ struct FileProbeActor {
     config: ConfigHandle,
     backends: Arc<dyn Backends>,
     publish: Arc<watch::Sender<Arc<Stores>>>,
-    tests: HashMap<StoreSettings, WeakShared<BoxFuture<'static, Arc<Report>>>>,
+    tests: HashMap<StoreSettings, KnownTest>,
     /// The trial of saved settings in progress, or the timer for the next one.
     trials: HashMap<Store, SpawnHandle>,
 }
@@ -127,15 +130,15 @@ impl Actor for FileProbeActor {
 }
 
 #[derive(Message)]
-#[rtype(result = "Result<Test, AppError>")]
+#[rtype(result = "Result<RunningTest, AppError>")]
 struct Join(StoreSettings);
 
 impl Handler<Join> for FileProbeActor {
-    type Result = Result<Test, AppError>;
+    type Result = Result<RunningTest, AppError>;
 
     fn handle(&mut self, Join(settings): Join, _: &mut Self::Context) -> Self::Result {
-        self.tests.retain(|_, test| test.upgrade().is_some_and(|test| test.peek().is_none()));
-        if let Some(test) = self.tests.get(&settings).and_then(WeakShared::upgrade) {
+        self.tests.retain(|_, test| test.running().is_some());
+        if let Some(test) = self.tests.get(&settings).and_then(KnownTest::running) {
             return Ok(test);
         }
         // A check of the backend in service is exempt from the limit, because a refused check would look like a failure
@@ -199,11 +202,13 @@ impl FileProbeActor {
         })
     }
 
-    fn begin_test(&mut self, settings: StoreSettings) -> Test {
-        let service = self.in_service(&settings);
-        let test = run(service.backend.clone(), settings.driver_name.clone()).boxed().shared();
-        if let Some(weak) = test.downgrade() {
-            self.tests.insert(settings, weak);
+    fn begin_test(&mut self, settings: StoreSettings) -> RunningTest {
+        let (service, progress) = (self.in_service(&settings), Progress::default());
+        let followed = progress.follow();
+        let running = run(service.backend.clone(), settings.driver_name.clone(), progress);
+        let test = RunningTest::new(running.boxed().shared(), followed);
+        if let Some(known) = test.known() {
+            self.tests.insert(settings, known);
         }
         test
     }
@@ -214,9 +219,9 @@ impl FileProbeActor {
             context.cancel_future(earlier);
         }
         let Some(settings) = self.current().saved(store).cloned() else { return };
-        let known = self.tests.get(&settings).and_then(WeakShared::upgrade).filter(|test| test.peek().is_none());
+        let known = self.tests.get(&settings).and_then(KnownTest::running);
         let test = known.unwrap_or_else(|| self.begin_test(settings.clone()));
-        let trial = test.into_actor(self).map(move |report, actor, context| {
+        let trial = test.report().into_actor(self).map(move |report, actor, context| {
             actor.end_trial(store, &settings, &report, context);
         });
         self.trials.insert(store, context.spawn(trial));
@@ -244,9 +249,9 @@ impl FileProbeActor {
 }
 
 /// Runs a test. A panic becomes a failed report, so that it ends neither the actor nor a caller.
-async fn run(backend: Result<Arc<dyn FileBackend>, StepFailure>, driver: String) -> Arc<Report> {
+async fn run(backend: Result<Arc<dyn FileBackend>, StepFailure>, driver: String, progress: Progress) -> Arc<Report> {
     let tried = match backend {
-        Ok(backend) => AssertUnwindSafe(async move { backend.probe().await }).catch_unwind().await,
+        Ok(backend) => AssertUnwindSafe(async move { backend.probe(progress).await }).catch_unwind().await,
         Err(failure) => Ok(Report::unusable(&driver, failure)),
     };
     Arc::new(tried.unwrap_or_else(|_| Report::unusable(&driver, broken_off())))

@@ -1,6 +1,7 @@
 //! Stores of files: their settings, the operations that a test runs, and the report of a test.
 
 pub mod own_hosts;
+pub mod progress;
 pub mod report;
 pub mod settings;
 pub mod submitted;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use progress::Progress;
 use report::{Report, StepFailure};
 use settings::StoreSettings;
 
@@ -17,8 +19,8 @@ pub trait FileBackend: Send + Sync {
     /// Tests every operation that the server uses, step by step, on an object of its own.
     ///
     /// Each step has a deadline, and so has the whole test. Everything that it writes is deleted, also when the future
-    /// is dropped.
-    fn probe(&self) -> BoxFuture<'static, Report>;
+    /// is dropped. Each step is published as it begins and ends.
+    fn probe(&self, progress: Progress) -> BoxFuture<'static, Report>;
 
     /// Returns the content of the file at `path`, which is relative to the store.
     fn read(&self, path: &str) -> BoxFuture<'static, Result<Vec<u8>, StepFailure>>;

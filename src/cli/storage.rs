@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use quarterdeck_actors::storage::Backends;
+use quarterdeck_actors::storage::progress::Progress;
 use quarterdeck_actors::storage::report::{Outcome, Report};
 use quarterdeck_actors::storage::settings::Store;
 use quarterdeck_actors::storage::submitted::proposed;
@@ -61,7 +62,7 @@ async fn report(common: &Common, test: &Test) -> Result<Report, String> {
     let store = if test.export { Store::Exports } else { Store::Files };
     let settings = proposed(None, store, &config, &|_| true).map_err(|refusal| text_of(&refusal))?;
     Ok(match Stores::default().open(&settings) {
-        Ok(backend) => backend.probe().await,
+        Ok(backend) => backend.probe(Progress::default()).await,
         Err(failure) => Report::unusable(&settings.driver_name, failure),
     })
 }

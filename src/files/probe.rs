@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::storage::progress::Progress;
 use quarterdeck_actors::storage::report::{Kind, Outcome, Report, Stage, Step, StepFailure};
+use quarterdeck_actors::storage::settings::Store;
 use quarterdeck_actors::task;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::Limits;
 use super::network::{connect, resolve, shake_hands};
 use super::objects::{Objects, too_slow};
+use super::{Limits, in_names_of};
 
 const STEPS: [Step; 11] = [
     Step::Settings,
@@ -30,12 +32,12 @@ const STEPS: [Step; 11] = [
 ];
 
 /// Runs the test. Dropping the future deletes the test object too.
-pub(super) async fn run(objects: Arc<dyn Objects>, limits: Limits) -> Report {
+pub(super) async fn run(objects: Arc<dyn Objects>, limits: Limits, store: Store, progress: Progress) -> Report {
     let started = Instant::now();
-    let mut run =
-        Run { request_timeout: limits.step.min(objects.about().request_timeout), limits, started, stages: vec![] };
+    let request_timeout = limits.step.min(objects.about().request_timeout);
+    let mut run = Run { request_timeout, limits, started, stages: vec![], store, progress };
     run.pass(Step::Settings, Duration::ZERO);
-    let failure = run.all(&objects).await.err();
+    let failure = run.all(&objects).await.err().map(|failure| in_names_of(store, failure));
     let about = objects.about();
     Report {
         driver: about.driver.to_owned(),
@@ -55,6 +57,9 @@ struct Run {
     request_timeout: Duration,
     started: Instant,
     stages: Vec<Stage>,
+    /// The store, whose settings the remedies name.
+    store: Store,
+    progress: Progress,
 }
 
 impl Run {
@@ -66,6 +71,9 @@ impl Run {
         let tried = self.round_trip(objects.as_ref(), &leftover.key, &content).await;
         let deadline = self.left();
         let began = Instant::now();
+        if tried.is_ok() {
+            self.progress.begin(Step::Delete);
+        }
         let deleted = within(deadline, Step::Delete, objects.as_ref(), objects.delete(&leftover.key)).await;
         let deleted = deleted.map_err(|failure| StepFailure { step: Step::Delete, ..failure });
         if tried.is_ok() {
@@ -95,6 +103,7 @@ impl Run {
             answered.insert(0, Step::Authenticate);
         }
         let first = answered.first().copied().unwrap_or(Step::List);
+        self.progress.begin(first);
         let began = Instant::now();
         let looked = within(self.left(), first, objects, objects.look()).await;
         let mut took = began.elapsed();
@@ -123,6 +132,7 @@ impl Run {
         objects: &dyn Objects,
         work: impl Future<Output = Result<T, StepFailure>>,
     ) -> Result<T, StepFailure> {
+        self.progress.begin(step);
         let began = Instant::now();
         let ended = within(self.left(), step, objects, work).await.map_err(|failure| StepFailure { step, ..failure });
         self.note(step, began, &ended);
@@ -136,11 +146,17 @@ impl Run {
 
     fn note<T>(&mut self, step: Step, began: Instant, ended: &Result<T, StepFailure>) {
         let outcome = if ended.is_ok() { Outcome::Passed } else { Outcome::Failed };
-        self.stages.push(Stage { step, outcome, duration_ms: in_ms(began.elapsed()) });
+        let failure = ended.as_ref().err().map(|failure| in_names_of(self.store, failure.clone()));
+        self.end(Stage { step, outcome, duration_ms: in_ms(began.elapsed()) }, failure);
     }
 
     fn pass(&mut self, step: Step, took: Duration) {
-        self.stages.push(Stage { step, outcome: Outcome::Passed, duration_ms: in_ms(took) });
+        self.end(Stage { step, outcome: Outcome::Passed, duration_ms: in_ms(took) }, None);
+    }
+
+    fn end(&mut self, stage: Stage, failure: Option<StepFailure>) {
+        self.progress.end(&stage, failure);
+        self.stages.push(stage);
     }
 
     /// Returns all steps; those that did not run are marked as skipped.

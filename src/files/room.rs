@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use quarterdeck_actors::storage::progress::Progress;
 use quarterdeck_actors::storage::report::{Kind, Report, Step, StepFailure};
 use quarterdeck_actors::storage::settings::{Store, StoreSettings};
 use quarterdeck_actors::storage::{Backends, FileBackend};
@@ -85,13 +86,8 @@ struct Backend {
 }
 
 impl FileBackend for Backend {
-    fn probe(&self) -> BoxFuture<'static, Report> {
-        let store = self.store;
-        let in_names = move |report: Report| Report {
-            failure: report.failure.map(|failure| in_names_of(store, failure)),
-            ..report
-        };
-        probe::run(self.objects.clone(), self.limits).map(in_names).boxed()
+    fn probe(&self, progress: Progress) -> BoxFuture<'static, Report> {
+        probe::run(self.objects.clone(), self.limits, self.store, progress).boxed()
     }
 
     fn read(&self, path: &str) -> BoxFuture<'static, Result<Vec<u8>, StepFailure>> {

@@ -55,12 +55,24 @@ struct Problem<'a> {
 /// Returns the response to a failed request and logs the failure. The parameter `RetryAfter`, in seconds, becomes a
 /// header.
 pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> HttpResponse {
+    let envelope = told(failure, request_id, config);
+    let status = StatusCode::from_u16(envelope.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = respond(status, &envelope);
+    let retry_after = failure.params.iter().find(|(name, _)| *name == "RetryAfter");
+    if let Some(seconds) = retry_after.and_then(|(_, seconds)| HeaderValue::from_str(seconds).ok()) {
+        answer.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    answer
+}
+
+/// Returns the body of the response to a failed request and logs the failure.
+pub(crate) fn told<'a>(failure: &'a AppError, request_id: &'a str, config: &Config) -> Envelope<'a> {
     let status = status(&failure.id);
     log(failure, status, request_id);
     let service = &config.view.service;
     let is_hidden = service.experimental_enable_hardened_mode && status.is_server_error();
     let is_open = service.enable_developer && !failure.is_confidential();
-    let envelope = if is_hidden {
+    if is_hidden {
         Envelope {
             id: "",
             message: "Internal Server Error".to_owned(),
@@ -80,14 +92,7 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
             errors: failure.failures.iter().map(problem).collect(),
             report: failure.report.as_deref(),
         }
-    };
-    let status = if is_hidden { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-    let mut answer = respond(status, &envelope);
-    let retry_after = failure.params.iter().find(|(name, _)| *name == "RetryAfter");
-    if let Some(seconds) = retry_after.and_then(|(_, seconds)| HeaderValue::from_str(seconds).ok()) {
-        answer.headers_mut().insert(RETRY_AFTER, seconds);
     }
-    answer
 }
 
 /// Returns one of several errors inside a response that is not itself an error.

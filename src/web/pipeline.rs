@@ -281,6 +281,7 @@ impl Arrival {
         };
         let body = self.body_limits(limit.saturating_add(BODY_SLACK), session.as_ref(), app);
         let context = Rc::new(Context {
+            id: self.id.clone(),
             config: self.config.clone(),
             session,
             body,

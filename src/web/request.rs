@@ -39,6 +39,8 @@ const MAX_PER_PAGE: usize = 200;
 
 /// The facts that the pipeline has found out about a request.
 pub(crate) struct Context {
+    /// The id in the header `X-Request-Id` of the response.
+    pub(crate) id: String,
     pub(crate) config: Arc<Config>,
     pub(crate) session: Option<Session>,
     pub(crate) params: Vec<(String, String)>,
@@ -62,6 +64,27 @@ impl Request {
         &self.context.config
     }
 
+    /// Returns the configuration that was in force when the request came in, to be kept longer than the request.
+    pub(crate) fn shared_config(&self) -> Arc<Config> {
+        self.context.config.clone()
+    }
+
+    /// Returns the id in the header `X-Request-Id` of the response.
+    pub(crate) fn request_id(&self) -> &str {
+        &self.context.id
+    }
+
+    /// Returns true if the header `Accept` names the media type itself: `*/*` does not.
+    pub(crate) fn names_media(&self, media: &str) -> bool {
+        self.header("Accept").unwrap_or_default().split(',').any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media));
+            let is_refused =
+                parts.any(|part| matches!(part.strip_prefix("q="), Some(weight) if weight.parse::<f64>() == Ok(0.0)));
+            is_named && !is_refused
+        })
+    }
+
     /// Returns the client's address, from the connection or from a trusted proxy.
     pub(crate) fn address(&self) -> String {
         address_of(&self.http)
@@ -82,7 +105,7 @@ impl Request {
     }
 
     /// Completes when the client has disconnected.
-    fn hang_up(&self) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn hang_up(&self) -> impl Future<Output = ()> + use<> {
         let http = self.http.clone();
         async move { line::hung_up(&http).await }
     }

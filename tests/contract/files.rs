@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::support::configuration::{put_at, rows, take};
+use crate::support::steps::hanging;
 use crate::support::{Client, TestServer};
 
 const ROUTES: [&str; 2] = ["/file/test", "/file/s3_test"];
@@ -279,19 +280,6 @@ async fn what_the_machine_provides_goes_to_no_host_that_somebody_typed() {
         refused.expect_refusal(400, "api.file.test_connection_own_credentials.app_error");
     }
     assert!(timeout(Duration::from_millis(50), listener.accept()).await.is_err(), "somebody called elsewhere");
-}
-
-/// Returns settings of a store on a host that accepts connections and sends nothing.
-async fn hanging(admin: &Client, listener: &TcpListener) -> Value {
-    let mut body = admin.config().await;
-    put_at(&mut body, "FileSettings.DriverName", "amazons3");
-    put_at(&mut body, "FileSettings.AmazonS3Endpoint", listener.local_addr().unwrap().to_string());
-    put_at(&mut body, "FileSettings.AmazonS3SSL", true);
-    put_at(&mut body, "FileSettings.AmazonS3Bucket", "files");
-    put_at(&mut body, "FileSettings.AmazonS3AccessKeyId", "AKIAQUARTER");
-    put_at(&mut body, "FileSettings.AmazonS3SecretAccessKey", "entered");
-    put_at(&mut body, "FileSettings.AmazonS3RequestTimeoutMilliseconds", 2000);
-    body
 }
 
 #[actix_web::test]

@@ -24,7 +24,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 33] = [
+const LOOPS: [(&str, usize, &str); 35] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("src/domain/support_packet/outlet.rs", 1, "the number of bytes ends it"),
     ("src/files/tests/line.rs", 1, PEER),
@@ -33,6 +33,7 @@ const LOOPS: [(&str, usize, &str); 33] = [
     ("src/web/answer/outgoing.rs", 1, "a body in memory ends by itself"),
     ("tests/clients/mmctl.rs", 1, STEP),
     ("tests/contract/files.rs", 2, PEER),
+    ("tests/contract/files_steps.rs", 3, PEER),
     ("tests/faults/actors.rs", 1, "twelve restarts end it"),
     ("tests/faults/audit_frozen.rs", 2, "the number of changes ends it, and each has the deadline of its client"),
     ("tests/faults/backup_killed.rs", 2, STEP),
@@ -47,6 +48,7 @@ const LOOPS: [(&str, usize, &str); 33] = [
     ("tests/support/proxy.rs", 3, PEER),
     ("tests/support/release.rs", 2, PEER),
     ("tests/support/slow.rs", 1, "the caller has a deadline"),
+    ("tests/support/steps.rs", 3, "each line has a deadline"),
     ("tests/support/swarm.rs", 2, STEP),
     ("tests/support/waiting.rs", 1, "the helper itself"),
     ("tests/support/web_peer.rs", 2, PEER),

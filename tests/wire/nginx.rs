@@ -79,3 +79,24 @@ async fn a_refusal_of_an_unread_body_passes_a_proxy_that_streams() {
     }
     assert!(crate::support::raw::exchange(&base, "GET /api/v4/system/ping HTTP/1.0\r\n\r\n").await.contains("200 OK"));
 }
+
+#[actix_web::test]
+async fn a_proxy_that_buffers_passes_the_steps_of_a_test_on_as_they_come() {
+    let Some(folder) = needs::peer("nginx") else { return };
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let settings = "proxy_buffering on;";
+    let (_nginx, base) = front(&server, &folder.join("nginx"), settings).await;
+    // The store accepts the connection and never answers, so the response has no end yet.
+    let store = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let body = crate::support::steps::hanging(&admin, &store).await;
+    let mut steps = crate::support::steps::begin(&base, &admin, &body).await;
+    assert!(steps.head.starts_with("HTTP/1.1 200"), "{}", steps.head);
+    let lines = steps.until_started("tls").await;
+    assert!(lines.len() > 4, "{lines:?}");
+    // The client hangs up at the proxy, which hangs up at the server.
+    let (mut connection, _) = store.accept().await.unwrap();
+    drop(steps);
+    let end = async { while tokio::io::AsyncReadExt::read_u8(&mut connection).await.is_ok() {} };
+    crate::support::waiting::within("the abandoned test ends", end).await;
+}

@@ -3,14 +3,16 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use futures_util::future::poll_immediate;
+use futures_util::future::{BoxFuture, poll_immediate};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use super::running::News;
 use super::*;
 use crate::config::Overrides;
 use crate::config::pinned::Pinned;
 use crate::config::proposal::DecisionContext;
+use crate::storage::report::{Outcome, Stage};
 use crate::waiting::until;
 
 #[actix_rt::test]
@@ -50,6 +52,32 @@ async fn a_test_ends_with_the_last_who_waits_for_it() {
     assert_eq!(setup.world.dropped.load(Ordering::Relaxed), 0);
     drop(second);
     assert_eq!(setup.world.dropped.load(Ordering::Relaxed), 1);
+}
+
+#[actix_rt::test]
+async fn each_caller_of_a_test_sees_its_steps_from_the_first_one_and_the_report() {
+    let setup = start("good");
+    let mut first = setup.probe.begin(settings("slow")).await.unwrap();
+    let steps = async |test: &mut RunningTest| loop {
+        if let News::Steps(taken) = test.next().await
+            && taken.running == Some(Step::Connect)
+        {
+            return taken.ended.iter().map(|stage| stage.step).collect::<Vec<_>>();
+        }
+    };
+    assert_eq!(steps(&mut first).await, [Step::Settings]);
+    // A caller who joins later gets the steps so far at once.
+    let mut second = setup.probe.begin(settings("slow")).await.unwrap();
+    assert_eq!(steps(&mut second).await, [Step::Settings]);
+    drop(first);
+    assert_eq!(setup.world.dropped.load(Ordering::Relaxed), 0);
+    setup.world.permits.add_permits(1);
+    let News::Ended(report) = second.next().await else { panic!("the test has ended") };
+    assert!(report.is_ok());
+    assert_eq!(setup.world.begun.load(Ordering::Relaxed), 1);
+    let third = setup.probe.begin(settings("slow")).await.unwrap();
+    drop(third);
+    assert_eq!(setup.test("good").await.failure, None);
 }
 
 #[actix_rt::test]
@@ -194,7 +222,7 @@ impl Setup {
     /// Returns the number of callers of the test in progress, without this function's own one.
     async fn joined(&self) -> usize {
         let test = self.probe.actor.ask(Join(settings("slow"))).await.unwrap().unwrap();
-        test.strong_count().unwrap_or(0) - 1
+        test.test.strong_count().unwrap_or(0) - 1
     }
 }
 
@@ -231,13 +259,16 @@ impl FileBackend for Fake {
         std::future::ready(Ok(())).boxed()
     }
 
-    fn probe(&self) -> BoxFuture<'static, Report> {
+    fn probe(&self, progress: Progress) -> BoxFuture<'static, Report> {
         let (bucket, world) = (self.bucket.clone(), self.world.clone());
         let is_bad = bucket == "bad" && !world.is_repaired.load(Ordering::Relaxed);
         async move {
             assert_ne!(bucket, "broken", "as told");
             if bucket.starts_with("slow") {
                 let mut end = End { world: world.clone(), is_regular: false };
+                progress.begin(Step::Settings);
+                progress.end(&Stage { step: Step::Settings, outcome: Outcome::Passed, duration_ms: 0 }, None);
+                progress.begin(Step::Connect);
                 world.begun.fetch_add(1, Ordering::Relaxed);
                 world.permits.acquire().await.unwrap().forget();
                 end.is_regular = true;

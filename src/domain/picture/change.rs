@@ -132,6 +132,7 @@ mod tests {
 
     use futures_util::FutureExt;
     use futures_util::future::{BoxFuture, pending, ready};
+    use quarterdeck_actors::storage::progress::Progress;
     use quarterdeck_actors::storage::report::{Report, StepFailure};
 
     use super::*;
@@ -162,7 +163,7 @@ mod tests {
     }
 
     impl FileBackend for Store {
-        fn probe(&self) -> BoxFuture<'static, Report> {
+        fn probe(&self, _: Progress) -> BoxFuture<'static, Report> {
             pending().boxed()
         }
 

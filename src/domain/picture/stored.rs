@@ -54,6 +54,7 @@ mod tests {
 
     use futures_util::FutureExt;
     use futures_util::future::{BoxFuture, join_all, ready};
+    use quarterdeck_actors::storage::progress::Progress;
     use quarterdeck_actors::storage::report::{Report, StepFailure};
 
     use super::*;
@@ -66,7 +67,7 @@ mod tests {
     }
 
     impl FileBackend for Store {
-        fn probe(&self) -> BoxFuture<'static, Report> {
+        fn probe(&self, _: Progress) -> BoxFuture<'static, Report> {
             pending().boxed()
         }
 

@@ -3,8 +3,9 @@
 use aws_sdk_s3::types::{ServerSideEncryption, StorageClass};
 use bytes::Bytes;
 use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::storage::progress::Progress;
 use quarterdeck_actors::storage::report::{Kind, Step};
-use quarterdeck_actors::storage::settings::StoreSettings;
+use quarterdeck_actors::storage::settings::{Store, StoreSettings};
 use serde_json::json;
 
 use super::peers::S3;
@@ -79,7 +80,8 @@ async fn a_test_that_nobody_waits_for_leaves_nothing() {
     let Some(store) = S3::running() else { return };
     let bucket = bucket(&under(store.settings_of("owner"), "dropped"));
     let objects: std::sync::Arc<dyn Objects> = std::sync::Arc::new(Watched::new(bucket));
-    let mut test = Box::pin(crate::files::probe::run(objects, super::support::LIMITS));
+    let mut test =
+        Box::pin(crate::files::probe::run(objects, super::support::LIMITS, Store::Files, Progress::default()));
     let watched = WRITTEN.notified();
     tokio::select! {
         report = &mut test => unreachable!("the store never answers a read: {report:?}"),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use quarterdeck_actors::storage::progress::Progress;
 use quarterdeck_actors::storage::report::{Kind, Outcome, Report, Step};
-use quarterdeck_actors::storage::settings::StoreSettings;
+use quarterdeck_actors::storage::settings::{Store, StoreSettings};
 use serde_json::{Value, json};
 
 use crate::files::{Limits, Stores, probe};
@@ -65,7 +66,7 @@ pub(super) async fn probed(settings: &StoreSettings) -> Report {
 pub(super) async fn probed_within(settings: &StoreSettings, limits: Limits) -> Report {
     install_cryptography();
     match Stores::objects(settings) {
-        Ok(objects) => probe::run(objects, limits).await,
+        Ok(objects) => probe::run(objects, limits, Store::Files, Progress::default()).await,
         Err(failure) => Report::unusable(&settings.driver_name, failure),
     }
 }

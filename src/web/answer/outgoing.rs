@@ -21,6 +21,10 @@ pub(crate) const LARGE_BYTES: usize = 32 * 1024;
 /// The largest piece that a body yields at once, in bytes.
 pub(crate) const PIECE_BYTES: usize = 16 * 1024;
 
+/// Marks a response with a small, bounded body that is sent while the work goes on. The pace is that of the work, so no
+/// read rate is required of the client.
+pub(crate) struct Live;
+
 /// A response body that is sent piece by piece.
 pub(crate) struct Outgoing {
     /// The part of the current chunk that is not sent yet.

@@ -63,8 +63,9 @@ pub(super) fn operation(route: &Route, described: &Description) -> Operation {
     for requirement in requirements(route.class) {
         operation = operation.security(requirement);
     }
-    for answer in described.responses {
-        operation = operation.response(answer.status.to_string(), response(answer));
+    for answers in described.responses.chunk_by(|one, next| one.status == next.status) {
+        let Some(first) = answers.first() else { continue };
+        operation = operation.response(first.status.to_string(), response(answers));
     }
     for (status, name, _) in REFUSALS.into_iter().filter(|(status, ..)| refuses(route, described, *status)) {
         operation = operation.response(status.to_string(), RefOr::Ref(Ref::from_response_name(name)));
@@ -144,13 +145,18 @@ fn required(is_required: bool) -> Required {
     if is_required { Required::True } else { Required::False }
 }
 
-fn response(answer: &Response) -> Answer {
-    let response = ResponseBuilder::new().description(answer.about);
-    match answer.content {
-        Content::Nothing => response.build(),
-        Content::Json(body) => response.content("application/json", MediaType::new(Some(schema(body)))).build(),
-        Content::Other(media) => response.content(media, MediaType::new(Some(text_body(media)))).build(),
+/// Returns the response of one status, of which each of `answers` describes a media type.
+fn response(answers: &[Response]) -> Answer {
+    let about = answers.iter().map(|answer| answer.about).collect::<Vec<_>>().join(" ");
+    let mut response = ResponseBuilder::new().description(about);
+    for answer in answers {
+        response = match answer.content {
+            Content::Nothing => response,
+            Content::Json(body) => response.content("application/json", MediaType::new(Some(schema(body)))),
+            Content::Other(media) => response.content(media, MediaType::new(Some(text_body(media)))),
+        };
     }
+    response.build()
 }
 
 #[cfg(test)]

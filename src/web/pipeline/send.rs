@@ -11,7 +11,7 @@ use quarterdeck_actors::error::AppError;
 use crate::base::budget::Reservation;
 use crate::domain::session::Session;
 use crate::web::address::group_of;
-use crate::web::answer::outgoing::{LARGE_BYTES, Outgoing};
+use crate::web::answer::outgoing::{LARGE_BYTES, Live, Outgoing};
 use crate::web::answer::read_rate::ReadRate;
 use crate::web::pipeline::arrival::Arrival;
 use crate::web::routes::route::Origin;
@@ -27,10 +27,12 @@ impl Arrival {
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return answer.map_body(|_, body| Outgoing::socket(body));
         }
+        let is_live = answer.extensions().contains::<Live>();
         let (answer, body) = answer.into_parts();
         let bytes = match body.try_into_bytes() {
             Ok(bytes) if bytes.len() <= LARGE_BYTES => return answer.set_body(Outgoing::bytes(bytes)),
             Ok(bytes) => bytes,
+            Err(body) if is_live => return answer.set_body(Outgoing::chunks(body)),
             Err(body) => return answer.set_body(Outgoing::chunks(body).with_read_rate(self.read_rate())),
         };
         match self.room(bytes.len(), app, found) {

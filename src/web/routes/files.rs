@@ -1,11 +1,13 @@
 //! The test of the file stores.
 
+mod steps;
+
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use quarterdeck_actors::config::table::Setting;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::storage::report::{Kind, Report, StepFailure};
-use quarterdeck_actors::storage::settings::Store;
+use quarterdeck_actors::storage::settings::{Store, StoreSettings};
 use quarterdeck_actors::storage::submitted::proposed;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -57,7 +59,16 @@ pub(super) const TEST: Operation = Description::new(
 .details(DETAILS)
 .queries(&[STORE, REPORT])
 .optional_body(Type::of::<ConfigSchema>(), "The settings to test. The default is the settings in force.")
-.responses(&[Response::json(200, Type::of::<Passed<'_>>(), "The store works.")])
+.responses(&[
+    Response::json(200, Type::of::<Passed<'_>>(), "The store works."),
+    Response::media(
+        200,
+        steps::MEDIA,
+        "For a request whose `Accept` names this type: each step as a line of JSON while the test runs. `event` is \
+         `started`, `ended` (with the outcome, and the cause of a failure) or `report`, the last line, which has the \
+         members of the response without this type, also for a test that failed.",
+    ),
+])
 .refusals(&[400, 403, 500])
 .handled_by(handler!(test));
 
@@ -72,18 +83,40 @@ pub(super) const TEST_S3: Operation =
 
 /// `POST /file/test`: tests a store with the submitted settings, or with those in force. Stores nothing.
 ///
-/// `?store=export` selects the store of exports; `?report=true` adds every step to the response.
+/// `?store=export` selects the store of exports; `?report=true` adds every step to the response. A caller who accepts
+/// lines of JSON gets each step while the test runs.
 pub(super) async fn test(
     request: Request,
     session: Session,
     app: Data<AppState>,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
+    let settings = settings_of(&request, &session, &app, body).await?;
+    // The response to a failure says nothing in hardened mode, so its steps must not either.
+    let is_hardened = request.config().view.service.experimental_enable_hardened_mode;
+    if request.names_media(steps::MEDIA) && !is_hardened {
+        let test = request.while_awaited(app.actors.files.begin(settings)).await??;
+        return Ok(steps::sent(&request, test));
+    }
+    whole(&request, &app, settings).await
+}
+
+/// Returns the settings to test. Refuses a caller who may not test, before anything else.
+async fn settings_of(
+    request: &Request,
+    session: &Session,
+    app: &AppState,
+    body: Body,
+) -> Result<StoreSettings, AppError> {
     session.require("test_s3")?;
-    let store = store_of(&request)?;
+    let store = store_of(request)?;
     let submitted = submitted_config(body).await?;
-    let may_read = |setting: &Setting| reads(&session, setting);
-    let settings = proposed(submitted.as_ref(), store, &app.actors.config.current(), &may_read)?;
+    let may_read = |setting: &Setting| reads(session, setting);
+    proposed(submitted.as_ref(), store, &app.actors.config.current(), &may_read)
+}
+
+/// Tests a store and responds once the test has ended.
+async fn whole(request: &Request, app: &AppState, settings: StoreSettings) -> Result<HttpResponse, AppError> {
     let report = request.while_awaited(app.actors.files.test(settings)).await??;
     let wants_report = request.is_true("report");
     match &report.failure {
@@ -100,7 +133,11 @@ pub(super) async fn test_s3(
     app: Data<AppState>,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    test(request, session, app, body).await.map_err(|refusal| {
+    let tested = async {
+        let settings = settings_of(&request, &session, &app, body).await?;
+        whole(&request, &app, settings).await
+    };
+    tested.await.map_err(|refusal| {
         let older = OLDER_IDS.iter().find(|(id, _)| *id == refusal.id).map(|(_, older)| *older);
         match older {
             Some(older) => AppError { id: older.into(), ..refusal },
