@@ -11,6 +11,7 @@ mod images;
 mod logs;
 mod looks;
 mod requests;
+mod stages;
 mod users;
 
 use std::path::{Path, PathBuf};

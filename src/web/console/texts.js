@@ -47,6 +47,7 @@ export const TEXTS = {
       `The account ${name} has no permission for the System Console. An administrator of this server can grant one.`,
   },
   failed: { title: "The console cannot start" },
+  brokenOff: "The connection to the server ended before the result came.",
   updated: "The server was updated. Load the page again to go on.",
   reload: "Load again",
 

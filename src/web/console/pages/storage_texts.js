@@ -26,7 +26,7 @@ export const STORAGE = {
   note: "Note",
   duration: (/** @type {number} */ ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`),
   elapsed: (/** @type {number} */ s) => `${s} s`,
-  outcomes: { passed: "passed", failed: "failed", skipped: "skipped", waiting: "waiting" },
+  outcomes: { passed: "passed", failed: "failed", skipped: "skipped", waiting: "waiting", running: "running" },
   steps: /** @type {Record<string, string>} */ ({
     settings: "Check the settings", resolve: "Find the host", connect: "Connect", tls: "Secure the connection",
     authenticate: "Log in", bucket: "Find the place", list: "List files", write: "Write a file", read: "Read it back",

@@ -60,10 +60,13 @@ export function isMoved(place) {
   return PLACES.some((name) => edits.value.has(pathIn(place, name)));
 }
 
+/** @typedef {{ step: string, outcome: "waiting" | "running" | "passed" | "failed", duration_ms: number }} LiveStep */
+
 /**
  * @typedef {object} Outcome
  * @property {"idle" | "running" | "passed" | "failed"} phase
- * @property {import("../api/files.js").Report | null} report
+ * @property {import("../api/files.js").Report | null} report while the test runs, only the failure of a step
+ * @property {LiveStep[]} steps the steps while the test runs
  * @property {string} message the refusal, if there is no report
  * @property {string} requestId
  * @property {string} tested the settings that were tested, to tell if they are still on the screen
@@ -77,7 +80,7 @@ export class StoreTest {
     this.place = place;
     /** @type {import("../lib.js").Signal<Outcome>} */
     this.outcome = signal(/** @type {Outcome} */ ({
-      phase: "idle", report: null, message: "", requestId: "", tested: "", startedAt: 0,
+      phase: "idle", report: null, message: "", requestId: "", tested: "", startedAt: 0, steps: [],
     }));
     this.abort = new AbortController();
   }
@@ -101,10 +104,10 @@ export class StoreTest {
 
   async run() {
     this.abort = new AbortController();
-    const started = { tested: this.screen, startedAt: performance.now(), message: "", requestId: "", report: null };
+    const started = { tested: this.screen, startedAt: performance.now(), message: "", requestId: "", report: null, steps: expectedSteps(this.place) };
     this.outcome.value = { ...started, phase: "running" };
     try {
-      const { report } = await testStore(this.place.store, sectionShown("FileSettings"), this.abort.signal);
+      const { report } = await testStore(this.place.store, sectionShown("FileSettings"), this.abort.signal, (line) => this.told(line));
       this.outcome.value = { ...started, phase: "passed", report };
     } catch (cause) {
       if (this.abort.signal.aborted) {
@@ -120,6 +123,17 @@ export class StoreTest {
   cancel() {
     this.abort.abort();
   }
+
+  /** Shows a step that began or ended. @param {import("../api/files.js").StepLine} line */
+  told({ event, step, outcome = "passed", duration_ms: ms = 0, code, cause, remedy }) {
+    const before = this.outcome.value;
+    if (before.phase !== "running") return;
+    const now = { step, outcome: event === "started" ? /** @type {const} */ ("running") : outcome, duration_ms: ms };
+    const steps = before.steps.map((known) => (known.step === step ? now : known));
+    const trouble = outcome === "failed" ? { step, kind: "", code, cause: cause ?? "", remedy: remedy ?? "" } : undefined;
+    const report = trouble ? { driver: "", target: "", identity: "", stages: [], trouble, duration_ms: 0 } : before.report;
+    this.outcome.value = { ...before, steps, report };
+  }
 }
 
 const STEPS = ["settings", "resolve", "connect", "tls", "authenticate", "bucket", "list", "write", "read", "compare",
@@ -128,7 +142,7 @@ const STEPS = ["settings", "resolve", "connect", "tls", "authenticate", "bucket"
 /** The steps that only a store in the network has. */
 const NETWORK_STEPS = ["resolve", "connect", "tls", "authenticate"];
 
-/** Returns the steps that a test is going to take. @param {Place} place */
+/** Returns the steps that a test is going to take. @param {Place} place @returns {LiveStep[]} */
 export function expectedSteps(place) {
   const isLocal = shown(pathIn(place, "DriverName")) === "local";
   const steps = STEPS.filter((step) => !isLocal || !NETWORK_STEPS.includes(step));

@@ -3,13 +3,13 @@
 import { html, useEffect, useRef, useSignal } from "../lib.js";
 import { STORAGE as T } from "../pages/storage_texts.js";
 import { linkTo } from "../state/router.js";
-import { asReport, expectedSteps, settingsToMend } from "../state/storage.js";
+import { asReport, settingsToMend } from "../state/storage.js";
 import { TEXTS } from "../texts.js";
 import { Icon } from "./icon.js";
 
 /** @param {{ test: import("../state/storage.js").StoreTest, id: string }} props */
 export function StoreTestRow({ test, id }) {
-  const { phase, report, message, requestId } = test.outcome.value;
+  const { phase, report, message, requestId, steps } = test.outcome.value;
   const result = useRef(/** @type {HTMLElement | null} */ (null));
   const isRunning = phase === "running";
   const isDone = phase === "passed" || phase === "failed";
@@ -28,8 +28,8 @@ export function StoreTestRow({ test, id }) {
             <button type="button" class="button is-quiet" onClick=${() => test.cancel()}>${TEXTS.cancel}</button>`}
         </div>
         <p class="help">${T.testHelp}</p>
-        <div ref=${result} class=${test.isStale ? "test is-stale" : "test"} role="status" hidden=${!isDone && !isRunning}>
-          ${isRunning && html`<${Stages} stages=${expectedSteps(test.place)} />`}
+        <div ref=${result} class=${test.isStale ? "test is-stale" : "test"} role="status" aria-atomic="false" hidden=${!isDone && !isRunning}>
+          ${isRunning && html`<${Stages} stages=${steps} />${report && html`<${Mending} test=${test} />`}`}
           ${isDone && html`
             ${test.isStale && html`<p class="badge is-warn" data-testid="${id}stale">${T.stale}</p>`}
             <${Verdict} isPassed=${phase === "passed"} message=${report ? message.split("; ")[0] : message} />
@@ -60,17 +60,17 @@ function Verdict({ isPassed, message }) {
     : html`<p class="alert alert-warning test-verdict"><${Icon} name="error" /><span>${T.failed} ${message}</span></p>`;
 }
 
-/** @param {{ stages: { step: string, outcome: "passed" | "failed" | "skipped" | "waiting", duration_ms: number }[] }} props */
+/** @param {{ stages: { step: string, outcome: "passed" | "failed" | "skipped" | "waiting" | "running", duration_ms: number }[] }} props */
 function Stages({ stages }) {
   const timeOf = (/** @type {string} */ outcome, /** @type {number} */ ms) =>
-    outcome === "waiting" ? "" : outcome === "skipped" ? T.outcomes.skipped : T.duration(ms);
+    outcome === "waiting" || outcome === "running" ? "" : outcome === "skipped" ? T.outcomes.skipped : T.duration(ms);
   return html`
     <ol class="stages">
       ${stages.map(({ step, outcome, duration_ms: ms }) => html`
         <li key=${step} class="stage is-${outcome}" data-testid="stage-${step}">
           ${outcome === "passed" || outcome === "failed"
             ? html`<${Icon} name=${outcome === "passed" ? "check" : "close"} />`
-            : html`<span class="stage-dot" aria-hidden="true"></span>`}
+            : html`<span class=${outcome === "running" ? "spinner" : "stage-dot"} aria-hidden="true"></span>`}
           <span>${T.steps[step] ?? step}</span>
           <span class="stage-time">${timeOf(outcome, ms)}</span>
           <span class="unseen">${T.outcomes[outcome]}</span>
