@@ -5,14 +5,28 @@ use std::sync::LazyLock;
 
 use super::ORDER;
 use super::demand::Form;
+use super::files::DRIVERS;
+use super::logging::LEVELS;
 use super::rule::Rule;
 use super::settings::dotted;
+
+/// The texts with an effect, for settings whose rules take other texts as well.
+const OFFERED: [(&str, &[&str]); 5] = [
+    ("EmailSettings.PushNotificationContents", &["full", "generic", "generic_no_channel", "id_loaded"]),
+    ("FileSettings.ExportDriverName", DRIVERS),
+    ("LogSettings.ConsoleLevel", LEVELS),
+    ("LogSettings.FileLevel", LEVELS),
+    ("ServiceSettings.WebserverMode", &["gzip", "uncompressed", "disabled"]),
+];
 
 static BOUNDS: LazyLock<BTreeMap<String, Bounds>> = LazyLock::new(|| {
     let mut found = BTreeMap::new();
     // A rule that always applies comes before one with a condition, which may be narrower.
     for is_conditional in [false, true] {
         ORDER.iter().copied().for_each(|rules| collect(rules, false, is_conditional, &mut found));
+    }
+    for (path, choices) in OFFERED {
+        found.entry(path.to_owned()).or_default().add(Form::OneOf(choices));
     }
     found
 });
@@ -24,7 +38,7 @@ pub struct Bounds {
     pub least: Option<i64>,
     /// The largest number.
     pub max: Option<i64>,
-    /// The texts; empty if other texts are allowed as well.
+    /// The texts with an effect; empty if any text has one.
     pub choices: &'static [&'static str],
 }
 
@@ -73,6 +87,7 @@ impl Bounds {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::table::settings;
     use super::*;
 
     #[test]
@@ -82,5 +97,40 @@ mod tests {
         assert_eq!(bounds("FileSettings.DriverName").choices, ["local", "amazons3", "azureblob"]);
         assert_eq!(bounds("ServiceSettings.ReadTimeout"), Bounds { least: Some(1), ..Bounds::default() });
         assert_eq!(bounds("TeamSettings.SiteName"), Bounds::default());
+        assert_eq!(bounds("FileSettings.ExportDriverName"), bounds("FileSettings.DriverName"));
+    }
+
+    #[test]
+    fn each_rule_with_a_list_of_texts_gives_its_choices() {
+        fn lists(rules: &'static [Rule]) -> Vec<(String, &'static [&'static str])> {
+            let list = |rule: &'static Rule| match rule {
+                Rule::When(_, rules) => lists(rules),
+                Rule::Plain { demand, .. } => {
+                    let Form::OneOf(texts) = demand.form else { return Vec::new() };
+                    vec![(dotted(demand.pointer), texts)]
+                }
+            };
+            rules.iter().flat_map(list).collect()
+        }
+        let all: Vec<_> = ORDER.iter().copied().flat_map(lists).collect();
+        assert!(all.len() > 20, "{}", all.len());
+        for (path, texts) in all {
+            let found = bounds(&path).choices;
+            assert!(!found.is_empty() && found.iter().all(|text| texts.contains(text)), "{path}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_default_is_among_the_choices() {
+        for setting in settings().values() {
+            let choices = bounds(&setting.path).choices;
+            let default = setting.default_value();
+            let default = default.as_str().unwrap_or_default();
+            assert!(
+                choices.is_empty() || default.is_empty() || choices.contains(&default),
+                "{}: {default}",
+                setting.path
+            );
+        }
     }
 }

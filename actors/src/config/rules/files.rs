@@ -23,14 +23,15 @@ const STORAGE_CLASSES: &[&str] = &[
     "SNOW",
     "EXPRESS_ONEZONE",
 ];
+/// The kinds of store.
+pub(super) const DRIVERS: &[&str] = &["local", "amazons3", "azureblob"];
 const AZURE_CLOUDS: &[&str] = &["commercial", "government", "custom", ""];
 const AZURE_AUTH_MODES: &[&str] = &["shared_key", "default_credential"];
 const MAX_AZURE_TIMEOUT_MS: i64 = 600_000;
 
 pub(super) const STORAGE: &[Rule] = &[
     at_least("/FileSettings/MaxFileSize", 1).or("model.config.is_valid.max_file_size.app_error"),
-    one_of("/FileSettings/DriverName", &["local", "amazons3", "azureblob"])
-        .or("model.config.is_valid.file_driver.app_error"),
+    one_of("/FileSettings/DriverName", DRIVERS).or("model.config.is_valid.file_driver.app_error"),
     blank_or("/FileSettings/PublicLinkSalt", has_at_least_32_bytes).or("model.config.is_valid.file_salt.app_error"),
     given("/FileSettings/Directory").or("model.config.is_valid.directory.app_error"),
     text("/FileSettings/Directory", is_trimmed)

@@ -7,6 +7,9 @@ use super::rule::{AtLoad, Params, Rule, when};
 
 const ERROR: Params = &[("Error", Found)];
 
+/// The levels of the log, the least severe first.
+pub(super) const LEVELS: &[&str] = &["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "PANIC"];
+
 const UNKNOWN_LEVEL: &str = "model.config.is_valid.log.level.app_error";
 
 pub(super) const RULES: &[Rule] = &[
@@ -36,5 +39,5 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Returns true if `name` is a log level, in any case.
 fn is_level(name: &str) -> bool {
-    ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "PANIC"].iter().any(|known| known.eq_ignore_ascii_case(name))
+    LEVELS.iter().any(|known| known.eq_ignore_ascii_case(name))
 }

@@ -7,17 +7,10 @@ const NAMES = /** @type {Record<string, Record<string, string>>} */ ({
   "ConnectionSecurity": { "": "None", TLS: "TLS", STARTTLS: "STARTTLS" },
 });
 
-const DRIVERS = ["local", "amazons3", "azureblob"];
-
-/** Choices that the server does not list, because it also takes other values, such as an empty one. */
-const CHOICES = /** @type {Record<string, string[]>} */ ({
-  "FileSettings.ExportDriverName": DRIVERS,
-});
-
 /** Returns the values that a setting can be chosen from; none if it is typed.
  * @param {import("../api/config.js").Setting} setting */
 export function choicesOf(setting) {
-  return CHOICES[setting.path] ?? setting.choices ?? [];
+  return setting.choices ?? [];
 }
 
 /** Returns the name of a value. @param {string} path @param {string} value */

@@ -85,7 +85,7 @@ struct DescribedSetting<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     maximum: Option<i64>,
-    /// The texts that are taken, if others are refused.
+    /// The texts with an effect. Others are refused, or have none.
     #[serde(skip_serializing_if = "<[&str]>::is_empty")]
     choices: &'static [&'static str],
     /// True if it is a secret, whose value no response has.
