@@ -91,7 +91,7 @@ await play(async (browser) => {
     return text(`${id}Result`);
   };
   const ended = {};
-  for (const id of ['caches', 'recycle', 'reload', 'testMail']) ended[id] = await use(id);
+  for (const id of ['caches', 'recycle', 'reload', 'testMail', 'testPush']) ended[id] = await use(id);
   await page.fill('#siteUrlToTest', base);
   const reached = await use('testSiteUrl');
   await page.fill('#siteUrlToTest', 'http://127.0.0.1:1');

@@ -54,6 +54,7 @@ async fn an_administrator_looks_at_the_server_and_uses_its_tools() {
     assert!(text(&tools["ended"]["recycle"]).starts_with("Every connection is being replaced."), "{tools}");
     assert!(text(&tools["ended"]["reload"]).starts_with("The configuration that was read is in force."), "{tools}");
     assert!(text(&tools["ended"]["testMail"]).len() > 10, "{tools}");
+    assert!(text(&tools["ended"]["testPush"]).starts_with("Push notifications are off."), "{tools}");
     assert!(text(&tools["reached"]).contains("answers there."), "{tools}");
     assert_eq!(tools["stale"], 0, "an outcome for another address is not shown");
     assert!(text(&tools["missed"]).starts_with("The site URL does not work"), "{tools}");

@@ -22,6 +22,23 @@ export function testMail() {
   return call("POST", "email/test");
 }
 
+/** The largest number of devices that a test of push notifications asks the proxy about. */
+const MAX_DEVICES = 8;
+
+/** Asks the push proxy if it reaches the devices on which the caller is logged in: `true`, `false` or `unknown` for each.
+ * @returns {Promise<string[]>} */
+export async function reachedDevices() {
+  const sessions = await call("GET", "users/me/sessions");
+  const devices = new Set(sessions.map((/** @type {any} */ session) => session.device_id).filter(Boolean));
+  const asked = [...devices].slice(0, MAX_DEVICES).map((id) => call("GET", "system/ping", { query: { device_id: id } }));
+  return (await Promise.all(asked)).map((answer) => answer.CanReceiveNotifications);
+}
+
+/** Sends the caller a message from the system, and with it a push notification. */
+export function notifyMe() {
+  return call("POST", "notifications/test");
+}
+
 /** Tests if a server answers at an address. @param {string} address */
 export function testSiteUrl(address) {
   return call("POST", "site_url/test", { body: { site_url: address } });

@@ -1,5 +1,6 @@
 // Tools that an administrator starts by hand: maintenance, tests, checks of the database, the support packet.
 
+import { ApiError } from "../api/client.js";
 import * as api from "../api/tools.js";
 import { html, useEffect, useSignal } from "../lib.js";
 import { isLoaded, load, loadFailed, shown } from "../state/edits.js";
@@ -50,7 +51,7 @@ function Maintenance() {
 
 function Tests() {
   const address = useSignal(String(shown("ServiceSettings.SiteURL") ?? ""));
-  const [mail, site] = [T.tools.mail, T.tools.siteUrl];
+  const { mail, push, siteUrl: site } = T.tools;
   if (!may("test_email") && !may("test_site_url")) return null;
   return html`
     <section class="card rows">
@@ -58,6 +59,9 @@ function Tests() {
       ${may("test_email") && html`
         <${Tool} id="testMail" texts=${mail} help=${mail.help(user.value?.email ?? "")} run=${api.testMail}
           more=${settingAt("EmailSettings.SMTPServer") && html`<a href=${linkTo("environment/smtp")}>${T.openMail}</a>`} />`}
+      ${may("test_email") && html`
+        <${Tool} id="testPush" texts=${push} help=${push.help(user.value?.username ?? "")} run=${testPush}
+          more=${settingAt(PUSH_PROXY) && html`<a href=${linkTo(settingAt(PUSH_PROXY)?.page ?? "")}>${T.openPush}</a>`} />`}
       ${may("test_site_url") && html`
         <${Tool} id="testSiteUrl" texts=${site} help=${site.help} isDisabled=${address.value.trim() === ""}
           run=${() => api.testSiteUrl(address.value.trim())} basis=${address.value}
@@ -65,6 +69,20 @@ function Tests() {
             placeholder="https://chat.example.org" autocomplete="off"
             onInput=${(/** @type {any} */ event) => { address.value = event.target.value; }} />`} />`}
     </section>`;
+}
+
+const PUSH_PROXY = "EmailSettings.PushNotificationServer";
+
+/** Sends a push notification to the caller. Fails with the reason why no device gets it. */
+async function testPush() {
+  const texts = T.tools.push;
+  const fail = (/** @type {string} */ message) => { throw new ApiError(0, { message }, ""); };
+  if (shown("EmailSettings.SendPushNotifications") === false) fail(texts.off);
+  const answers = await api.reachedDevices();
+  if (answers.length === 0) fail(texts.noDevice);
+  if (answers.includes("unknown")) fail(texts.unknown);
+  if (!answers.includes("true")) fail(texts.refused);
+  await api.notifyMe();
 }
 
 function Database() {

@@ -27,12 +27,22 @@ export const TOOLS = {
       label: "Mail", button: "Send a test mail", done: "The mail server accepted the mail.",
       help: (/** @type {string} */ address) => `Sends a mail to ${address} with the saved settings.`,
     },
+    push: {
+      label: "Push notifications", button: "Send a test push", done: "The push proxy accepted the notification.",
+      help: (/** @type {string} */ name) =>
+        `Sends a message from the system to ${name}, and a notification to the phones on which this account is logged in, with the saved settings.`,
+      off: "Push notifications are off.",
+      noDevice: "Your account is logged in on no phone. Log in with the mobile app first.",
+      refused: "The push proxy does not know the device, or the server may not use the proxy.",
+      unknown: "The push proxy did not answer, or refused. The server’s log has the reason.",
+    },
     siteUrl: {
       label: "Site URL", button: "Test the site URL", done: "This server, or another one, answers there.",
       help: "The server calls the ping below this address. It is not saved.", field: "Address to test",
     },
   },
   openMail: "SMTP settings",
+  openPush: "Push settings",
   schema: "Schema",
   schemaAt: (/** @type {number} */ version, /** @type {string} */ name) => `Version ${version}: ${name}`,
   schemaAll: "All applied migrations",
