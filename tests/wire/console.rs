@@ -64,7 +64,7 @@ async fn files_are_compressed_cached_for_a_year_and_found_under_their_hash_only(
     assert_eq!(packed.header("content-type"), "text/javascript; charset=utf-8");
     assert!(packed.header("vary").contains("Accept-Encoding"));
     let plain = get(&server, &script, &[]).await;
-    assert!(plain.header("content-encoding").is_empty() && plain.text().contains("export { $shared };"));
+    assert!(plain.header("content-encoding").is_empty() && plain.text().contains("export { $modules"));
     let style = get(&server, &script.replace("start.js", "console.css"), &[]).await;
     assert_eq!((style.status, style.header("content-type").as_str()), (200, "text/css; charset=utf-8"));
     let folder = script.strip_suffix("start.js").unwrap();

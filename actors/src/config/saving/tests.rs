@@ -1,7 +1,6 @@
 use std::sync::Mutex;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
 
 use super::*;
@@ -291,7 +290,7 @@ impl Overtaken {
     async fn take_back(store: &Shared, meanwhile: BoxFuture<'static, ()>) -> Option<Saved> {
         let waiting = store.confirmation().await.unwrap().unwrap();
         let overtaken = Self { store: store.clone(), meanwhile: Mutex::new(Some(meanwhile)) };
-        take_back_stored(&overtaken, &Overrides::new(), waiting, named("").context).await.unwrap()
+        take_back_stored(&overtaken, &Overrides::new(), waiting, None, named("").context).await.unwrap()
     }
 }
 
@@ -334,7 +333,7 @@ async fn two_servers_that_take_a_change_back_at_once_report_it_once() {
     let one = start(&store);
     one.write(unconfirmed("new")).await.unwrap();
     let (waiting, context) = (one.confirmation().await.unwrap().unwrap(), named("").context);
-    let first = async move { assert!(one.take_back(waiting, context).await.unwrap().is_some()) }.boxed();
+    let first = async move { assert!(one.take_back(waiting, None, context).await.unwrap().is_some()) }.boxed();
     assert!(Overtaken::take_back(&store, first).await.is_none());
     assert_eq!((store.site_name(), store.versions.lock().unwrap().len()), (json!("Mattermost"), 2));
 }
@@ -366,7 +365,7 @@ async fn a_change_that_is_undone_meanwhile_is_not_reported_as_taken_back_twice()
     // The version moves on as well, so that the change is decided again and nothing of it is left.
     let first = async move {
         one.write(named("before")).await.unwrap();
-        assert!(!one.take_back(waiting, context).await.unwrap().unwrap().is_stored);
+        assert!(!one.take_back(waiting, None, context).await.unwrap().unwrap().is_stored);
     };
     assert!(Overtaken::take_back(&store, first.boxed()).await.is_none());
 }
