@@ -184,7 +184,7 @@ impl Db {
         let mut filter = walk.filter.clone();
         let ids = filter.accounts.ids.take();
         let (condition, mut values) = filter.condition(self.has_compared_names());
-        let select = ids.map_or_else(|| SELECT.to_owned(), |ids| select_among(&mut values, ids));
+        let among = ids.map(|ids| select_among(&mut values, ids));
         let column = walk.order.column;
         let mut place = |value: Value| {
             values.push(value);
@@ -196,10 +196,17 @@ impl Db {
         });
         let limit = place(limit.into());
         let direction = if walk.is_descending { "DESC" } else { "ASC" };
-        let sql = format!(
-            "{select}{condition}{} ORDER BY {column} {direction}, u.id {direction} LIMIT {limit}",
-            beyond.unwrap_or_default()
-        );
+        let rest = format!("{condition}{}", beyond.unwrap_or_default());
+        let order = format!("ORDER BY {column} {direction}, u.id {direction}");
+        let sql = match among {
+            Some(select) => format!("{select}{rest} {order} LIMIT {limit}"),
+            // PostgreSQL expects few accounts beyond the cursor, whatever their number is, so it would join them all with
+            // the bots and sort them. The inner limit makes it walk through the index.
+            None => {
+                let page = format!("FROM (SELECT * FROM users u{rest} {order} LIMIT {limit}) u");
+                format!("{} {order}", SELECT.replace("FROM users u", &page))
+            }
+        };
         self.read(statement(sql, values)).await?.into_iter().map(user).collect()
     }
 
@@ -272,7 +279,8 @@ fn of_posts(mut row: Row) -> Result<(String, PostFigures), StoreError> {
 
 impl ReportFilter {
     fn condition(&self, has_compared_names: bool) -> (String, Vec<Value>) {
-        let (mut sql, mut values) = self.accounts.condition(has_compared_names);
+        let accounts = Filter { leaves_bots_out: false, ..self.accounts.clone() };
+        let (mut sql, mut values) = accounts.condition(has_compared_names);
         let mut add = |part: &str| {
             let word = if sql.is_empty() { "WHERE" } else { "AND" };
             sql = format!("{sql} {word} {part}");
@@ -280,6 +288,10 @@ impl ReportFilter {
         if let Some(id) = &self.id {
             values.push(id.into());
             add(&format!("u.id = ${}", values.len()));
+        }
+        if self.accounts.leaves_bots_out {
+            // Not a join, because a page of the report has only accounts within its inner limit.
+            add("(SELECT COUNT(*) FROM bots b WHERE b.userid = u.id) = 0");
         }
         if let Some(guests) = self.guests {
             add(guests.condition());
