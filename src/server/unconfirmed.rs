@@ -105,7 +105,7 @@ pub(super) async fn keep_taking_back(app: Data<AppState>) {
         }
         ended.follow(&app).await;
         if let Some(over) = armed.as_mut().filter(|armed| armed.end.due <= Instant::now()) {
-            match take_back(&app, over).await {
+            match Box::pin(take_back(&app, over)).await {
                 Attempt::Ended => {
                     ended.add(over.waiting.version.clone());
                     armed = None;
@@ -187,7 +187,8 @@ fn announce(version: &str, Saved { decision, is_stored, not_taken_back }: &Saved
         );
     }
     if !not_taken_back.is_empty() {
-        let (shown, count) = (&not_taken_back[..not_taken_back.len().min(MAX_SHOWN)], not_taken_back.len());
+        let shown: Vec<&str> = not_taken_back.iter().take(MAX_SHOWN).map(String::as_str).collect();
+        let count = not_taken_back.len();
         warn!(
             config.version = version,
             config.settings = shown.join(" "),

@@ -198,14 +198,13 @@ impl Db {
         let direction = if walk.is_descending { "DESC" } else { "ASC" };
         let rest = format!("{condition}{}", beyond.unwrap_or_default());
         let order = format!("ORDER BY {column} {direction}, u.id {direction}");
-        let sql = match among {
-            Some(select) => format!("{select}{rest} {order} LIMIT {limit}"),
+        let sql = if let Some(select) = among {
+            format!("{select}{rest} {order} LIMIT {limit}")
+        } else {
             // PostgreSQL expects few accounts beyond the cursor, whatever their number is, so it would join them all with
             // the bots and sort them. The inner limit makes it walk through the index.
-            None => {
-                let page = format!("FROM (SELECT * FROM users u{rest} {order} LIMIT {limit}) u");
-                format!("{} {order}", SELECT.replace("FROM users u", &page))
-            }
+            let page = format!("FROM (SELECT * FROM users u{rest} {order} LIMIT {limit}) u");
+            format!("{} {order}", SELECT.replace("FROM users u", &page))
         };
         self.read(statement(sql, values)).await?.into_iter().map(user).collect()
     }
