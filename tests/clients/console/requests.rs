@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{MAX_REQUESTS, play};
+use super::{MAX_REQUESTS, logs, play};
 use crate::support::{TestServer, needs};
 
 /// The number of runs that share the pages. Each has a deadline.
@@ -12,7 +12,10 @@ const PARTS: usize = 3;
 async fn each_page_needs_few_requests_after_the_login_also_below_a_path() {
     let Some(browser) = needs::peer("browser") else { return };
     let Some(console) = needs::peer("console") else { return };
-    let server = TestServer::start_with("[ServiceSettings]\nSiteURL = \"http://127.0.0.1/team\"\n").await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = logs::settings_with_log(folder.path());
+    let server =
+        TestServer::start_with(&format!("[ServiceSettings]\nSiteURL = \"http://127.0.0.1/team\"\n{log}")).await;
     server.admin().await;
     // The scenario complains about every request that is not below this address.
     let site = format!("{}/team", server.base);
