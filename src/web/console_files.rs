@@ -141,15 +141,18 @@ fn read() -> io::Result<BTreeMap<String, String>> {
 mod tests {
     use super::*;
 
-    /// The largest size of all files together after gzip, in bytes.
+    /// The largest size of all files together that pages load, after gzip, in bytes.
     const BUDGET_BYTES: usize = 150_000;
+
+    /// The licences of the libraries, which no page loads.
+    const LICENCES: &str = "vendor/licences.txt";
 
     #[test]
     fn all_files_are_linked_and_stay_within_the_budget() {
         let made = ConsoleFiles::make(read().unwrap()).unwrap();
         let sizes: BTreeMap<&str, usize> =
             made.files.iter().map(|(name, file)| (name.as_str(), file.body.gzip.len())).collect();
-        let sum: usize = sizes.values().sum();
+        let sum: usize = sizes.iter().filter(|(name, _)| **name != LICENCES).map(|(_, size)| size).sum();
         assert!(sum <= BUDGET_BYTES, "{sum} bytes: {sizes:?}");
         assert!(sizes.contains_key(ENTRY) && sizes.contains_key(STYLES.1), "{sizes:?}");
         let again = ConsoleFiles::make(read().unwrap()).unwrap();
