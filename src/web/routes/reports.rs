@@ -100,7 +100,8 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     session.require("sysconsole_read_user_management_users")?;
     let filter = filter(&request)?;
     let page = page(&request)?;
-    let rows = app.db.user_report(&filter, &page).await.or_fail("app.report.get_user_report.store_error")?;
+    let rows = request.while_awaited(app.db.user_report(&filter, &page)).await?;
+    let rows = rows.or_fail("app.report.get_user_report.store_error")?;
     let views: Vec<Row<'_>> = rows.iter().map(Row::of).collect();
     Json(views).reply()
 }
@@ -120,7 +121,7 @@ pub(super) const COUNT: Operation = Description::new(
 pub(super) async fn count(request: Request, session: Session, app: Data<AppState>) -> Answer<i64> {
     session.require("sysconsole_read_user_management_users")?;
     let filter = filter(&request)?;
-    let counted = app.db.count_user_report(&filter).await;
+    let counted = request.while_awaited(app.db.count_user_report(&filter)).await?;
     counted.map(Json).or_fail("app.report.get_user_count_for_report.store_error")
 }
 
