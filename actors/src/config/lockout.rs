@@ -3,18 +3,28 @@
 use super::column::Mask;
 use super::confirmation::is_generated;
 use super::difference::Change;
+use super::reentry::companions;
 use super::table::settings;
 
 /// Addresses, TLS, login and sign-in, rules for passwords, rate limits, restricted administration: paths of settings,
 /// and with a dot at the end the begin of paths.
 const LOCKOUT: &str = include_str!("lockout.txt");
 
-/// Returns true if the change can lock administrators out, or changes a secret.
+/// Settings with which a page of another site can act for a user who is logged in.
+const OPENS_TO_SITES: [&str; 3] =
+    ["ServiceSettings.AllowCorsFrom", "ServiceSettings.CorsAllowCredentials", "ServiceSettings.FrameAncestors"];
+
+/// Returns true if the change can lock administrators out, changes a secret, decides which server sends the links for new
+/// passwords, or lets other sites act for users.
 ///
 /// The first save of an installation fills in keys that are empty, which is no work of the caller.
 pub fn is_critical(change: &Change) -> bool {
     let Change { path, before, .. } = change;
-    !is_generated(path, before) && (can_lock_out(path) || holds_secret(path))
+    !is_generated(path, before)
+        && (can_lock_out(path)
+            || holds_secret(path)
+            || OPENS_TO_SITES.contains(&path.as_str())
+            || companions("EmailSettings.SMTPPassword").contains(&path.as_str()))
 }
 
 /// Returns true if a wrong value of the setting can lock administrators out.
@@ -54,6 +64,8 @@ mod tests {
         assert!(!is_critical(&change("FileSettings.PublicLinkSalt", "")));
         assert!(is_critical(&change("FileSettings.PublicLinkSalt", "fingerprint 1")));
         assert!(is_critical(&change("EmailSettings.SMTPPassword", "")));
+        assert!(is_critical(&change("EmailSettings.SMTPServer", "")));
+        assert!(is_critical(&change("ServiceSettings.AllowCorsFrom", "")));
         assert!(!is_critical(&change("TeamSettings.SiteName", "")));
     }
 

@@ -65,6 +65,17 @@ async fn sending_a_secret_to_another_host_needs_a_recent_login() {
 }
 
 #[actix_web::test]
+async fn another_mail_server_or_other_sites_need_a_recent_login_although_no_secret_is_stored() {
+    let (_server, guarded) = aged().await;
+    for settings in [
+        json!({ "EmailSettings": { "SMTPServer": "other.example" } }),
+        json!({ "ServiceSettings": { "AllowCorsFrom": "https://other.example" } }),
+    ] {
+        guarded.put("/config/patch", settings).await.expect_refusal(403, REQUIRED);
+    }
+}
+
+#[actix_web::test]
 async fn the_description_names_the_settings_that_can_lock_administrators_out() {
     let (_server, admin) = started("").await;
     let described = admin.get("/config/schema").await.expect(200);
