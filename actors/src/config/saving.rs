@@ -264,9 +264,19 @@ async fn take_back(
 
 /// Decides and stores. If another version became active meanwhile, reads that version and decides again.
 async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<Write>) -> Result<Saved, AppError> {
+    let mut is_stored_read = false;
     for _ in 0..MAX_ATTEMPTS {
         let Basis { running, replaces, is_readable } = basis;
-        check_version(&running, write.expected.as_deref())?;
+        if let Err(refusal) = check_version(&running, write.expected.as_deref()) {
+            if is_stored_read {
+                return Err(refusal);
+            }
+            // The caller may know a version that another server stored and that is not in force here yet.
+            is_stored_read = true;
+            let overrides = running.overrides.clone();
+            basis = Basis::read(store, &overrides, &write.wanted, || Ok(running)).await?;
+            continue;
+        }
         let Decided { decision, changes_nothing, not_taken_back } =
             decided(running.clone(), is_readable, write.clone()).await?;
         if write.is_dry_run {

@@ -76,6 +76,22 @@ async fn a_rollback_on_condition_of_a_version_is_refused_when_another_is_in_forc
 }
 
 #[actix_web::test]
+async fn a_rollback_on_condition_of_a_version_that_another_server_stored_is_made() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let patch = |name: &str| nested("TeamSettings.SiteName", name);
+    let first = admin.put("/config/patch", patch("one")).await.header("etag");
+    let other = server.start_beside("").await;
+    let newest = admin.put("/config/patch", patch("two")).await.header("etag");
+    let route = format!("/config/versions/{}/rollback", first.trim_matches('"'));
+    let there = admin.at(&other.base);
+    let roll_back = async |tag: &str| there.send(Method::POST, &route, None, &[("If-Match", tag)]).await;
+    roll_back("\"aaaaaaaaaaaaaaaaaaaaaaaaaa\"").await.expect_refusal(412, CONFLICT);
+    let done = roll_back(&newest).await;
+    assert_eq!(*at(&done.expect(200), "TeamSettings.SiteName"), "one");
+}
+
+#[actix_web::test]
 async fn a_change_on_condition_of_a_version_is_refused_when_another_is_in_force() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
