@@ -141,6 +141,7 @@ export const TEXTS = {
     "X-Config-Ineffective": "Not in effect:",
     "X-Config-Unset": "No stored secret to keep:",
     "X-Config-Secrets-Kept": "Stored secrets that are now sent to another place:",
+    "X-Config-Not-Taken-Back": "These stay, because they were changed since:",
     "X-Config-Unknown": "Unknown keys:",
   }),
   pending: (/** @type {number} */ count) =>

@@ -205,6 +205,18 @@ async fn a_change_that_is_taken_back_while_its_time_ends_is_taken_back_once() {
 }
 
 #[actix_web::test]
+async fn a_restricted_administrator_takes_back_only_their_own_changes() {
+    let server = TestServer::start_with("[ExperimentalSettings]\nRestrictSystemAdmin = true\n").await;
+    let admin = server.admin().await;
+    let mona = server.staff(&admin, "mona", "system_manager").await;
+    let version = waiting(&mona, "held").await;
+    take_back(&admin, &version).await.expect_refusal(403, NOT_OWN);
+    take_back(&mona, &version).await.expect(200);
+    let own = waiting(&admin, "own").await;
+    take_back(&admin, &own).await.expect(200);
+}
+
+#[actix_web::test]
 async fn a_change_that_waits_for_a_start_is_taken_back_before_it() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
@@ -225,6 +237,7 @@ async fn a_change_of_which_nothing_is_left_frees_the_place() {
     admin.set(NAME, "later").await.expect(200);
     let reply = take_back(&admin, &version).await;
     assert_eq!((reply.status, reply.header("x-config-stored")), (200, "false".to_owned()));
+    assert_eq!(reply.header("x-config-not-taken-back"), NAME);
     assert_eq!(admin.setting(NAME).await, "later");
     waiting(&admin, "next").await;
 }

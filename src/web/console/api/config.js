@@ -75,7 +75,7 @@ async function versioned(response) {
 }
 
 /** The headers with which the server says that a part of a change has no effect. */
-const WARNINGS = ["X-Config-Ineffective", "X-Config-Unset", "X-Config-Secrets-Kept", "X-Config-Unknown"];
+const WARNINGS = ["X-Config-Ineffective", "X-Config-Unset", "X-Config-Secrets-Kept", "X-Config-Unknown", "X-Config-Not-Taken-Back"];
 
 /** @param {Response} response */
 function warnings(response) {

@@ -54,7 +54,7 @@ pub(crate) const TAKE_BACK: Operation = Description::new(
 )
 .details(
     "An extension of the API. Needs any permission to write in the system console, and either the user who made the \
-     change or the permission `manage_system`. As at the end of the time, only settings that still have the value \
+     change or the permission `manage_system`, which does not suffice while administrators are restricted. As at the end of the time, only settings that still have the value \
      that the change gave them get the earlier one. Nothing restarts: settings that came into force at a start are \
      listed by `config/pending_restart`.",
 )
@@ -74,7 +74,8 @@ pub(crate) async fn take_back(
     require_any_write(&session)?;
     app.facts.versions.known(id).await?;
     let waiting = of_version(app.actors.config.confirmation().await?, id)?;
-    waiting.check_end_by(session.user_id(), session.may("manage_system"))?;
+    // Taking back does not ask who may write which setting, so restricted administrators end only their own changes.
+    waiting.check_end_by(session.user_id(), session.may("manage_system") && !session.is_restricted())?;
     let admits = admitted_settings(&app.accounts, &session).await?;
     let by = TakenBackBy { author: author(&request, &session, "taken_back"), admits };
     let saved = app.actors.config.take_back(waiting, Some(by), app.facts.decision_context()).await?;

@@ -53,6 +53,9 @@ const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
 /// The header that lists secrets that are now sent to another place and were not entered again.
 const SECRETS_KEPT: HeaderName = HeaderName::from_static("x-config-secrets-kept");
 
+/// Names the settings of a change that was taken back that stay, because they were changed since.
+const NOT_TAKEN_BACK: HeaderName = HeaderName::from_static("x-config-not-taken-back");
+
 pub(crate) const SHOW: Operation = Description::new(
     Tag::Configuration,
     "GetConfig",
@@ -224,18 +227,22 @@ pub(super) async fn written(
     session: &Session,
     app: &AppState,
     audit: &Audit,
-    Saved { decision, is_stored, .. }: &Saved,
+    Saved { decision, is_stored, not_taken_back }: &Saved,
 ) -> Result<HttpResponse, AppError> {
     audit.settings(&decision.changes);
     audit.parameter("version", decision.config.version());
     if !decision.kept.is_empty() {
         audit.parameter("secrets_kept", decision.kept.clone());
     }
+    if !not_taken_back.is_empty() {
+        audit.parameter("not_taken_back", not_taken_back.clone());
+    }
     let mut answer = answer(&answered_to(session, &decision.config), decision.config.version())?;
     let stored = HeaderValue::from_static(if *is_stored { "true" } else { "false" });
     answer.headers_mut().insert(STORED, stored);
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, SECRETS_KEPT, &decision.kept);
+    tell(&mut answer, NOT_TAKEN_BACK, not_taken_back);
     tell_ineffective(&mut answer, &app.facts.versions.ineffective(decision));
     tell_stores(&mut answer, app, &decision.changes).await;
     Ok(answer)
