@@ -27,7 +27,7 @@ const written = (page, filter) => page.evaluate(async (body) => {
   const csrf = document.cookie.match(/MMCSRF=(\w+)/)?.[1] ?? '';
   for (let tries = 0; tries < 200; tries += 1) {
     const answer = await fetch(new URL('/api/v4/logs/query', location.href), { method: 'POST', body: JSON.stringify(body), headers: { 'X-CSRF-Token': csrf } });
-    if (Object.keys(await answer.json()).length > 0) return;
+    if (Object.keys(await answer.json()).length > 0) return tries + 1;
   }
   throw new Error('the line was never written');
 }, filter);
@@ -44,7 +44,7 @@ await play(async (browser) => {
 
   // The newest line comes first; a filter is applied by its button.
   await request(page, 'POST', 'logs', { level: 'ERROR', message: MARKER });
-  await written(page, { text: MARKER });
+  const looks = await written(page, { text: MARKER });
   await byId(page, 'level-error').check();
   await byId(page, 'filter-text').fill(MARKER);
   const stale = await page.locator('.log-filter-actions .help').innerText();
@@ -67,7 +67,7 @@ await play(async (browser) => {
   const own = await page.getByText('http.route=/api/v4/logs/query').count();
   const newest = await rows(page, 'log-lines').evaluateAll((all) => all.slice(0, 3).map((row) => row.innerText));
   await byId(page, 'follow').click();
-  say('follow', { newest, own, is_pressed: await byId(page, 'follow').getAttribute('aria-pressed') });
+  say('follow', { newest, own, looks, is_pressed: await byId(page, 'follow').getAttribute('aria-pressed') });
 
   // Nothing is sent while the page is out of sight.
   let queries = 0;
