@@ -41,7 +41,10 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     if !is_id(&request_id) {
         return Err(AppError::invalid_url("request_id"));
     }
-    let at = request.query("at").and_then(|at| at.parse().ok()).unwrap_or(i64::MAX);
+    let at = match request.query("at") {
+        Some(text) => text.parse().map_err(|_| AppError::invalid_url("at"))?,
+        None => i64::MAX,
+    };
     // The record of a request is made at its end, later than its first lines in the log.
     let until = i64::saturating_add(at, MINUTE_MS);
     catch_up(&app).await;
