@@ -58,8 +58,9 @@ impl<const SERVERS: usize> Fleet<SERVERS> {
 
     /// Returns true if the server runs with this time limit since its start.
     async fn started_with(&self, number: usize, read_timeout: i64) -> bool {
-        let waits = self.get(number, "/config/pending_restart").await;
-        waits == Some(json!([])) && self.read_timeout(number).await == Some(read_timeout)
+        // In this order: between a change and the restart for it, the value is the new one and waits for the restart.
+        self.read_timeout(number).await == Some(read_timeout)
+            && self.get(number, "/config/pending_restart").await == Some(json!([]))
     }
 
     async fn site_name(&self, number: usize) -> Value {
