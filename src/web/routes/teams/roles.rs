@@ -2,11 +2,8 @@
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
-use serde::Deserialize;
 use serde_json::json;
-use utoipa::ToSchema;
 
-use crate::base::lenient::or_default;
 use crate::base::team::Member;
 use crate::base::user::is_role_name;
 use crate::domain::audit::Audit;
@@ -15,17 +12,8 @@ use crate::domain::teams::{SchemeRoles, set_roles, set_scheme_roles, team_access
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
+use crate::web::routes::users::roles::NewRoles;
 use crate::web::state::AppState;
-
-/// The roles of a member.
-#[derive(Default, Deserialize, ToSchema)]
-#[schema(as = TeamMemberRoles)]
-pub(crate) struct NewRoles {
-    /// The names of the roles, separated by spaces.
-    #[serde(default, deserialize_with = "or_default")]
-    #[schema(required = true, min_length = 1)]
-    roles: String,
-}
 
 pub(crate) const REPLACE: Operation =
     Description::new(Tag::Accounts, "UpdateTeamMemberRoles", "Replaces the roles of a member of a team.")

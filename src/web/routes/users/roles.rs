@@ -26,7 +26,7 @@ pub(crate) struct NewRoles {
     /// The names of the roles, separated by spaces.
     #[serde(default, deserialize_with = "or_default")]
     #[schema(required = true, min_length = 1)]
-    roles: String,
+    pub(crate) roles: String,
 }
 
 pub(crate) const REPLACE: Operation =
