@@ -3,8 +3,8 @@
 
 import { audits, auditsOfRequest, queryLogs, userNamed, usersWithIds } from "../api/logs.js";
 import { batch, signal } from "../lib.js";
+import { work } from "./list_work.js";
 import { boundsOf, timeOf } from "./logs_times.js";
-import { tellFailure } from "./notices.js";
 
 /** The number of records in a page; the server sends no more. */
 const PAGE_RECORDS = 200;
@@ -70,7 +70,7 @@ export class AuditTrail {
 
   /** Reads on from the last record. */
   further() {
-    return this.work((signal) => this.search(signal));
+    return work(this, (signal) => this.search(signal));
   }
 
   /** Shows the records of a request. @param {string} requestId @param {number} at its time, if it is known */
@@ -98,23 +98,7 @@ export class AuditTrail {
       this.searched.value = { count: 0, oldest: 0 };
       this.hasOlder.value = false;
     });
-    return this.work(task);
-  }
-
-  /** @param {(signal: AbortSignal) => Promise<void>} task */
-  async work(task) {
-    const { signal } = this.abort;
-    this.isLoading.value = true;
-    this.hasFailed.value = false;
-    try {
-      await task(signal);
-    } catch (cause) {
-      if (!signal.aborted) {
-        this.hasFailed.value = true;
-        tellFailure(cause);
-      }
-    }
-    if (!signal.aborted) this.isLoading.value = false;
+    return work(this, task);
   }
 
   /** @param {AbortSignal} signal */

@@ -2,6 +2,7 @@
 
 import { queryLogs } from "../api/logs.js";
 import { batch, signal } from "../lib.js";
+import { work } from "./list_work.js";
 import { asServerTime, boundsOf, timeOf } from "./logs_times.js";
 import { tellFailure } from "./notices.js";
 
@@ -179,21 +180,7 @@ export class LogLines {
 
   /** @param {(signal: AbortSignal) => Promise<void>} task */
   async work(task) {
-    const { signal } = this.abort;
-    this.isLoading.value = true;
-    this.hasFailed.value = false;
-    try {
-      await task(signal);
-    } catch (cause) {
-      if (!signal.aborted) {
-        this.hasFailed.value = true;
-        tellFailure(cause);
-      }
-    }
-    if (!signal.aborted) {
-      this.isLoading.value = false;
-      this.schedule(POLL_MS);
-    }
+    if (await work(this, task)) this.schedule(POLL_MS);
   }
 
   /** @param {import("../api/logs.js").LogQuery} query @param {number} count @param {number} page
