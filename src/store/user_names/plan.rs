@@ -3,7 +3,7 @@
 use quarterdeck_actors::steps::counted;
 
 use super::frequency::{Frequencies, MAX_GRAM_CHARACTERS};
-use super::statements::READ_FIRST;
+use super::statements::{MAX_HITS, READ_FIRST};
 
 /// The number of pieces that the index looks for together.
 const MAX_PIECES: usize = 3;
@@ -11,10 +11,14 @@ const MAX_PIECES: usize = 3;
 /// The largest estimate of accounts with a piece for which the index reads it.
 const MAX_READ: u32 = 20_000;
 
+/// The largest estimate of accounts with all words for which the index is asked. It exceeds the number of accounts that the
+/// index may yield, because pieces can share one count.
+const MAX_EXPECTED: usize = 2 * MAX_HITS;
+
 /// The way in which a search finds its accounts.
 pub(super) struct Plan {
     /// The pieces of words that the index looks for: the rarest ones of three characters, or else the rarest shorter
-    /// one. Empty if all are too frequent.
+    /// one. Empty if all are too frequent, or probably too many accounts have all words.
     pub(super) grams: Vec<String>,
     /// True if the first accounts by username probably have enough matches.
     pub(super) reads_first: bool,
@@ -38,9 +42,10 @@ impl Plan {
                 grams.into_iter().take(MAX_PIECES).enumerate().map(|(rank, (count, gram))| (length, rank, count, gram)),
             );
         }
+        let is_small = frequencies.accounts() <= u32::try_from(READ_FIRST).unwrap_or(u32::MAX);
         // The words are treated as independent of one another.
         let expected_walk = convert(limit) / fraction.max(f64::EPSILON);
-        let is_small = frequencies.accounts() <= u32::try_from(READ_FIRST).unwrap_or(u32::MAX);
+        let asks_index = !is_small && fraction * accounts <= convert(MAX_EXPECTED);
         let longest = known.iter().map(|(length, ..)| *length).max().unwrap_or_default();
         known.retain(|(length, _, count, _)| *length == longest && *count <= MAX_READ);
         // The rarest piece of each word comes before others of the same word, which the same accounts have.
@@ -49,7 +54,7 @@ impl Plan {
         known.truncate(if longest == MAX_GRAM_CHARACTERS { MAX_PIECES } else { 1 });
         Self {
             // The index is no gain where all accounts together are few.
-            grams: if is_small { Vec::new() } else { known.into_iter().map(|(.., gram)| gram).collect() },
+            grams: if asks_index { known.into_iter().map(|(.., gram)| gram).collect() } else { Vec::new() },
             reads_first: !is_small && expected_walk <= convert(READ_FIRST),
         }
     }
@@ -73,9 +78,18 @@ mod tests {
         let mut counting = Counting::new();
         for number in 0..30_000 {
             let username = format!("u{number:05}");
-            let last_name = if number < 3_000 { "Rossi" } else { "" }.to_owned();
+            let last_name = match number {
+                0..3_000 => "Rossi",
+                20_000.. => "Verdi",
+                _ => "",
+            };
             let email = format!("{username}@mail.example");
-            counting.add(&Searchable::of(&User { username, email, last_name, ..User::default() }));
+            counting.add(&Searchable::of(&User {
+                username,
+                email,
+                last_name: last_name.to_owned(),
+                ..User::default()
+            }));
         }
         frequencies.replace(&counting, String::new());
         let plan = |term: &str, limit| {
@@ -93,6 +107,8 @@ mod tests {
         assert_eq!(plan("жж жжж", 100), text("жжж", false));
         let (grams, reads_first) = plan("rossi", 100);
         assert!(grams.split(' ').all(|gram| ["ros", "oss", "ssi"].contains(&gram)) && reads_first, "{grams}");
+        assert_eq!(plan("verdi", 100), text("", true), "more accounts have it than the index may yield");
+        assert_ne!(plan("verdi rossi", 100).0, "", "few accounts probably have both");
         assert!(!plan("rossi", 1_000).1, "the first accounts hardly have a thousand of them");
         let few = Frequencies::default();
         few.replace(&Counting::new(), String::new());

@@ -126,8 +126,7 @@ impl Db {
             Found::Many => return Ok(None),
             Found::Few(pieces) => pieces,
         };
-        let max = usize::try_from(MAX_HITS).unwrap_or_default();
-        let hits = candidates(self.read(search.by_index(&pieces, &words, "", max)).await?)?;
+        let hits = candidates(self.read(search.by_index(&pieces, &words, "", MAX_HITS)).await?)?;
         Ok(Some(hits.into_iter().map(|hit| hit.id).collect()))
     }
 
@@ -153,6 +152,7 @@ impl Db {
         };
         let rows = self.read(UserSearch::counting_hits(&pieces)).await?;
         let count = rows.into_iter().next().map_or(Ok(0), |mut row| row.int())?;
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
         Ok(if count > MAX_HITS { Found::Many } else { Found::Few(pieces) })
     }
 

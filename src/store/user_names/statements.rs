@@ -13,7 +13,7 @@ pub(super) const READ_FIRST: usize = 8_000;
 
 /// The maximum number of accounts that the index may yield, because each statement sorts them all. Beyond it, the accounts
 /// are read in order.
-pub(super) const MAX_HITS: i64 = 3_000;
+pub(super) const MAX_HITS: usize = 3_000;
 
 /// The maximum number of indexed pieces that begin with a short word on SQLite. Beyond it, the accounts are read in order.
 pub(super) const MAX_TERMS: usize = 100;
@@ -113,7 +113,7 @@ impl UserSearch {
 
     /// Returns the statement that counts the accounts which the index yields, up to one too many.
     pub(super) fn counting_hits(pieces: &Pieces) -> Statement {
-        let mut values = vec![(MAX_HITS + 1).into()];
+        let mut values = vec![number(MAX_HITS + 1)];
         let hits = match pieces {
             Pieces::Sqlite(query) => {
                 values.push(query.as_str().into());
