@@ -31,6 +31,7 @@ mod hung_up;
 mod killed;
 mod license_hostile;
 mod license_restart;
+mod license_servers;
 mod logins;
 mod lost_updates;
 mod numbers;

@@ -1,7 +1,9 @@
 //! The licence in force. One actor replaces it as a whole; reads send no message.
 //!
-//! Callers verify the signature; this actor does not know the keys.
+//! Callers and the [`LicenseVerifier`] verify signatures; this actor does not know the keys.
 //! A crash loses the message being handled; readers keep the last published licence.
+//! Other servers may change the stored licence. A refresh follows each such change, and nothing else: a licence that a
+//! start took from the environment stays in force until a server installs or removes one.
 
 pub mod client;
 pub mod document;
@@ -15,19 +17,36 @@ use std::sync::Arc;
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use document::License;
 
-/// Stores the licence, for the next start of the server.
+/// The licence that the store has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLicense {
+    /// Identifies the change that stored or removed the licence. Each change has another mark.
+    pub mark: String,
+    /// The signed text; `None` if no licence was installed since the last removal.
+    pub text: Option<String>,
+}
+
+/// Stores the licence, for other servers and for the next start.
 pub trait LicenseStore: Send + Sync {
-    /// Stores the signed text and marks it as the licence in force.
-    fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Removes the mark of the licence in force.
-    fn remove(&self) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Stores the signed text as that of the licence in force. Returns the mark of this change.
+    fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<String, AppError>>;
+    /// Removes the licence that the store has, if there is one. Returns the mark of this change.
+    fn remove(&self) -> BoxFuture<'static, Result<String, AppError>>;
+    /// Loads the licence that the store has.
+    fn load(&self) -> BoxFuture<'static, Result<StoredLicense, AppError>>;
+}
+
+/// Verifies the signed texts of stored licences.
+pub trait LicenseVerifier: Send + Sync {
+    /// Returns the licence in a signed text, or the reason why it cannot be used.
+    fn verify(&self, text: &str) -> Result<License, AppError>;
 }
 
 type Current = Option<Arc<License>>;
@@ -40,11 +59,21 @@ pub struct LicenseHandle {
 }
 
 impl LicenseHandle {
-    /// Starts the actor with the licence that the store has.
-    pub fn start(store: Arc<dyn LicenseStore>, found: Option<License>) -> Self {
+    /// Starts the actor with the licence that the start found, and the mark that the store had before.
+    pub fn start(
+        store: Arc<dyn LicenseStore>,
+        verifier: Arc<dyn LicenseVerifier>,
+        (found, mark): (Option<License>, String),
+    ) -> Self {
         let publish = Arc::new(watch::Sender::new(found.map(Arc::new)));
         let current = publish.subscribe();
-        let actor = supervise("license", move || LicenseActor { store: store.clone(), publish: publish.clone() });
+        let mark = Arc::new(watch::Sender::new(mark));
+        let actor = supervise("license", move || LicenseActor {
+            store: store.clone(),
+            verifier: verifier.clone(),
+            publish: publish.clone(),
+            mark: mark.clone(),
+        });
         Self { actor, current }
     }
 
@@ -72,9 +101,15 @@ impl LicenseHandle {
         self.actor.ask(Install { license, text, draft: Draft::current() }).await?
     }
 
-    /// Removes the licence in force, in the store first. Does nothing without a licence.
+    /// Removes the licence that the store has, also if another server installed it, then the one in force.
     pub async fn remove(&self) -> Result<(), AppError> {
         self.actor.ask(Remove(Draft::current())).await?
+    }
+
+    /// Reads the stored licence again and puts it in force if a server changed it since this one last saw it. If it
+    /// cannot be used, the one in force stays.
+    pub async fn refresh(&self) -> Result<(), AppError> {
+        self.actor.ask(Refresh).await?
     }
 
     /// Notifies the subscribers again of the licence in force.
@@ -90,11 +125,42 @@ impl LicenseHandle {
 
 struct LicenseActor {
     store: Arc<dyn LicenseStore>,
+    verifier: Arc<dyn LicenseVerifier>,
     publish: Arc<watch::Sender<Current>>,
+    /// The mark of the last stored change that this server made or followed.
+    mark: Arc<watch::Sender<String>>,
 }
 
 impl Actor for LicenseActor {
     type Context = Context<Self>;
+}
+
+impl LicenseActor {
+    /// Puts the stored licence in force, if its mark is another one than before.
+    fn follow(&self, StoredLicense { mark, text }: StoredLicense) {
+        if *self.mark.borrow() == mark {
+            return;
+        }
+        self.mark.send_replace(mark);
+        let license = match text.map(|text| self.verifier.verify(&text)).transpose() {
+            Ok(license) => license.map(Arc::new),
+            Err(cause) => {
+                error!(%cause, "the license that another server stored cannot be used; the one in force stays");
+                return;
+            }
+        };
+        let id = license.as_ref().map(|license| license.id.clone());
+        let is_other = self.publish.send_if_modified(|current| {
+            let is_other = *current != license;
+            if is_other {
+                *current = license;
+            }
+            is_other
+        });
+        if is_other {
+            info!(license.id = id, "the license in force is the one that another server stored");
+        }
+    }
 }
 
 #[derive(Message)]
@@ -112,8 +178,9 @@ impl Handler<Install> for LicenseActor {
     fn handle(&mut self, Install { license, text, draft }: Install, _: &mut Self::Context) -> Self::Result {
         let storing = around(draft, self.store.install(license.id.clone(), text)).into_actor(self);
         AtomicResponse::new(Box::pin(storing.map(move |stored, actor, _| {
-            stored?;
+            let mark = stored?;
             let license = Arc::new(license);
+            actor.mark.send_replace(mark);
             actor.publish.send_replace(Some(license.clone()));
             info!(license.id = %license.id, license.sku = %license.sku_short_name, "license installed");
             Ok(license)
@@ -142,19 +209,29 @@ impl Handler<Remove> for LicenseActor {
 
     // Atomic for the same reason.
     fn handle(&mut self, Remove(draft): Remove, _: &mut Self::Context) -> Self::Result {
-        let is_licensed = self.publish.borrow().is_some();
-        let removing = is_licensed.then(|| self.store.remove());
-        let removing = async move {
-            match removing {
-                Some(removing) => around(draft, removing).await.map(|()| true),
-                None => Ok(false),
-            }
-        };
-        AtomicResponse::new(Box::pin(removing.into_actor(self).map(|removed, actor, _| {
-            if removed? {
-                actor.publish.send_replace(None);
+        let removing = around(draft, self.store.remove()).into_actor(self);
+        AtomicResponse::new(Box::pin(removing.map(|removed, actor, _| {
+            actor.mark.send_replace(removed?);
+            if actor.publish.send_if_modified(|current| current.take().is_some()) {
                 info!("license removed");
             }
+            Ok(())
+        })))
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<(), AppError>")]
+struct Refresh;
+
+impl Handler<Refresh> for LicenseActor {
+    type Result = AtomicResponse<Self, Result<(), AppError>>;
+
+    // Atomic for the same reason: what is read here is no older than what this server stored before.
+    fn handle(&mut self, Refresh: Refresh, _: &mut Self::Context) -> Self::Result {
+        let loading = self.store.load().into_actor(self);
+        AtomicResponse::new(Box::pin(loading.map(|loaded, actor, _| {
+            actor.follow(loaded?);
             Ok(())
         })))
     }

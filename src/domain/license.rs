@@ -8,8 +8,8 @@ use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey};
 use data_encoding::{BASE64, DecodeError, DecodeKind};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::license::LicenseStore;
 use quarterdeck_actors::license::document::License;
+use quarterdeck_actors::license::{LicenseStore, LicenseVerifier};
 use quarterdeck_actors::steps::{counted, walked};
 use serde::de::IgnoredAny;
 use tracing::{error, warn};
@@ -64,6 +64,14 @@ impl VerificationKey {
         let signed = BASE64.decode(&text).map_err(|cause| undecodable(&text, cause))?;
         let document = verified(key, &signed).ok_or_else(|| unverified(&signed))?;
         License::read(document)
+    }
+}
+
+impl LicenseVerifier for VerificationKey {
+    fn verify(&self, text: &str) -> Result<License, AppError> {
+        let license = self.open(text.as_bytes())?;
+        license.seats()?;
+        Ok(license)
     }
 }
 
@@ -134,27 +142,31 @@ pub(crate) async fn found(
             "the trial license is refused, because another trial license was used before"
         );
     }
-    let stored = db.active_license().await.or_fail(UNREADABLE)?;
-    if let Some(license) = stored.and_then(|text| usable(verification_key, "the database", text.as_bytes())) {
+    let stored = db.stored_license().await.or_fail(UNREADABLE)?;
+    if let Some(license) = stored.text.and_then(|text| usable(verification_key, "the database", text.as_bytes())) {
         return Ok(Some(Found { license, unstored: None }));
     }
     Ok(filed(verification_key, &config.view.service.license_file_location))
 }
 
-/// Returns the licence of [`found`], and stores one from a file, so that a licence installed later replaces it.
+/// Returns the licence of [`found`] with the mark that the store has for it. Stores one from a file, so that a licence
+/// installed later replaces it.
 pub(crate) async fn loaded(
     verification_key: &VerificationKey,
     variable: Option<String>,
     config: &Config,
     db: &Db,
-) -> Result<Option<License>, AppError> {
+) -> Result<(Option<License>, String), AppError> {
+    // The mark is read first: if another server changes the licence meanwhile, the next refresh sees another mark.
+    let mark = db.stored_license().await.or_fail(UNREADABLE)?.mark;
     let Some(Found { license, unstored }) = found(verification_key, variable, config, db).await? else {
-        return Ok(None);
+        return Ok((None, mark));
     };
-    if let Some(text) = unstored {
-        db.install(license.id.clone(), text).await?;
-    }
-    Ok(Some(license))
+    let mark = match unstored {
+        Some(text) => db.install(license.id.clone(), text).await?,
+        None => mark,
+    };
+    Ok((Some(license), mark))
 }
 
 /// The number of stored licences that are searched for a trial.

@@ -180,14 +180,14 @@ async fn actors(
     db: &Db,
     outbound: &Arc<Outbound>,
     audit: &AuditHandle,
-    (config, license, hub): (ConfigHandle, Option<License>, HubHandle),
+    (config, license, hub): (ConfigHandle, (Option<License>, String), HubHandle),
 ) -> Result<Actors, StartError> {
     let store = || Arc::new(db.clone());
     let clock = Clock::new(wall_ms, Uptime::now);
     let busy = BusyHandle::start(store(), clock.clone()).await?;
     let audience = Arc::new(Statuses(hub.clone()));
     let presence = PresenceHandle::start(store(), config.clone(), busy.clone(), audience, clock);
-    let license = LicenseHandle::start(store(), license);
+    let license = LicenseHandle::start(store(), Arc::new(facts.verification_key.clone()), license);
     let source = upgrade::Source::named(&facts.options).map_err(StartError::Configuration)?;
     let upgrades = upgrade::Upgrades::new(source, outbound.clone(), config.clone(), audit.clone(), db.clone());
     let feed = WebFeed::new(outbound.clone(), config.clone());

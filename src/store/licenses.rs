@@ -4,13 +4,18 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::license::LicenseStore;
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::license::{LicenseStore, StoredLicense};
 
 use super::systems::setting_system;
 use super::{Db, StoreError, Transaction, statement};
 
 /// The row of `systems` with the id of the licence in force; empty after its removal.
 const ACTIVE: &str = "ActiveLicenseId";
+
+/// The row of `systems` with a new random id after each change of the licence in force, so that other servers see also a
+/// change that was undone.
+const CHANGE: &str = "QuarterdeckLicenseChange";
 
 /// The row of `systems` that marks a hosted installation as waiting for a licence.
 const SCREENING: &str = "HostedPurchaseNeedsScreening";
@@ -22,24 +27,32 @@ pub(super) const TAKEN_SEATS: &str = "SELECT COUNT(*) FROM users u LEFT JOIN bot
      JOIN channels c ON c.id = m.channelid WHERE m.userid = u.id AND c.deleteat = 0 AND c.type IN ('O', 'P')))";
 
 impl LicenseStore for Db {
-    fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<(), AppError>> {
+    fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<String, AppError>> {
         let db = self.clone();
         async move { db.install_license(&id, &text, wall_ms()).await.or_fail("api.license.add_license.save.app_error") }
             .boxed()
     }
 
-    fn remove(&self) -> BoxFuture<'static, Result<(), AppError>> {
+    fn remove(&self) -> BoxFuture<'static, Result<String, AppError>> {
         let db = self.clone();
-        async move { db.set_system(ACTIVE, "").await.or_fail("app.system.save.app_error") }.boxed()
+        async move { db.remove_license().await.or_fail("app.system.save.app_error") }.boxed()
+    }
+
+    fn load(&self) -> BoxFuture<'static, Result<StoredLicense, AppError>> {
+        let db = self.clone();
+        async move { db.stored_license().await.or_fail("app.license.get.app_error") }.boxed()
     }
 }
 
 impl Db {
-    /// Returns the signed text of the licence in force.
-    pub(crate) async fn active_license(&self) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT l.bytes FROM licenses l JOIN systems s ON s.value = l.id WHERE s.name = $1";
-        let rows = self.read(statement(sql, vec![ACTIVE.into()])).await?;
-        Ok(rows.into_iter().next().map(|mut row| row.optional_text()).transpose()?.flatten())
+    /// Returns the signed text of the licence in force, with its mark.
+    pub(crate) async fn stored_license(&self) -> Result<StoredLicense, StoreError> {
+        let sql = "SELECT (SELECT value FROM systems WHERE name = $1), (SELECT value FROM systems WHERE name = $2), \
+                   (SELECT l.bytes FROM licenses l JOIN systems s ON s.value = l.id WHERE s.name = $3)";
+        let rows = self.read(statement(sql, [ACTIVE, CHANGE, ACTIVE].map(Into::into).into())).await?;
+        let mut row = rows.into_iter().next().ok_or_else(|| StoreError::Column("no row".to_owned()))?;
+        let (id, change) = (row.text()?, row.text()?);
+        Ok(StoredLicense { mark: mark(&id, &change), text: row.optional_text()? })
     }
 
     /// Returns the signed texts that were stored last, at most `max`, newest first.
@@ -63,16 +76,29 @@ impl Db {
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
-    async fn install_license(&self, id: &str, text: &str, now: i64) -> Result<(), StoreError> {
+    async fn install_license(&self, id: &str, text: &str, now: i64) -> Result<String, StoreError> {
+        let change = new_id();
         let insertion = "INSERT INTO licenses (id, createat, bytes) VALUES ($1, $2, $3) \
                          ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes";
         let statements = vec![
             statement(insertion, vec![id.into(), now.into(), text.into()]),
             setting_system(ACTIVE, id),
+            setting_system(CHANGE, &change),
             statement("DELETE FROM systems WHERE name = $1", vec![SCREENING.into()]),
         ];
-        self.transaction(Transaction::of(statements)).await.map(drop)
+        self.transaction(Transaction::of(statements)).await.map(|_| mark(id, &change))
     }
+
+    async fn remove_license(&self) -> Result<String, StoreError> {
+        let change = new_id();
+        let statements = vec![setting_system(ACTIVE, ""), setting_system(CHANGE, &change)];
+        self.transaction(Transaction::of(statements)).await.map(|_| mark("", &change))
+    }
+}
+
+/// Returns the mark of a change. The id is in it too, because earlier versions store no id of a change.
+fn mark(license_id: &str, change: &str) -> String {
+    format!("{license_id} {change}")
 }
 
 #[cfg(test)]
@@ -83,22 +109,45 @@ mod tests {
     #[actix_web::test]
     async fn the_licence_in_force_is_the_last_installed_one_until_it_is_removed() {
         let (_folder, db) = fresh().await;
-        assert_eq!(db.active_license().await.unwrap(), None);
+        assert_eq!(text(&db).await, None);
         db.set_system(SCREENING, "true").await.unwrap();
         for (id, text, now) in [("one", "first", 1), ("two", "second", 2)] {
             db.install_license(id, text, now).await.unwrap();
         }
-        assert_eq!(db.active_license().await.unwrap().as_deref(), Some("second"));
+        assert_eq!(text(&db).await.as_deref(), Some("second"));
         assert_eq!(db.system(SCREENING).await.unwrap(), None);
         assert_eq!(db.licenses(10).await.unwrap(), ["second", "first"]);
         assert_eq!(db.licenses(1).await.unwrap(), ["second"]);
         // Installed again: in force again, and stored once.
         db.install_license("one", "first anew", 3).await.unwrap();
-        assert_eq!(db.active_license().await.unwrap().as_deref(), Some("first anew"));
+        assert_eq!(text(&db).await.as_deref(), Some("first anew"));
         assert_eq!(db.licenses(10).await.unwrap(), ["second", "first anew"]);
         LicenseStore::remove(&db).await.unwrap();
-        assert_eq!(db.active_license().await.unwrap(), None);
+        assert_eq!(text(&db).await, None);
         assert_eq!(db.licenses(10).await.unwrap().len(), 2, "the texts stay");
+    }
+
+    #[actix_web::test]
+    async fn each_change_has_a_mark_of_its_own_even_if_it_stores_what_was_there() {
+        let (_folder, db) = fresh().await;
+        let mut marks = vec![db.stored_license().await.unwrap().mark];
+        for _ in 0..2 {
+            marks.push(LicenseStore::remove(&db).await.unwrap());
+            assert_eq!(
+                db.stored_license().await.unwrap(),
+                StoredLicense { mark: marks[marks.len() - 1].clone(), text: None }
+            );
+            marks.push(db.install_license("one", "first", 1).await.unwrap());
+            assert_eq!(db.stored_license().await.unwrap().mark, marks[marks.len() - 1]);
+        }
+        // An earlier version stores no id of the change.
+        db.set_system(ACTIVE, "").await.unwrap();
+        marks.push(db.stored_license().await.unwrap().mark);
+        assert!((1..marks.len()).all(|at| !marks[..at].contains(&marks[at])), "{marks:?}");
+    }
+
+    async fn text(db: &Db) -> Option<String> {
+        db.stored_license().await.unwrap().text
     }
 
     #[actix_web::test]

@@ -1,7 +1,7 @@
 //! Tests of reading a licence and of putting it in force.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -12,31 +12,68 @@ use crate::clock::{DAY_MS, HOUR_MS};
 use crate::config::client::Tier;
 use crate::waiting::until;
 
-/// A table that a test can make unavailable. It holds the id of the licence in force.
+/// A table that a test can make unavailable. It holds the text of the licence in force.
 #[derive(Default)]
 struct Table {
-    active: Mutex<String>,
+    text: Mutex<Option<String>>,
+    changes: AtomicUsize,
     is_away: AtomicBool,
 }
 
 impl Table {
-    fn set(&self, id: &str) -> BoxFuture<'static, Result<(), AppError>> {
+    fn set(&self, text: Option<String>) -> BoxFuture<'static, Result<String, AppError>> {
         if self.is_away.load(Ordering::Relaxed) {
             return async { Err(AppError::new("app.system.save.app_error")) }.boxed();
         }
-        id.clone_into(&mut self.active.lock().unwrap());
-        async { Ok(()) }.boxed()
+        *self.text.lock().unwrap() = text;
+        let mark = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
+        async move { Ok(mark.to_string()) }.boxed()
+    }
+
+    /// Starts a server on this table.
+    fn start(self: &Arc<Self>, found: Option<License>) -> LicenseHandle {
+        let mark = self.changes.load(Ordering::Relaxed).to_string();
+        LicenseHandle::start(self.clone(), Arc::new(Unsigned), (found, mark))
     }
 }
 
 impl LicenseStore for Table {
-    fn install(&self, id: String, _: String) -> BoxFuture<'static, Result<(), AppError>> {
-        self.set(&id)
+    fn install(&self, _: String, text: String) -> BoxFuture<'static, Result<String, AppError>> {
+        self.set(Some(text))
     }
 
-    fn remove(&self) -> BoxFuture<'static, Result<(), AppError>> {
-        self.set("")
+    fn remove(&self) -> BoxFuture<'static, Result<String, AppError>> {
+        self.set(None)
     }
+
+    fn load(&self) -> BoxFuture<'static, Result<StoredLicense, AppError>> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return async { Err(AppError::new("app.license.get.app_error")) }.boxed();
+        }
+        let (mark, text) = (self.changes.load(Ordering::Relaxed).to_string(), self.text.lock().unwrap().clone());
+        async { Ok(StoredLicense { mark, text }) }.boxed()
+    }
+}
+
+/// Takes the text for the document.
+struct Unsigned;
+
+impl LicenseVerifier for Unsigned {
+    fn verify(&self, text: &str) -> Result<License, AppError> {
+        License::read(text.as_bytes())
+    }
+}
+
+/// Returns a licence with this id, and its text.
+fn named(id: &str) -> (License, String) {
+    let mut document = document();
+    document["id"] = id.into();
+    (read(&document).unwrap(), document.to_string())
+}
+
+/// Returns the id of the licence in force.
+fn id_of(handle: &LicenseHandle) -> Option<String> {
+    handle.current().map(|license| license.id.clone())
 }
 
 const ID: &str = "abcdefghijklmnopqrstuvwxyz";
@@ -125,21 +162,77 @@ fn seats_come_before_the_end_and_both_before_the_row() {
 #[actix_rt::test]
 async fn a_licence_is_in_force_once_stored_until_it_is_removed_and_survives_a_crash() {
     let table = Arc::new(Table::default());
-    let handle = LicenseHandle::start(table.clone(), None);
-    let license = handle.install(read(&document()).unwrap(), String::new()).await.unwrap();
-    assert!(handle.is_current(Some(&license)) && *table.active.lock().unwrap() == ID);
+    let handle = table.start(None);
+    let license = handle.install(read(&document()).unwrap(), "text".to_owned()).await.unwrap();
+    assert!(handle.is_current(Some(&license)) && table.text.lock().unwrap().as_deref() == Some("text"));
     handle.vitals().crash();
     until("the actor is rebuilt", async || handle.vitals().restarts() > 0).await;
     assert!(handle.is_current(Some(&license)));
     handle.remove().await.unwrap();
     handle.remove().await.unwrap();
-    assert!(handle.is_current(None) && table.active.lock().unwrap().is_empty());
+    assert!(handle.is_current(None) && table.text.lock().unwrap().is_none());
+}
+
+#[actix_rt::test]
+async fn a_server_follows_what_another_one_installed_and_removes_also_what_it_does_not_know() {
+    let table = Arc::new(Table::default());
+    let (one, other) = (table.start(None), table.start(None));
+    let (license, text) = named("first");
+    one.install(license, text).await.unwrap();
+    assert_eq!(id_of(&other), None);
+    other.remove().await.unwrap();
+    assert_eq!((id_of(&other), table.text.lock().unwrap().clone()), (None, None), "removed although it was not known");
+    one.refresh().await.unwrap();
+    assert_eq!(id_of(&one), None);
+    let (license, text) = named("second");
+    one.install(license, text).await.unwrap();
+    let mut changes = other.follow();
+    other.refresh().await.unwrap();
+    assert_eq!(id_of(&other).as_deref(), Some("second"));
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    other.refresh().await.unwrap();
+    assert!(!changes.has_changed().unwrap(), "what is known is not published again");
+    table.is_away.store(true, Ordering::Relaxed);
+    assert_eq!(other.refresh().await.unwrap_err().id, "app.license.get.app_error");
+    assert_eq!(id_of(&other).as_deref(), Some("second"));
+}
+
+#[actix_rt::test]
+async fn a_licence_that_cannot_be_used_leaves_the_earlier_one_in_force() {
+    let table = Arc::new(Table::default());
+    let (license, text) = named("first");
+    table.set(Some(text)).await.unwrap();
+    let handle = table.start(Some(license));
+    table.set(Some("unreadable".to_owned())).await.unwrap();
+    for _ in 0..2 {
+        handle.refresh().await.unwrap();
+        assert_eq!(id_of(&handle).as_deref(), Some("first"));
+    }
+    handle.remove().await.unwrap();
+    assert_eq!((id_of(&handle), table.text.lock().unwrap().clone()), (None, None));
+}
+
+#[actix_rt::test]
+async fn a_licence_of_the_environment_stays_until_a_server_installs_or_removes_one_and_a_crash_changes_nothing() {
+    let table = Arc::new(Table::default());
+    table.set(Some(named("stored").1)).await.unwrap();
+    let handle = table.start(Some(named("environment").0));
+    handle.refresh().await.unwrap();
+    handle.vitals().crash();
+    until("the actor is rebuilt", async || handle.vitals().restarts() > 0).await;
+    handle.refresh().await.unwrap();
+    assert_eq!(id_of(&handle).as_deref(), Some("environment"));
+    // Another server removed the licence: the store is as empty as it may have been before, and the mark is another.
+    table.set(None).await.unwrap();
+    handle.refresh().await.unwrap();
+    assert_eq!(id_of(&handle), None);
 }
 
 #[actix_rt::test]
 async fn what_cannot_be_stored_is_not_published() {
     let table = Arc::new(Table::default());
-    let handle = LicenseHandle::start(table.clone(), None);
+    let handle = table.start(None);
     let license = handle.install(read(&document()).unwrap(), String::new()).await.unwrap();
     table.is_away.store(true, Ordering::Relaxed);
     assert!(handle.remove().await.is_err());
