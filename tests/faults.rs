@@ -10,6 +10,7 @@ mod audits;
 mod backup_killed;
 mod backup_load;
 mod busy_restart;
+mod busy_servers;
 mod clean_stop;
 mod clocks;
 mod config_disk;

@@ -2,7 +2,8 @@
 //!
 //! The state is the time at which the flag ends. Readers compare it with the clock, so no timer has to fire.
 //! This process measures the remaining time on the monotonic clock, so a step of the wall clock does not move the end.
-//! The store keeps the end as wall time, for the next start.
+//! The store keeps the end for other servers and for the next start. A store that several servers use measures the
+//! remaining time on a clock of its own, because the clocks of servers differ; all show the end of the server that set it.
 //! A crash loses the message being handled; readers keep the last published end.
 
 use std::sync::Arc;
@@ -20,12 +21,24 @@ use crate::supervisor::{ActorRef, Vitals, supervise};
 /// The maximum duration of the flag, in seconds. A caller who needs it for longer sets it again.
 pub const MAX_BUSY_S: i64 = DAY_MS / 1000;
 
-/// Stores the end of the flag, for the next start of the server.
+/// The maximum duration of the flag, in milliseconds.
+const MAX_BUSY_MS: i64 = MAX_BUSY_S * 1000;
+
+/// The end of the flag, as the store has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredEnd {
+    /// The end in Unix milliseconds, by the clock of the server that set it.
+    pub wall: i64,
+    /// The milliseconds until the end, by the clock of the store; `None` if the store does not know them.
+    pub left_ms: Option<i64>,
+}
+
+/// Stores the end of the flag, for other servers and for the next start.
 pub trait BusyStore: Send + Sync {
-    /// Loads the stored end (Unix milliseconds). Returns `None` after the flag was cleared.
-    fn load(&self) -> BoxFuture<'static, Result<Option<i64>, AppError>>;
+    /// Loads the stored end. Returns `None` after the flag was cleared.
+    fn load(&self) -> BoxFuture<'static, Result<Option<StoredEnd>, AppError>>;
     /// Stores the end in place of the earlier one. `None` deletes it.
-    fn save(&self, until: Option<i64>) -> BoxFuture<'static, Result<(), AppError>>;
+    fn save(&self, end: Option<StoredEnd>) -> BoxFuture<'static, Result<(), AppError>>;
 }
 
 /// The handle of the actor. `fn` reads the snapshot; `async fn` sends a message.
@@ -48,16 +61,34 @@ struct End {
 impl End {
     /// Returns the end at `wall`, with the remaining time added to the monotonic clock.
     fn at(wall: i64, clock: &Clock) -> Self {
-        let left_ms = wall.saturating_sub(clock.wall());
-        Self { wall, uptime: clock.uptime().plus_ms(left_ms) }
+        Self { wall, uptime: clock.uptime().plus_ms(left_ms(wall, clock)) }
     }
+
+    /// Returns a stored end, if it has not passed. An end beyond [`MAX_BUSY_S`] from now, such as after a step of the
+    /// wall clock, is cut to that maximum.
+    fn still_to_come(stored: StoredEnd, clock: &Clock) -> Option<Self> {
+        let left_ms = stored.left_ms.unwrap_or_else(|| left_ms(stored.wall, clock));
+        let wall = if left_ms > MAX_BUSY_MS { latest(clock) } else { stored.wall };
+        let uptime = clock.uptime().plus_ms(left_ms.min(MAX_BUSY_MS));
+        (left_ms > 0).then_some(Self { wall, uptime })
+    }
+}
+
+/// Returns the time until `wall`, by the clock of this server.
+fn left_ms(wall: i64, clock: &Clock) -> i64 {
+    wall.saturating_sub(clock.wall())
+}
+
+/// Returns the latest end that can be set now.
+fn latest(clock: &Clock) -> i64 {
+    clock.wall().saturating_add(MAX_BUSY_MS)
 }
 
 impl BusyHandle {
     /// Starts the actor. The server is busy again if it stopped while busy and the stored end has not passed.
     pub async fn start(store: Arc<dyn BusyStore>, clock: Clock) -> Result<Self, AppError> {
-        let stored = still_to_come(store.load().await?, clock.wall());
-        let publish = Arc::new(watch::Sender::new(stored.map(|wall| End::at(wall, &clock))));
+        let stored = store.load().await?.and_then(|stored| End::still_to_come(stored, &clock));
+        let publish = Arc::new(watch::Sender::new(stored));
         let end = publish.subscribe();
         let for_actor = clock.clone();
         let actor = supervise("busy", move || ServerBusyActor {
@@ -74,7 +105,8 @@ impl BusyHandle {
         (end.uptime > self.clock.uptime()).then_some(end.wall)
     }
 
-    /// Sets the flag until that time (Unix milliseconds), in place of any earlier end.
+    /// Sets the flag until that time (Unix milliseconds), in place of any earlier end. A time beyond [`MAX_BUSY_S`] from
+    /// now is cut to that maximum.
     pub async fn mark(&self, until: i64) -> Result<(), AppError> {
         self.actor.ask(SetBusy { until: Some(until), draft: Draft::current() }).await?
     }
@@ -82,6 +114,11 @@ impl BusyHandle {
     /// Clears the flag.
     pub async fn clear(&self) -> Result<(), AppError> {
         self.actor.ask(SetBusy { until: None, draft: Draft::current() }).await?
+    }
+
+    /// Reads the stored end again and publishes it, if it is another than the one that this server knows.
+    pub async fn refresh(&self) -> Result<(), AppError> {
+        self.actor.ask(Refresh).await?
     }
 
     /// Returns the actor's figures for readiness and metrics.
@@ -112,7 +149,9 @@ impl Handler<SetBusy> for ServerBusyActor {
 
     // Atomic: no other message runs between the store and the publication, so both have the same last value.
     fn handle(&mut self, SetBusy { until, draft }: SetBusy, _: &mut Self::Context) -> Self::Result {
-        let saving = around(draft, self.store.save(until)).into_actor(self);
+        let until = until.map(|wall| wall.min(latest(&self.clock)));
+        let end = until.map(|wall| StoredEnd { wall, left_ms: Some(left_ms(wall, &self.clock)) });
+        let saving = around(draft, self.store.save(end)).into_actor(self);
         AtomicResponse::new(Box::pin(saving.map(move |saved, actor, _| {
             saved?;
             actor.publish.send_replace(until.map(|wall| End::at(wall, &actor.clock)));
@@ -122,143 +161,33 @@ impl Handler<SetBusy> for ServerBusyActor {
     }
 }
 
-/// Returns the stored end, if it has not passed. An end beyond [`MAX_BUSY_S`] from now, such as after a step of the wall
-/// clock, is cut to that maximum.
-fn still_to_come(stored: Option<i64>, now: i64) -> Option<i64> {
-    let latest = now.saturating_add(MAX_BUSY_S * 1000);
-    stored.filter(|until| *until > now).map(|until| until.min(latest))
+#[derive(Message)]
+#[rtype(result = "Result<(), AppError>")]
+struct Refresh;
+
+impl Handler<Refresh> for ServerBusyActor {
+    type Result = AtomicResponse<Self, Result<(), AppError>>;
+
+    // Atomic for the same reason: what is read here is no older than what this server stored before.
+    fn handle(&mut self, Refresh: Refresh, _: &mut Self::Context) -> Self::Result {
+        let loading = self.store.load().into_actor(self);
+        AtomicResponse::new(Box::pin(loading.map(|loaded, actor, _| {
+            let stored = loaded?;
+            let is_other = actor.publish.send_if_modified(|end| {
+                // The end that this server knows already stays, because it was measured nearer to the change.
+                let is_other = end.map(|end| end.wall) != stored.map(|stored| stored.wall);
+                if is_other {
+                    *end = stored.and_then(|stored| End::still_to_come(stored, &actor.clock));
+                }
+                is_other
+            });
+            if is_other {
+                info!(until_ms = stored.map(|stored| stored.wall), "the busy flag is as another server set it");
+            }
+            Ok(())
+        })))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-
-    use futures_util::FutureExt;
-
-    use super::*;
-    use crate::waiting::until;
-
-    /// A stored row that a test can make unavailable.
-    #[derive(Default)]
-    struct Cell {
-        until: watch::Sender<Option<i64>>,
-        is_away: AtomicBool,
-    }
-
-    impl BusyStore for Cell {
-        fn load(&self) -> BoxFuture<'static, Result<Option<i64>, AppError>> {
-            let until = *self.until.borrow();
-            async move { Ok(until) }.boxed()
-        }
-
-        fn save(&self, until: Option<i64>) -> BoxFuture<'static, Result<(), AppError>> {
-            let is_away = self.is_away.load(Ordering::Relaxed);
-            if !is_away {
-                self.until.send_replace(until);
-            }
-            let failed = || AppError::new("app.system.save.app_error");
-            async move { if is_away { Err(failed()) } else { Ok(()) } }.boxed()
-        }
-    }
-
-    /// Both clocks. They show the same time until a test moves one of them.
-    #[derive(Default)]
-    struct Times {
-        wall: AtomicI64,
-        uptime: AtomicI64,
-    }
-
-    impl Times {
-        fn at(now: i64) -> Arc<Self> {
-            Arc::new(Self { wall: now.into(), uptime: now.into() })
-        }
-
-        fn move_to(&self, wall: i64, uptime: i64) {
-            self.wall.store(wall, Ordering::Relaxed);
-            self.uptime.store(uptime, Ordering::Relaxed);
-        }
-    }
-
-    async fn start(cell: &Arc<Cell>, times: &Arc<Times>) -> BusyHandle {
-        let (wall, uptime) = (times.clone(), times.clone());
-        let clock = Clock::new(
-            move || wall.wall.load(Ordering::Relaxed),
-            move || Uptime::from_ms(uptime.uptime.load(Ordering::Relaxed)),
-        );
-        BusyHandle::start(cell.clone(), clock).await.unwrap()
-    }
-
-    #[actix_rt::test]
-    async fn the_flag_is_up_until_its_end_and_no_longer() {
-        let times = Times::at(0);
-        let busy = start(&Arc::default(), &times).await;
-        assert_eq!(busy.until(), None);
-        busy.mark(1_000).await.unwrap();
-        times.move_to(999, 999);
-        assert_eq!(busy.until(), Some(1_000));
-        times.move_to(1_000, 1_000);
-        assert_eq!(busy.until(), None);
-        busy.mark(2_000).await.unwrap();
-        busy.clear().await.unwrap();
-        assert_eq!(busy.until(), None);
-    }
-
-    #[actix_rt::test]
-    async fn a_step_of_the_wall_clock_neither_ends_the_flag_nor_prolongs_it() {
-        let times = Times::at(0);
-        let busy = start(&Arc::default(), &times).await;
-        busy.mark(1_000).await.unwrap();
-        for wall in [DAY_MS, -DAY_MS] {
-            times.move_to(wall, 999);
-            assert_eq!(busy.until(), Some(1_000));
-            times.move_to(wall, 1_000);
-            assert_eq!(busy.until(), None);
-        }
-    }
-
-    #[actix_rt::test]
-    async fn the_next_start_finds_the_flag_up_until_its_end_and_down_once_it_was_taken_down() {
-        let cell = Arc::default();
-        start(&cell, &Times::at(0)).await.mark(1_000).await.unwrap();
-        // The monotonic clock of a new process starts at zero.
-        let times = Times::at(0);
-        times.move_to(999, 0);
-        let next = start(&cell, &times).await;
-        assert_eq!(next.until(), Some(1_000));
-        times.move_to(1_000, 1);
-        assert_eq!(next.until(), None);
-        assert_eq!(start(&cell, &times).await.until(), None);
-        start(&cell, &Times::at(0)).await.clear().await.unwrap();
-        assert_eq!(start(&cell, &Times::at(0)).await.until(), None);
-    }
-
-    #[actix_rt::test]
-    async fn what_cannot_be_stored_is_not_published() {
-        let cell = Arc::default();
-        let busy = start(&cell, &Times::at(0)).await;
-        busy.mark(1_000).await.unwrap();
-        cell.is_away.store(true, Ordering::Relaxed);
-        assert_eq!(busy.mark(2_000).await.unwrap_err().id, "app.system.save.app_error");
-        assert_eq!(busy.clear().await.unwrap_err().id, "app.system.save.app_error");
-        assert_eq!(busy.until(), Some(1_000));
-    }
-
-    #[actix_rt::test]
-    async fn a_crash_costs_no_published_end() {
-        let busy = start(&Arc::default(), &Times::at(0)).await;
-        busy.mark(1_000).await.unwrap();
-        busy.vitals().crash();
-        until("the actor is rebuilt", async || busy.vitals().restarts() > 0).await;
-        assert_eq!(busy.until(), Some(1_000));
-        busy.mark(2_000).await.unwrap();
-        assert_eq!(busy.until(), Some(2_000));
-    }
-
-    #[test]
-    fn a_stored_end_further_away_than_anybody_can_ask_for_is_cut() {
-        let max_ms = MAX_BUSY_S * 1000;
-        assert_eq!(still_to_come(Some(i64::MAX), 5), Some(max_ms + 5));
-        assert_eq!(still_to_come(Some(max_ms), 5), Some(max_ms));
-        assert_eq!(still_to_come(Some(5), 5), None);
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::busy::BusyStore;
+use quarterdeck_actors::busy::{BusyStore, StoredEnd};
 use quarterdeck_actors::error::{AppError, OrFail};
 use semver::Version;
 use tracing::error;
@@ -45,25 +45,30 @@ const WRITTEN: [&str; 19] = [
 /// The row with the time until which the server is busy, in Unix milliseconds; missing while it is not busy.
 const BUSY_UNTIL: &str = "QuarterdeckBusyUntil";
 
+/// The row with the same end on the clock of PostgreSQL, which several servers share: the value of `BUSY_UNTIL` for
+/// which it holds, and the end in Unix milliseconds. Earlier versions do not write it.
+const BUSY_UNTIL_OF_DATABASE: &str = "QuarterdeckBusyUntilOfDatabase";
+
+/// Stores that row.
+const SETTING_BUSY_UNTIL_OF_DATABASE: &str = "INSERT INTO systems (name, value) VALUES ($1, CAST($2 AS text) || ' ' || \
+     CAST(CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint) + CAST($3 AS bigint) AS text)) \
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+const READ_BUSY_UNTIL: &str = "SELECT (SELECT value FROM systems WHERE name = $1), \
+     (SELECT value FROM systems WHERE name = $2), CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)";
+
 /// The row with the highest version of a release that was ever offered with a valid signature.
 const NEWEST_RELEASE: &str = "QuarterdeckNewestRelease";
 
 impl BusyStore for Db {
-    fn load(&self) -> BoxFuture<'static, Result<Option<i64>, AppError>> {
+    fn load(&self) -> BoxFuture<'static, Result<Option<StoredEnd>, AppError>> {
         let db = self.clone();
         async move { db.busy_until().await.or_fail("app.system.get.app_error") }.boxed()
     }
 
-    fn save(&self, until: Option<i64>) -> BoxFuture<'static, Result<(), AppError>> {
+    fn save(&self, end: Option<StoredEnd>) -> BoxFuture<'static, Result<(), AppError>> {
         let db = self.clone();
-        async move {
-            let saved = match until {
-                Some(until) => db.set_system(BUSY_UNTIL, &until.to_string()).await,
-                None => db.remove_system(BUSY_UNTIL).await,
-            };
-            saved.or_fail("app.system.save.app_error")
-        }
-        .boxed()
+        async move { db.save_busy_until(end).await.or_fail("app.system.save.app_error") }.boxed()
     }
 }
 
@@ -147,21 +152,49 @@ impl Db {
         self.transaction(transaction).await.map(drop)
     }
 
-    async fn remove_system(&self, name: &str) -> Result<(), StoreError> {
-        self.write(removing_system(name)).await.map(drop)
+    async fn save_busy_until(&self, end: Option<StoredEnd>) -> Result<(), StoreError> {
+        let statements = match end {
+            Some(StoredEnd { wall, left_ms }) => {
+                let mut statements = vec![setting_system(BUSY_UNTIL, &wall.to_string())];
+                if let Some(left_ms) = left_ms.filter(|_| self.has_clock()) {
+                    let values = vec![BUSY_UNTIL_OF_DATABASE.into(), wall.to_string().into(), left_ms.into()];
+                    statements.push(statement(SETTING_BUSY_UNTIL_OF_DATABASE, values));
+                }
+                statements
+            }
+            None => vec![removing_system(BUSY_UNTIL), removing_system(BUSY_UNTIL_OF_DATABASE)],
+        };
+        self.transaction(Transaction::of(statements)).await.map(drop)
     }
 
     // An unreadable value is logged and treated as not busy, because the busy flag is no reason to refuse the start.
-    async fn busy_until(&self) -> Result<Option<i64>, StoreError> {
-        let Some(stored) = self.system(BUSY_UNTIL).await? else { return Ok(None) };
-        let until = stored.parse();
-        if until.is_err() {
-            error!(
-                db.row = BUSY_UNTIL,
-                "the stored end of the busy state is not a number; the server starts as not busy"
-            );
+    async fn busy_until(&self) -> Result<Option<StoredEnd>, StoreError> {
+        let (stored, left_ms) = self.read_busy_until().await?;
+        let Some(stored) = stored else { return Ok(None) };
+        let wall = stored.parse();
+        if wall.is_err() {
+            error!(db.row = BUSY_UNTIL, "the stored end of the busy state is not a number; the server is not busy");
         }
-        Ok(until.ok())
+        Ok(wall.ok().map(|wall| StoredEnd { wall, left_ms }))
+    }
+
+    /// Returns the stored end as text, and the milliseconds until then by the clock of the database.
+    async fn read_busy_until(&self) -> Result<(Option<String>, Option<i64>), StoreError> {
+        if !self.has_clock() {
+            return Ok((self.system(BUSY_UNTIL).await?, None));
+        }
+        let values = vec![BUSY_UNTIL.into(), BUSY_UNTIL_OF_DATABASE.into()];
+        let rows = self.read(statement(READ_BUSY_UNTIL, values)).await?;
+        let Some(mut row) = rows.into_iter().next() else { return Ok((None, None)) };
+        let (stored, of_database, now) = (row.optional_text()?, row.text()?, row.int()?);
+        let end = of_database.split_once(' ').filter(|(until, _)| Some(*until) == stored.as_deref());
+        let end = end.and_then(|(_, end)| end.parse::<i64>().ok());
+        Ok((stored, end.map(|end| end.saturating_sub(now))))
+    }
+
+    /// Returns true if the database has a clock of its own, which all servers on it can read.
+    fn has_clock(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
     }
 }
 
@@ -205,8 +238,9 @@ mod tests {
     async fn an_unreadable_time_is_not_busy() {
         let (_folder, db) = fresh().await;
         assert_eq!(BusyStore::load(&db).await.unwrap(), None);
-        BusyStore::save(&db, Some(5)).await.unwrap();
-        assert_eq!(BusyStore::load(&db).await.unwrap(), Some(5));
+        let end = StoredEnd { wall: 5, left_ms: None };
+        BusyStore::save(&db, Some(end)).await.unwrap();
+        assert_eq!(BusyStore::load(&db).await.unwrap(), Some(end));
         db.set_system(BUSY_UNTIL, "tomorrow").await.unwrap();
         assert_eq!(BusyStore::load(&db).await.unwrap(), None);
         BusyStore::save(&db, None).await.unwrap();

@@ -30,6 +30,7 @@ pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<
     app.outside.releases.clear().await;
     app.prepared.make_anew(&app.actors.config);
     app.actors.license.refresh().await?;
+    app.actors.busy.refresh().await?;
     app.actors.license.republish().await?;
     Done.reply().map(never_cached)
 }

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::super::*;
-use crate::busy::BusyStore;
+use crate::busy::{BusyStore, StoredEnd};
 use crate::clock::Uptime;
 use crate::config::proposal::DecisionContext;
 use crate::config::{Config, ConfigSource, ConfigStore, Override, Overrides, Stored, Version};
@@ -29,11 +29,11 @@ pub(super) struct Setup {
 struct NeverBusy;
 
 impl BusyStore for NeverBusy {
-    fn load(&self) -> BoxFuture<'static, Result<Option<i64>, AppError>> {
+    fn load(&self) -> BoxFuture<'static, Result<Option<StoredEnd>, AppError>> {
         Box::pin(async { Ok(None) })
     }
 
-    fn save(&self, _: Option<i64>) -> BoxFuture<'static, Result<(), AppError>> {
+    fn save(&self, _: Option<StoredEnd>) -> BoxFuture<'static, Result<(), AppError>> {
         Box::pin(async { Ok(()) })
     }
 }
