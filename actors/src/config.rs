@@ -3,6 +3,7 @@
 //! A crash loses the message being handled; readers keep the last published configuration.
 
 pub mod access;
+mod active;
 pub mod client;
 pub mod column;
 pub mod complete;
@@ -27,6 +28,7 @@ pub mod proposal;
 pub mod provenance;
 pub(crate) mod range;
 pub mod reentry;
+mod reloading;
 pub mod remedies;
 pub mod repeated;
 pub mod restored;
@@ -45,6 +47,8 @@ mod arbitrary;
 mod hostile;
 #[cfg(test)]
 pub(crate) mod pinned;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
@@ -55,7 +59,7 @@ use tokio::sync::{broadcast, watch};
 use tracing::info;
 
 use crate::draft::{Draft, around};
-use crate::error::{AppError, OrFail};
+use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 pub use completion::Defaults;
 use confirmation::{Confirmation, confirm};
@@ -65,9 +69,8 @@ pub use effective::{Config, Override, Stored};
 use events::{ConfigChanged, Publisher};
 pub use overrides::Overrides;
 use proposal::DecisionContext;
+use reloading::{Refresh, Reload};
 use saving::{Saved, TakenBackBy, Write, change_running, take_back_running};
-
-const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
 
 /// Loads the values that override the stored ones: from the pinned file and the environment.
 pub trait ConfigSource: Send + Sync {
@@ -82,6 +85,10 @@ pub trait ConfigStore: Send + Sync {
     /// Returns the defaults with which a version of this store is completed.
     fn defaults(&self) -> Defaults {
         Defaults::Today
+    }
+    /// Returns true if an earlier version can become active again under its id, as in a file that is edited back.
+    fn reuses_ids(&self) -> bool {
+        false
     }
     /// Returns the id of the active version, also if its content is unreadable.
     fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
@@ -203,6 +210,13 @@ impl ConfigHandle {
         self.actor.ask(Reload(context)).await?
     }
 
+    /// Puts the active version of the store in force if another server stored one, with the overrides in force. Returns
+    /// the configuration in force. The error says that it is not the active version: the store cannot be read, or holds
+    /// a version that is refused here, which is logged once.
+    pub async fn refresh(&self, context: DecisionContext) -> Result<Arc<Config>, AppError> {
+        self.actor.ask(Refresh(context)).await?
+    }
+
     /// Stores a change, then puts it in force. A change that alters nothing is not stored.
     pub async fn write(&self, write: Write) -> Result<Saved, AppError> {
         self.actor.ask(Save { write, draft: Draft::current() }).await?
@@ -260,35 +274,6 @@ struct ConfigActor {
 
 impl Actor for ConfigActor {
     type Context = Context<Self>;
-}
-
-#[derive(Message)]
-#[rtype(result = "Result<Arc<Config>, AppError>")]
-struct Reload(DecisionContext);
-
-impl Handler<Reload> for ConfigActor {
-    type Result = AtomicResponse<Self, Result<Arc<Config>, AppError>>;
-
-    // Atomic: two reloads publish in the order in which they load.
-    fn handle(&mut self, Reload(context): Reload, _: &mut Self::Context) -> Self::Result {
-        let (source, store, running) = (self.source.clone(), self.store.clone(), self.publisher.current());
-        let load = async move {
-            let mut overrides = source.load().await.or_fail(RELOAD_FAILED)?;
-            overrides.remember(&running.overrides);
-            let stored = store.load().await.or_fail(RELOAD_FAILED)?;
-            let config = Config::compose_with(store.defaults(), stored, overrides).or_fail(RELOAD_FAILED)?;
-            check(&config, &context).or_fail(RELOAD_FAILED)?;
-            config.log_notices();
-            Ok(Arc::new(config))
-        };
-        AtomicResponse::new(Box::pin(load.into_actor(self).map(|loaded: Result<Arc<Config>, AppError>, actor, _| {
-            if let Ok(config) = &loaded {
-                let is_changed = actor.publisher.publish(config.clone());
-                info!(config.changed = is_changed, "configuration reloaded");
-            }
-            loaded
-        })))
-    }
 }
 
 #[derive(Message)]

@@ -6,11 +6,12 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 45] = [
+const STATE: [(&str, &str); 46] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
     ("actors/src/background.rs", "one time"),
+    ("actors/src/config/active.rs", "65 ids of versions, each of at most 64 bytes"),
     ("actors/src/config/pinned.rs", "the settings of the file and the environment"),
     ("actors/src/hub/connection.rs", "bytes and places for each connection, of which the hub has a maximum"),
     ("actors/src/hub/pending_joins.rs", "an entry for each user whose socket is joining"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
+use super::active::Avoided;
 use super::effective::Config;
 
 /// The maximum number of changes that wait for a subscriber. A slower subscriber gets the number of changes that it
@@ -23,11 +24,14 @@ pub struct ConfigChanged {
 pub(super) struct Publisher {
     current: watch::Sender<Arc<Config>>,
     events: broadcast::Sender<ConfigChanged>,
+    /// Versions of the store that do not come into force. They outlive a crash of the actor.
+    pub(super) avoided: Avoided,
 }
 
 impl Publisher {
     pub(super) fn new(config: Config) -> Self {
-        Self { current: watch::Sender::new(Arc::new(config)), events: broadcast::Sender::new(MAX_QUEUED_CHANGES) }
+        let (current, events) = (watch::Sender::new(Arc::new(config)), broadcast::Sender::new(MAX_QUEUED_CHANGES));
+        Self { current, events, avoided: Avoided::default() }
     }
 
     pub(super) fn current(&self) -> Arc<Config> {
@@ -45,6 +49,7 @@ impl Publisher {
     /// Puts `after` in force. Returns true if it differs from the configuration before.
     pub(super) fn publish(&self, after: Arc<Config>) -> bool {
         let before = self.current.send_replace(after.clone());
+        self.avoided.note(&before, &after);
         let is_changed = differs(&before, &after);
         if is_changed {
             // Sending fails only without subscribers, and then there is no one to notify.

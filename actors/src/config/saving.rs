@@ -12,7 +12,7 @@ use crate::background;
 use crate::error::{AppError, OrFail};
 
 const SAVE_FAILED: &str = "app.save_config.app_error";
-const UNREADABLE: &str = "app.config.unreadable.app_error";
+pub(super) const UNREADABLE: &str = "app.config.unreadable.app_error";
 pub(super) const CONFLICT: &str = "app.config.version_conflict.app_error";
 
 /// The maximum number of attempts to store a change while other versions are stored first.

@@ -8,6 +8,7 @@ use super::saving::Wanted;
 use super::*;
 
 const SAVE_FAILED: &str = "app.save_config.app_error";
+const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
 
 /// Returns the scripted results, in order.
 struct Scripted<T>(Mutex<VecDeque<Step<T>>>);

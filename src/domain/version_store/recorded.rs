@@ -28,6 +28,10 @@ impl ConfigStore for Recorded {
         self.defaults
     }
 
+    fn reuses_ids(&self) -> bool {
+        self.versions.file_name().is_some()
+    }
+
     fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
         let store = self.versions.clone();
         async move { store.active_id().await }.boxed()
