@@ -7,6 +7,7 @@
 
 mod actor;
 mod connection;
+mod elsewhere;
 mod end;
 mod epoch;
 mod event;
@@ -19,18 +20,18 @@ mod registry;
 mod upkeep;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix::{Handler, Message};
+use futures_util::future::BoxFuture;
 use tracing::{error, warn};
 
-use self::actor::{
-    ChangeMemberships, ChangeRoles, CheckSessions, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub,
-};
+use self::actor::{ChangeMemberships, ChangeRoles, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub};
 use self::connection::Detached;
 pub use self::connection::{Connection, ConnectionGuard, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing, Viewing};
+use self::elsewhere::{CheckSessions, EndAll, UsersAmong};
 pub use self::end::End;
 pub use self::epoch::Epoch;
 pub use self::event::{Audience, Event};
@@ -52,6 +53,12 @@ use crate::supervisor::{ActorRef, Vitals, supervise};
 /// The names of the hubs in logs and metrics. They limit the number of hubs.
 const NAMES: [&str; 8] = ["hub-0", "hub-1", "hub-2", "hub-3", "hub-4", "hub-5", "hub-6", "hub-7"];
 
+/// Carries events to the hubs of all nodes, in one order, the own hubs included.
+pub trait Broadcast: Send + Sync {
+    /// Publishes an event. Waits for room, but not for its delivery.
+    fn send(&self, event: Event) -> BoxFuture<'_, ()>;
+}
+
 /// The handle of all hubs. It stays valid when a hub crashes.
 #[derive(Clone)]
 pub struct HubHandle {
@@ -68,6 +75,7 @@ impl HubHandle {
             held: Arc::default(),
             is_stopping: false.into(),
             pending_joins: Arc::default(),
+            broadcast: OnceLock::new(),
         };
         let shared = Arc::new(shared);
         let start = |name| {
@@ -95,6 +103,7 @@ impl HubHandle {
             held: Arc::default(),
             is_stopping: true.into(),
             pending_joins: Arc::default(),
+            broadcast: OnceLock::new(),
         };
         Self { shared: Arc::new(shared), hubs: [].into() }
     }
@@ -120,8 +129,31 @@ impl HubHandle {
         hub.ask(Join(joining)).await?
     }
 
-    /// Sends an event to its audience. Waits for room in the hubs' mailboxes, but not for any receiver.
+    /// Publishes all later events over `broadcast`.
+    pub fn publish_over(&self, broadcast: Arc<dyn Broadcast>) {
+        if self.shared.broadcast.set(broadcast).is_err() {
+            warn!("events are published over the first of two ways");
+        }
+    }
+
+    /// Sends an event to its audience on all nodes. Waits for room on the way, but not for any receiver.
     pub async fn publish(&self, event: Event) {
+        self.shared.counts.note_event(&event);
+        match self.shared.broadcast.get() {
+            Some(broadcast) => broadcast.send(event).await,
+            None => self.deliver(event).await,
+        }
+    }
+
+    /// Sends an event to its audience on this node, for what every node tells its own clients.
+    pub async fn publish_here(&self, event: Event) {
+        self.shared.counts.note_event(&event);
+        self.deliver(event).await;
+    }
+
+    /// Sends an event that a node published to its audience on this node. Waits for room in the hubs' mailboxes, but not
+    /// for any receiver.
+    pub async fn deliver(&self, event: Event) {
         let frame = match Frame::of(&event, &self.shared.held) {
             Ok(frame) => frame,
             Err(cause) => {
@@ -129,7 +161,6 @@ impl HubHandle {
                 return;
             }
         };
-        self.shared.counts.note_event(&event);
         let event = Arc::new(event);
         let publish = |pending| Publish { event: event.clone(), frame: frame.clone(), pending };
         let only = Some(&event.audience.user_id).filter(|id| !id.is_empty()).and_then(|id| self.hub_of(id));
@@ -190,7 +221,26 @@ impl HubHandle {
 
     /// Makes every connection look its session up again. Callers use it after a change of the rules for valid sessions.
     pub async fn check_sessions(&self) -> Result<(), AppError> {
-        self.ask_all(|| CheckSessions).await
+        self.ask_all(|| CheckSessions { user_ids: None }).await
+    }
+
+    /// Makes the connections of these users look their sessions up again.
+    pub async fn check_sessions_of(&self, user_ids: &[String]) -> Result<(), AppError> {
+        self.ask_all(|| CheckSessions { user_ids: Some(user_ids.to_vec()) }).await
+    }
+
+    /// Returns those of these users who have a connection here; without `ids`, all who have one.
+    pub async fn users_among(&self, ids: Option<&[String]>) -> Result<Vec<String>, AppError> {
+        let mut found = Vec::new();
+        for hub in self.hubs.iter() {
+            found.extend(hub.ask(UsersAmong(ids.map(<[String]>::to_vec))).await?);
+        }
+        Ok(found)
+    }
+
+    /// Ends all connections, because clients may have missed events. They get a new greeting.
+    pub async fn end_all(&self) -> Result<(), AppError> {
+        self.ask_all(|| EndAll(End::EventsLost)).await
     }
 
     /// Refuses new sockets from now on, and ends the open ones one by one within `window`.

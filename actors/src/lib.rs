@@ -9,6 +9,7 @@ pub mod background;
 pub mod busy;
 pub mod causes;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod data_source;
 pub mod draft;

@@ -16,6 +16,7 @@ use futures_util::future::BoxFuture;
 use tracing::warn;
 
 use crate::clock::{MINUTE_MS, Uptime};
+use crate::cluster::Trust;
 use crate::config::ConfigHandle;
 use crate::draft::{Draft, around};
 use crate::error::AppError;
@@ -90,11 +91,12 @@ pub struct SessionsHandle {
     shared: Arc<Shared>,
     store: Arc<dyn SessionStore>,
     config: ConfigHandle,
+    trust: Trust,
 }
 
 impl SessionsHandle {
-    /// Starts the actor. `hub` has the sockets that end with their sessions.
-    pub fn start(store: Arc<dyn SessionStore>, config: ConfigHandle, hub: HubHandle) -> Self {
+    /// Starts the actor. `hub` has the sockets that end with their sessions. The cache is used only while `trust` holds.
+    pub fn start(store: Arc<dyn SessionStore>, config: ConfigHandle, hub: HubHandle, trust: Trust) -> Self {
         let shared = Arc::new(Shared { cache: cache::empty(), epoch: Mutex::default() });
         let (actor_store, actor_shared) = (store.clone(), shared.clone());
         let actor = supervise("sessions", move || SessionActor {
@@ -102,7 +104,7 @@ impl SessionsHandle {
             shared: actor_shared.clone(),
             hub: hub.clone(),
         });
-        Self { actor, shared, store, config }
+        Self { actor, shared, store, config, trust }
     }
 
     /// Returns the session with `token`, expired or not.
@@ -140,6 +142,11 @@ impl SessionsHandle {
         self.shared.invalidate(|_| true);
     }
 
+    /// Invalidates the cached sessions of these users.
+    pub fn invalidate_users(&self, user_ids: &[String]) {
+        self.shared.invalidate(|session| user_ids.contains(&session.user_id));
+    }
+
     /// Revokes the sessions that `which` selects.
     pub async fn close(&self, which: SessionSelection) -> Result<(), AppError> {
         self.actor.ask(Close { which, draft: Draft::current() }).await?
@@ -159,7 +166,7 @@ impl SessionsHandle {
     pub fn cached(&self, token: &str, now: Uptime) -> Option<Arc<Session>> {
         let cached = self.shared.cache.get(token)?;
         let keep_ms = self.config.current().view.service.session_cache_in_minutes.saturating_mul(MINUTE_MS);
-        let is_fresh = now.ms_since(cached.loaded_at) < keep_ms;
+        let is_fresh = now.ms_since(cached.loaded_at) < keep_ms && self.trust.holds(now);
         is_fresh.then(|| cached.session.clone())
     }
 }

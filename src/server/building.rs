@@ -8,6 +8,7 @@ use quarterdeck_actors::analytics::AnalyticsHandle;
 use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::clock::{Clock, Uptime, wall_ms};
+use quarterdeck_actors::cluster::Trust;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::error::OrFail;
 use quarterdeck_actors::health::HealthHandle;
@@ -87,7 +88,7 @@ pub(super) async fn state(
     };
     let roles = RolesHandle::new(db.ready_roles().await?);
     let hub = hub(&facts.options, &shares, &roles);
-    let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
+    let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone(), Trust::default());
     let actors = actors(&facts, &db, &outside.outbound, &trail.audit, (config, license, hub)).await?;
     let (passwords, attempts) = (Passwords::new(&facts.options), Attempts::new(NameKey::of(&facts.fingerprint_key)));
     let limits = Limits {

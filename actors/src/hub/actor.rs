@@ -180,7 +180,7 @@ impl WebSocketHub {
     }
 
     /// Ends a connection for good.
-    fn end(&mut self, id: &str, end: End) {
+    pub(super) fn end(&mut self, id: &str, end: End) {
         if let Some(entry) = self.remove_entry(id) {
             self.shared.counts.end(end);
             entry.connection.end(end);
@@ -339,23 +339,6 @@ impl Handler<RenewSession> for WebSocketHub {
         entry.session = session.clone();
         let role_facts = RoleFacts::of(&self.roles, &session.roles);
         self.registry.set_role_facts(&session.user_id, Dated { epoch, value: role_facts });
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct CheckSessions;
-
-impl Handler<CheckSessions> for WebSocketHub {
-    type Result = ();
-
-    fn handle(&mut self, _: CheckSessions, _: &mut Self::Context) {
-        let due = self.clock.uptime().plus_ms(-self.shared.limits.check_ms);
-        for entry in self.registry.entries_mut() {
-            // The check is requested again until it succeeds: a busy socket or an unavailable store may drop a request.
-            entry.checked_at = due;
-            entry.connection.check_session();
-        }
     }
 }
 

@@ -17,11 +17,13 @@ pub enum End {
     Stopping,
     /// The hub crashed. The event that it delivered may be lost.
     HubCrashed,
+    /// Events from other nodes are lost.
+    EventsLost,
 }
 
 impl End {
     /// All reasons, for metrics.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SessionEnded,
         Self::TooSlow,
         Self::OutOfMemory,
@@ -29,6 +31,7 @@ impl End {
         Self::Replaced,
         Self::Stopping,
         Self::HubCrashed,
+        Self::EventsLost,
     ];
 
     /// Returns the name in metrics and logs.
@@ -41,6 +44,7 @@ impl End {
             Self::Replaced => "replaced",
             Self::Stopping => "stopping",
             Self::HubCrashed => "hub_crashed",
+            Self::EventsLost => "events_lost",
         }
     }
 }

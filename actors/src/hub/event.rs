@@ -38,6 +38,9 @@ pub struct Audience {
     pub connection_id: String,
     /// Every connection but this one.
     pub omit_connection_id: String,
+    /// This user as well, even if no member of the team or channel any more. It is not on the wire.
+    #[serde(skip)]
+    pub also_user_id: String,
     /// If true, only connections whose client acknowledges posts; if false, only the others. It is not on the wire.
     #[serde(skip)]
     pub acknowledging: Option<bool>,
@@ -73,6 +76,13 @@ impl Event {
     #[must_use]
     pub fn for_team(mut self, team_id: impl Into<String>) -> Self {
         self.audience.team_id = team_id.into();
+        self
+    }
+
+    /// Adds a user who need not be a member of the team or channel.
+    #[must_use]
+    pub fn and_user(mut self, user_id: impl Into<String>) -> Self {
+        self.audience.also_user_id = user_id.into();
         self
     }
 

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::Broadcast;
 use super::end::End;
 use super::event::Event;
 use super::frame::Held;
@@ -153,13 +154,14 @@ fn count<'a, T: PartialEq>(all: &[T], counters: &'a [AtomicU64], wanted: &T) -> 
 }
 
 /// State that handles, hubs and sockets share.
-#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) counts: Arc<Counts>,
     pub(super) held: Arc<Held>,
     pub(super) is_stopping: AtomicBool,
     pub(super) pending_joins: Arc<PendingJoins>,
+    /// Where events are published if there are other nodes. They come back from there.
+    pub(super) broadcast: OnceLock<Arc<dyn Broadcast>>,
 }
 
 /// The place of one open socket in the limit for sockets. It is free again when this is dropped.

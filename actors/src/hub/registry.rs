@@ -1,6 +1,6 @@
 //! The connections of one hub, and the rules that decide which of them receive an event.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::connection::Connection;
@@ -76,8 +76,18 @@ impl Registry {
         self.entries.values()
     }
 
-    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.entries.values_mut()
+    /// Returns the connections with these ids, or all.
+    pub(super) fn entries_mut(&mut self, ids: Option<Vec<Arc<str>>>) -> impl Iterator<Item = &mut Entry> {
+        let ids: Option<HashSet<Arc<str>>> = ids.map(|ids| ids.into_iter().collect());
+        self.entries
+            .iter_mut()
+            .filter(move |(id, _)| ids.as_ref().is_none_or(|ids| ids.contains(*id)))
+            .map(|(_, entry)| entry)
+    }
+
+    /// Returns the ids of a user's connections.
+    pub(super) fn ids_of_user(&self, user_id: &str) -> Vec<Arc<str>> {
+        self.users.get(user_id).map(|user| user.connections.clone()).unwrap_or_default()
     }
 
     /// Returns the number of sockets of a user.
@@ -126,6 +136,14 @@ impl Registry {
         }
     }
 
+    /// Returns those of these users who have a connection, or all who have one.
+    pub(super) fn users_among(&self, ids: Option<&[String]>) -> Vec<String> {
+        match ids {
+            Some(ids) => ids.iter().filter(|id| self.users.contains_key(id.as_str())).cloned().collect(),
+            None => self.users.keys().map(ToString::to_string).collect(),
+        }
+    }
+
     /// Returns the connections of a user.
     pub(super) fn of_user(&self, user_id: &str) -> impl Iterator<Item = &Entry> {
         let ids = self.users.get(user_id).map_or(&[][..], |user| &user.connections);
@@ -160,7 +178,7 @@ impl Registry {
         if is_omitted {
             return false;
         }
-        self.belongs(entry, event, audience)
+        (*connection.user_id == audience.also_user_id) || self.belongs(entry, event, audience)
     }
 
     fn belongs(&self, entry: &Entry, event: &Event, audience: &Audience) -> bool {

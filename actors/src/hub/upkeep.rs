@@ -73,7 +73,7 @@ impl WebSocketHub {
         self.take_note_of_left(now);
         let shared = self.shared.clone();
         let mut expired: Vec<Arc<str>> = Vec::new();
-        for entry in self.registry.entries_mut() {
+        for entry in self.registry.entries_mut(None) {
             match due(entry, &shared.limits, &self.pauses, now, wall) {
                 DueAction::Nothing => {}
                 DueAction::Remove => expired.push(entry.connection.id.clone()),

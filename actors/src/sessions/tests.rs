@@ -94,7 +94,7 @@ fn start(stored: &[(&str, &str)], panics: bool) -> (SessionsHandle, Arc<Memory>)
         panics: AtomicBool::new(panics),
     });
     let config = ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(NoSource), Arc::new(NoSource));
-    (SessionsHandle::start(memory.clone(), config, HubHandle::without_hubs()), memory)
+    (SessionsHandle::start(memory.clone(), config, HubHandle::without_hubs(), Trust::default()), memory)
 }
 
 impl Memory {

@@ -33,6 +33,7 @@ impl Close {
             End::Replaced => Self::with(1000, "another socket resumed this connection"),
             End::Stopping => Self::with(1012, "the server is stopping"),
             End::HubCrashed => Self::with(1012, "the server lost the state of this connection"),
+            End::EventsLost => Self::with(1012, "events from other servers are lost"),
         }
     }
 }

@@ -1,0 +1,196 @@
+//! The messages on the bus. They hold no secret, and nothing in them is a right: a receiver reads roles, sessions and the
+//! configuration from the store.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::hub::{Audience, Event};
+
+/// A message for all nodes, its sender included.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// Another version of the configuration is active.
+    Config,
+    /// The licence was installed or removed.
+    License,
+    /// The busy flag was set or cleared.
+    Busy,
+    /// Roles have other permissions.
+    Roles,
+    /// Sessions, roles or memberships of the user with this id changed.
+    User(String),
+    /// Sessions, roles or memberships of many users changed.
+    Users,
+    /// Caches are to be invalidated.
+    Caches,
+    /// An event for WebSocket clients.
+    Event(Box<Event>),
+    /// Events of a node could not be published. Clients may have missed some of them.
+    Lost,
+}
+
+impl Message {
+    /// Returns the kind, as it is stored.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::License => "license",
+            Self::Busy => "busy",
+            Self::Roles => "roles",
+            Self::User(_) => "user",
+            Self::Users => "users",
+            Self::Caches => "caches",
+            Self::Event(_) => "event",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Returns the content, as it is stored.
+    pub fn body(&self) -> String {
+        match self {
+            Self::User(id) => id.clone(),
+            Self::Event(event) => serde_json::to_string(&WireEvent::of(event)).unwrap_or_default(),
+            Self::Config | Self::License | Self::Busy | Self::Roles | Self::Users | Self::Caches | Self::Lost => {
+                String::new()
+            }
+        }
+    }
+
+    /// Reads a stored message. Returns `None` for one that only a later version understands.
+    pub fn parse(kind: &str, body: &str) -> Option<Self> {
+        Some(match kind {
+            "config" => Self::Config,
+            "license" => Self::License,
+            "busy" => Self::Busy,
+            "roles" => Self::Roles,
+            "user" => Self::User(body.to_owned()),
+            "users" => Self::Users,
+            "caches" => Self::Caches,
+            "event" => Self::Event(Box::new(serde_json::from_str::<WireEvent<'_>>(body).ok()?.into_event())),
+            "lost" => Self::Lost,
+            _ => return None,
+        })
+    }
+}
+
+/// An event on the bus: with the parts of its audience that clients do not see.
+#[derive(Serialize, Deserialize)]
+struct WireEvent<'a> {
+    event: Cow<'a, str>,
+    data: Cow<'a, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    omit_users: Option<BTreeMap<String, bool>>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    user_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    channel_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    team_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    connection_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    omit_connection_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    also_user_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acknowledging: Option<bool>,
+    #[serde(default)]
+    is_sanitized: bool,
+    #[serde(default)]
+    is_sensitive: bool,
+}
+
+impl<'a> WireEvent<'a> {
+    fn of(event: &'a Event) -> Self {
+        // Named one by one, so that a new member of the audience cannot be forgotten.
+        let Event { name, data, audience } = event;
+        let Audience {
+            omit_users,
+            user_id,
+            channel_id,
+            team_id,
+            connection_id,
+            omit_connection_id,
+            also_user_id,
+            acknowledging,
+            contains_sanitized_data,
+            contains_sensitive_data,
+        } = audience;
+        Self {
+            event: Cow::Borrowed(name),
+            data: Cow::Borrowed(data),
+            omit_users: omit_users.clone(),
+            user_id: user_id.into(),
+            channel_id: channel_id.into(),
+            team_id: team_id.into(),
+            connection_id: connection_id.into(),
+            omit_connection_id: omit_connection_id.into(),
+            also_user_id: also_user_id.into(),
+            acknowledging: *acknowledging,
+            is_sanitized: *contains_sanitized_data,
+            is_sensitive: *contains_sensitive_data,
+        }
+    }
+
+    fn into_event(self) -> Event {
+        let audience = Audience {
+            omit_users: self.omit_users,
+            user_id: self.user_id.into_owned(),
+            channel_id: self.channel_id.into_owned(),
+            team_id: self.team_id.into_owned(),
+            connection_id: self.connection_id.into_owned(),
+            omit_connection_id: self.omit_connection_id.into_owned(),
+            also_user_id: self.also_user_id.into_owned(),
+            acknowledging: self.acknowledging,
+            contains_sanitized_data: self.is_sanitized,
+            contains_sensitive_data: self.is_sensitive,
+        };
+        Event { name: Cow::Owned(self.event.into_owned()), data: self.data.into_owned(), audience }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_as_it_was_written() {
+        let mut event = Event::new("posted", json!({ "post": "{\"id\":\"p\"}", "n": 1.5 }))
+            .for_channel("c")
+            .for_team("t")
+            .for_user("u")
+            .without_user("o")
+            .for_acknowledging(false)
+            .sensitive()
+            .sanitized();
+        event.audience.connection_id = "one".to_owned();
+        event.audience.omit_connection_id = "other".to_owned();
+        event.audience.also_user_id = "also".to_owned();
+        let plain = Event::new("hello", json!({}));
+        for event in [event, plain] {
+            let message = Message::Event(Box::new(event.clone()));
+            let Some(Message::Event(read)) = Message::parse(message.kind(), &message.body()) else { panic!() };
+            assert_eq!((&read.name, &read.data, &read.audience), (&event.name, &event.data, &event.audience));
+        }
+        for message in [
+            Message::Config,
+            Message::License,
+            Message::Busy,
+            Message::Roles,
+            Message::User("u".to_owned()),
+            Message::Users,
+            Message::Caches,
+            Message::Lost,
+        ] {
+            let read = Message::parse(message.kind(), &message.body()).unwrap();
+            assert_eq!((read.kind(), read.body()), (message.kind(), message.body()));
+        }
+        assert!(Message::parse("of a later version", "").is_none());
+        assert!(Message::parse("event", "{").is_none());
+    }
+}

@@ -1,0 +1,305 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use futures_util::FutureExt;
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::clock::{Uptime, wall_ms};
+use crate::waiting::until;
+
+/// A bus in memory.
+#[derive(Default)]
+struct Memory {
+    state: Mutex<State>,
+    told: Notify,
+    is_away: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<(&'static str, String)>,
+    placed: Vec<Placed>,
+    nodes: Vec<Node>,
+    batches: std::collections::HashMap<String, i64>,
+    /// True if the next batch is stored, and its answer lost.
+    loses_answer: bool,
+}
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Notes a message as a transaction of the store does.
+    fn note(&self, message: &Message) {
+        self.state().waiting.push((message.kind(), message.body()));
+        self.told.notify_waiters();
+    }
+
+    fn answer<T: Send + 'static>(&self, answer: T) -> BoxFuture<'static, Result<T, AppError>> {
+        let is_away = self.is_away.load(Ordering::Relaxed);
+        async move { if is_away { Err(AppError::new("away")) } else { Ok(answer) } }.boxed()
+    }
+}
+
+impl Bus for Memory {
+    fn join(&self, facts: NodeFacts) -> BoxFuture<'static, Result<String, AppError>> {
+        let mut state = self.state();
+        let name = format!("{}-{}", facts.hostname, state.nodes.len() + 1);
+        state.batches.entry(facts.id.clone()).or_default();
+        state.nodes.push(Node { facts: NodeFacts { name: name.clone(), ..facts }, ..Node::default() });
+        self.answer(name)
+    }
+
+    fn beat(&self, beat: Beat) -> BoxFuture<'static, Result<Option<Roster>, AppError>> {
+        let state = self.state();
+        let (dead, living): (Vec<_>, Vec<_>) = state.nodes.iter().cloned().partition(|node| node.heartbeat_at < 0);
+        let is_member = living.iter().any(|node| node.facts.id == beat.id);
+        self.answer(is_member.then_some(Roster { living, dead }))
+    }
+
+    fn leave(&self, node_id: String) -> BoxFuture<'static, Result<(), AppError>> {
+        self.state().nodes.retain(|node| node.facts.id != node_id);
+        self.answer(())
+    }
+
+    fn publish(&self, batch: Batch) -> BoxFuture<'static, Result<bool, AppError>> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return self.answer(false);
+        }
+        let mut state = self.state();
+        let Some(last) = state.batches.get_mut(&batch.node_id) else { return self.answer(false) };
+        let is_new = *last < batch.number;
+        *last = (*last).max(batch.number);
+        for (kind, body) in batch.messages.iter().filter(|_| is_new) {
+            let position = i64::try_from(state.placed.len()).unwrap() + 1;
+            let (node_id, kind) = (batch.node_id.clone(), (*kind).to_owned());
+            state.placed.push(Placed { position, node_id, kind, body: body.clone() });
+        }
+        self.told.notify_waiters();
+        if std::mem::take(&mut state.loses_answer) {
+            return async { Err(AppError::new("the answer is lost")) }.boxed();
+        }
+        self.answer(true)
+    }
+
+    fn end(&self) -> BoxFuture<'static, Result<End, AppError>> {
+        let state = self.state();
+        let position = state.placed.last().map_or(0, |last| last.position);
+        self.answer(End { position, is_waiting: !state.waiting.is_empty() })
+    }
+
+    fn place(&self) -> BoxFuture<'static, Result<(), AppError>> {
+        let mut state = self.state();
+        for (kind, body) in std::mem::take(&mut state.waiting) {
+            let position = state.placed.last().map_or(0, |last| last.position) + 1;
+            state.placed.push(Placed { position, node_id: String::new(), kind: kind.to_owned(), body });
+        }
+        self.answer(())
+    }
+
+    fn read(&self, after: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>> {
+        self.answer(self.state().placed.iter().filter(|placed| placed.position > after).cloned().collect())
+    }
+
+    fn wait(&self, limit: Duration) -> BoxFuture<'_, ()> {
+        async move {
+            let _ = tokio::time::timeout(limit.min(Duration::from_millis(5)), self.told.notified()).await;
+        }
+        .boxed()
+    }
+
+    fn prune(&self) -> BoxFuture<'static, Result<(), AppError>> {
+        self.answer(())
+    }
+}
+
+/// Notes what it is given.
+#[derive(Default)]
+struct Notes {
+    lines: Mutex<Vec<String>>,
+    refuses: AtomicBool,
+}
+
+impl Notes {
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    fn note(&self, line: String) -> BoxFuture<'static, Result<(), AppError>> {
+        if self.refuses.load(Ordering::Relaxed) {
+            return async { Err(AppError::new("refused")) }.boxed();
+        }
+        self.lines.lock().unwrap().push(line);
+        async { Ok(()) }.boxed()
+    }
+}
+
+impl Receiver for Notes {
+    fn apply(&self, messages: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>> {
+        if self.refuses.load(Ordering::Relaxed) {
+            return self.note(String::new());
+        }
+        for message in messages {
+            let line = if let Message::Event(event) = &message {
+                event.name.to_string()
+            } else {
+                format!("{} {}", message.kind(), message.body())
+            };
+            self.lines.lock().unwrap().push(line.trim().to_owned());
+        }
+        async { Ok(()) }.boxed()
+    }
+
+    fn renew(&self) -> BoxFuture<'static, Result<(), AppError>> {
+        self.note("renewed".to_owned())
+    }
+
+    fn rejoin(&self) -> BoxFuture<'static, Result<(), AppError>> {
+        self.note("rejoined".to_owned())
+    }
+
+    fn bury(&self, node: Node) -> BoxFuture<'static, Result<(), AppError>> {
+        self.note(format!("buried {}", node.facts.name))
+    }
+
+    fn config_hash(&self) -> String {
+        String::new()
+    }
+}
+
+async fn node(bus: &Arc<Memory>, id: &str) -> (ClusterHandle, Arc<Notes>) {
+    let position = bus.end().await.unwrap().position;
+    let facts = NodeFacts { id: id.to_owned(), hostname: "host".to_owned(), ..NodeFacts::default() };
+    let clock = Clock::new(wall_ms, Uptime::now);
+    let cluster = ClusterHandle::join(bus.clone(), facts, position, clock).await.unwrap();
+    let notes = Arc::new(Notes::default());
+    cluster.follow(notes.clone());
+    (cluster, notes)
+}
+
+fn event(name: &'static str) -> Event {
+    Event::new(name, json!({}))
+}
+
+#[actix_rt::test]
+async fn all_nodes_apply_all_messages_in_one_order_and_their_own_as_well() {
+    let bus = Arc::new(Memory::default());
+    let ((one, of_one), (other, of_other)) = (node(&bus, "a").await, node(&bus, "b").await);
+    assert_eq!([&one.own().name, &other.own().name], ["host-1", "host-2"]);
+    for (cluster, name) in [(&one, "first"), (&one, "second"), (&other, "third")] {
+        cluster.send(event(name)).await;
+        until("it is applied", async || of_one.lines().contains(&name.to_owned())).await;
+    }
+    bus.note(&Message::User("u".to_owned()));
+    let all = ["first", "second", "third", "user u"];
+    until("both have all", async || of_one.lines() == all && of_other.lines() == all).await;
+    until("the figures are right", async || one.figures().position == 4 && one.figures().received == 4).await;
+    assert_eq!((one.figures().published, other.figures().published, one.figures().lost), (2, 1, 0));
+    assert!(one.trust().holds(Uptime::now()));
+}
+
+#[actix_rt::test]
+async fn caches_are_not_invalidated_again_by_the_node_that_did_it() {
+    let bus = Arc::new(Memory::default());
+    let ((one, of_one), (_other, of_other)) = (node(&bus, "a").await, node(&bus, "b").await);
+    one.publish(Message::Caches).await;
+    one.send(event("later")).await;
+    until("the other has both", async || of_other.lines() == ["caches", "later"]).await;
+    until("this one has one", async || of_one.lines() == ["later"]).await;
+}
+
+#[actix_rt::test]
+async fn a_batch_whose_answer_is_lost_is_published_once() {
+    let bus = Arc::new(Memory::default());
+    let (one, of_one) = node(&bus, "a").await;
+    bus.state().loses_answer = true;
+    one.send(event("first")).await;
+    until("it is sent again", async || one.figures().published == 1).await;
+    one.send(event("second")).await;
+    until("both are there", async || of_one.lines() == ["first", "second"]).await;
+}
+
+#[actix_rt::test]
+async fn a_crash_of_the_actor_loses_and_doubles_nothing() {
+    let bus = Arc::new(Memory::default());
+    let (one, of_one) = node(&bus, "a").await;
+    one.send(event("first")).await;
+    until("it is there", async || of_one.lines() == ["first"]).await;
+    bus.is_away.store(true, Ordering::Relaxed);
+    one.send(event("second")).await;
+    one.vitals().unwrap().crash();
+    bus.is_away.store(false, Ordering::Relaxed);
+    one.send(event("third")).await;
+    until("all are there", async || of_one.lines() == ["first", "second", "third"]).await;
+}
+
+#[actix_rt::test]
+async fn messages_that_were_missed_are_told_and_everything_is_read_anew() {
+    let bus = Arc::new(Memory::default());
+    let (one, of_one) = node(&bus, "a").await;
+    one.send(event("first")).await;
+    until("it is there", async || of_one.lines() == ["first"]).await;
+    // The store is that of an earlier time.
+    bus.state().placed.clear();
+    until("it reads anew", async || of_one.lines() == ["first", "renewed"]).await;
+    one.send(event("second")).await;
+    until("it goes on", async || of_one.lines().last().is_some_and(|last| last == "second")).await;
+    // Messages were deleted before this node read them.
+    let placed = |position| Placed { position, node_id: String::new(), kind: "config".to_owned(), body: String::new() };
+    bus.state().placed.push(placed(7));
+    until("it reads anew again", async || of_one.lines() == ["first", "renewed", "second", "renewed"]).await;
+    until("it is at the end", async || one.figures().position == 7).await;
+}
+
+#[actix_rt::test]
+async fn what_is_refused_comes_again_and_is_no_news_until_then() {
+    let bus = Arc::new(Memory::default());
+    let (one, of_one) = node(&bus, "a").await;
+    until("it heard", async || one.trust().holds(Uptime::now())).await;
+    of_one.refuses.store(true, Ordering::Relaxed);
+    bus.note(&Message::Config);
+    until("it says why", async || one.figures().problem.is_some()).await;
+    assert_eq!(one.figures().position, 0);
+    let silence = one.trust().silence_ms(Uptime::now().plus_ms(TRUST_MS));
+    assert!(silence >= TRUST_MS, "{silence}");
+    of_one.refuses.store(false, Ordering::Relaxed);
+    until("it is applied", async || of_one.lines() == ["config"] && one.figures().problem.is_none()).await;
+}
+
+#[actix_rt::test]
+async fn a_node_without_the_bus_does_not_trust_its_caches() {
+    let bus = Arc::new(Memory::default());
+    let (one, _notes) = node(&bus, "a").await;
+    until("it heard", async || one.trust().holds(Uptime::now())).await;
+    bus.is_away.store(true, Ordering::Relaxed);
+    until("it stops trusting", async || !one.trust().holds(Uptime::now())).await;
+    bus.is_away.store(false, Ordering::Relaxed);
+    until("it trusts again", async || one.trust().holds(Uptime::now())).await;
+}
+
+#[actix_rt::test]
+async fn dead_nodes_are_removed_and_a_node_that_was_taken_for_dead_joins_again() {
+    let bus = Arc::new(Memory::default());
+    let dead = NodeFacts { id: "d".to_owned(), name: "dead".to_owned(), ..NodeFacts::default() };
+    bus.state().nodes.push(Node { facts: dead, heartbeat_at: -1, ..Node::default() });
+    let (one, of_one) = node(&bus, "a").await;
+    until("it is removed", async || of_one.lines() == ["buried dead"]).await;
+    until("it is listed alone", async || one.nodes().living.len() == 1).await;
+    bus.state().nodes.clear();
+    until("it joins again", async || of_one.lines() == ["buried dead", "rejoined"]).await;
+    one.leave().await.unwrap();
+    assert!(bus.state().nodes.is_empty());
+    assert!(!one.is_following());
+}
+
+#[actix_rt::test]
+async fn a_server_alone_publishes_nothing_and_trusts_its_caches() {
+    let alone = ClusterHandle::alone(Clock::new(wall_ms, Uptime::now));
+    alone.publish(Message::Caches).await;
+    alone.leave().await.unwrap();
+    assert!(alone.trust().holds(Uptime::now()) && !alone.is_shared() && alone.vitals().is_none());
+    assert_eq!((alone.figures().waiting, alone.nodes().living.len()), (0, 0));
+}

@@ -1,0 +1,58 @@
+//! The messages to a hub about changes on other nodes.
+
+use std::sync::Arc;
+
+use actix::{Handler, Message};
+
+use super::actor::WebSocketHub;
+use super::end::End;
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct CheckSessions {
+    /// Only those of these users.
+    pub(super) user_ids: Option<Vec<String>>,
+}
+
+impl Handler<CheckSessions> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, CheckSessions { user_ids }: CheckSessions, _: &mut Self::Context) {
+        let due = self.clock.uptime().plus_ms(-self.shared.limits.check_ms);
+        let ids = user_ids.map(|ids| ids.iter().flat_map(|id| self.registry.ids_of_user(id)).collect());
+        for entry in self.registry.entries_mut(ids) {
+            // The check is requested again until it succeeds: a busy socket or an unavailable store may drop a request.
+            entry.checked_at = due;
+            entry.connection.check_session();
+        }
+    }
+}
+
+/// Asks for those of these users who have a connection, or for all who have one.
+#[derive(Message)]
+#[rtype(result = "Vec<String>")]
+pub(super) struct UsersAmong(pub(super) Option<Vec<String>>);
+
+impl Handler<UsersAmong> for WebSocketHub {
+    type Result = Vec<String>;
+
+    fn handle(&mut self, UsersAmong(ids): UsersAmong, _: &mut Self::Context) -> Self::Result {
+        self.registry.users_among(ids.as_deref())
+    }
+}
+
+/// Ends all connections.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct EndAll(pub(super) End);
+
+impl Handler<EndAll> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, EndAll(end): EndAll, _: &mut Self::Context) {
+        let all: Vec<Arc<str>> = self.registry.entries().map(|entry| entry.connection.id.clone()).collect();
+        for id in all {
+            self.end(&id, end);
+        }
+    }
+}
