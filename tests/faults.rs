@@ -35,6 +35,7 @@ mod license_restart;
 mod license_servers;
 mod logins;
 mod lost_updates;
+mod nodes;
 mod numbers;
 mod older_program;
 mod outbound_shares;

@@ -2,6 +2,7 @@
 
 use quarterdeck_actors::analytics::AnalyticsHandle;
 use quarterdeck_actors::busy::BusyHandle;
+use quarterdeck_actors::cluster::ClusterHandle;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::HubHandle;
@@ -22,5 +23,6 @@ pub(crate) struct Actors {
     pub(crate) notices: NoticesHandle,
     pub(crate) presence: PresenceHandle,
     pub(crate) hub: HubHandle,
+    pub(crate) cluster: ClusterHandle,
     pub(crate) upgrade: UpgradeHandle,
 }

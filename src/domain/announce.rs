@@ -54,7 +54,7 @@ pub(crate) async fn user_switched(hub: &HubHandle, config: &Config, user: &User)
 pub(crate) async fn role_updated(hub: &HubHandle, role: &Role) {
     // The role is JSON in a string, as clients expect it.
     let text = String::from_utf8(to_json(role).unwrap_or_default()).unwrap_or_default();
-    hub.publish(Event::new("role_updated", json!({ "role": text }))).await;
+    hub.publish_here(Event::new("role_updated", json!({ "role": text }))).await;
 }
 
 /// Publishes the new system roles of a user.
@@ -86,10 +86,10 @@ pub(crate) async fn added_to_team(hub: &HubHandle, team_id: &str, user_id: &str)
     hub.publish(Event::new("added_to_team", data).for_user(user_id)).await;
 }
 
-/// Publishes to a team that a user left it. The sockets of the user get this event, and none of the team afterwards.
+/// Publishes to a team and to the user that the user left it. The sockets of the user get no more events of the team.
 pub(crate) async fn left_team((hub, db): (&HubHandle, &Db), team_id: &str, user_id: &str) {
     let data = json!({ "user_id": user_id, "team_id": team_id });
-    hub.publish(Event::new("leave_team", data).for_team(team_id)).await;
+    hub.publish(Event::new("leave_team", data).for_team(team_id).and_user(user_id)).await;
     join_channels((hub, db), user_id).await;
 }
 

@@ -50,7 +50,7 @@ async fn configurations(app: Data<AppState>, since_start: watch::Receiver<Arc<Co
 async fn publish(app: &AppState) {
     let prepared = app.prepared.current(&app.actors.config);
     match serde_json::from_slice::<Value>(&prepared.authenticated_config.plain) {
-        Ok(config) => app.actors.hub.publish(Event::new("config_changed", json!({ "config": config }))).await,
+        Ok(config) => app.actors.hub.publish_here(Event::new("config_changed", json!({ "config": config }))).await,
         Err(cause) => error!(%cause, "the client configuration could not be parsed; config_changed is not sent"),
     }
 }
@@ -60,7 +60,7 @@ async fn licenses(app: Data<AppState>, mut current: watch::Receiver<Option<Arc<L
     while current.changed().await.is_ok() {
         let license = current.borrow_and_update().clone();
         let told = told_to_anybody(license.as_deref());
-        app.actors.hub.publish(Event::new("license_changed", json!({ "license": told }))).await;
+        app.actors.hub.publish_here(Event::new("license_changed", json!({ "license": told }))).await;
         // A licence may let the settings enforce one-time codes, or no longer.
         log(app.actors.hub.check_sessions().await);
     }
@@ -71,7 +71,7 @@ async fn stores(app: Data<AppState>, mut stores: watch::Receiver<Arc<Stores>>, m
     while stores.changed().await.is_ok() {
         let outcomes = outcomes(&stores.borrow_and_update());
         for outcome in outcomes.iter().filter(|outcome| !told.contains(outcome)) {
-            app.actors.hub.publish(Event::new("storage_settings_changed", outcome.clone()).sensitive()).await;
+            app.actors.hub.publish_here(Event::new("storage_settings_changed", outcome.clone()).sensitive()).await;
         }
         // While a store is being tested, its last published outcome stays valid.
         told.retain(|earlier| outcomes.iter().all(|outcome| outcome.get("store") != earlier.get("store")));

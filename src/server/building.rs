@@ -8,7 +8,7 @@ use quarterdeck_actors::analytics::AnalyticsHandle;
 use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::clock::{Clock, Uptime, wall_ms};
-use quarterdeck_actors::cluster::Trust;
+use quarterdeck_actors::cluster::ClusterHandle;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::error::OrFail;
 use quarterdeck_actors::health::HealthHandle;
@@ -25,7 +25,7 @@ use quarterdeck_actors::upgrade::UpgradeHandle;
 use tokio::sync::Notify;
 
 use super::database::{Migrated, first_account};
-use super::{StartError, checks, hostname, mending};
+use super::{StartError, checks, cluster, hostname, mending};
 use crate::base::site_path::SitePath;
 use crate::base::traffic::Traffic;
 use crate::domain::accounts::{Accounts, Attempts};
@@ -77,6 +77,8 @@ pub(super) async fn state(
     let first = first_account(&db, &place, &settings.config.view.sql).await?;
     let support_packets = SupportPackets::new(ProcessEnvironment::of(&sources));
     let (variable, purpose) = (sources.license(), sources.purpose());
+    // Another node may change everything that is read below; the messages about it have later positions.
+    let bus = cluster::Bus::of(&db).await?;
     let (facts, config) = facts(settings, sources, &place, &db, purpose).await?;
     let license = license::loaded(&facts.verification_key, variable, &facts.started_with, &db).await?;
     let sending = Sending::new();
@@ -88,8 +90,12 @@ pub(super) async fn state(
     };
     let roles = RolesHandle::new(db.ready_roles().await?);
     let hub = hub(&facts.options, &shares, &roles);
-    let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone(), Trust::default());
-    let actors = actors(&facts, &db, &outside.outbound, &trail.audit, (config, license, hub)).await?;
+    let cluster = bus.join(&facts, &config).await?;
+    if cluster.is_shared() {
+        hub.publish_over(Arc::new(cluster.clone()));
+    }
+    let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone(), cluster.trust());
+    let actors = actors(&facts, &db, &outside.outbound, &trail.audit, (config, license, hub, cluster)).await?;
     let (passwords, attempts) = (Passwords::new(&facts.options), Attempts::new(NameKey::of(&facts.fingerprint_key)));
     let limits = Limits {
         limiter: Limiter::new(actors.config.clone()),
@@ -181,7 +187,7 @@ async fn actors(
     db: &Db,
     outbound: &Arc<Outbound>,
     audit: &AuditHandle,
-    (config, license, hub): (ConfigHandle, (Option<License>, String), HubHandle),
+    (config, license, hub, cluster): (ConfigHandle, (Option<License>, String), HubHandle, ClusterHandle),
 ) -> Result<Actors, StartError> {
     let store = || Arc::new(db.clone());
     let clock = Clock::new(wall_ms, Uptime::now);
@@ -196,7 +202,7 @@ async fn actors(
     let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
     let (age, limit) = (facts.options.analytics_age, facts.options.analytics_timeout);
     let statistics = Statistics::new(db.clone(), config.clone(), license.clone(), limit);
-    let health = HealthHandle::start(checks::all(db, &config, &files));
+    let health = HealthHandle::start(checks::all(db, &config, &files, &cluster));
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(Actors {
         analytics: AnalyticsHandle::start(Arc::new(statistics), age),
@@ -209,6 +215,7 @@ async fn actors(
         notices,
         presence,
         hub,
+        cluster,
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::cluster::ClusterHandle;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::health::Check;
 use quarterdeck_actors::probe::FileProbeHandle;
@@ -16,10 +17,23 @@ use crate::store::Db;
 /// The time for which a successful check of a remote store stays valid, because every check costs paid requests.
 const REMOTE_CHECK_LIFETIME: Duration = Duration::from_secs(30);
 
+/// The time without news from the bus after which a server is not ready, in ms. Its caches are not used long before.
+const MAX_SILENCE_MS: i64 = 5_000;
+
 /// Returns all checks, in the order in which readiness shows them.
-pub(super) fn all(db: &Db, config: &ConfigHandle, files: &FileProbeHandle) -> Vec<Arc<dyn Check>> {
+pub(super) fn all(
+    db: &Db,
+    config: &ConfigHandle,
+    files: &FileProbeHandle,
+    cluster: &ClusterHandle,
+) -> Vec<Arc<dyn Check>> {
     let store = |name, store| Arc::new(FileStore { name, store, config: config.clone(), files: files.clone() });
-    vec![Arc::new(Database(db.clone())), store("filestore", Store::Files), store("exportstore", Store::Exports)]
+    vec![
+        Arc::new(Database(db.clone())),
+        store("filestore", Store::Files),
+        store("exportstore", Store::Exports),
+        Arc::new(Cluster(cluster.clone())),
+    ]
 }
 
 /// Checks the database: writes a row and deletes it, with the locks that every write takes.
@@ -39,6 +53,28 @@ impl Check for Database {
             Err(if locked.is_empty() { cause } else { format!("{cause}; locked tables: {}", locked.join(", ")) })
         }
         .boxed()
+    }
+}
+
+/// Checks that this server hears the other ones.
+struct Cluster(ClusterHandle);
+
+impl Check for Cluster {
+    fn name(&self) -> &'static str {
+        "cluster"
+    }
+
+    fn is_needed(&self) -> bool {
+        self.0.is_shared()
+    }
+
+    fn run(&self) -> BoxFuture<'static, Result<(), String>> {
+        let figures = self.0.figures();
+        let is_late = self.0.is_following() && figures.silence_ms >= MAX_SILENCE_MS;
+        let reason = figures.problem.map(|problem| format!(": {problem}")).unwrap_or_default();
+        let late = || format!("no news from the other servers for {} s{reason}", figures.silence_ms / 1000);
+        let done = if is_late { Err(late()) } else { Ok(()) };
+        async move { done }.boxed()
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn keep_out(app: Data<AppState>) {
         if is_due && is_settled(&app).await && deactivate(&app).await {
             is_due = false;
             if !is_announced {
-                app.actors.hub.publish(Event::new("guests_deactivated", json!({}))).await;
+                app.actors.hub.publish_here(Event::new("guests_deactivated", json!({}))).await;
                 is_announced = true;
             }
         }

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 mod building;
 mod certificate;
 mod checks;
+mod cluster;
 pub(crate) mod database;
 pub(crate) mod diagnosis;
 mod failures;
@@ -73,6 +74,7 @@ impl Server {
         // On the heap: the future is large, and it would make every future that awaits it as large.
         let app = Data::new(Box::pin(built(settings, sources)).await?);
         tasks::start(&app);
+        cluster::follow(&app);
         app.metrics.follow(&app.vitals());
         warn_of_unnamed_proxies(&app);
         let router = Data::new(routes::router(app.facts.site_path.clone())?);

@@ -65,6 +65,9 @@ impl Server {
         if let Err(cause) = insist(async || self.app.actors.presence.flush().await).await {
             warn!(error = %cause, "the last status changes could not be stored");
         }
+        if let Err(cause) = self.app.actors.cluster.leave().await {
+            warn!(error = %cause, "the other servers could not be told that this one stops");
+        }
         report_refusals(&self.app).await;
         let flushed = insist(async || self.app.trail.audit.flush().await).await;
         let waiting = self.app.trail.audit.waiting();

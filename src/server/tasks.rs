@@ -24,7 +24,7 @@ const RETIRE_INTERVAL: Duration = Duration::from_secs(30);
 /// The interval between two deletions of old audit rows, and of old attempts at unknown names.
 const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 
-/// The interval between two looks for roles that another server changed.
+/// The interval between two looks for roles that a command changed.
 const ROLES_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The interval between two looks for sessions that a command changed.
@@ -43,8 +43,11 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "retire_connections", retire_connections);
     keep(app, "report_refusals", keep_reporting_refusals);
     keep(app, "close_drafts", keep_closing_drafts);
-    keep(app, "renew_roles", keep_renewing_roles);
-    keep(app, "renew_sessions", keep_renewing_sessions);
+    if !app.db.is_shared() {
+        // Servers that share a database hear of these changes over the bus.
+        keep(app, "renew_roles", keep_renewing_roles);
+        keep(app, "renew_sessions", keep_renewing_sessions);
+    }
     keep(app, "take_back_config", unconfirmed::keep_taking_back);
     keep(app, "prune_unknown_names", keep_pruning_names);
     keep(app, "compare_user_names", user_names::keep_comparing);
@@ -123,7 +126,7 @@ async fn keep_renewing_roles(app: Data<AppState>) {
     let known = Cell::new(None);
     every(ROLES_INTERVAL, async || match renew_roles(&app, known.get()).await {
         Ok(mark) => known.set(Some(mark)),
-        Err(cause) => warn!(%cause, "roles that other servers changed could not be read"),
+        Err(cause) => warn!(%cause, "roles that a command changed could not be read"),
     })
     .await;
 }

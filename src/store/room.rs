@@ -8,6 +8,7 @@ mod analytics;
 mod audits;
 mod bots;
 mod channels;
+mod cluster;
 mod config_certificates;
 mod config_confirmation;
 mod config_json;
@@ -58,6 +59,7 @@ use crate::files::private::check_creatable;
 
 pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, AuditKeys, Finding, FullEntry, Mark, own_record};
+pub(crate) use cluster::PostgresBus;
 pub(crate) use config_certificates::MAX_NAME_CHARACTERS;
 pub(crate) use config_json::{ConfigJson, FileError, NotSaved, check_content, is_plain_name};
 pub(crate) use config_versions::{VersionRecord, pretty};
@@ -181,6 +183,7 @@ impl Db {
             self.note_change().await?;
         }
         self.create_names().await?;
+        self.create_cluster().await?;
         info!(db.engine = self.engine_name(), "database schema is up to date");
         Ok(())
     }

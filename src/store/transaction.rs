@@ -35,6 +35,8 @@ pub(crate) enum Subject<'a> {
     System(&'a str),
     /// The row that the health check writes.
     Probe,
+    /// The tables of the cluster, and the names of its nodes.
+    Cluster,
 }
 
 impl Subject<'_> {
@@ -53,6 +55,7 @@ impl Subject<'_> {
             Self::Trail => ("trail", ""),
             Self::System(name) => ("system", name),
             Self::Probe => ("probe", ""),
+            Self::Cluster => ("cluster", ""),
         };
         let hash = digest(&SHA256, format!("quarterdeck {kind} {id}").as_bytes());
         hash.as_ref().first_chunk().copied().map(i64::from_be_bytes).unwrap_or_default()

@@ -1,11 +1,12 @@
 //! The metrics that are read from the parts of the server when `/metrics` is requested.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use prometheus::core::Collector;
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::{End, JoinOutcome};
 use quarterdeck_actors::probe::stores::SettingsState;
@@ -44,6 +45,7 @@ fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
     add_audit(&registry, app)?;
     add_sockets(&registry, app)?;
     add_connections(&registry, app)?;
+    add_cluster(&registry, app)?;
     Ok(registry)
 }
 
@@ -284,6 +286,39 @@ fn add_connections(registry: &Registry, app: &AppState) -> Result<(), prometheus
         refused.with_label_values(&[reason]).inc_by(count);
     }
     add(registry, refused)
+}
+
+/// Adds the figures of the bus, which only servers on a shared database have.
+fn add_cluster(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let cluster = &app.actors.cluster;
+    if !cluster.is_shared() {
+        return Ok(());
+    }
+    let (figures, nodes) = (cluster.figures(), cluster.nodes());
+    let name = "quarterdeck_cluster_nodes";
+    add_gauge(registry, name, "Servers on this database with a recent heartbeat.", nodes.living.len())?;
+    let silence =
+        Gauge::new("quarterdeck_cluster_silence_seconds", "Time since this server knew all messages of the others.")?;
+    silence.set(Duration::from_millis(u64::try_from(figures.silence_ms).unwrap_or_default()).as_secs_f64());
+    add(registry, silence)?;
+    let name = "quarterdeck_cluster_waiting";
+    add_gauge(registry, name, "Messages of this server that are not published yet.", figures.waiting)?;
+    for (name, help, count) in [
+        ("quarterdeck_cluster_received_total", "Messages applied, own ones included.", figures.received),
+        ("quarterdeck_cluster_published_total", "Messages published by this server.", figures.published),
+        ("quarterdeck_cluster_lost_total", "Messages of this server that could not be published.", figures.lost),
+    ] {
+        let counter = IntCounter::new(name, help)?;
+        counter.inc_by(count);
+        add(registry, counter)?;
+    }
+    let opts = Opts::new("quarterdeck_cluster_lag", "Messages that a server had not applied at its last heartbeat.");
+    let lag = IntGaugeVec::new(opts, &["node"])?;
+    let last = nodes.living.iter().map(|node| node.position).max().unwrap_or_default();
+    for node in &nodes.living {
+        lag.with_label_values(&[&node.facts.name]).set(last.saturating_sub(node.position));
+    }
+    add(registry, lag)
 }
 
 fn load(count: &AtomicUsize) -> usize {

@@ -55,6 +55,7 @@ mod upgrade;
 mod users;
 
 use crate::base::site_path::SitePath;
+pub(crate) use caches::invalidate_caches;
 use route::Route;
 use router::Router;
 use table::TABLE;

@@ -143,6 +143,7 @@ impl AppState {
             self.accounts.sessions.vitals(),
             actors.upgrade.vitals(),
         ];
+        vitals.extend(actors.cluster.vitals());
         vitals.extend(actors.hub.vitals());
         vitals
     }

@@ -17,4 +17,9 @@ impl TestServer {
             _ => rusqlite::Connection::open(&settings.data_source).unwrap().execute_batch(sql).unwrap(),
         }
     }
+
+    /// Returns the first column of a query's result on PostgreSQL.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        database::texts(&self.data_source(), sql).await
+    }
 }

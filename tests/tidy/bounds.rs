@@ -6,11 +6,13 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 46] = [
+const STATE: [(&str, &str); 49] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
     ("actors/src/background.rs", "one time"),
+    ("actors/src/cluster/outgoing.rs", "32 MiB of messages, each with 1 KiB more than its content"),
+    ("actors/src/cluster/shared.rs", "one message of an error"),
     ("actors/src/config/active.rs", "65 ids of versions, each of at most 64 bytes"),
     ("actors/src/config/pinned.rs", "the settings of the file and the environment"),
     ("actors/src/hub/connection.rs", "bytes and places for each connection, of which the hub has a maximum"),
@@ -37,6 +39,7 @@ const STATE: [(&str, &str); 46] = [
     ("src/outbound/links.rs", "bytes, addresses and locations included"),
     ("src/outbound/releases.rs", "one answer of at most 1 MiB"),
     ("src/server/certificate.rs", "one certificate; its files have at most 1 MiB each"),
+    ("src/store/cluster/bus.rs", "one connection"),
     ("src/store/postgres/limit.rs", "numbers"),
     ("src/store/postgres/room.rs", "one number"),
     ("src/store/postgres/shares.rs", "an entry for each of our tables"),

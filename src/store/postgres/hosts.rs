@@ -1,6 +1,6 @@
 //! Opens new connections: tries the hosts of the data source one after the other, until one accepts.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rand::seq::SliceRandom;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, Error};
+use tokio_postgres::{AsyncMessage, Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::{debug, warn};
 
@@ -94,14 +95,23 @@ impl Hosts {
         self.connect_to_one().await.is_ok()
     }
 
+    /// Opens a connection that rings `told` for each notification.
+    pub(super) async fn connect_listening(&self, told: Arc<Notify>) -> Result<(Client, JoinHandle<()>), Error> {
+        self.connect_to_one_of(Some(&told)).await
+    }
+
     async fn connect_to_one(&self) -> Result<(Client, JoinHandle<()>), Error> {
+        self.connect_to_one_of(None).await
+    }
+
+    async fn connect_to_one_of(&self, told: Option<&Arc<Notify>>) -> Result<(Client, JoinHandle<()>), Error> {
         let mut order: Vec<&Config> = self.connections.iter().collect();
         if self.is_random {
             order.shuffle(&mut rand::rng());
         }
         while order.len() > 1 {
             let config = order.remove(0);
-            match timeout(self.turn, self.connect_to(config)).await {
+            match timeout(self.turn, self.connect_to(config, told)).await {
                 Ok(Ok(connected)) => return Ok(connected),
                 // As in libpq, a host that refuses the login ends the search.
                 Ok(Err(refused)) if refused.code().is_some_and(is_refused_login) => return Err(refused),
@@ -110,17 +120,28 @@ impl Hosts {
             }
         }
         match order.first() {
-            Some(config) => self.connect_to(config).await,
-            None => self.connect_to(&Config::new()).await,
+            Some(config) => self.connect_to(config, told).await,
+            None => self.connect_to(&Config::new(), told).await,
         }
     }
 
-    async fn connect_to(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
-        let (config, tls) = (config.clone(), self.tls.clone());
+    async fn connect_to(&self, config: &Config, told: Option<&Arc<Notify>>) -> Result<(Client, JoinHandle<()>), Error> {
+        let (config, tls, told) = (config.clone(), self.tls.clone(), told.cloned());
         let mut connecting = Connecting(self.runtime.spawn(async move {
-            let (client, connection) = config.connect(tls).await?;
+            let (client, mut connection) = config.connect(tls).await?;
             let work = tokio::spawn(async move {
-                if let Err(failed) = connection.await {
+                let ended = match told {
+                    None => connection.await,
+                    Some(told) => loop {
+                        match poll_fn(|context| connection.poll_message(context)).await {
+                            Some(Ok(AsyncMessage::Notification(_))) => told.notify_one(),
+                            Some(Ok(_)) => {}
+                            Some(Err(failed)) => break Err(failed),
+                            None => break Ok(()),
+                        }
+                    },
+                };
+                if let Err(failed) = ended {
                     warn!(error = %failed, "a database connection ended with an error");
                 }
             });

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use quarterdeck_actors::cluster::Message;
 use quarterdeck_actors::error::{AppError, OrFail};
 
 use super::config::never_cached;
@@ -17,9 +18,16 @@ pub(super) const INVALIDATE: Operation = Description::new(Tag::Environment, "Inv
     .refusals(&[403, 500])
     .handled_by(handler!(invalidate));
 
-/// `POST /caches/invalidate`: clears every cache. The values are read again when they are needed.
+/// `POST /caches/invalidate`: clears every cache on all servers. The values are read again when they are needed.
 pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("invalidate_caches")?;
+    invalidate_caches(&app).await?;
+    app.actors.cluster.publish(Message::Caches).await;
+    Done.reply().map(never_cached)
+}
+
+/// Clears every cache of this server.
+pub(crate) async fn invalidate_caches(app: &AppState) -> Result<(), AppError> {
     app.accounts.sessions.invalidate();
     for role in app.accounts.roles.renew(app.db.roles().await.or_fail("app.role.get_all.app_error")?) {
         announce::role_updated(&app.actors.hub, &role).await;
@@ -32,5 +40,5 @@ pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<
     app.actors.license.refresh().await?;
     app.actors.busy.refresh().await?;
     app.actors.license.republish().await?;
-    Done.reply().map(never_cached)
+    Ok(())
 }

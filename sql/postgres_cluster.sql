@@ -1,0 +1,226 @@
+-- The nodes of a cluster and the bus between them. Only PostgreSQL has them; they belong to no migration and no backup.
+-- A start runs these statements if the comment on qd_outbox is another than the one at the end.
+-- Statements end with a semicolon and an empty line.
+
+CREATE TABLE IF NOT EXISTS qd_nodes (
+    id varchar(26) NOT NULL,
+    name varchar(64) NOT NULL,
+    hostname varchar(255) NOT NULL,
+    address varchar(64) NOT NULL,
+    version varchar(64) NOT NULL,
+    confighash varchar(64) NOT NULL,
+    schemaversion bigint NOT NULL,
+    startat bigint NOT NULL,
+    heartbeatat bigint NOT NULL,
+    position bigint NOT NULL,
+    batch bigint NOT NULL,
+    PRIMARY KEY (id)
+);
+
+-- Messages of transactions. A number that is taken first may be committed last, so nobody reads by it.
+CREATE TABLE IF NOT EXISTS qd_outbox (
+    id bigserial,
+    node varchar(26) NOT NULL,
+    kind varchar(16) NOT NULL,
+    body text NOT NULL,
+    PRIMARY KEY (id)
+);
+
+-- Messages in their order. Positions have no gaps, and a position appears after all lower ones.
+CREATE TABLE IF NOT EXISTS qd_events (
+    position bigint NOT NULL,
+    at bigint NOT NULL,
+    node varchar(26) NOT NULL,
+    kind varchar(16) NOT NULL,
+    body text NOT NULL,
+    PRIMARY KEY (position)
+);
+
+CREATE INDEX IF NOT EXISTS idx_qd_events_at ON qd_events (at);
+
+-- The clock of the database, in Unix milliseconds.
+CREATE OR REPLACE FUNCTION qd_now() RETURNS bigint LANGUAGE sql VOLATILE AS
+    'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint';
+
+-- The channel on which nodes are told of messages. Channels belong to the whole database, so the schema is in the name.
+CREATE OR REPLACE FUNCTION qd_channel() RETURNS text LANGUAGE sql STABLE AS
+    'SELECT ''qd_'' || left(md5(current_schema()), 16)'
+    SET search_path FROM CURRENT;
+
+-- Gives the waiting messages their positions. One transaction at a time does; its lock ends with it, so a frozen node
+-- cannot keep it. Each statement of the function sees what was committed before it.
+CREATE OR REPLACE FUNCTION qd_move() RETURNS bigint LANGUAGE plpgsql VOLATILE
+    SET search_path FROM CURRENT AS $$
+DECLARE moved bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('quarterdeck bus ' || current_schema(), 0));
+    WITH taken AS (
+        DELETE FROM qd_outbox WHERE id IN (SELECT o.id FROM qd_outbox o ORDER BY o.id LIMIT 2000)
+        RETURNING id, node, kind, body
+    ), placed AS (
+        INSERT INTO qd_events (position, at, node, kind, body)
+        SELECT (SELECT COALESCE(MAX(e.position), 0) FROM qd_events e) + row_number() OVER (ORDER BY t.id), qd_now(),
+            t.node, t.kind, t.body FROM taken t RETURNING 1
+    )
+    SELECT COUNT(*) INTO moved FROM placed;
+    IF moved > 0 THEN
+        PERFORM pg_notify(qd_channel(), 'moved');
+    END IF;
+    RETURN moved;
+END $$;
+
+-- Publishes a batch of a node in this order, once: a batch with this number or a lower one was published before.
+-- Returns false if the node is not in the list.
+CREATE OR REPLACE FUNCTION qd_publish(sender text, number bigint, kinds text[], bodies text[]) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE qd_nodes SET batch = number WHERE id = sender AND batch < number;
+    IF NOT FOUND THEN
+        RETURN EXISTS (SELECT 1 FROM qd_nodes WHERE id = sender);
+    END IF;
+    INSERT INTO qd_outbox (node, kind, body)
+    SELECT sender, m.kind, m.body FROM unnest(kinds, bodies) WITH ORDINALITY AS m(kind, body, place) ORDER BY m.place;
+    PERFORM qd_move();
+    RETURN true;
+END $$;
+
+-- Leaves a message in the transaction that changes a row. The nodes hear of it when that transaction is committed.
+CREATE OR REPLACE FUNCTION qd_tell(kind text, body text) RETURNS void LANGUAGE plpgsql VOLATILE
+    SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO qd_outbox (node, kind, body) VALUES ('', kind, body);
+    PERFORM pg_notify(qd_channel(), 'waiting');
+END $$;
+
+-- Leaves a message for each of these users, or one for all if they are many.
+CREATE OR REPLACE FUNCTION qd_tell_users(ids text[]) RETURNS void LANGUAGE plpgsql VOLATILE
+    SET search_path FROM CURRENT AS $$
+BEGIN
+    IF cardinality(ids) > 100 THEN
+        PERFORM qd_tell('users', '');
+    ELSIF cardinality(ids) > 0 THEN
+        INSERT INTO qd_outbox (node, kind, body) SELECT '', 'user', id FROM unnest(ids) AS u(id);
+        PERFORM pg_notify(qd_channel(), 'waiting');
+    END IF;
+END $$;
+
+-- Rows with a userid were inserted or deleted.
+CREATE OR REPLACE FUNCTION qd_tell_of_rows() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM qd_tell_users(ARRAY(SELECT DISTINCT r.userid FROM changed_rows r LIMIT 101));
+    RETURN NULL;
+END $$;
+
+-- One row with a userid was changed.
+CREATE OR REPLACE FUNCTION qd_tell_of_row() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM qd_tell('user', NEW.userid);
+    RETURN NULL;
+END $$;
+
+-- Sessions were changed, other than by their use.
+CREATE OR REPLACE FUNCTION qd_tell_of_sessions() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM qd_tell_users(ARRAY(SELECT DISTINCT n.userid FROM new_rows n JOIN old_rows o ON o.id = n.id
+        WHERE (n.roles, n.expiresat, n.deviceid, n.props::text, n.token)
+        IS DISTINCT FROM (o.roles, o.expiresat, o.deviceid, o.props::text, o.token) LIMIT 101));
+    RETURN NULL;
+END $$;
+
+-- An account was changed or deleted.
+CREATE OR REPLACE FUNCTION qd_tell_of_account() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM qd_tell('user', OLD.id);
+    RETURN NULL;
+END $$;
+
+-- A row or a table as a whole was changed; the argument is the kind of the message.
+CREATE OR REPLACE FUNCTION qd_tell_of_change() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM qd_tell(TG_ARGV[0], '');
+    RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS qd_sessions_deleted ON sessions;
+
+CREATE TRIGGER qd_sessions_deleted AFTER DELETE ON sessions REFERENCING OLD TABLE AS changed_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows();
+
+DROP TRIGGER IF EXISTS qd_sessions_updated ON sessions;
+
+CREATE TRIGGER qd_sessions_updated AFTER UPDATE ON sessions
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_sessions();
+
+DROP TRIGGER IF EXISTS qd_users_updated ON users;
+
+CREATE TRIGGER qd_users_updated AFTER UPDATE ON users FOR EACH ROW
+    WHEN ((OLD.roles, OLD.deleteat, OLD.mfaactive, OLD.authservice)
+    IS DISTINCT FROM (NEW.roles, NEW.deleteat, NEW.mfaactive, NEW.authservice))
+    EXECUTE FUNCTION qd_tell_of_account();
+
+DROP TRIGGER IF EXISTS qd_users_deleted ON users;
+
+CREATE TRIGGER qd_users_deleted AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION qd_tell_of_account();
+
+DROP TRIGGER IF EXISTS qd_teammembers_inserted ON teammembers;
+
+CREATE TRIGGER qd_teammembers_inserted AFTER INSERT ON teammembers REFERENCING NEW TABLE AS changed_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows();
+
+DROP TRIGGER IF EXISTS qd_teammembers_deleted ON teammembers;
+
+CREATE TRIGGER qd_teammembers_deleted AFTER DELETE ON teammembers REFERENCING OLD TABLE AS changed_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows();
+
+DROP TRIGGER IF EXISTS qd_teammembers_updated ON teammembers;
+
+CREATE TRIGGER qd_teammembers_updated AFTER UPDATE OF deleteat ON teammembers FOR EACH ROW
+    WHEN (OLD.deleteat IS DISTINCT FROM NEW.deleteat) EXECUTE FUNCTION qd_tell_of_row();
+
+DROP TRIGGER IF EXISTS qd_channelmembers_inserted ON channelmembers;
+
+CREATE TRIGGER qd_channelmembers_inserted AFTER INSERT ON channelmembers
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows();
+
+DROP TRIGGER IF EXISTS qd_channelmembers_deleted ON channelmembers;
+
+CREATE TRIGGER qd_channelmembers_deleted AFTER DELETE ON channelmembers
+    REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows();
+
+DROP TRIGGER IF EXISTS qd_roles_changed ON roles;
+
+CREATE TRIGGER qd_roles_changed AFTER INSERT OR UPDATE OR DELETE ON roles
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('roles');
+
+DROP TRIGGER IF EXISTS qd_configurations_changed ON configurations;
+
+CREATE TRIGGER qd_configurations_changed AFTER INSERT OR UPDATE OR DELETE ON configurations
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('config');
+
+DROP TRIGGER IF EXISTS qd_license_stored ON systems;
+
+CREATE TRIGGER qd_license_stored AFTER INSERT OR UPDATE ON systems FOR EACH ROW
+    WHEN (NEW.name = 'ActiveLicenseId') EXECUTE FUNCTION qd_tell_of_change('license');
+
+DROP TRIGGER IF EXISTS qd_license_deleted ON systems;
+
+CREATE TRIGGER qd_license_deleted AFTER DELETE ON systems FOR EACH ROW
+    WHEN (OLD.name = 'ActiveLicenseId') EXECUTE FUNCTION qd_tell_of_change('license');
+
+DROP TRIGGER IF EXISTS qd_busy_stored ON systems;
+
+CREATE TRIGGER qd_busy_stored AFTER INSERT OR UPDATE ON systems FOR EACH ROW
+    WHEN (NEW.name = 'QuarterdeckBusyUntil') EXECUTE FUNCTION qd_tell_of_change('busy');
+
+DROP TRIGGER IF EXISTS qd_busy_deleted ON systems;
+
+CREATE TRIGGER qd_busy_deleted AFTER DELETE ON systems FOR EACH ROW
+    WHEN (OLD.name = 'QuarterdeckBusyUntil') EXECUTE FUNCTION qd_tell_of_change('busy');
+
+COMMENT ON TABLE qd_outbox IS 'form 1';

@@ -1,0 +1,52 @@
+//! The tables of a cluster: its nodes, and the bus between them. Only PostgreSQL has them; the embedded engine belongs to
+//! one server.
+
+mod bus;
+mod nodes;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+pub(crate) use bus::PostgresBus;
+
+use super::engine::EngineKind;
+use super::postgres::Listening;
+use super::{Db, Engine, StoreError, Subject, Transaction, statement};
+
+const TABLES: &str = include_str!("../../sql/postgres_cluster.sql");
+
+/// The comment on `qd_outbox` that says that this version's tables, functions and triggers are there.
+const FORM: &str = "form 1";
+
+impl Db {
+    /// Returns true if servers share this database.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.kind() == EngineKind::Postgres
+    }
+
+    /// Creates the tables of the cluster if they are missing or those of another version.
+    pub(in crate::store) async fn create_cluster(&self) -> Result<(), StoreError> {
+        // A role that only writes rows may not even run statements that would change nothing.
+        if !self.is_shared() || self.cluster_form().await?.as_deref() == Some(FORM) {
+            return Ok(());
+        }
+        let statements = TABLES.split(";\n\n").map(str::trim).filter(|text| !text.is_empty());
+        let statements = statements.map(|text| statement(text, Vec::new())).collect();
+        self.transaction(Transaction::of(statements).lock_exclusive(Subject::Cluster)).await.map(drop)
+    }
+
+    /// Opens a connection that rings `told` when there are messages.
+    async fn listen(&self, told: Arc<Notify>) -> Result<Listening, StoreError> {
+        match &self.engine {
+            Engine::Postgres(postgres) => postgres.listen("SELECT qd_channel()", told).await,
+            Engine::Sqlite(_) => Ok(Listening::failed()),
+        }
+    }
+
+    async fn cluster_form(&self) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT obj_description(to_regclass('qd_outbox'), 'pg_class')";
+        let rows = self.look(statement(sql, Vec::new())).await?;
+        rows.into_iter().next().map_or(Ok(None), |mut row| row.optional_text())
+    }
+}

@@ -1,0 +1,135 @@
+//! The bus on PostgreSQL: the tables `qd_outbox` and `qd_events`.
+//!
+//! Messages wait in `qd_outbox`, where transactions leave them through triggers. The function `qd_move` gives them
+//! positions in `qd_events`. Any node calls it, for its own messages and for those that it finds waiting; so a node that
+//! ends or freezes after a commit delays them until another one looks, and blocks no other node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::cluster::{Batch, Beat, Bus, End, NodeFacts, Placed, Roster};
+use quarterdeck_actors::error::{AppError, OrFail};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::super::postgres::Listening;
+use super::super::{Db, Row, StoreError, Value, statement};
+
+/// The maximum number of messages that one statement reads.
+const MAX_READ: i64 = 500;
+
+/// The minimum time between two attempts to listen.
+const LISTEN_RETRY: Duration = Duration::from_secs(2);
+
+const READ_FAILED: &str = "app.cluster.read.app_error";
+const WRITE_FAILED: &str = "app.cluster.publish.app_error";
+
+/// The bus on a database that servers share.
+pub(crate) struct PostgresBus {
+    db: Db,
+    /// Rings when the database tells of messages.
+    told: Arc<Notify>,
+    listening: Mutex<Option<Listening>>,
+}
+
+impl PostgresBus {
+    pub(crate) fn new(db: Db) -> Arc<Self> {
+        Arc::new(Self { db, told: Arc::default(), listening: Mutex::default() })
+    }
+
+    /// Opens the connection that listens, if it is closed. Without it, messages are found when the node looks for them.
+    async fn listen(&self) {
+        let mut listening = self.listening.lock().await;
+        if listening.as_ref().is_some_and(|listening| listening.is_open() || listening.age() < LISTEN_RETRY) {
+            return;
+        }
+        *listening = Some(self.db.listen(self.told.clone()).await.unwrap_or_else(|cause| {
+            warn!(%cause, "the database does not tell of messages from other servers; they arrive up to half a second late");
+            Listening::failed()
+        }));
+    }
+}
+
+impl Bus for PostgresBus {
+    fn join(&self, facts: NodeFacts) -> BoxFuture<'static, Result<String, AppError>> {
+        let db = self.db.clone();
+        async move { db.add_node(&facts).await.or_fail(WRITE_FAILED) }.boxed()
+    }
+
+    fn beat(&self, beat: Beat) -> BoxFuture<'static, Result<Option<Roster>, AppError>> {
+        let db = self.db.clone();
+        async move { db.beat(&beat).await.or_fail(WRITE_FAILED) }.boxed()
+    }
+
+    fn leave(&self, node_id: String) -> BoxFuture<'static, Result<(), AppError>> {
+        let db = self.db.clone();
+        async move { db.remove_node(&node_id).await.or_fail(WRITE_FAILED) }.boxed()
+    }
+
+    fn prune(&self) -> BoxFuture<'static, Result<(), AppError>> {
+        let db = self.db.clone();
+        async move { db.prune_messages().await.or_fail(WRITE_FAILED) }.boxed()
+    }
+
+    fn publish(&self, batch: Batch) -> BoxFuture<'static, Result<bool, AppError>> {
+        let db = self.db.clone();
+        async move { db.publish_messages(&batch).await.or_fail(WRITE_FAILED) }.boxed()
+    }
+
+    fn end(&self) -> BoxFuture<'static, Result<End, AppError>> {
+        let db = self.db.clone();
+        async move { db.end_of_messages().await.or_fail(READ_FAILED) }.boxed()
+    }
+
+    fn place(&self) -> BoxFuture<'static, Result<(), AppError>> {
+        let db = self.db.clone();
+        async move { db.move_messages().await.or_fail(WRITE_FAILED) }.boxed()
+    }
+
+    fn read(&self, after: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>> {
+        let db = self.db.clone();
+        async move { db.messages_after(after).await.or_fail(READ_FAILED) }.boxed()
+    }
+
+    fn wait(&self, limit: Duration) -> BoxFuture<'_, ()> {
+        async move {
+            self.listen().await;
+            let _ = timeout(limit, self.told.notified()).await;
+        }
+        .boxed()
+    }
+}
+
+impl Db {
+    async fn publish_messages(&self, batch: &Batch) -> Result<bool, StoreError> {
+        let (kinds, bodies) = batch.messages.iter().map(|(kind, body)| ((*kind).to_owned(), body.clone())).unzip();
+        let values = vec![(&batch.node_id).into(), batch.number.into(), Value::Texts(kinds), Value::Texts(bodies)];
+        let sql = "SELECT qd_publish($1::text, $2::bigint, $3::text[], $4::text[])";
+        let rows = self.write_apart(statement(sql, values)).await?;
+        rows.into_iter().next().map_or(Ok(false), |mut row| row.bool())
+    }
+
+    async fn move_messages(&self) -> Result<(), StoreError> {
+        self.write_apart(statement("SELECT qd_move()", Vec::new())).await.map(drop)
+    }
+
+    async fn end_of_messages(&self) -> Result<End, StoreError> {
+        let sql = "SELECT (SELECT COALESCE(MAX(position), 0) FROM qd_events), EXISTS (SELECT 1 FROM qd_outbox)";
+        let rows = self.read(statement(sql, Vec::new())).await?;
+        let mut row = rows.into_iter().next().ok_or_else(|| StoreError::Column("qd_events".to_owned()))?;
+        Ok(End { position: row.int()?, is_waiting: row.bool()? })
+    }
+
+    async fn messages_after(&self, after: i64) -> Result<Vec<Placed>, StoreError> {
+        let sql = "SELECT position, node, kind, body FROM qd_events WHERE position > $1 ORDER BY position LIMIT $2";
+        let rows = self.read(statement(sql, vec![after.into(), MAX_READ.into()])).await?;
+        rows.into_iter().map(placed).collect()
+    }
+}
+
+fn placed(mut row: Row) -> Result<Placed, StoreError> {
+    Ok(Placed { position: row.int()?, node_id: row.text()?, kind: row.text()?, body: row.text()? })
+}

@@ -1,0 +1,127 @@
+//! The table `qd_nodes`: the servers of a cluster. Times are those of the database, because clocks of servers differ.
+
+use quarterdeck_actors::clock::MINUTE_MS;
+use quarterdeck_actors::cluster::{Beat, Node, NodeFacts, Roster};
+
+use super::super::{Db, Row, StoreError, Subject, Transaction, statement};
+
+/// The time without a heartbeat after which a node counts as dead, in ms.
+pub(super) const DEAD_AFTER_MS: i64 = 10_000;
+
+/// The time for which messages are kept, in ms. A node that is behind for longer reads everything anew.
+const KEEP_MESSAGES_MS: i64 = 10 * MINUTE_MS;
+
+const COLUMNS: &str = "id, name, hostname, address, version, confighash, schemaversion, startat, heartbeatat, position";
+
+impl Db {
+    /// Adds a node under a name of its own: that of its host, with a number if another living node has it.
+    /// Returns the name.
+    pub(super) async fn add_node(&self, facts: &NodeFacts) -> Result<String, StoreError> {
+        let (id, facts) = (facts.id.clone(), facts.clone());
+        let read = statement(
+            "SELECT name FROM qd_nodes WHERE id <> $1 AND heartbeatat > qd_now() - $2",
+            vec![(&id).into(), DEAD_AFTER_MS.into()],
+        );
+        let schema = statement("SELECT MAX(version) FROM qd_migrations", Vec::new());
+        let decide = move |answers: &[Vec<Row>]| {
+            let names = answers.first().cloned().unwrap_or_default().into_iter().map(|mut row| row.text());
+            let names: Vec<String> = names.collect::<Result<_, _>>()?;
+            let name = free_name(&facts.hostname, &names);
+            let schema = answers.get(1).and_then(|rows| rows.first()).cloned().map_or(Ok(0), |mut row| row.int())?;
+            let sql = format!(
+                "INSERT INTO qd_nodes ({COLUMNS}, batch) VALUES ($1, $2, $3, COALESCE(host(inet_client_addr()), ''), $4, $5, $6, qd_now(), qd_now(), 0, 0) \
+                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, heartbeatat = excluded.heartbeatat RETURNING name"
+            );
+            let values = vec![
+                (&facts.id).into(),
+                name.into(),
+                cut(&facts.hostname, 255).into(),
+                cut(&facts.version, 64).into(),
+                cut(&facts.config_hash, 64).into(),
+                schema.into(),
+            ];
+            Ok(vec![statement(sql, values)])
+        };
+        let adding = Transaction::decided(vec![read, schema], decide).lock_exclusive(Subject::Cluster);
+        let answers = self.transaction(adding).await?;
+        answers
+            .into_iter()
+            .next_back()
+            .and_then(|rows| rows.into_iter().next())
+            .map_or(Ok(String::new()), |mut row| row.text())
+    }
+
+    /// Stores a sign of life of a node and returns all nodes, dead ones apart. `None` if the node was removed.
+    pub(super) async fn beat(&self, beat: &Beat) -> Result<Option<Roster>, StoreError> {
+        let sql =
+            "UPDATE qd_nodes SET heartbeatat = qd_now(), position = $2, confighash = $3 WHERE id = $1 RETURNING id";
+        let values = vec![(&beat.id).into(), beat.position.into(), cut(&beat.config_hash, 64).into()];
+        if self.write_apart(statement(sql, values)).await?.is_empty() {
+            return Ok(None);
+        }
+        let sql = format!("SELECT {COLUMNS}, qd_now() FROM qd_nodes ORDER BY startat, id");
+        let mut roster = Roster::default();
+        for row in self.read(statement(sql, Vec::new())).await? {
+            let (node, now) = node(row)?;
+            if now - node.heartbeat_at > DEAD_AFTER_MS { roster.dead.push(node) } else { roster.living.push(node) }
+        }
+        Ok(Some(roster))
+    }
+
+    /// Removes a node from the list.
+    pub(super) async fn remove_node(&self, id: &str) -> Result<(), StoreError> {
+        self.write_apart(statement("DELETE FROM qd_nodes WHERE id = $1", vec![id.into()])).await.map(drop)
+    }
+
+    /// Deletes messages that every node has read long ago. The last one stays, because its position is the next one's.
+    pub(super) async fn prune_messages(&self) -> Result<(), StoreError> {
+        let sql = "DELETE FROM qd_events WHERE at < qd_now() - $1 AND position < (SELECT MAX(position) FROM qd_events)";
+        self.write_apart(statement(sql, vec![KEEP_MESSAGES_MS.into()])).await.map(drop)
+    }
+}
+
+/// Returns the host's name, with the first number from 2 on that makes it unlike the others if it is taken.
+fn free_name(hostname: &str, taken: &[String]) -> String {
+    let host = if hostname.is_empty() { "node" } else { hostname };
+    let host = cut(host, 56);
+    let numbered = (2..).map(|number| format!("{host}-{number}"));
+    let mut names = std::iter::once(host.clone()).chain(numbered);
+    names.find(|name| !taken.contains(name)).unwrap_or_default()
+}
+
+fn cut(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
+}
+
+fn node(mut row: Row) -> Result<(Node, i64), StoreError> {
+    let facts = NodeFacts {
+        id: row.text()?,
+        name: row.text()?,
+        hostname: row.text()?,
+        address: row.text()?,
+        version: row.text()?,
+        config_hash: row.text()?,
+    };
+    let node = Node {
+        facts,
+        schema_version: row.int()?,
+        start_at: row.int()?,
+        heartbeat_at: row.int()?,
+        position: row.int()?,
+    };
+    Ok((node, row.int()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_the_name_of_its_host_or_the_first_free_number() {
+        let taken = ["chat", "chat-2", "other"].map(str::to_owned);
+        for (hostname, name) in [("chat", "chat-3"), ("other", "other-2"), ("third", "third"), ("", "node")] {
+            assert_eq!(free_name(hostname, &taken), name);
+        }
+        assert_eq!(free_name(&"x".repeat(300), &[]).len(), 56);
+    }
+}

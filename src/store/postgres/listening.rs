@@ -1,0 +1,56 @@
+//! A connection of its own that receives the notifications of the database.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::Client;
+
+use super::super::StoreError;
+use super::{CONNECT_TIMEOUT, Postgres, no_answer};
+
+/// The connection. It is closed when this is dropped.
+pub(in crate::store) struct Listening {
+    /// `None` if it could not be opened.
+    open: Option<(Client, JoinHandle<()>)>,
+    since: Instant,
+}
+
+impl Listening {
+    /// Returns a connection that was never open.
+    pub(in crate::store) fn failed() -> Self {
+        Self { open: None, since: Instant::now() }
+    }
+
+    pub(in crate::store) fn is_open(&self) -> bool {
+        self.open.as_ref().is_some_and(|(client, _)| !client.is_closed())
+    }
+
+    /// Returns the time since it was opened, or since the attempt.
+    pub(in crate::store) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some((_, work)) = &self.open {
+            work.abort();
+        }
+    }
+}
+
+impl Postgres {
+    /// Opens a connection that rings `told` for each notification of the channel that the statement `channel` returns.
+    pub(in crate::store) async fn listen(&self, channel: &str, told: Arc<Notify>) -> Result<Listening, StoreError> {
+        let opening = async {
+            let (client, work) = self.hosts.connect_listening(told).await?;
+            let name: String = client.query_one(channel, &[]).await?.try_get(0)?;
+            client.batch_execute(&format!("LISTEN \"{name}\"")).await?;
+            Ok(Listening { open: Some((client, work)), since: Instant::now() })
+        };
+        timeout(CONNECT_TIMEOUT, opening).await.unwrap_or_else(|_| Err(no_answer(CONNECT_TIMEOUT)))
+    }
+}

@@ -1,0 +1,55 @@
+//! Which nodes there are.
+
+use serde_json::Value;
+
+use super::{Pair, REASON};
+use crate::support::waiting::until;
+use crate::support::{Client, TestServer, database};
+
+#[actix_web::test]
+async fn both_nodes_list_both_under_names_of_their_own_until_one_stops() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let pair = Pair::start().await;
+    let there = pair.at_other(&pair.admin);
+    let list = async |client: &Client| client.get("/cluster/status").await.expect(200).as_array().unwrap().clone();
+    for client in [&pair.admin, &there] {
+        until("both are listed", async || list(client).await.len() == 2).await;
+    }
+    let nodes = list(&there).await;
+    let names: Vec<&str> = nodes.iter().map(|node| node["name"].as_str().unwrap()).collect();
+    assert_eq!(names[1], format!("{}-2", names[0]), "{nodes:?}");
+    let is_self: Vec<&Value> = nodes.iter().map(|node| &node["is_self"]).collect();
+    assert_eq!(is_self, [false, true]);
+    let Pair { one, other, admin } = pair;
+    other.server.stop().await.unwrap();
+    until("one is left", async || list(&admin).await.len() == 1).await;
+    // Its name is free again.
+    let third = one.start_beside("").await;
+    until("the third is listed", async || list(&admin).await.len() == 2).await;
+    assert_eq!(list(&admin).await[1]["name"], names[1]);
+    drop(third);
+}
+
+#[actix_web::test]
+async fn a_dead_node_is_removed_and_one_that_was_taken_for_dead_joins_again() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let pair = Pair::start().await;
+    let count = async |sql: &str| pair.one.texts(sql).await[0].clone();
+    pair.execute(
+        "INSERT INTO qd_nodes SELECT 'dead', 'dead', '', '', '', '', 0, 0, qd_now() - 11000, 0, 0 FROM qd_nodes LIMIT 1",
+    )
+    .await;
+    until("it is removed", async || count("SELECT COUNT(*) FROM qd_nodes WHERE id = 'dead'").await == "0").await;
+    pair.execute("DELETE FROM qd_nodes").await;
+    until("both joined again", async || count("SELECT COUNT(*) FROM qd_nodes").await == "2").await;
+    let status = pair.admin.get("/config/client?format=old").await;
+    assert_eq!(status.status, 200);
+}
+
+#[actix_web::test]
+async fn a_server_on_the_embedded_database_has_no_other_nodes() {
+    let Some(()) = database::only_embedded("its database belongs to one server") else { return };
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    assert_eq!(admin.get("/cluster/status").await.expect(200), serde_json::json!([]));
+}
