@@ -29,7 +29,7 @@ async fn the_term_is_a_part_of_a_name_or_an_address() {
     ] {
         assert_eq!(found(&bert, json!({ "term": term })).await, ["bert"], "{term}");
     }
-    for term in ["robert admin", "gs%1", "n_gs", "%", "ert@ch bex", "rtbee"] {
+    for term in ["robert admin", "gs%1", "n_gs", "%", "\\", "gs\\_", "ert@ch bex", "rtbee"] {
         assert_eq!(found(&bert, json!({ "term": term })).await, [""; 0], "{term}");
     }
     for term in ["chat.example", "@", "*", "e"] {

@@ -14,6 +14,9 @@ const READ_FIRST: i64 = 8_000;
 /// accounts.
 const FEW: i64 = 400;
 
+const INDEXES: [&str; 4] =
+    ["idx_qd_user_names_columns", "idx_qd_user_names_everything", "idx_qd_user_names_grams", "qd_user_names_pkey"];
+
 /// Returns the counts of PostgreSQL for a table: scans of the whole table, scans of its indexes, rows read by either.
 async fn counted(base: &str, schema: &str, table: &str) -> [i64; 3] {
     let sql = format!(
@@ -51,7 +54,13 @@ async fn with_many_accounts(base: &str) -> (String, [TestServer; 2], Client) {
         2 * ACCOUNTS - 1
     );
     first.execute(&rows).await;
+    // The form of the names in an earlier version, which the start of the second server replaces.
+    first.execute("DROP INDEX idx_qd_user_names_everything, idx_qd_user_names_columns").await;
+    first.execute("CREATE INDEX idx_qd_user_names_username ON qd_user_names (username)").await;
     let second = first.start_beside("").await;
+    let sql = "SELECT indexname FROM pg_indexes WHERE tablename = 'qd_user_names' AND schemaname =";
+    let indexes = database::texts(base, &format!("{sql} '{schema}' ORDER BY indexname")).await;
+    assert_eq!(indexes, INDEXES.map(str::to_owned));
     let admin = second.client().with_token(admin.token.as_deref().unwrap());
     // The database delays each answer, so that looking does not take the time of the comparison.
     let stored = format!("SELECT COUNT(*) FROM {schema}.qd_user_names, (SELECT pg_sleep(0.2)) AS delay");
