@@ -40,6 +40,7 @@ mod numbers;
 mod older_program;
 mod outbound_shares;
 mod pairs;
+mod presence_servers;
 mod restore_killed;
 mod slow_readers;
 mod tasks;

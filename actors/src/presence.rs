@@ -5,7 +5,8 @@
 //! connections, so notes may be handled late, together, or again after a crash. Statuses and notes belong to the
 //! handle, so a crash loses only the message being handled. Several servers may share a store. So stored statuses are
 //! read again after a minute, activity never undoes a status that a user set on another server, and a user who answers
-//! a ping is online even if another server wrote another status.
+//! a ping is online even if another server wrote another status. The store knows which users have a socket on which
+//! server: the last disconnect makes a user offline only if no other server has a socket of that user.
 
 mod announcer;
 mod people;
@@ -40,18 +41,43 @@ const TICK: Duration = Duration::from_millis(500);
 /// The time after a start in which clients may reconnect, before users without a connection become offline.
 const RECONNECT_GRACE: Duration = Duration::from_mins(5);
 
-/// Stores statuses.
+/// Changes that are stored together.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Users who have a socket on this server and may have had none before.
+    pub arrived: Vec<String>,
+    /// Users who have no socket on this server and may have had one before.
+    pub gone: Vec<String>,
+    /// Statuses in place of the earlier ones.
+    pub statuses: Vec<Arc<Status>>,
+}
+
+impl Changes {
+    /// Returns true if there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.arrived.is_empty() && self.gone.is_empty() && self.statuses.is_empty()
+    }
+}
+
+/// Stores statuses, and the users who have a socket on this server, for it and for other servers.
 pub trait PresenceStore: Send + Sync {
     /// Loads the statuses of these users. Users without a stored status are left out.
     fn load(&self, user_ids: Vec<String>) -> BoxFuture<'static, Result<Vec<Status>, AppError>>;
-    /// Stores all statuses or none, in place of the earlier ones. A status that a user set by hand on another server
-    /// stays, unless it is "do not disturb" and has ended at `now` (Unix milliseconds).
-    fn save(&self, statuses: Vec<Arc<Status>>, now: i64) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Returns those of these users who have a socket on another server.
+    fn elsewhere(&self, user_ids: Vec<String>) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
+    /// Stores all changes or none. A status that a user set by hand on another server stays, unless it is "do not
+    /// disturb" and has ended at `now` (Unix milliseconds). A user with a socket on another server does not become
+    /// offline, and a user who is gone from the last server does, also without a status in these changes. Returns the
+    /// users whose stored status is not the one that this server knows.
+    fn save(&self, changes: Changes, now: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
     /// Stores a status that a user set by hand, in place of any earlier one.
     fn set(&self, status: Arc<Status>) -> BoxFuture<'static, Result<(), AppError>>;
     /// Returns the users who are online or away, not by hand, and whose last activity is before `before` (Unix
-    /// milliseconds).
+    /// milliseconds), without those who have a socket on another server.
     fn left_behind(&self, before: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
+    /// Removes sockets of a server that has ended, of a limited number of users. Those without a socket on another
+    /// server become offline. Returns the users; none once all sockets of that server are removed.
+    fn remove_sockets(&self, node_id: String) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
 }
 
 /// Receives changes of statuses.
@@ -116,6 +142,28 @@ impl PresenceHandle {
     /// Drops the cached statuses. Connections and statuses that are not stored yet stay.
     pub fn invalidate(&self) {
         self.shared.people().invalidate_all();
+    }
+
+    /// Drops the cached statuses of these users, because another server changed them.
+    pub fn invalidate_users(&self, user_ids: &[String]) {
+        let mut people = self.shared.people();
+        for id in user_ids {
+            people.invalidate(id);
+        }
+    }
+
+    /// Removes the sockets of a server that ended without a stop, and drops the cached statuses. Users without a socket on
+    /// another server become offline, unless the status is set by hand. Several servers may call it at once.
+    pub async fn remove_node(&self, node_id: &str) -> Result<(), AppError> {
+        while !self.shared.store.remove_sockets(node_id.to_owned()).await?.is_empty() {}
+        // Other servers may have removed some of them.
+        self.invalidate();
+        Ok(())
+    }
+
+    /// Stores again which users have a socket here, and their statuses, after another server took this one for ended.
+    pub fn rejoin(&self) {
+        self.shared.people().rejoin();
     }
 
     /// Notes that all sockets are gone.

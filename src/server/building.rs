@@ -193,7 +193,8 @@ async fn actors(
     let clock = Clock::new(wall_ms, Uptime::now);
     let busy = BusyHandle::start(store(), clock.clone()).await?;
     let audience = Arc::new(Statuses(hub.clone()));
-    let presence = PresenceHandle::start(store(), config.clone(), busy.clone(), audience, clock);
+    let statuses = Arc::new(db.presence(cluster.own().id.clone()));
+    let presence = PresenceHandle::start(statuses, config.clone(), busy.clone(), audience, clock);
     let license = LicenseHandle::start(store(), Arc::new(facts.verification_key.clone()), license);
     let source = upgrade::Source::named(&facts.options).map_err(StartError::Configuration)?;
     let upgrades = upgrade::Upgrades::new(source, outbound.clone(), config.clone(), audit.clone(), db.clone());

@@ -62,10 +62,11 @@ impl Server {
             ended.abort();
         }
         self.app.actors.presence.disconnect_all();
-        if let Err(cause) = insist(async || self.app.actors.presence.flush().await).await {
-            warn!(error = %cause, "the last status changes could not be stored");
-        }
-        if let Err(cause) = self.app.actors.cluster.leave().await {
+        let stored = insist(async || self.app.actors.presence.flush().await).await;
+        if let Err(cause) = &stored {
+            warn!(error = %cause, "the last status changes could not be stored; other servers of the database store them");
+        } else if let Err(cause) = self.app.actors.cluster.leave().await {
+            // A server that does not leave counts as dead after a while, and another one removes its sockets.
             warn!(error = %cause, "the other servers could not be told that this one stops");
         }
         report_refusals(&self.app).await;

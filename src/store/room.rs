@@ -27,6 +27,7 @@ mod pool;
 mod postgres;
 mod posts;
 mod preferences;
+mod presence;
 mod recycling;
 mod roles;
 mod schema;
@@ -74,6 +75,7 @@ pub(crate) use integrity::{Orphan, Outcome, Relation};
 pub(crate) use mail_tokens::{InvitedTo, MailToken, MailTokenKind};
 pub(crate) use pool::PoolStatus;
 use postgres::Postgres;
+pub use presence::NodePresence;
 use sqlite::Sqlite;
 pub(crate) use sqlite::{close_opened, files_of as embedded_files};
 pub(crate) use teams::{JoinRules, TeamSearch};
@@ -184,6 +186,7 @@ impl Db {
         }
         self.create_names().await?;
         self.create_cluster().await?;
+        self.create_presence().await?;
         info!(db.engine = self.engine_name(), "database schema is up to date");
         Ok(())
     }

@@ -2,46 +2,27 @@
 
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::presence::PresenceStore;
 use quarterdeck_actors::presence::status::Status;
 
 use super::{Db, Row, Statement, StoreError, Transaction, Value, statement};
 
 /// The maximum number of statuses that one statement reads.
-const MAX_STATUSES_PER_STATEMENT: usize = 1024;
+pub(super) const MAX_STATUSES_PER_STATEMENT: usize = 1024;
+
+const LEFT_BEHIND: &str = "SELECT userid FROM status WHERE status IN ('online', 'away') AND manual = FALSE \
+     AND lastactivityat < $1";
+
+const LEFT_BEHIND_OF_NODES: &str = "SELECT userid FROM status WHERE status IN ('online', 'away') AND manual = FALSE \
+     AND lastactivityat < $1 AND NOT EXISTS (SELECT 1 FROM qd_presence p WHERE p.userid = status.userid)";
 
 const REPLACEMENT: &str = "INSERT INTO status (userid, status, manual, lastactivityat, dndendtime, prevstatus) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (userid) DO UPDATE SET status = excluded.status, \
      manual = excluded.manual, lastactivityat = excluded.lastactivityat, \
      dndendtime = excluded.dndendtime, prevstatus = excluded.prevstatus";
 
-impl PresenceStore for Db {
-    fn load(&self, user_ids: Vec<String>) -> BoxFuture<'static, Result<Vec<Status>, AppError>> {
-        let db = self.clone();
-        async move { db.statuses(&user_ids).await.or_fail("app.status.get.app_error") }.boxed()
-    }
-
-    fn save(&self, statuses: Vec<Arc<Status>>, now: i64) -> BoxFuture<'static, Result<(), AppError>> {
-        let db = self.clone();
-        async move { db.save_statuses(&statuses, now).await.or_fail("app.status.save.app_error") }.boxed()
-    }
-
-    fn set(&self, status: Arc<Status>) -> BoxFuture<'static, Result<(), AppError>> {
-        let db = self.clone();
-        async move { db.write(replacement(&status)).await.map(drop).or_fail("app.status.save.app_error") }.boxed()
-    }
-
-    fn left_behind(&self, before: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
-        let db = self.clone();
-        async move { db.left_behind(before).await.or_fail("app.status.get.app_error") }.boxed()
-    }
-}
-
 impl Db {
-    async fn statuses(&self, user_ids: &[String]) -> Result<Vec<Status>, StoreError> {
+    /// Returns the stored statuses of these users.
+    pub(super) async fn statuses(&self, user_ids: &[String]) -> Result<Vec<Status>, StoreError> {
         let mut found = Vec::new();
         for keys in user_ids.chunks(MAX_STATUSES_PER_STATEMENT) {
             found.extend(self.read(selection(keys)).await?);
@@ -49,7 +30,11 @@ impl Db {
         found.into_iter().map(status).collect()
     }
 
-    async fn save_statuses(&self, statuses: &[Arc<Status>], now: i64) -> Result<(), StoreError> {
+    /// Stores statuses. A status that a user set by hand on another server stays.
+    pub(super) async fn save_statuses(&self, statuses: &[Arc<Status>], now: i64) -> Result<(), StoreError> {
+        if statuses.is_empty() {
+            return Ok(());
+        }
         // All servers write in the same order, so that no two transactions deadlock on each other's rows.
         let mut statuses: Vec<&Arc<Status>> = statuses.iter().collect();
         statuses.sort_by(|one, other| one.user_id.cmp(&other.user_id));
@@ -57,9 +42,9 @@ impl Db {
         self.transaction(Transaction::of(statements)).await.map(drop)
     }
 
-    async fn left_behind(&self, before: i64) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT userid FROM status WHERE status IN ('online', 'away') AND manual = FALSE \
-                   AND lastactivityat < $1";
+    /// Returns the users who are online or away by activity before `before`; with nodes, those without a socket.
+    pub(super) async fn left_behind(&self, before: i64, has_nodes: bool) -> Result<Vec<String>, StoreError> {
+        let sql = if has_nodes { LEFT_BEHIND_OF_NODES } else { LEFT_BEHIND };
         let rows = self.read(statement(sql, vec![before.into()])).await?;
         rows.into_iter().map(|mut row| row.text()).collect()
     }
@@ -71,12 +56,13 @@ fn selection(keys: &[String]) -> Statement {
     statement(sql, vec![Value::Texts(keys.to_vec())])
 }
 
-fn replacement(status: &Status) -> Statement {
+/// Returns a statement that stores a status in place of any earlier one.
+pub(super) fn replacement(status: &Status) -> Statement {
     statement(REPLACEMENT, columns(status).into())
 }
 
 /// Returns a statement that keeps a status set by hand, unless the new one is set by hand too or the old one expired.
-fn successor(status: &Status, now: i64) -> Statement {
+pub(super) fn successor(status: &Status, now: i64) -> Statement {
     let sql = format!(
         "{REPLACEMENT} WHERE status.manual IS NOT TRUE OR excluded.manual IS TRUE OR status.dndendtime BETWEEN 1 AND $7"
     );
@@ -109,6 +95,8 @@ fn status(mut row: Row) -> Result<Status, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use quarterdeck_actors::presence::PresenceStore;
+
     use super::*;
     use crate::store::testing::fresh;
 
@@ -153,7 +141,7 @@ mod tests {
         db.save_statuses(&[is("anna", "away", true, 0)], 0).await.unwrap();
         db.save_statuses(&[is("anna", "online", false, 0)], i64::MAX).await.unwrap();
         assert_eq!(of(&db, "anna").await, "away", "without an end it stays");
-        PresenceStore::set(&db, is("anna", "offline", false, 0)).await.unwrap();
+        db.presence(String::new()).set(is("anna", "offline", false, 0)).await.unwrap();
         assert_eq!(of(&db, "anna").await, "offline", "what is set wins");
     }
 
@@ -167,9 +155,9 @@ mod tests {
             is("dora", "offline", false, 0),
         ];
         db.save_statuses(&all, 0).await.unwrap();
-        let mut found = PresenceStore::left_behind(&db, 8).await.unwrap();
+        let mut found = db.left_behind(8, false).await.unwrap();
         found.sort();
         assert_eq!(found, ["anna", "bert"]);
-        assert!(PresenceStore::left_behind(&db, 7).await.unwrap().is_empty());
+        assert!(db.left_behind(7, false).await.unwrap().is_empty());
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use quarterdeck::store::Db;
-use quarterdeck_actors::presence::PresenceStore;
 use quarterdeck_actors::presence::status::Status;
+use quarterdeck_actors::presence::{Changes, PresenceStore};
 use serde_json::{Value, json};
 
 use crate::support::{Client, TestServer};
@@ -103,11 +103,11 @@ async fn without_statuses_nobody_has_one() {
 async fn a_batch_of_statuses_is_stored_as_a_whole_or_not_at_all() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
-    let db = Db::new(&server.server.config().current().view.sql).unwrap();
+    let db = Db::new(&server.server.config().current().view.sql).unwrap().presence("node".to_owned());
     let ids: Vec<String> = (0..1500).map(|number| format!("{number:0>26}")).collect();
     let online =
         |id: &String| Status { presence: "online".to_owned(), last_activity_at: at(id), ..Status::unknown(id) };
-    db.save(ids.iter().map(|id| Arc::new(online(id))).collect(), 0).await.unwrap();
+    db.save(only(ids.iter().map(|id| Arc::new(online(id))).collect()), 0).await.unwrap();
     let found = admin.post("/users/status/ids", json!(ids)).await.expect(200);
     let is_stored = |status: &Value| {
         (&status["status"], status["last_activity_at"].as_i64())
@@ -119,17 +119,17 @@ async fn a_batch_of_statuses_is_stored_as_a_whole_or_not_at_all() {
     server.execute("CREATE UNIQUE INDEX one_at_a_time ON status (lastactivityat)").await;
     let away = |id: &String| Status { presence: "away".to_owned(), ..online(id) };
     let clashing = Status { last_activity_at: at(&ids[9]), ..away(&ids[2]) };
-    db.save(vec![Arc::new(away(&ids[1])), Arc::new(clashing)], 0).await.unwrap_err();
+    db.save(only(vec![Arc::new(away(&ids[1])), Arc::new(clashing)]), 0).await.unwrap_err();
     let stored = db.load(ids[..3].to_vec()).await.unwrap();
     assert!(stored.iter().all(|status| status.presence == "online"));
-    db.save(vec![Arc::new(away(&ids[1]))], 0).await.unwrap();
+    db.save(only(vec![Arc::new(away(&ids[1]))]), 0).await.unwrap();
     assert_eq!(db.load(vec![ids[1].clone(), ids[1].clone()]).await.unwrap(), [away(&ids[1])]);
 }
 
 #[actix_web::test]
 async fn activity_does_not_undo_what_was_set_by_hand_on_another_server_until_its_time_is_over() {
     let server = TestServer::start().await;
-    let db = Db::new(&server.server.config().current().view.sql).unwrap();
+    let db = Db::new(&server.server.config().current().view.sql).unwrap().presence("node".to_owned());
     let id = "x".repeat(26);
     let unknown = Status::unknown(&id);
     let away = Status { presence: "away".to_owned(), ..unknown.clone() };
@@ -144,7 +144,7 @@ async fn activity_does_not_undo_what_was_set_by_hand_on_another_server_until_its
         (&set_away, &away, i64::MAX, &set_away),
     ] {
         db.set(Arc::new(before.clone())).await.unwrap();
-        db.save(vec![Arc::new(after.clone())], now).await.unwrap();
+        db.save(only(vec![Arc::new(after.clone())]), now).await.unwrap();
         assert_eq!(db.load(vec![id.clone()]).await.unwrap(), std::slice::from_ref(stored));
     }
 }
@@ -152,14 +152,14 @@ async fn activity_does_not_undo_what_was_set_by_hand_on_another_server_until_its
 #[actix_web::test]
 async fn those_left_behind_are_those_who_were_there_by_themselves_before() {
     let server = TestServer::start().await;
-    let db = Db::new(&server.server.config().current().view.sql).unwrap();
+    let db = Db::new(&server.server.config().current().view.sql).unwrap().presence("node".to_owned());
     let rows =
         [("online", false, 4), ("away", false, 4), ("online", false, 5), ("away", true, 4), ("offline", false, 4)];
     let rows = rows.iter().enumerate().map(|(number, (presence, manual, at))| {
         let unknown = Status::unknown(&format!("{number:0>26}"));
         Arc::new(Status { presence: (*presence).to_owned(), manual: *manual, last_activity_at: *at, ..unknown })
     });
-    db.save(rows.collect(), 0).await.unwrap();
+    db.save(only(rows.collect()), 0).await.unwrap();
     let mut left = db.left_behind(5).await.unwrap();
     left.sort();
     assert_eq!(left, [0, 1].map(|number| format!("{number:0>26}")));
@@ -173,6 +173,11 @@ async fn the_status_of_a_deleted_account_goes_with_it() {
     bert.put("/users/me/status", wish(&bert, "away")).await.expect(200);
     admin.delete(&format!("/users/{}?permanent=true", bert.user_id)).await.expect_ok();
     assert_eq!(admin.get(&format!("/users/{}/status", bert.user_id)).await.expect(200)["status"], "offline");
+}
+
+/// Returns changes of statuses and of nothing else.
+fn only(statuses: Vec<Arc<Status>>) -> Changes {
+    Changes { statuses, ..Changes::default() }
 }
 
 /// Returns the activity of a user in a batch: a different time for each.

@@ -19,7 +19,10 @@ const STATE: [(&str, &str); 49] = [
     ("actors/src/hub/pending_joins.rs", "an entry for each user whose socket is joining"),
     ("actors/src/hub/limits.rs", "close codes and events that we know"),
     ("actors/src/presence/announcer.rs", "a channel of 4,096 changes of fixed size"),
-    ("actors/src/presence/people.rs", "bytes, keyed by ids of accounts; beside them one entry for each connected user"),
+    (
+        "actors/src/presence/people.rs",
+        "bytes, keyed by ids of accounts; beside them one entry for each user who is connected or left since the last save",
+    ),
     ("actors/src/presence/shared.rs", "what people holds, and the numbers of a turn"),
     ("actors/src/sessions.rs", "one number; the cache is in sessions/cache"),
     ("actors/src/sessions/cache.rs", "bytes, the texts of the session included"),

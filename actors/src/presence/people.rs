@@ -1,11 +1,12 @@
 //! The known statuses, connections and notes of all users. The handle reads them, the actor writes them, and they
 //! survive a crash of the actor.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use quick_cache::unsync::Cache;
 
+use super::Changes;
 use super::status::{Event, Status};
 use crate::clock::{MINUTE_MS, Uptime};
 
@@ -33,6 +34,8 @@ pub(super) struct People {
     unsaved: HashMap<String, Arc<Status>>,
     /// The number of connections of each user. Users without one are not in the map.
     connected: HashMap<String, usize>,
+    /// The users whose first connection was made or whose last one ended since the store was told.
+    moved: HashSet<String>,
     notes: HashMap<String, Note>,
 }
 
@@ -58,6 +61,7 @@ impl People {
             remembered: Cache::new(MAX_CACHE_BYTES / ENTRY_BYTES),
             unsaved: HashMap::new(),
             connected: HashMap::new(),
+            moved: HashSet::new(),
             notes: HashMap::new(),
         }
     }
@@ -98,7 +102,9 @@ impl People {
     pub(super) fn remove(&mut self, user_id: &str) {
         self.remembered.remove(user_id);
         self.unsaved.remove(user_id);
-        self.connected.remove(user_id);
+        if self.connected.remove(user_id).is_some() {
+            self.moved.insert(user_id.to_owned());
+        }
         self.notes.remove(user_id);
     }
 
@@ -107,21 +113,39 @@ impl People {
         self.unsaved.insert(status.user_id.clone(), Arc::new(status));
     }
 
-    /// Returns statuses to store, at most `max`.
-    pub(super) fn unsaved(&self, max: usize) -> Vec<Arc<Status>> {
-        self.unsaved.values().take(max).cloned().collect()
+    /// Returns changes to store, of at most `max` users. The status of a user who arrived or left goes along with that.
+    pub(super) fn changes(&self, max: usize) -> Changes {
+        // Until the note is handled, a user who left may come back, and the status of a user who arrived is not known.
+        let is_settled = |id: &&String| !self.notes.contains_key(*id);
+        let moved: Vec<&String> = self.moved.iter().filter(is_settled).take(max).collect();
+        let others = self.unsaved.iter().filter(|(id, _)| !self.moved.contains(*id)).map(|(_, status)| status);
+        let statuses = moved.iter().filter_map(|id| self.unsaved.get(*id)).chain(others.take(max - moved.len()));
+        let statuses = statuses.cloned().collect();
+        let (arrived, gone) = moved.into_iter().cloned().partition(|id| self.connected.contains_key(id));
+        Changes { arrived, gone, statuses }
     }
 
     pub(super) fn unsaved_count(&self) -> usize {
         self.unsaved.len()
     }
 
-    /// Moves statuses that were just stored to the cache.
-    pub(super) fn stored(&mut self, statuses: &[Arc<Status>], now: Uptime) {
-        for status in statuses {
+    /// Moves statuses that were just stored to the cache, and notes which arrivals and departures the store knows.
+    pub(super) fn stored(&mut self, changes: &Changes, now: Uptime) {
+        for status in &changes.statuses {
             self.unsaved.remove(&status.user_id);
             self.remembered.insert(status.user_id.clone(), Remembered { status: status.clone(), at: now });
         }
+        let (arrived, gone) = (changes.arrived.iter(), changes.gone.iter());
+        for (id, was_connected) in arrived.map(|id| (id, true)).chain(gone.map(|id| (id, false))) {
+            if self.connected.contains_key(id) == was_connected {
+                self.moved.remove(id);
+            }
+        }
+    }
+
+    /// Moves a status that was just stored to the cache.
+    pub(super) fn stored_one(&mut self, status: &Arc<Status>, now: Uptime) {
+        self.stored(&Changes { statuses: vec![status.clone()], ..Changes::default() }, now);
     }
 
     /// Returns the status of each known user at `now`, without users who are offline.
@@ -154,7 +178,11 @@ impl People {
     }
 
     pub(super) fn connect(&mut self, user_id: &str, now: i64) {
-        *self.connected.entry(user_id.to_owned()).or_default() += 1;
+        let count = self.connected.entry(user_id.to_owned()).or_default();
+        *count += 1;
+        if *count == 1 {
+            self.moved.insert(user_id.to_owned());
+        }
         self.notes.insert(user_id.to_owned(), Note::Connected(now));
     }
 
@@ -166,13 +194,26 @@ impl People {
         });
         if left == Some(0) {
             self.connected.remove(user_id);
+            self.moved.insert(user_id.to_owned());
             self.notes.insert(user_id.to_owned(), Note::Left);
         }
         self.notes.len()
     }
 
     pub(super) fn disconnect_all(&mut self) {
-        self.notes.extend(self.connected.drain().map(|(id, _)| (id, Note::Left)));
+        for (id, _) in self.connected.drain() {
+            self.moved.insert(id.clone());
+            self.notes.insert(id, Note::Left);
+        }
+    }
+
+    /// Has the connections of all users stored again, and their statuses examined.
+    pub(super) fn rejoin(&mut self) {
+        for id in self.connected.keys() {
+            self.moved.insert(id.clone());
+            self.remembered.remove(id);
+            self.notes.entry(id.clone()).or_insert(Note::Pong);
+        }
     }
 
     /// Leaves a note to examine the status of a connected user.
@@ -199,8 +240,18 @@ impl People {
         self.notes.iter().filter(|(_, note)| is_pressing(note)).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Takes a user's note and returns the event that results from it now.
-    pub(super) fn take_event(&mut self, user_id: &str) -> Option<Event> {
+    /// Returns those of these users who have a note and no connection.
+    pub(super) fn leaving(&self, user_ids: &[String]) -> Vec<String> {
+        let is_leaving = |id: &&String| self.notes.contains_key(*id) && !self.connected.contains_key(*id);
+        user_ids.iter().filter(is_leaving).cloned().collect()
+    }
+
+    /// Takes a user's note and returns the event that results from it now. The note of a user who left stays if that
+    /// user was not `leaving` before.
+    pub(super) fn take_event(&mut self, user_id: &str, leaving: &HashSet<String>) -> Option<Event> {
+        if !self.connected.contains_key(user_id) && !leaving.contains(user_id) {
+            return None;
+        }
         let note = self.notes.remove(user_id)?;
         Some(match note {
             _ if !self.connected.contains_key(user_id) => Event::Left,

@@ -1,6 +1,6 @@
 //! State that the handle and the actor share, and the work of the actor's turns.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -152,7 +152,7 @@ impl Shared {
             // The store may have saved it even though its answer was lost.
             self.people().invalidate(id);
         })?;
-        self.people().stored(std::slice::from_ref(&changed), self.uptime());
+        self.people().stored_one(&changed, self.uptime());
         let after = changed.as_ref().clone().at(now);
         // It is announced even if it is the same as before, because another client of the user may show another one.
         self.announce(&after);
@@ -179,7 +179,7 @@ impl Shared {
     }
 
     /// Handles all notes and, once a minute, the ends of "do not disturb".
-    async fn process_all_notes(&self) -> Result<(), AppError> {
+    pub(super) async fn process_all_notes(&self) -> Result<(), AppError> {
         let minute = self.now() / MINUTE_MS;
         let is_new_minute = self.progress().minute != minute;
         let mut ids = self.people().noted();
@@ -193,9 +193,19 @@ impl Shared {
 
     async fn process_notes(&self, user_ids: &[String]) -> Result<(), AppError> {
         let read = self.read_unless_resting(user_ids).await;
+        let leaving = self.people().leaving(user_ids);
+        let elsewhere = self.elsewhere(&leaving).await;
+        let leaving = leaving.into_iter().collect();
         for id in user_ids {
             let Some(known) = self.known(id, read.as_ref().ok()) else { continue };
-            let event = self.people().take_event(id);
+            let event = self.people().take_event(id, &leaving);
+            // If the store did not say who is elsewhere, the save decides about that, and the status is corrected.
+            let is_elsewhere = elsewhere.as_ref().is_ok_and(|elsewhere| elsewhere.contains(id));
+            let event = event.filter(|event| !(is_elsewhere && matches!(event, Event::Left)));
+            // It is stored even if it is the same, because another server may just have stored that the user left.
+            if matches!(event, Some(Event::Active { .. })) && !known.manual {
+                self.people().put(known.as_ref().clone());
+            }
             let change = |status: Status| match event {
                 Some(event) => self.after(status, event),
                 // Another server may have prolonged it, so it ends only if the status was read just now.
@@ -204,7 +214,15 @@ impl Shared {
             };
             let _ = self.apply(&known, change);
         }
-        read.map(drop)
+        read.and(elsewhere).map(drop)
+    }
+
+    /// Returns those of these users who have a socket on another server.
+    async fn elsewhere(&self, user_ids: &[String]) -> Result<HashSet<String>, AppError> {
+        if user_ids.is_empty() || self.is_backing_off() {
+            return Ok(HashSet::new());
+        }
+        self.store.elsewhere(user_ids.to_vec()).await.map(|found| found.into_iter().collect())
     }
 
     async fn save_if_pressing(&self) {
@@ -216,13 +234,25 @@ impl Shared {
 
     async fn save(&self) -> Result<(), AppError> {
         loop {
-            let batch = self.people().unsaved(MAX_BATCH_STATUSES);
-            if batch.is_empty() {
+            let changes = self.people().changes(MAX_BATCH_STATUSES);
+            if changes.is_empty() {
                 return Ok(());
             }
-            self.store.save(batch.clone(), self.now()).await?;
-            self.people().stored(&batch, self.uptime());
+            let others = self.store.save(changes.clone(), self.now()).await?;
+            self.people().stored(&changes, self.uptime());
+            self.correct(&others).await?;
         }
+    }
+
+    /// Reads and announces the statuses of users who have others than this server knew.
+    async fn correct(&self, user_ids: &[String]) -> Result<(), AppError> {
+        for id in user_ids {
+            self.people().invalidate(id);
+        }
+        for status in self.refresh(user_ids).await?.values() {
+            self.announce(status);
+        }
+        Ok(())
     }
 
     async fn read_unless_resting(&self, user_ids: &[String]) -> Result<HashMap<String, Arc<Status>>, AppError> {

@@ -138,6 +138,12 @@ impl Status {
         }
     }
 
+    /// Returns true if the status is that of a user who left: offline, or offline after "do not disturb".
+    pub fn is_departure(&self) -> bool {
+        let is_offline = self.presence == OFFLINE && !self.manual;
+        is_offline || (self.presence == DO_NOT_DISTURB && self.previous == OFFLINE)
+    }
+
     /// Returns true if the user is away.
     pub(super) fn is_away(&self) -> bool {
         self.presence == AWAY

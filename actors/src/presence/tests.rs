@@ -1,6 +1,7 @@
 //! Tests of the actor with a simulated store, clock and audience.
 
 mod failures;
+mod nodes;
 mod store;
 
 use std::sync::atomic::Ordering;

@@ -97,12 +97,14 @@ impl Receiver for Applying {
 
     fn rejoin(&self) -> BoxFuture<'static, Result<(), AppError>> {
         let app = self.0.clone();
+        app.actors.presence.rejoin();
         async move { apply(&app, Changes::of_everything()).await }.boxed()
     }
 
     fn bury(&self, node: Node) -> BoxFuture<'static, Result<(), AppError>> {
         info!(node.name = node.facts.name, "a server is gone");
-        async { Ok(()) }.boxed()
+        let app = self.0.clone();
+        async move { app.actors.presence.remove_node(&node.facts.id).await }.boxed()
     }
 
     fn config_hash(&self) -> String {

@@ -1,6 +1,6 @@
 //! The simulated store, clock and audience for the tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +13,9 @@ use crate::clock::Uptime;
 use crate::config::proposal::DecisionContext;
 use crate::config::{Config, ConfigSource, ConfigStore, Override, Overrides, Stored, Version};
 use crate::waiting::until;
+
+/// The id of this server.
+const HERE: &str = "here";
 
 pub(super) struct Setup {
     pub(super) presence: PresenceHandle,
@@ -73,6 +76,8 @@ pub(super) fn stored(name: &str, presence: &str) -> Status {
 #[derive(Default)]
 pub(super) struct Memory {
     rows: Mutex<BTreeMap<String, Status>>,
+    /// The users with a socket on each server; this one is the server `here`.
+    sockets: Mutex<BTreeSet<(&'static str, String)>>,
     reads: AtomicUsize,
     saves: AtomicUsize,
     pub(super) fails: AtomicBool,
@@ -87,6 +92,32 @@ impl Memory {
 
     pub(super) fn presence_of(&self, name: &str) -> String {
         self.rows.lock().unwrap()[&id(name)].presence.clone()
+    }
+
+    /// Has a user connect to a server, and nothing else.
+    pub(super) fn connect(&self, node: &'static str, name: &str) {
+        self.sockets.lock().unwrap().insert((node, id(name)));
+    }
+
+    /// Has a user leave a server, and nothing else.
+    pub(super) fn disconnect(&self, node: &'static str, name: &str) {
+        self.sockets.lock().unwrap().remove(&(node, id(name)));
+    }
+
+    /// Returns the number of users with a socket on this server.
+    pub(super) fn here(&self) -> usize {
+        self.sockets.lock().unwrap().iter().filter(|(node, _)| *node == HERE).count()
+    }
+
+    fn is_elsewhere(&self, id: &str) -> bool {
+        self.sockets.lock().unwrap().iter().any(|(node, user)| *node != HERE && user == id)
+    }
+
+    /// Stores that a user left, if that user is online by activity. Returns true in that case.
+    fn leave(&self, id: &str) -> bool {
+        let mut rows = self.rows.lock().unwrap();
+        let row = rows.get_mut(id).filter(|row| !row.manual && row.presence != "offline");
+        row.map(|row| "offline".clone_into(&mut row.presence)).is_some()
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -115,28 +146,62 @@ impl PresenceStore for Memory {
         Box::pin(async move { outcome.map(|()| found) })
     }
 
-    fn save(&self, statuses: Vec<Arc<Status>>, _: i64) -> BoxFuture<'static, Result<(), AppError>> {
+    fn elsewhere(&self, user_ids: Vec<String>) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
+        let found = user_ids.into_iter().filter(|id| self.is_elsewhere(id)).collect();
+        let outcome = self.outcome("app.status.get.app_error");
+        Box::pin(async move { outcome.map(|()| found) })
+    }
+
+    fn save(&self, changes: Changes, _: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
         self.saves.fetch_add(1, Ordering::Relaxed);
         let outcome = self.outcome("app.status.save.app_error");
+        let mut others = Vec::new();
         if outcome.is_ok() {
-            for status in statuses {
-                self.put(status.as_ref().clone());
+            let mut sockets = self.sockets.lock().unwrap();
+            sockets.retain(|(node, user)| *node != HERE || !changes.gone.contains(user));
+            sockets.extend(changes.arrived.into_iter().map(|user| (HERE, user)));
+            drop(sockets);
+            let quiet = changes.gone.into_iter().filter(|id| !changes.statuses.iter().any(|row| row.user_id == *id));
+            others.extend(quiet.filter(|id| !self.is_elsewhere(id) && self.leave(id)));
+            for status in changes.statuses {
+                if status.is_departure() && self.is_elsewhere(&status.user_id) {
+                    others.push(status.user_id.clone());
+                } else {
+                    self.put(status.as_ref().clone());
+                }
             }
         }
-        Box::pin(async move { outcome })
+        Box::pin(async move { outcome.map(|()| others) })
     }
 
     fn set(&self, status: Arc<Status>) -> BoxFuture<'static, Result<(), AppError>> {
         let panics = self.panics.swap(false, Ordering::Relaxed);
         assert!(!panics, "asked to");
-        self.save(vec![status], 0)
+        let saved = self.save(Changes { statuses: vec![status], ..Changes::default() }, 0);
+        Box::pin(async move { saved.await.map(drop) })
     }
 
     fn left_behind(&self, before: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
         let rows = self.rows.lock().unwrap();
-        let is_left = |row: &&Status| !row.manual && row.presence != "offline" && row.last_activity_at < before;
+        let is_left = |row: &&Status| {
+            let is_elsewhere = self.is_elsewhere(&row.user_id);
+            !row.manual && row.presence != "offline" && row.last_activity_at < before && !is_elsewhere
+        };
         let found = rows.values().filter(is_left).map(|row| row.user_id.clone()).collect();
         Box::pin(async move { Ok(found) })
+    }
+
+    fn remove_sockets(&self, node_id: String) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
+        const MAX_USERS: usize = 2;
+        let mut sockets = self.sockets.lock().unwrap();
+        let rows: Vec<_> = sockets.iter().filter(|(node, _)| *node == node_id).take(MAX_USERS).cloned().collect();
+        sockets.retain(|row| !rows.contains(row));
+        let users: Vec<String> = rows.into_iter().map(|(_, user)| user).collect();
+        for id in users.iter().filter(|id| !sockets.iter().any(|(_, user)| user == *id)) {
+            self.leave(id);
+        }
+        let outcome = self.outcome("app.status.save.app_error");
+        Box::pin(async move { outcome.map(|()| users) })
     }
 }
 

@@ -1,0 +1,160 @@
+//! Statuses of users who have sockets on several servers of one database.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use quarterdeck::store::{Db, NodePresence};
+use quarterdeck_actors::presence::status::Status;
+use quarterdeck_actors::presence::{Changes, PresenceStore};
+use serde_json::json;
+
+use crate::support::server::account;
+use crate::support::waiting::until;
+use crate::support::websocket::WebSocket;
+use crate::support::{Home, TestServer, backdoor, database};
+
+const REASON: &str = "the embedded engine belongs to one server";
+
+/// The number of users who move at once.
+const USERS: usize = 40;
+
+/// The number of rounds, because a race shows up only in some runs.
+const ROUNDS: usize = 10;
+
+#[actix_web::test]
+async fn a_stop_leaves_those_online_who_are_on_another_server() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let one = TestServer::start().await;
+    let admin = one.admin().await;
+    let other = one.start_beside("").await;
+    let mut sockets = Vec::new();
+    for (name, servers) in [("anna", vec![&one, &other]), ("bert", vec![&other]), ("carl", vec![&other])] {
+        one.user(&admin, name).await;
+        for server in servers {
+            sockets.push(WebSocket::greeted(&server.login(name).await).await.0);
+        }
+    }
+    let carl = other.login("carl").await;
+    carl.put("/users/me/status", json!({ "user_id": carl.user_id, "status": "away" })).await.expect(200);
+    until("all sockets are stored", async || rows(one.folder()).await == 4).await;
+    other.server.stop().await.unwrap();
+    assert_eq!(rows(one.folder()).await, 1);
+    assert_eq!(statuses(one.folder()).await, ["anna online", "bert offline", "carl away"]);
+    drop(sockets);
+    until("anna is offline", async || statuses(one.folder()).await[0] == "anna offline").await;
+    assert_eq!(rows(one.folder()).await, 0);
+}
+
+#[actix_web::test]
+async fn the_users_of_a_killed_server_become_offline_unless_they_are_on_another_one() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let settings = database::fresh(folder.path()).await;
+    let home = Home::on_database(&settings, "");
+    let killed = home.start().await;
+    let survivor = TestServer::start_on(&settings, &|_| Vec::new()).await;
+    killed.client().post("/users", account("admin")).await.expect(201);
+    let admin = killed.client().log_in("admin").await;
+    let mut sockets = Vec::new();
+    for name in ["anna", "bert"] {
+        admin.post("/users", account(name)).await.expect(201);
+        sockets.push(WebSocket::greeted(&killed.client().log_in(name).await).await.0);
+    }
+    until("both sockets are stored", async || rows(survivor.folder()).await == 2).await;
+    assert_eq!(statuses(survivor.folder()).await, ["anna online", "bert online"]);
+    killed.kill().await;
+    let (of_anna, _) = WebSocket::greeted(&survivor.login("anna").await).await;
+    until("bert is offline", async || statuses(survivor.folder()).await[1] == "bert offline").await;
+    until("only the socket of anna is left", async || rows(survivor.folder()).await == 1).await;
+    assert_eq!(statuses(survivor.folder()).await[0], "anna online");
+    of_anna.cut();
+    until("anna is offline", async || statuses(survivor.folder()).await[0] == "anna offline").await;
+}
+
+#[actix_web::test]
+async fn who_leaves_two_servers_at_once_is_offline_and_who_comes_meanwhile_is_online() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let server = TestServer::start().await;
+    let (one, other) = (store_of(&server, "one"), store_of(&server, "other"));
+    let ids: Vec<String> = (0..USERS).map(|number| format!("{number:0>26}")).collect();
+    let come = || Changes { arrived: ids.clone(), statuses: all(&ids, "online"), ..Changes::default() };
+    let leave = || Changes { gone: ids.clone(), statuses: all(&ids, "offline"), ..Changes::default() };
+    // This server saw all users on the other one, before both store that they left.
+    let leave_quietly = || Changes { gone: ids.clone(), ..Changes::default() };
+    for round in 0..ROUNDS {
+        for departures in [[leave(), leave()], [leave_quietly(), leave_quietly()], [leave(), leave_quietly()]] {
+            for store in [&one, &other] {
+                assert!(store.save(come(), 0).await.unwrap().is_empty());
+            }
+            let [first, second] = departures;
+            let (first, second) = tokio::join!(one.save(first, 0), other.save(second, 0));
+            first.and(second).unwrap();
+            assert!(are_all(&one, &ids, "offline").await, "left in round {round}");
+        }
+        one.save(come(), 0).await.unwrap();
+        let (left, came) = tokio::join!(one.save(leave(), 0), other.save(come(), 0));
+        left.and(came).unwrap();
+        assert!(are_all(&one, &ids, "online").await, "came in round {round}");
+        assert_eq!(one.elsewhere(ids.clone()).await.unwrap().len(), USERS);
+        other.save(leave(), 0).await.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn ten_thousand_users_of_a_server_that_died_are_set_offline_in_bounded_portions() {
+    const DEAD: usize = 10_000;
+    const MAX_PORTION: usize = 500;
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let server = TestServer::start().await;
+    let fill = "INSERT INTO status (userid, status, manual, lastactivityat, dndendtime, prevstatus) \
+                SELECT lpad(n::text, 26, '0'), CASE WHEN n % 10 = 1 THEN 'dnd' ELSE 'online' END, n % 10 = 1, 0, 0, 'away' \
+                FROM generate_series(1, 10000) n; \
+                INSERT INTO qd_presence (nodeid, userid) SELECT 'dead', userid FROM status; \
+                INSERT INTO qd_presence (nodeid, userid) SELECT 'alive', userid FROM status WHERE userid LIKE '%2'";
+    backdoor::execute(&server, fill).await;
+    // Two servers find out at once.
+    let (one, other) = (store_of(&server, "one"), store_of(&server, "other"));
+    let remove = async |store: &NodePresence| {
+        let mut removed = 0;
+        for _ in 0..DEAD / MAX_PORTION {
+            let portion = store.remove_sockets("dead".to_owned()).await.unwrap().len();
+            assert!(portion <= MAX_PORTION);
+            removed += portion;
+        }
+        removed
+    };
+    let (first, second) = tokio::join!(remove(&one), remove(&other));
+    assert!(one.remove_sockets("dead".to_owned()).await.unwrap().is_empty());
+    assert!(first + second >= DEAD && rows(server.folder()).await == DEAD / 10);
+    let count =
+        "SELECT status || ' ' || prevstatus || ' ' || COUNT(*) FROM status GROUP BY status, prevstatus ORDER BY 1";
+    let counts = backdoor::texts_in(server.folder(), count).await;
+    assert_eq!(counts, ["dnd offline 1000", "offline away 8000", "online away 1000"]);
+}
+
+/// Returns the store as another server on the same database has it.
+fn store_of(server: &TestServer, node_id: &str) -> NodePresence {
+    Db::new(&server.server.config().current().view.sql).unwrap().presence(node_id.to_owned())
+}
+
+fn all(ids: &[String], presence: &str) -> Vec<Arc<Status>> {
+    let of = |id: &String| Status { presence: presence.to_owned(), ..Status::unknown(id) };
+    ids.iter().map(|id| Arc::new(of(id))).collect()
+}
+
+async fn are_all(store: &NodePresence, ids: &[String], presence: &str) -> bool {
+    let found = store.load(ids.to_vec()).await.unwrap();
+    found.len() == ids.len() && found.iter().all(|status| status.presence == presence)
+}
+
+/// Returns the number of stored pairs of a server and a user.
+async fn rows(folder: &Path) -> usize {
+    backdoor::texts_in(folder, "SELECT userid FROM qd_presence").await.len()
+}
+
+/// Returns the stored statuses of the users but the administrator, with their names and in the order of these.
+async fn statuses(folder: &Path) -> Vec<String> {
+    let sql = "SELECT u.username || ' ' || s.status FROM status s JOIN users u ON u.id = s.userid \
+               WHERE u.username <> 'admin' ORDER BY u.username";
+    backdoor::texts_in(folder, sql).await
+}
