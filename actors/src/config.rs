@@ -61,6 +61,7 @@ use tracing::info;
 use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
+use active::refresh;
 pub use completion::Defaults;
 use confirmation::{Confirmation, confirm};
 use difference::Change;
@@ -234,8 +235,9 @@ impl ConfigHandle {
         version: String,
         user_id: String,
         is_local: bool,
+        context: DecisionContext,
     ) -> Result<Option<Confirmation>, AppError> {
-        self.actor.ask(ConfirmChange { version, user_id, is_local, draft: Draft::current() }).await?
+        self.actor.ask(ConfirmChange { version, user_id, is_local, context, draft: Draft::current() }).await?
     }
 
     /// Takes a change back if it still waits for the same confirmation. `by` is `None` if its time is over. Returns the
@@ -288,28 +290,21 @@ impl Handler<Save> for ConfigActor {
 
     // Atomic: the next change is decided with the configuration that this one puts in force.
     fn handle(&mut self, Save { write, draft }: Save, _: &mut Self::Context) -> Self::Result {
-        let running = self.publisher.current();
-        let store = self.store.clone();
-        let is_dry_run = write.is_dry_run;
-        let save = around(draft, async move { change_running(running, &*store, Arc::new(write)).await });
-        AtomicResponse::new(Box::pin(save.into_actor(self).map(move |saved: Result<Saved, AppError>, actor, _| {
-            let saved = saved?;
-            if !is_dry_run {
-                actor.publish(&saved);
-            }
-            Ok(saved)
-        })))
+        let (publisher, store) = (self.publisher.clone(), self.store.clone());
+        let save = around(draft, async move { change_running(&publisher, &*store, Arc::new(write)).await });
+        AtomicResponse::new(Box::pin(
+            save.into_actor(self)
+                .map(move |saved: Result<Saved, AppError>, actor, _| saved.inspect(|saved| actor.publish(saved))),
+        ))
     }
 }
 
 impl ConfigActor {
-    fn publish(&self, saved: &Saved) {
-        let config = &saved.decision.config;
-        // A change that alters nothing may have been decided on a version that another process stored.
-        let is_new = saved.is_stored || config.version() != self.publisher.current().version();
-        if is_new {
-            info!(config.changes = saved.decision.changes.len(), "configuration changed");
-            self.publisher.publish(Arc::new(config.clone()));
+    /// Puts a version that was stored in force. Other outcomes are decided on the active version, which is in force.
+    fn publish(&self, Saved { decision, is_stored, .. }: &Saved) {
+        if *is_stored {
+            info!(config.changes = decision.changes.len(), "configuration changed");
+            self.publisher.publish(Arc::new(decision.config.clone()));
         }
     }
 }
@@ -332,6 +327,7 @@ struct ConfirmChange {
     version: String,
     user_id: String,
     is_local: bool,
+    context: DecisionContext,
     draft: Option<Draft>,
 }
 
@@ -340,9 +336,13 @@ impl Handler<ConfirmChange> for ConfigActor {
 
     // Atomic: a change is either confirmed or taken back.
     fn handle(&mut self, change: ConfirmChange, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        let ConfirmChange { version, user_id, is_local, draft } = change;
-        let confirm = async move { confirm(&*store, &version, &user_id, is_local).await };
+        let (publisher, store) = (self.publisher.clone(), self.store.clone());
+        let ConfirmChange { version, user_id, is_local, context, draft } = change;
+        let confirm = async move {
+            // The author reached this server, so the change has to be in force here. A refusal is logged.
+            let _ = refresh(&publisher, &*store, &context).await;
+            confirm(&*store, &version, &user_id, is_local).await
+        };
         AtomicResponse::new(Box::pin(around(draft, confirm).into_actor(self)))
     }
 }
@@ -361,8 +361,8 @@ impl Handler<TakeBack> for ConfigActor {
 
     // Atomic: a change is either confirmed or taken back.
     fn handle(&mut self, TakeBack { change, by, context, draft }: TakeBack, _: &mut Self::Context) -> Self::Result {
-        let (running, store) = (self.publisher.current(), self.store.clone());
-        let take_back = async move { take_back_running(running, &*store, change, by, context).await };
+        let (publisher, store) = (self.publisher.clone(), self.store.clone());
+        let take_back = async move { take_back_running(&publisher, &*store, change, by, context).await };
         let take_back = around(draft, take_back).into_actor(self);
         AtomicResponse::new(Box::pin(take_back.map(|saved: Result<Option<Saved>, AppError>, actor, _| {
             let saved = saved?;

@@ -14,6 +14,7 @@ mod refusals;
 mod saving;
 mod schema;
 mod secrets;
+mod several_servers;
 mod spelling;
 mod starting;
 mod sweep;

@@ -29,8 +29,13 @@ pub fn may_read(setting: &Setting, has_permission: &dyn Fn(&str) -> bool, has_an
 
 /// Returns true if a caller may write `setting`. `is_restricted` is the running value of `RestrictSystemAdmin`.
 pub fn may_write(setting: &Setting, has_permission: &dyn Fn(&str) -> bool, is_restricted: bool) -> bool {
-    let is_closed = is_restricted && (setting.write_restrictable || setting.cloud_restrictable);
+    let is_closed = is_restricted && is_restrictable(setting);
     !is_closed && is_granted(setting, "sysconsole_write_", has_permission)
+}
+
+/// Returns true if `RestrictSystemAdmin` closes the setting for callers over the network.
+pub(super) fn is_restrictable(setting: &Setting) -> bool {
+    setting.write_restrictable || setting.cloud_restrictable
 }
 
 fn is_granted(setting: &Setting, prefix: &str, has_permission: &dyn Fn(&str) -> bool) -> bool {

@@ -110,7 +110,8 @@ pub(super) fn put_in_force(
     context: &DecisionContext,
 ) -> Result<(), AppError> {
     let id = found.version();
-    if id == publisher.current().version() {
+    // A store without any version was emptied.
+    if found.stored.is_none() || id == publisher.current().version() {
         return Ok(());
     }
     let is_set_back = !store.reuses_ids() && publisher.avoided.is_replaced(id);

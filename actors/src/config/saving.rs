@@ -3,9 +3,16 @@
 //! A store refuses a version that does not replace the active one. The change is then decided again, on the version
 //! that is active now. So a change by another process or with an editor is never overwritten unseen.
 
+mod basis;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use basis::{Basis, Server};
+
+use super::access::is_restrictable;
 use super::confirmation::{Confirm, Confirmation, MISSING, PENDING, TakenBack, taken_back};
+use super::events::Publisher;
 use super::proposal::{ChangeMode, Decision, DecisionContext, MayRead, MayWrite, Proposal, copied, decide};
 use super::{Author, Config, ConfigStore, Document, Overrides, Stored, Version};
 use crate::background;
@@ -24,8 +31,8 @@ pub struct Write {
     pub wanted: Wanted,
     /// The author.
     pub author: Author,
-    /// The version that the author knows. If another version is in force, the change is refused.
-    pub expected: Option<String>,
+    /// The versions that the author knows. If another version is active, the change is refused. `None` admits every one.
+    pub expected: Option<Vec<String>>,
     /// True to decide only and store nothing.
     pub is_dry_run: bool,
     /// The confirmation that the change needs; `None` if it lasts without one.
@@ -75,6 +82,21 @@ impl Proposal {
         let (may_write, may_read): (MayWrite, MayRead) = (Arc::new(|_| true), Arc::new(|_| true));
         Self { mode, body, may_write, may_read, is_local: true, may_keep_secrets: true }
     }
+
+    /// Returns the proposal within the restriction of administrators that is on in `running`. Another server may have
+    /// switched it on after the caller was found to be unrestricted here.
+    fn restricted(&self, running: &Config) -> Result<Cow<'_, Self>, AppError> {
+        let is_restricted = running.view.experimental.restrict_system_admin && !self.is_local;
+        if !is_restricted {
+            return Ok(Cow::Borrowed(self));
+        }
+        if self.mode == ChangeMode::Restore {
+            return Err(AppError::new("api.context.permissions.app_error"));
+        }
+        let permitted = self.may_write.clone();
+        let may_write: MayWrite = Arc::new(move |setting| !is_restrictable(setting) && permitted(setting));
+        Ok(Cow::Owned(Self { may_write, ..self.clone() }))
+    }
 }
 
 /// The outcome of a change.
@@ -88,43 +110,6 @@ pub struct Saved {
     pub not_taken_back: Vec<String>,
 }
 
-/// The version on which a change is decided.
-struct Basis {
-    running: Arc<Config>,
-    /// The id of the active version, which the new one replaces.
-    replaces: Option<String>,
-    /// False if the active version is unreadable. A restored version then replaces it, for any content of the active
-    /// one.
-    is_readable: bool,
-}
-
-impl Basis {
-    fn of(running: Arc<Config>) -> Self {
-        let replaces = running.stored.as_ref().map(|stored| stored.id.clone());
-        Self { running, replaces, is_readable: true }
-    }
-
-    /// Reads the active version of the store. If it is unreadable, a restored version replaces it unseen, and is
-    /// decided on `fallback`; every other change is refused.
-    async fn read(
-        store: &dyn ConfigStore,
-        overrides: &Overrides,
-        wanted: &Wanted,
-        fallback: impl FnOnce() -> Result<Arc<Config>, AppError>,
-    ) -> Result<Self, AppError> {
-        let composed = |stored| Config::compose_with(store.defaults(), stored, overrides.clone()).or_fail(SAVE_FAILED);
-        let refusal = match store.load().await.and_then(composed) {
-            Ok(config) => return Ok(Self::of(Arc::new(config))),
-            Err(refusal) => refusal,
-        };
-        if wanted.restored().is_some() {
-            let replaces = store.active_id().await.or_fail(SAVE_FAILED)?;
-            return Ok(Self { running: fallback()?, replaces, is_readable: false });
-        }
-        if refusal.id == UNREADABLE { Err(refusal) } else { Err(refusal).or_fail(SAVE_FAILED) }
-    }
-}
-
 impl Wanted {
     /// Returns the earlier version that is to be restored, if the change is a rollback.
     fn restored(&self) -> Option<&Document> {
@@ -136,7 +121,7 @@ impl Wanted {
 
     fn decide(&self, running: &Config, context: &DecisionContext) -> Result<Decision, AppError> {
         match self {
-            Self::Proposal(proposal) => decide(running, proposal, context),
+            Self::Proposal(proposal) => decide(running, &*proposal.restricted(running)?, context),
             Self::Copy(document) => copied(running, document, context),
             Self::TakeBack(_) => {
                 let document = self.taken_back(running).map(|taken| taken.document).unwrap_or_default();
@@ -176,16 +161,19 @@ pub async fn change_stored(
         Config::compose_with(store.defaults(), stored, overrides.clone()).map(Arc::new).or_fail(SAVE_FAILED)
     };
     let basis = Basis::read(store, overrides, &write.wanted, fallback).await?;
-    decide_and_save(basis, store, write).await
+    decide_and_save(basis, store, None, write).await
 }
 
-/// Changes the running configuration and stores it.
+/// Changes the running configuration and stores it. It is decided on the active version of the store, which comes into
+/// force if it is another one.
 pub(super) async fn change_running(
-    running: Arc<Config>,
+    publisher: &Publisher,
     store: &dyn ConfigStore,
     write: Arc<Write>,
 ) -> Result<Saved, AppError> {
-    decide_and_save(Basis::of(running), store, write).await
+    let server = Server { publisher, context: &write.context };
+    let basis = server.basis(store, &write.wanted).await?;
+    decide_and_save(basis, store, Some(server), write.clone()).await
 }
 
 /// The caller who takes a change back before its time is over.
@@ -198,13 +186,15 @@ pub struct TakenBackBy {
 
 /// Takes an unconfirmed change of the running configuration back. `by` is `None` if its time is over.
 pub(super) async fn take_back_running(
-    running: Arc<Config>,
+    publisher: &Publisher,
     store: &dyn ConfigStore,
     change: Confirmation,
     by: Option<TakenBackBy>,
     context: DecisionContext,
 ) -> Result<Option<Saved>, AppError> {
-    take_back(Basis::of(running), store, change, by, context).await
+    let Some(write) = taking_back(store, change.clone(), by, context).await? else { return Ok(None) };
+    let saved = change_running(publisher, store, write).await;
+    taken(saved, store, change).await
 }
 
 /// Takes an unconfirmed change of the configuration of `store` back, with which no server of this process runs.
@@ -216,9 +206,9 @@ pub async fn take_back_stored(
     by: Option<TakenBackBy>,
     context: DecisionContext,
 ) -> Result<Option<Saved>, AppError> {
-    let stored = store.load().await.or_fail(SAVE_FAILED)?;
-    let config = Config::compose_with(store.defaults(), stored, overrides.clone()).or_fail(SAVE_FAILED)?;
-    take_back(Basis::of(Arc::new(config)), store, change, by, context).await
+    let Some(write) = taking_back(store, change.clone(), by, context).await? else { return Ok(None) };
+    let saved = change_stored(store, overrides, write).await;
+    taken(saved, store, change).await
 }
 
 /// Returns the stored configuration that taking this change back would make. Stores nothing.
@@ -234,13 +224,13 @@ pub async fn foreseen(
     Ok(wanted.decide(&config, context)?.config.stored)
 }
 
-async fn take_back(
-    basis: Basis,
+/// Returns the write that takes a change back; `None` if it does not wait for this confirmation any longer.
+async fn taking_back(
     store: &dyn ConfigStore,
     change: Confirmation,
     by: Option<TakenBackBy>,
     context: DecisionContext,
-) -> Result<Option<Saved>, AppError> {
+) -> Result<Option<Arc<Write>>, AppError> {
     if store.confirmation().await?.as_ref() != Some(&change) {
         return Ok(None);
     }
@@ -249,10 +239,18 @@ async fn take_back(
         Some(TakenBackBy { author, admits }) => (Author { source: "taken_back", ..author }, admits),
         None => (Author::without_user("unconfirmed"), None),
     };
-    let author = Author { comment: change.version.clone(), ..author };
+    let author = Author { comment: change.version, ..author };
     let wanted = Wanted::TakeBack(unconfirmed);
     let write = Write { wanted, author, expected: None, is_dry_run: false, confirm: None, admits, context };
-    let saved = match decide_and_save(basis, store, Arc::new(write)).await {
+    Ok(Some(Arc::new(write)))
+}
+
+async fn taken(
+    saved: Result<Saved, AppError>,
+    store: &dyn ConfigStore,
+    change: Confirmation,
+) -> Result<Option<Saved>, AppError> {
+    let saved = match saved {
         // It was confirmed, or another server took it back, in the meantime.
         Err(refusal) if refusal.id == MISSING => return Ok(None),
         saved => saved?,
@@ -262,28 +260,24 @@ async fn take_back(
     Ok(is_over.then_some(saved))
 }
 
-/// Decides and stores. If another version became active meanwhile, reads that version and decides again.
-async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<Write>) -> Result<Saved, AppError> {
-    let mut is_stored_read = false;
+/// Decides and stores. If another version became active meanwhile, reads that version and decides again. `server` is
+/// the one that runs with the configuration.
+async fn decide_and_save(
+    mut basis: Basis,
+    store: &dyn ConfigStore,
+    server: Option<Server<'_>>,
+    write: Arc<Write>,
+) -> Result<Saved, AppError> {
     for _ in 0..MAX_ATTEMPTS {
         let Basis { running, replaces, is_readable } = basis;
-        if let Err(refusal) = check_version(&running, write.expected.as_deref()) {
-            if is_stored_read {
-                return Err(refusal);
-            }
-            // The caller may know a version that another server stored and that is not in force here yet.
-            is_stored_read = true;
-            let overrides = running.overrides.clone();
-            basis = Basis::read(store, &overrides, &write.wanted, || Ok(running)).await?;
-            continue;
-        }
+        check_version(&running, write.expected.as_deref())?;
         let Decided { decision, changes_nothing, not_taken_back } =
             decided(running.clone(), is_readable, write.clone()).await?;
         if write.is_dry_run {
             return Ok(Saved { decision, is_stored: false, not_taken_back });
         }
         if changes_nothing {
-            // Another process may have stored a different version meanwhile, which takes effect at the next start.
+            // Another process may have stored a different version meanwhile.
             let is_active = store.active_id().await.or_fail(SAVE_FAILED)? == replaces;
             if is_active {
                 return Ok(Saved { decision, is_stored: false, not_taken_back });
@@ -300,6 +294,9 @@ async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<W
         }
         let overrides = running.overrides.clone();
         basis = Basis::read(store, &overrides, &write.wanted, || Ok(running)).await?;
+        if let Some(server) = server {
+            server.put_in_force(store, &basis);
+        }
     }
     Err(AppError::new(CONFLICT).with("Current", basis.running.version()))
 }
@@ -346,12 +343,10 @@ async fn decided(running: Arc<Config>, is_readable: bool, write: Arc<Write>) -> 
     deciding.await.or_fail(SAVE_FAILED)?
 }
 
-fn check_version(running: &Config, expected: Option<&str>) -> Result<(), AppError> {
+fn check_version(running: &Config, expected: Option<&[String]>) -> Result<(), AppError> {
     let current = running.version();
-    match expected {
-        Some(expected) if expected != current => Err(AppError::new(CONFLICT).with("Current", current)),
-        Some(_) | None => Ok(()),
-    }
+    let is_expected = expected.is_none_or(|expected| expected.iter().any(|known| known == current));
+    if is_expected { Ok(()) } else { Err(AppError::new(CONFLICT).with("Current", current)) }
 }
 
 #[cfg(test)]

@@ -176,9 +176,9 @@ async fn what_changes_nothing_and_what_is_only_tried_store_nothing() {
 #[actix_rt::test]
 async fn a_writer_who_knows_another_version_is_refused() {
     let (config, _) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
-    let knows_default = Write { expected: Some("default".to_owned()), ..named("one") };
+    let knows_default = Write { expected: Some(vec!["default".to_owned()]), ..named("one") };
     config.write(knows_default).await.unwrap();
-    let knows_default = Write { expected: Some("default".to_owned()), ..named("two") };
+    let knows_default = Write { expected: Some(vec!["default".to_owned()]), ..named("two") };
     assert_eq!(config.write(knows_default).await.unwrap_err().id, "app.config.version_conflict.app_error");
     assert_eq!(config.current().view.team.site_name, "one");
 }

@@ -75,13 +75,16 @@ impl Ended {
 async fn caught_up(app: &AppState, ended: &[String], is_first: bool) -> Result<(), AppError> {
     let stored = app.facts.versions.active_id().await?;
     let running = app.actors.config.current();
-    let is_other = stored.is_some_and(|stored| stored != running.version());
+    let is_other = stored.as_ref().is_some_and(|stored| stored != running.version());
     if is_other {
         app.actors.config.reload(app.facts.decision_context()).await?;
         info!("the configuration was read again, because another server changed it");
     }
-    // Before the first look, the server may have started with a change that another server took back meanwhile.
-    let started_with = (is_first && is_other).then(|| running.version().to_owned());
+    // Before the first look, the server may have started with a change that another server took back meanwhile. The
+    // version after it can be in force already.
+    let started_with = app.facts.started_with.version();
+    let is_first_other = is_first && stored.is_some_and(|stored| stored != started_with);
+    let started_with = is_first_other.then(|| started_with.to_owned());
     for version in ended.iter().chain(&started_with) {
         if runs_with(app, version).await? {
             warn!("the server restarts, because settings that were taken back come into force at a start");

@@ -103,10 +103,11 @@ fn the_versions_that_were_replaced_are_bounded_in_number_and_length() {
     assert_eq!((replaced.len(), replaced[0].as_str()), (MAX_REPLACED, "3"));
 }
 
-/// A store that fails once.
+/// A store that fails once when its active version is read, and once after it stored a version.
 struct Failing {
     store: Shared,
     fails: AtomicBool,
+    panics: AtomicBool,
 }
 
 impl ConfigStore for Failing {
@@ -122,15 +123,32 @@ impl ConfigStore for Failing {
     }
 
     fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
-        self.store.save(version)
+        let (saving, panics) = (self.store.save(version), self.panics.swap(false, Ordering::SeqCst));
+        async move {
+            saving.await?;
+            assert!(!panics, "a fault after the version was stored");
+            Ok(())
+        }
+        .boxed()
     }
+}
+
+#[actix_rt::test]
+async fn a_crash_between_store_and_publication_is_made_up_for_by_the_next_refresh() {
+    let shared = Shared::default();
+    let store = Failing { store: shared.clone(), fails: false.into(), panics: true.into() };
+    let server = ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(shared.clone()), Arc::new(store));
+    assert_eq!(server.write(named("one")).await.unwrap_err().id, "app.actor.ended.app_error");
+    assert_eq!(site_name(&server), "Mattermost");
+    server.refresh(context()).await.unwrap();
+    assert_eq!(site_name(&server), "one");
 }
 
 #[actix_rt::test]
 async fn a_store_that_cannot_be_reached_is_an_error_and_the_next_refresh_succeeds() {
     let shared = Shared::default();
     start(&shared).write(named("one")).await.unwrap();
-    let store = Arc::new(Failing { store: shared.clone(), fails: AtomicBool::new(true) });
+    let store = Arc::new(Failing { store: shared.clone(), fails: true.into(), panics: false.into() });
     let server = ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(shared.clone()), store);
     assert_eq!(server.refresh(context()).await.unwrap_err().id, "test.away");
     assert_eq!(site_name(&server), "Mattermost");

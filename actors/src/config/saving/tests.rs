@@ -20,7 +20,7 @@ async fn two_servers_on_one_store_keep_the_changes_of_each_other() {
         (&json!("one"), &json!(7))
     );
     assert_eq!(other.current().view.team.site_name, "one");
-    let late = one.write(Write { expected: Some(one.current().version().to_owned()), ..named("late") }).await;
+    let late = one.write(Write { expected: Some(vec![one.current().version().to_owned()]), ..named("late") }).await;
     assert_eq!(late.unwrap_err().id, CONFLICT);
 }
 
@@ -110,7 +110,7 @@ async fn a_change_is_either_confirmed_or_taken_back() {
     assert_eq!(server.write(unconfirmed("newer")).await.unwrap_err().id, PENDING);
     let waiting = server.confirmation().await.unwrap().unwrap();
     let context = || named("").context;
-    server.confirm(waiting.version.clone(), String::new(), false).await.unwrap();
+    server.confirm(waiting.version.clone(), String::new(), false, context()).await.unwrap();
     assert!(server.take_back(waiting.clone(), None, context()).await.unwrap().is_none());
     assert_eq!(store.site_name(), "new");
     server.write(unconfirmed("newest")).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_change_is_either_confirmed_or_taken_back() {
     assert!(server.take_back(waiting.clone(), None, context()).await.unwrap().unwrap().is_stored);
     assert_eq!((store.site_name(), server.current().view.team.site_name.as_str()), (json!("new"), "new"));
     assert_eq!(store.last().unwrap().document["TeamSettings"]["MaxUsersPerTeam"], 7);
-    let late = server.confirm(waiting.version, String::new(), true).await.unwrap_err();
+    let late = server.confirm(waiting.version, String::new(), true, context()).await.unwrap_err();
     assert_eq!(late.id, "app.config.confirmation.missing.app_error");
 }
 
@@ -253,4 +253,56 @@ async fn a_change_that_a_user_takes_back_names_the_user() {
     server.take_back(waiting.clone(), by(None), named("").context).await.unwrap().unwrap();
     let taken = store.versions.lock().unwrap().last().unwrap().author.clone();
     assert_eq!((taken.source, taken.user_id.as_str(), taken.comment), ("taken_back", "anna", waiting.version));
+}
+
+#[actix_rt::test]
+async fn a_decision_that_stores_nothing_puts_the_version_of_another_server_in_force() {
+    let store = Shared::default();
+    let (one, other) = (start(&store), start(&store));
+    one.write(named("one")).await.unwrap();
+    let dry = other.write(Write { is_dry_run: true, ..named("tried") }).await.unwrap();
+    assert_eq!(dry.decision.changes[0].before, json!("one"));
+    assert_eq!(other.current().version(), one.current().version());
+    let old = one.current().version().to_owned();
+    one.write(named("two")).await.unwrap();
+    let refused = other.write(Write { expected: Some(vec![old]), ..named("late") }).await.unwrap_err();
+    assert_eq!((refused.id.as_ref(), refused.params[0].1.as_str()), (CONFLICT, one.current().version()));
+    assert_eq!(other.current().view.team.site_name, "two");
+    one.write(named("three")).await.unwrap();
+    let broken = patch(json!({ "TeamSettings": { "MaxUsersPerTeam": 0 } }));
+    assert_eq!(other.write(broken).await.unwrap_err().id, "model.config.is_valid.max_users.app_error");
+    assert_eq!(other.current().view.team.site_name, "three");
+}
+
+#[actix_rt::test]
+async fn a_version_that_breaks_a_rule_here_is_repaired_by_a_change_and_not_put_in_force_before() {
+    let store = Shared::default();
+    let (one, other) = (start(&store), start(&store));
+    one.write(named("one")).await.unwrap();
+    store.versions.lock().unwrap()[0].stored.document["TeamSettings"]["MaxUsersPerTeam"] = json!(0);
+    assert_eq!(other.write(named("two")).await.unwrap_err().id, "model.config.is_valid.max_users.app_error");
+    assert_eq!(other.current().view.team.site_name, "Mattermost");
+    assert!(other.write(limited(7)).await.unwrap().is_stored);
+    assert_eq!(
+        (other.current().view.team.site_name.as_str(), other.current().view.team.max_users_per_team),
+        ("one", 7)
+    );
+}
+
+#[actix_rt::test]
+async fn a_restriction_of_administrators_in_the_active_version_holds_for_a_caller_who_had_none() {
+    let store = Shared::default();
+    let (one, other) = (start(&store), start(&store));
+    one.write(named("one")).await.unwrap();
+    let earlier = store.last().unwrap().document;
+    one.write(patch(json!({ "ExperimentalSettings": { "RestrictSystemAdmin": true } }))).await.unwrap();
+    let remote = |mode, body| {
+        let proposal = Proposal { is_local: false, ..Proposal::unlimited(mode, body) };
+        Write { wanted: Wanted::Proposal(proposal), ..named("") }
+    };
+    let body = document(json!({ "ServiceSettings": { "MaximumLoginAttempts": 77 } }));
+    let saved = other.write(remote(ChangeMode::Patch, body)).await.unwrap();
+    assert!(!saved.is_stored && saved.decision.ineffective.len() == 1);
+    let refused = other.write(remote(ChangeMode::Restore, earlier)).await.unwrap_err();
+    assert_eq!(refused.id, "api.context.permissions.app_error");
 }

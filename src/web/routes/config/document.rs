@@ -183,7 +183,7 @@ async fn write(
     let write = Write {
         wanted: Wanted::Proposal(proposal),
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
-        expected: expected_by(request, app.actors.config.current().version()),
+        expected: expected_by(request),
         is_dry_run,
         confirm,
         admits: admitted_settings(&app.accounts, session).await?,
@@ -196,13 +196,11 @@ async fn write(
     Ok(answer)
 }
 
-/// Returns the version that `If-Match` requires to be in force; `None` for `*`. Of several versions it is the one that
-/// is in force, or any other one.
-pub(super) fn expected_by(request: &Request, current: &str) -> Option<String> {
+/// Returns the versions of which `If-Match` requires one to be active; `None` for `*`.
+pub(super) fn expected_by(request: &Request) -> Option<Vec<String>> {
     match request.entity_tags(IF_MATCH)? {
         Named::Any => None,
-        named if named.matches(current) => Some(current.to_owned()),
-        Named::Tags(tags) => Some(tags.first().copied().unwrap_or_default().to_owned()),
+        Named::Tags(tags) => Some(tags.into_iter().map(str::to_owned).collect()),
     }
 }
 

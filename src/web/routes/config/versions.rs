@@ -117,7 +117,7 @@ pub(crate) async fn roll_back(
     let body: Document = app.facts.versions.known(request.id("version_id")?).await?.document;
     let proposal = proposal_of(ChangeMode::Restore, body, &session);
     let author = author(&request, &session, "rollback");
-    let expected = expected_by(&request, app.actors.config.current().version());
+    let expected = expected_by(&request);
     let (wanted, context) = (Wanted::Proposal(proposal), app.facts.decision_context());
     let admits = admitted_settings(&app.accounts, &session).await?;
     let write = Write { wanted, author, expected, is_dry_run: false, confirm, admits, context };

@@ -1,0 +1,144 @@
+//! Several servers on one database: each decision about the configuration is made on the active version, whichever
+//! server stored it.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::configuration::{at, nested};
+use crate::support::{Client, Reply, TestServer};
+
+const CONFLICT: &str = "app.config.version_conflict.app_error";
+const NAME: &str = "TeamSettings.SiteName";
+const TEXT: &str = "TeamSettings.CustomBrandText";
+
+/// Two servers on one database, and the clients of an administrator on both.
+struct Pair {
+    _servers: [TestServer; 2],
+    here: Client,
+    there: Client,
+}
+
+impl Pair {
+    async fn start() -> Self {
+        let one = TestServer::start().await;
+        let here = one.admin().await;
+        // The first version contains the generated keys.
+        here.set(NAME, "first").await.expect(200);
+        let other = one.start_beside("").await;
+        let there = here.at(&other.base);
+        Self { _servers: [one, other], here, there }
+    }
+}
+
+fn texts<const PATHS: usize>(document: &Value, paths: [&str; PATHS]) -> [String; PATHS] {
+    paths.map(|path| at(document, path).as_str().unwrap().to_owned())
+}
+
+#[actix_web::test]
+async fn a_patch_is_applied_to_the_version_of_another_server() {
+    let pair = Pair::start().await;
+    let (here, there) = (&pair.here, &pair.there);
+    let stored = here.set(TEXT, "here").await;
+    assert_eq!(there.get("/config").await.header("etag").len(), stored.header("etag").len());
+    let reply = there.set(NAME, "there").await;
+    assert_eq!(texts(&reply.expect(200), [NAME, TEXT]), ["there", "here"]);
+    assert_eq!(there.versions().await[0]["changes"].as_array().unwrap().len(), 1, "only its own change");
+    assert_eq!(at(&there.config().await, TEXT), "here", "the server runs with both");
+}
+
+#[actix_web::test]
+async fn a_change_on_condition_is_decided_on_the_version_of_another_server() {
+    let pair = Pair::start().await;
+    let (here, there) = (&pair.here, &pair.there);
+    let old = there.get("/config").await.header("etag");
+    let new = here.set(TEXT, "here").await.header("etag");
+    for route in ["/config/patch", "/config/patch?dry_run=true", "/config"] {
+        let refused = there.write_if(route, &nested(NAME, "late"), &old).await;
+        refused.expect_refusal(412, CONFLICT);
+        assert!(refused.json()["message"].as_str().unwrap().contains(new.trim_matches('"')));
+    }
+    // The refusal put the active version in force.
+    assert_eq!(there.get("/config").await.header("etag"), new);
+    let newer = here.set(TEXT, "again").await.header("etag");
+    let done = there.write_if("/config/patch", &nested(NAME, "there"), &format!("{new}, {newer}")).await;
+    assert_eq!(texts(&done.expect(200), [NAME, TEXT]), ["there", "again"]);
+}
+
+#[actix_web::test]
+async fn a_dry_run_shows_the_difference_to_the_version_of_another_server_and_stores_nothing() {
+    let pair = Pair::start().await;
+    let (here, there) = (&pair.here, &pair.there);
+    let stored = here.set(NAME, "here").await.header("etag");
+    let same = there.put("/config/patch?dry_run=true", nested(NAME, "here")).await.expect(200);
+    assert_eq!(same["changes"], json!([]));
+    let again = here.set(NAME, "again").await.header("etag");
+    assert_ne!(stored, again);
+    let other = there.put("/config/patch?dry_run=true", nested(NAME, "there")).await.expect(200);
+    assert_eq!(other["changes"], json!([{ "path": NAME, "before": "again", "after": "there" }]));
+    let reply = there.get("/config").await;
+    assert_eq!((reply.header("etag"), at(&reply.json(), NAME)), (again, &json!("again")));
+}
+
+#[actix_web::test]
+async fn a_change_that_alters_nothing_answers_with_the_version_of_another_server() {
+    let pair = Pair::start().await;
+    let (here, there) = (&pair.here, &pair.there);
+    let stored = here.set(NAME, "here").await.header("etag");
+    for (route, body) in [("/config/patch", nested(NAME, "here")), ("/config", here.config().await)] {
+        let reply = there.put(route, body).await;
+        assert_eq!(texts(&reply.expect(200), [NAME]), ["here"]);
+        assert_eq!((reply.header("etag"), reply.header("x-config-stored")), (stored.clone(), "false".to_owned()));
+    }
+}
+
+#[actix_web::test]
+async fn a_rollback_replaces_the_version_of_another_server() {
+    let pair = Pair::start().await;
+    let (here, there) = (&pair.here, &pair.there);
+    let first = here.get("/config").await.header("etag");
+    here.set(NAME, "here").await.expect(200);
+    let last = here.set(TEXT, "here").await.header("etag");
+    let route = format!("/config/versions/{}/rollback", first.trim_matches('"'));
+    there.send(Method::POST, &route, None, &[("If-Match", &first)]).await.expect_refusal(412, CONFLICT);
+    let done = there.send(Method::POST, &route, None, &[("If-Match", &last)]).await;
+    assert_eq!(texts(&done.expect(200), [NAME, TEXT]), ["first", ""]);
+    let records = there.versions().await;
+    assert_eq!(records[0]["changes"].as_array().unwrap().len(), 2, "{records:?}");
+}
+
+#[actix_web::test]
+async fn administrators_who_were_restricted_at_another_server_are_restricted_at_once() {
+    let pair = Pair::start().await;
+    let (here, there) = (&pair.here, &pair.there);
+    here.set("ExperimentalSettings.RestrictSystemAdmin", true).await.expect(200);
+    let reply = there.set("ServiceSettings.MaximumLoginAttempts", 77).await;
+    assert_eq!(*at(&reply.expect(200), "ServiceSettings.MaximumLoginAttempts"), 10);
+    assert!(reply.header("x-config-ineffective").contains("restricted"));
+}
+
+#[actix_web::test]
+async fn a_rollback_is_refused_once_administrators_were_restricted_at_another_server() {
+    let pair = Pair::start().await;
+    let (here, there) = (&pair.here, &pair.there);
+    let route = format!("/config/versions/{}/rollback", here.get("/config").await.header("etag").trim_matches('"'));
+    here.set("ExperimentalSettings.RestrictSystemAdmin", true).await.expect(200);
+    there.post(&route, json!({})).await.expect_refusal(403, "api.context.permissions.app_error");
+}
+
+#[actix_web::test]
+async fn a_confirmation_at_another_server_puts_the_change_in_force_there() {
+    let pair = Pair::start().await;
+    let (here, there) = (&pair.here, &pair.there);
+    let confirm = async |reply: &Reply| {
+        let version = reply.header("etag").trim_matches('"').to_owned();
+        there.post(&format!("/config/versions/{version}/confirm"), json!({})).await
+    };
+    let change = here.put("/config/patch?confirm_within=600", nested(NAME, "new")).await;
+    confirm(&change).await.expect(200);
+    assert_eq!(at(&there.config().await, NAME), "new");
+    let change = here.put("/config/patch?confirm_within=600", nested(NAME, "newer")).await;
+    let version = change.header("etag").trim_matches('"').to_owned();
+    let back = there.delete(&format!("/config/versions/{version}/confirm")).await.expect(200);
+    assert_eq!(at(&back, NAME), "new");
+    assert_eq!(at(&here.put("/config/patch", json!({})).await.expect(200), NAME), "new");
+}
