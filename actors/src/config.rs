@@ -4,6 +4,7 @@
 
 pub mod access;
 mod active;
+mod bases;
 pub mod client;
 pub mod column;
 pub mod complete;
@@ -27,6 +28,7 @@ pub mod places;
 pub mod proposal;
 pub mod provenance;
 pub(crate) mod range;
+mod rebase;
 pub mod reentry;
 mod reloading;
 pub mod remedies;
@@ -58,10 +60,12 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 use tracing::info;
 
+use crate::clock::Uptime;
 use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use active::refresh;
+use bases::Bases;
 pub use completion::Defaults;
 use confirmation::{Confirmation, confirm};
 use difference::Change;
@@ -169,6 +173,7 @@ pub struct ConfigHandle {
     actor: ActorRef<ConfigActor>,
     current: watch::Receiver<Arc<Config>>,
     publisher: Arc<Publisher>,
+    bases: Arc<Bases>,
 }
 
 impl ConfigHandle {
@@ -182,7 +187,7 @@ impl ConfigHandle {
             store: store.clone(),
             publisher: for_actor.clone(),
         });
-        Self { actor, current, publisher }
+        Self { actor, current, publisher, bases: Arc::default() }
     }
 
     /// Returns the configuration in force now.
@@ -249,6 +254,17 @@ impl ConfigHandle {
         context: DecisionContext,
     ) -> Result<Option<Saved>, AppError> {
         self.actor.ask(TakeBack { change, by, context, draft: Draft::current() }).await?
+    }
+
+    /// Notes that a session was given a version, on which the document that it sends next is based. Keeps it for 10
+    /// minutes.
+    pub fn note_base(&self, session_id: &str, version: &str) {
+        self.bases.note(session_id, version, Uptime::now());
+    }
+
+    /// Returns the version that a session was last given; `None` if that is unknown.
+    pub fn base_of(&self, session_id: &str) -> Option<String> {
+        self.bases.of(session_id, Uptime::now())
     }
 
     /// Returns the actor's figures for readiness and metrics.

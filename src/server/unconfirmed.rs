@@ -159,7 +159,7 @@ fn record(version: &str) -> AuditRecord {
 }
 
 /// Returns the record with the settings that were taken back and those that stay.
-fn with_outcome(draft: &Draft, Saved { decision, is_stored, not_taken_back }: &Saved) -> AuditRecord {
+fn with_outcome(draft: &Draft, Saved { decision, is_stored, not_taken_back, .. }: &Saved) -> AuditRecord {
     let (before, after) = both_sides(&decision.changes);
     let mut parameters = draft.record.parameters.clone();
     if let Some(parameters) = parameters.as_object_mut() {
@@ -173,7 +173,7 @@ fn with_outcome(draft: &Draft, Saved { decision, is_stored, not_taken_back }: &S
     AuditRecord { before, after, parameters, ..(*draft.record).clone() }
 }
 
-fn announce(version: &str, Saved { decision, is_stored, not_taken_back }: &Saved) {
+fn announce(version: &str, Saved { decision, is_stored, not_taken_back, .. }: &Saved) {
     if *is_stored {
         warn!(
             config.version = version,

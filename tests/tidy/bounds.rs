@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 49] = [
+const STATE: [(&str, &str); 50] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -14,6 +14,7 @@ const STATE: [(&str, &str); 49] = [
     ("actors/src/cluster/outgoing.rs", "32 MiB of messages, each with 1 KiB more than its content"),
     ("actors/src/cluster/shared.rs", "one message of an error"),
     ("actors/src/config/active.rs", "65 ids of versions, each of at most 64 bytes"),
+    ("actors/src/config/bases.rs", "1,024 sessions, each with two ids of at most 64 bytes"),
     ("actors/src/config/pinned.rs", "the settings of the file and the environment"),
     ("actors/src/hub/connection.rs", "bytes and places for each connection, of which the hub has a maximum"),
     ("actors/src/hub/pending_joins.rs", "an entry for each user whose socket is joining"),

@@ -184,9 +184,12 @@ impl Config {
         self.remedies.iter().any(|remedy| remedy.stays() && remedy.path == path)
     }
 
+    /// The version of a configuration of which none was ever stored.
+    pub(super) const UNSTORED: &str = "default";
+
     /// Returns the id of the stored version, which is also its `ETag`; `default` if no version was ever stored.
     pub fn version(&self) -> &str {
-        self.stored.as_ref().map_or("default", |stored| &stored.id)
+        self.stored.as_ref().map_or(Self::UNSTORED, |stored| &stored.id)
     }
 
     /// Returns the configuration with another stored version and the same overrides.

@@ -154,7 +154,7 @@ fn containers(setting: &Setting) -> impl Iterator<Item = &'static Setting> {
 }
 
 /// Returns true if the caller reads the value of a setting, or could compare it with another one by writing it.
-fn sees(proposal: &Proposal, setting: &Setting) -> bool {
+pub(super) fn sees(proposal: &Proposal, setting: &Setting) -> bool {
     let is_masked = setting.mask.is_some() && !(proposal.may_write)(setting);
     proposal.is_local || ((proposal.may_read)(setting) && !is_masked)
 }

@@ -270,7 +270,7 @@ pub(super) fn is_kept(running: &Config, proposal: &Proposal, setting: &Setting) 
 }
 
 /// Refuses placeholders that could mean more than one stored secret, so that no wrong secret is stored.
-fn check_certainty(ambiguous: Vec<String>) -> Result<(), AppError> {
+pub(super) fn check_certainty(ambiguous: Vec<String>) -> Result<(), AppError> {
     const REFUSAL: &str = "api.config.ambiguous_secret.app_error";
     if ambiguous.is_empty() {
         return Ok(());

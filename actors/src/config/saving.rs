@@ -3,11 +3,13 @@
 //! A store refuses a version that does not replace the active one. The change is then decided again, on the version
 //! that is active now. So a change by another process or with an editor is never overwritten unseen.
 
+mod base;
 mod basis;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use base::Base;
 use basis::{Basis, Server};
 
 use super::access::is_restrictable;
@@ -33,6 +35,9 @@ pub struct Write {
     pub author: Author,
     /// The versions that the author knows. If another version is active, the change is refused. `None` admits every one.
     pub expected: Option<Vec<String>>,
+    /// The version that the author was given last. A document that replaces the configuration is merged with what was
+    /// changed since. `None` if that is unknown or does not matter.
+    pub base: Option<String>,
     /// True to decide only and store nothing.
     pub is_dry_run: bool,
     /// The confirmation that the change needs; `None` if it lasts without one.
@@ -108,6 +113,9 @@ pub struct Saved {
     pub is_stored: bool,
     /// The settings of an unconfirmed change that were not taken back, because they were changed since.
     pub not_taken_back: Vec<String>,
+    /// The settings that keep the value of another change, because the document has the value that its author was shown
+    /// before that change.
+    pub merged: Vec<String>,
 }
 
 impl Wanted {
@@ -241,7 +249,7 @@ async fn taking_back(
     };
     let author = Author { comment: change.version, ..author };
     let wanted = Wanted::TakeBack(unconfirmed);
-    let write = Write { wanted, author, expected: None, is_dry_run: false, confirm: None, admits, context };
+    let write = Write { wanted, author, expected: None, base: None, is_dry_run: false, confirm: None, admits, context };
     Ok(Some(Arc::new(write)))
 }
 
@@ -271,21 +279,22 @@ async fn decide_and_save(
     for _ in 0..MAX_ATTEMPTS {
         let Basis { running, replaces, is_readable } = basis;
         check_version(&running, write.expected.as_deref())?;
-        let Decided { decision, changes_nothing, not_taken_back } =
-            decided(running.clone(), is_readable, write.clone()).await?;
+        let base = Base::read(store, &write, &running).await.or_fail(SAVE_FAILED)?;
+        let Decided { decision, changes_nothing, not_taken_back, merged } =
+            decided(running.clone(), base, is_readable, write.clone()).await?;
         if write.is_dry_run {
-            return Ok(Saved { decision, is_stored: false, not_taken_back });
+            return Ok(Saved { decision, is_stored: false, not_taken_back, merged });
         }
         if changes_nothing {
             // Another process may have stored a different version meanwhile.
             let is_active = store.active_id().await.or_fail(SAVE_FAILED)? == replaces;
             if is_active {
-                return Ok(Saved { decision, is_stored: false, not_taken_back });
+                return Ok(Saved { decision, is_stored: false, not_taken_back, merged });
             }
         } else {
             let version = new_version(&write, &decision, replaces)?;
             match store.save(version).await {
-                Ok(()) => return Ok(Saved { decision, is_stored: true, not_taken_back }),
+                Ok(()) => return Ok(Saved { decision, is_stored: true, not_taken_back, merged }),
                 Err(refusal) if refusal.id == CONFLICT => {}
                 Err(refusal) if refusal.id == PENDING || refusal.id == MISSING => return Err(refusal),
                 Err(refusal) if refusal.id.starts_with(SAVE_FAILED) => return Err(refusal),
@@ -320,14 +329,25 @@ struct Decided {
     decision: Decision,
     changes_nothing: bool,
     not_taken_back: Vec<String>,
+    merged: Vec<String>,
 }
 
 /// Decides on a background thread, because the decision may take long and must not block the actor's thread.
 ///
 /// A panic there refuses this change and leaves the actor running: nothing was stored or published.
-async fn decided(running: Arc<Config>, is_readable: bool, write: Arc<Write>) -> Result<Decided, AppError> {
+async fn decided(
+    running: Arc<Config>,
+    base: Option<Base>,
+    is_readable: bool,
+    write: Arc<Write>,
+) -> Result<Decided, AppError> {
     let deciding = background::compute(move || {
-        let mut decision = write.wanted.decide(&running, &write.context)?;
+        let merged = base.map(|base| base.merged(&write.wanted, &running)).transpose()?.flatten();
+        let (wanted, merged) = match &merged {
+            Some((wanted, merged)) => (wanted, merged.clone()),
+            None => (&write.wanted, Vec::new()),
+        };
+        let mut decision = wanted.decide(&running, &write.context)?;
         if let Some(admits) = write.admits.as_ref().filter(|_| !write.is_dry_run) {
             admits(&decision)?;
         }
@@ -338,7 +358,7 @@ async fn decided(running: Arc<Config>, is_readable: bool, write: Arc<Write>) -> 
             decision.config = (*running).clone();
         }
         let not_taken_back = write.wanted.taken_back(&running).map(|taken| taken.not_taken_back).unwrap_or_default();
-        Ok(Decided { decision, changes_nothing, not_taken_back })
+        Ok(Decided { decision, changes_nothing, not_taken_back, merged })
     });
     deciding.await.or_fail(SAVE_FAILED)?
 }

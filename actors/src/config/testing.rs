@@ -124,7 +124,7 @@ pub(super) fn write(wanted: Wanted) -> Write {
         is_served: Arc::new(|_| false),
         fingerprint: Arc::new(|_, _| String::new()),
     };
-    Write { wanted, author, expected: None, is_dry_run: false, confirm: None, admits: None, context }
+    Write { wanted, author, expected: None, base: None, is_dry_run: false, confirm: None, admits: None, context }
 }
 
 pub(super) fn document(body: Value) -> Document {

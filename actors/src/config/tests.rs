@@ -115,6 +115,7 @@ fn patch(body: Value) -> Write {
         wanted: Wanted::Proposal(proposal),
         author,
         expected: None,
+        base: None,
         is_dry_run: false,
         confirm: None,
         admits: None,

@@ -180,7 +180,7 @@ impl Store {
         let wanted = Wanted::Proposal(proposal);
         let confirm = confirm_within.map(|within_s| Confirm { within_s, is_running: false });
         let author = author("cli", comment);
-        let write = Write { wanted, author, expected: None, is_dry_run, confirm, admits: None, context };
+        let write = Write { wanted, author, expected: None, base: None, is_dry_run, confirm, admits: None, context };
         if !is_recorded {
             let left_out = self.uncertain.as_ref().map(|uncertain| uncertain.settings.clone()).unwrap_or_default();
             let store = Unrecorded { versions: self.versions.clone(), defaults, left_out };
@@ -261,7 +261,16 @@ impl Store {
         let record = record(MIGRATION, json!({ "from": Place::label(from), "to": Place::label(to), "files": files }));
         let (defaults, context) = self.installation(true).await?;
         let author = author("migrate", comment);
-        let write = Write { wanted, author, expected: None, is_dry_run: false, confirm: None, admits: None, context };
+        let write = Write {
+            wanted,
+            author,
+            expected: None,
+            base: None,
+            is_dry_run: false,
+            confirm: None,
+            admits: None,
+            context,
+        };
         self.save(target, write, record, defaults).await.map(drop).or_fail(MIGRATE_FAILED)
     }
 }

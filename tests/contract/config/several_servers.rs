@@ -1,19 +1,22 @@
 //! Several servers on one database: each decision about the configuration is made on the active version, whichever
 //! server stored it.
 
+use futures_util::future::join;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::configuration::{at, nested};
+use crate::support::configuration::{at, nested, put_at};
 use crate::support::{Client, Reply, TestServer};
 
 const CONFLICT: &str = "app.config.version_conflict.app_error";
 const NAME: &str = "TeamSettings.SiteName";
 const TEXT: &str = "TeamSettings.CustomBrandText";
+const PASSWORD: &str = "EmailSettings.SMTPPassword";
 
 /// Two servers on one database, and the clients of an administrator on both.
 struct Pair {
-    _servers: [TestServer; 2],
+    one: TestServer,
+    other: TestServer,
     here: Client,
     there: Client,
 }
@@ -26,8 +29,23 @@ impl Pair {
         here.set(NAME, "first").await.expect(200);
         let other = one.start_beside("").await;
         let there = here.at(&other.base);
-        Self { _servers: [one, other], here, there }
+        Self { one, other, here, there }
     }
+
+    /// Returns another administrator on the second server.
+    async fn second_administrator(&self) -> Client {
+        let second = self.one.user(&self.here, "second").await;
+        let roles = json!({ "roles": "system_user system_admin" });
+        self.here.put(&format!("/users/{}/roles", second.user_id), roles).await.expect_ok();
+        self.one.login("second").await.at(&self.other.base)
+    }
+}
+
+/// Returns the document with one changed setting.
+fn with(document: &Value, path: &str, value: impl Into<Value>) -> Value {
+    let mut changed = document.clone();
+    put_at(&mut changed, path, value);
+    changed
 }
 
 fn texts<const PATHS: usize>(document: &Value, paths: [&str; PATHS]) -> [String; PATHS] {
@@ -104,6 +122,101 @@ async fn a_rollback_replaces_the_version_of_another_server() {
     assert_eq!(texts(&done.expect(200), [NAME, TEXT]), ["first", ""]);
     let records = there.versions().await;
     assert_eq!(records[0]["changes"].as_array().unwrap().len(), 2, "{records:?}");
+}
+
+#[actix_web::test]
+async fn documents_of_two_administrators_with_one_base_keep_the_changes_of_each_other() {
+    let pair = Pair::start().await;
+    let second = pair.second_administrator().await;
+    let (one, two) = (pair.here.config().await, second.config().await);
+    pair.here.put("/config", with(&one, NAME, "here")).await.expect(200);
+    let reply = second.put("/config", with(&two, TEXT, "there")).await;
+    assert_eq!(texts(&reply.expect(200), [NAME, TEXT]), ["here", "there"]);
+    assert_eq!(reply.header("x-config-merged"), NAME);
+    assert_eq!(second.versions().await[0]["changes"].as_array().unwrap().len(), 1);
+    // Its answer is the next base of the session.
+    let next = with(&reply.json(), NAME, "second");
+    assert_eq!(texts(&second.put("/config", next).await.expect(200), [NAME, TEXT]), ["second", "there"]);
+}
+
+#[actix_web::test]
+async fn of_two_documents_that_change_one_setting_the_later_one_wins() {
+    let pair = Pair::start().await;
+    let second = pair.second_administrator().await;
+    let (one, two) = (pair.here.config().await, second.config().await);
+    let (one, two) = (with(&with(&one, NAME, "here"), TEXT, "here"), with(&two, NAME, "there"));
+    pair.here.put("/config", one).await.expect(200);
+    let dry = second.put("/config?dry_run=true", two.clone()).await.expect(200);
+    assert_eq!(dry["changes"], json!([{ "path": NAME, "before": "here", "after": "there" }]));
+    let reply = second.put("/config", two).await;
+    assert_eq!(texts(&reply.expect(200), [NAME, TEXT]), ["there", "here"]);
+    assert_eq!(reply.header("x-config-merged"), TEXT);
+}
+
+#[actix_web::test]
+async fn documents_with_one_base_that_are_sent_at_once_to_two_servers_are_both_kept() {
+    let pair = Pair::start().await;
+    let second = pair.second_administrator().await;
+    for round in 0..4 {
+        let (one, two) = (pair.here.config().await, second.config().await);
+        let text = format!("round {round}");
+        let (first, last) = join(
+            pair.here.put("/config", with(&one, NAME, text.as_str())),
+            second.put("/config", with(&two, TEXT, text.as_str())),
+        )
+        .await;
+        first.expect(200);
+        last.expect(200);
+        // An answer that changes nothing brings each server to the active version.
+        for client in [&pair.here, &second] {
+            let reply = client.put("/config/patch", json!({})).await.expect(200);
+            assert_eq!(texts(&reply, [NAME, TEXT]), [text.as_str(), text.as_str()]);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_placeholder_keeps_the_secret_that_another_server_stored() {
+    let pair = Pair::start().await;
+    pair.here.set(PASSWORD, "old").await.expect(200);
+    let second = pair.second_administrator().await;
+    second.put("/config/patch", json!({})).await.expect(200);
+    let document = second.config().await;
+    pair.here.set(PASSWORD, "new").await.expect(200);
+    second.put("/config", with(&document, NAME, "there")).await.expect(200);
+    let config = pair.other.server.config().current();
+    assert_eq!(
+        (&config.document["EmailSettings"]["SMTPPassword"], &*config.view.team.site_name),
+        (&json!("new"), "there")
+    );
+}
+
+#[actix_web::test]
+async fn a_document_with_a_condition_replaces_the_configuration_as_it_is() {
+    let pair = Pair::start().await;
+    let second = pair.second_administrator().await;
+    let document = second.config().await;
+    let tag = pair.here.set(NAME, "here").await.header("etag");
+    let tags: [&str; 2] = [&tag, "*"];
+    for (text, tag) in ["one", "two"].iter().zip(tags) {
+        let reply = second.write_if("/config", &with(&document, TEXT, *text), tag).await;
+        assert_eq!(texts(&reply.expect(200), [NAME, TEXT]), ["first", text]);
+        if tag != "*" {
+            pair.here.set(NAME, "here").await.expect(200);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_document_whose_base_was_deleted_is_based_on_the_active_version() {
+    let pair = Pair::start().await;
+    let reply = pair.there.get("/config").await;
+    let (document, base) = (reply.json(), reply.header("etag"));
+    pair.here.set(NAME, "here").await.expect(200);
+    let id = base.trim_matches('"');
+    pair.one.execute(&format!("DELETE FROM configurations WHERE id = '{id}'")).await;
+    let reply = pair.there.put("/config", with(&document, TEXT, "there")).await;
+    assert_eq!(texts(&reply.expect(200), [NAME, TEXT]), ["first", "there"]);
 }
 
 #[actix_web::test]

@@ -4,6 +4,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::json;
 
 use super::*;
+use crate::config::ConfigHandle;
 use crate::config::testing::{Shared, document, limited, named, patch, proposed, start, write};
 use crate::id::new_id;
 
@@ -287,6 +288,47 @@ async fn a_version_that_breaks_a_rule_here_is_repaired_by_a_change_and_not_put_i
         (other.current().view.team.site_name.as_str(), other.current().view.team.max_users_per_team),
         ("one", 7)
     );
+}
+
+/// Makes a document that replaces the configuration, as a reader of `base` sends it.
+fn replacing(base: &ConfigHandle, name: &str) -> Write {
+    let mut body = base.current().masked();
+    body["TeamSettings"]["SiteName"] = json!(name);
+    Write { base: Some(base.current().version().to_owned()), ..proposed(ChangeMode::Replace, body) }
+}
+
+#[actix_rt::test]
+async fn a_document_is_merged_with_what_changed_since_its_base() {
+    let store = Shared::default();
+    let (one, other) = (start(&store), start(&store));
+    // Its base is the configuration of which no version was stored.
+    let first = replacing(&one, "one");
+    other.write(limited(6)).await.unwrap();
+    one.write(first).await.unwrap();
+    let current = one.current();
+    assert_eq!((current.view.team.site_name.as_str(), current.view.team.max_users_per_team), ("one", 6));
+    let second = replacing(&one, "two");
+    other.write(limited(7)).await.unwrap();
+    let dry = Write { is_dry_run: true, ..replacing(&one, "two") };
+    assert_eq!(one.write(dry).await.unwrap().decision.changes.len(), 1);
+    let saved = one.write(second).await.unwrap();
+    assert_eq!(saved.merged, ["TeamSettings.MaxUsersPerTeam"]);
+    assert_eq!(store.last().unwrap().document["TeamSettings"]["MaxUsersPerTeam"], 7);
+}
+
+#[actix_rt::test]
+async fn a_document_whose_base_is_unknown_replaces_the_active_version() {
+    let store = Shared::default();
+    let (one, other) = (start(&store), start(&store));
+    one.write(named("one")).await.unwrap();
+    let (deleted, unknown) = (replacing(&one, "two"), Write { base: None, ..replacing(&one, "three") });
+    other.write(limited(7)).await.unwrap();
+    store.versions.lock().unwrap().remove(0);
+    one.write(deleted).await.unwrap();
+    assert_eq!(store.last().unwrap().document["TeamSettings"]["MaxUsersPerTeam"], 50);
+    other.write(limited(7)).await.unwrap();
+    one.write(unknown).await.unwrap();
+    assert_eq!(store.last().unwrap().document["TeamSettings"]["MaxUsersPerTeam"], 50);
 }
 
 #[actix_rt::test]

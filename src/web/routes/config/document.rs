@@ -10,7 +10,7 @@ use quarterdeck_actors::config::access::{flag, flagged, pruned, without_defaults
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
-use quarterdeck_actors::config::proposal::{ChangeMode, Decision};
+use quarterdeck_actors::config::proposal::ChangeMode;
 use quarterdeck_actors::config::repeated::Parsed;
 use quarterdeck_actors::config::saving::{Saved, Wanted, Write};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, WrongType, problems};
@@ -24,7 +24,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::confirmation::CONFIRM_WITHIN;
-use super::headers::{tell, tell_ineffective};
+use super::headers::{MERGED, NOT_TAKEN_BACK, SECRETS_KEPT, UNKNOWN, UNSET, tell, tell_ineffective};
 use super::stores::tell_stores;
 use super::{confirmation, never_cached, packed};
 use crate::domain::accounts::admitted_settings;
@@ -43,18 +43,6 @@ use crate::web::state::AppState;
 
 /// The setting with the settings of all plugins.
 const PLUGINS: &str = "PluginSettings.Plugins";
-
-/// The header that lists unknown keys of the body.
-const UNKNOWN: HeaderName = HeaderName::from_static("x-config-unknown");
-
-/// The header that lists settings whose placeholder stands for no stored value, and settings of plugins that are gone.
-const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
-
-/// The header that lists secrets that are now sent to another place and were not entered again.
-const SECRETS_KEPT: HeaderName = HeaderName::from_static("x-config-secrets-kept");
-
-/// Names the settings of a change that was taken back that stay, because they were changed since.
-const NOT_TAKEN_BACK: HeaderName = HeaderName::from_static("x-config-not-taken-back");
 
 pub(crate) const SHOW: Operation = Description::new(
     Tag::Configuration,
@@ -84,6 +72,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     if is_whole && reads_everything(&session) {
         let prepared = app.prepared.current(&app.actors.config);
         let (body, version) = prepared.whole_config();
+        app.actors.config.note_base(session.id(), version);
         let mut answer = tagged(never_cached(packed(&request, body)), version);
         tell_stores(&mut answer, &app, &[]).await;
         return Ok(answer);
@@ -106,6 +95,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     if no_defaults || no_masks {
         document = pruned(&document);
     }
+    app.actors.config.note_base(session.id(), config.version());
     let mut answer = answer(&document, config.version())?;
     tell_stores(&mut answer, &app, &[]).await;
     Ok(answer)
@@ -116,15 +106,18 @@ const DRY_RUN: Query = Query::optional("dry_run", Type::Boolean, "Returns the ch
 pub(super) const COMMENT: Query =
     Query::optional("comment", Type::String, "The reason for the change; stored with the version.");
 
-const WRITE_DETAILS: &str = "Needs any permission to write in the system console. With the header `If-Match`, only if \
-     that version is in force.";
+const PATCH_DETAILS: &str = "Needs any permission to write in the system console. With the header `If-Match`, only if \
+     that version is active.";
 
 pub(crate) const REPLACE: Operation = Description::new(
     Tag::Configuration,
     "UpdateConfig",
     "Replaces the configuration, as far as the caller may write it.",
 )
-.details(WRITE_DETAILS)
+.details(
+    "Needs any permission to write in the system console. With the header `If-Match`, only if that version is active. \
+     Without it, a setting that the document leaves as the session was last given it keeps its present value.",
+)
 .queries(&[DRY_RUN, COMMENT, CONFIRM_WITHIN])
 .body(Type::of::<ConfigSchema>(), "The whole configuration. A placeholder keeps the stored secret.")
 .responses(&[Response::json(200, Type::of::<ConfigAnswer>(), "The configuration that is now in force.")])
@@ -144,7 +137,7 @@ pub(crate) async fn replace(
 
 pub(crate) const PATCH: Operation =
     Description::new(Tag::Configuration, "PatchConfig", "Changes the settings that the body names.")
-        .details(WRITE_DETAILS)
+        .details(PATCH_DETAILS)
         .queries(&[DRY_RUN, COMMENT, CONFIRM_WITHIN])
         .body(Type::of::<ConfigSchema>(), "The settings to change.")
         .responses(&[Response::json(200, Type::of::<ConfigAnswer>(), "The configuration that is now in force.")])
@@ -180,18 +173,20 @@ async fn write(
     let proposal = proposal_of(mode, body, session);
     let is_dry_run = request.is_true("dry_run");
     audit.parameter("dry_run", is_dry_run);
+    // `If-Match` says on which version the document is based.
+    let is_based = mode == ChangeMode::Replace && request.entity_tags(IF_MATCH).is_none();
     let write = Write {
         wanted: Wanted::Proposal(proposal),
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
         expected: expected_by(request),
+        base: app.actors.config.base_of(session.id()).filter(|_| is_based),
         is_dry_run,
         confirm,
         admits: admitted_settings(&app.accounts, session).await?,
         context: app.facts.decision_context(),
     };
     let saved = app.actors.config.write(write).await?;
-    let mut answer =
-        if is_dry_run { preview(app, &saved.decision)? } else { written(session, app, audit, &saved).await? };
+    let mut answer = if is_dry_run { preview(app, &saved)? } else { written(session, app, audit, &saved).await? };
     tell(&mut answer, UNKNOWN, &unknown);
     Ok(answer)
 }
@@ -225,7 +220,7 @@ pub(super) async fn written(
     session: &Session,
     app: &AppState,
     audit: &Audit,
-    Saved { decision, is_stored, not_taken_back }: &Saved,
+    Saved { decision, is_stored, not_taken_back, merged }: &Saved,
 ) -> Result<HttpResponse, AppError> {
     audit.settings(&decision.changes);
     audit.parameter("version", decision.config.version());
@@ -235,12 +230,17 @@ pub(super) async fn written(
     if !not_taken_back.is_empty() {
         audit.parameter("not_taken_back", not_taken_back.clone());
     }
-    let mut answer = answer(&answered_to(session, &decision.config), decision.config.version())?;
+    let version = decision.config.version();
+    if require_any_read(session).is_ok() {
+        app.actors.config.note_base(session.id(), version);
+    }
+    let mut answer = answer(&answered_to(session, &decision.config), version)?;
     let stored = HeaderValue::from_static(if *is_stored { "true" } else { "false" });
     answer.headers_mut().insert(STORED, stored);
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, SECRETS_KEPT, &decision.kept);
     tell(&mut answer, NOT_TAKEN_BACK, not_taken_back);
+    tell(&mut answer, MERGED, merged);
     tell_ineffective(&mut answer, &app.facts.versions.ineffective(decision));
     tell_stores(&mut answer, app, &decision.changes).await;
     Ok(answer)
@@ -284,7 +284,7 @@ impl PartialSchema for ConfigAnswer {
 }
 
 /// Returns the response to a dry run: the changes that would be made.
-fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
+fn preview(app: &AppState, Saved { decision, merged, .. }: &Saved) -> Result<HttpResponse, AppError> {
     let ineffective = app.facts.versions.ineffective(decision);
     let preview = Preview {
         changes: &decision.changes,
@@ -296,6 +296,7 @@ fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError
     let mut answer = Json(preview).reply().map(never_cached)?;
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, SECRETS_KEPT, &decision.kept);
+    tell(&mut answer, MERGED, merged);
     tell_ineffective(&mut answer, &ineffective);
     Ok(answer)
 }

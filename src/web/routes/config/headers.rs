@@ -5,6 +5,22 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use quarterdeck_actors::config::ineffective::Ineffective;
 
+/// The header that lists unknown keys of the body.
+pub(super) const UNKNOWN: HeaderName = HeaderName::from_static("x-config-unknown");
+
+/// The header that lists settings whose placeholder stands for no stored value, and settings of plugins that are gone.
+pub(super) const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
+
+/// The header that lists secrets that are now sent to another place and were not entered again.
+pub(super) const SECRETS_KEPT: HeaderName = HeaderName::from_static("x-config-secrets-kept");
+
+/// Names the settings of a change that was taken back that stay, because they were changed since.
+pub(super) const NOT_TAKEN_BACK: HeaderName = HeaderName::from_static("x-config-not-taken-back");
+
+/// The header that lists the settings that keep the value of another change, because the document has the value that
+/// its author was shown before that change.
+pub(super) const MERGED: HeaderName = HeaderName::from_static("x-config-merged");
+
 /// The header that lists settings that a change names and that keep their value, or whose stored value is not used. Each
 /// path is followed by a semicolon and the reason.
 const INEFFECTIVE: HeaderName = HeaderName::from_static("x-config-ineffective");

@@ -68,6 +68,7 @@ pub(crate) async fn migrate(
         wanted,
         author: author(&request, &session, "migrate"),
         expected: None,
+        base: None,
         is_dry_run: false,
         confirm: None,
         admits: None,

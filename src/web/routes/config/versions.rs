@@ -120,7 +120,7 @@ pub(crate) async fn roll_back(
     let expected = expected_by(&request);
     let (wanted, context) = (Wanted::Proposal(proposal), app.facts.decision_context());
     let admits = admitted_settings(&app.accounts, &session).await?;
-    let write = Write { wanted, author, expected, is_dry_run: false, confirm, admits, context };
+    let write = Write { wanted, author, expected, base: None, is_dry_run: false, confirm, admits, context };
     let saved = app.actors.config.write(write).await?;
     written(&session, &app, &audit, &saved).await
 }

@@ -1,0 +1,101 @@
+//! The version that each session was last given, on which the document that it sends next is based.
+//!
+//! Only the ids of versions are kept; the documents are in the store. A session without an entry has no base: after a
+//! start, after 10 minutes, and if more than 1,024 sessions were given a version since.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::clock::{MINUTE_MS, Uptime};
+
+/// The time for which a version is kept.
+const LIFETIME_MS: i64 = 10 * MINUTE_MS;
+
+/// The maximum number of sessions.
+const MAX_SESSIONS: usize = 1024;
+
+/// The longest id of a session or a version that is kept, in bytes.
+const MAX_ID_BYTES: usize = 64;
+
+/// The versions by session.
+#[derive(Default)]
+pub(super) struct Bases(Mutex<HashMap<String, Base>>);
+
+struct Base {
+    version: String,
+    at: Uptime,
+}
+
+impl Base {
+    fn is_kept(&self, now: Uptime) -> bool {
+        now.ms_since(self.at) < LIFETIME_MS
+    }
+}
+
+impl Bases {
+    /// Notes that a session was given a version. The local socket has no session.
+    pub(super) fn note(&self, session_id: &str, version: &str, now: Uptime) {
+        let is_kept = !session_id.is_empty() && session_id.len() <= MAX_ID_BYTES && version.len() <= MAX_ID_BYTES;
+        if !is_kept {
+            return;
+        }
+        let mut bases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bases.insert(session_id.to_owned(), Base { version: version.to_owned(), at: now });
+        if bases.len() > MAX_SESSIONS {
+            bases.retain(|_, base| base.is_kept(now));
+        }
+        if bases.len() > MAX_SESSIONS {
+            let oldest = bases.iter().min_by_key(|(_, base)| base.at).map(|(session, _)| session.clone());
+            oldest.and_then(|session| bases.remove(&session));
+        }
+    }
+
+    /// Returns the version that a session was last given, if it is still kept.
+    pub(super) fn of(&self, session_id: &str, now: Uptime) -> Option<String> {
+        let bases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bases.get(session_id).filter(|base| base.is_kept(now)).map(|base| base.version.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(ms: i64) -> Uptime {
+        Uptime::from_ms(ms)
+    }
+
+    #[test]
+    fn the_last_version_of_a_session_is_kept_for_ten_minutes() {
+        let bases = Bases::default();
+        bases.note("anna", "one", at(0));
+        bases.note("anna", "two", at(1));
+        assert_eq!(bases.of("anna", at(LIFETIME_MS)).as_deref(), Some("two"));
+        assert_eq!(bases.of("anna", at(LIFETIME_MS + 1)), None);
+        assert_eq!(bases.of("ben", at(1)), None);
+    }
+
+    #[test]
+    fn of_too_many_sessions_the_one_that_was_given_a_version_first_goes() {
+        let bases = Bases::default();
+        for number in 0..=MAX_SESSIONS {
+            bases.note(&number.to_string(), "one", at(i64::try_from(number).unwrap()));
+        }
+        let now = at(2000);
+        assert_eq!((bases.of("0", now), bases.of("1", now).as_deref()), (None, Some("one")));
+        // Entries whose time is over go first.
+        bases.note("late", "two", at(LIFETIME_MS + 500));
+        assert_eq!(bases.of("late", at(LIFETIME_MS + 500)).as_deref(), Some("two"));
+        assert_eq!(bases.0.lock().unwrap().len(), MAX_SESSIONS + 1 - 500);
+    }
+
+    #[test]
+    fn a_caller_without_a_session_and_a_long_id_have_no_base() {
+        let bases = Bases::default();
+        let long = "x".repeat(MAX_ID_BYTES + 1);
+        for (session, version) in [("", "one"), (&*long, "one"), ("anna", &*long)] {
+            bases.note(session, version, at(0));
+            assert_eq!(bases.of(session, at(0)), None);
+        }
+    }
+}
