@@ -101,7 +101,7 @@ async fn every_server_that_started_with_a_change_restarts_when_it_is_taken_back_
 
 #[actix_web::test]
 async fn a_server_that_cannot_read_the_configuration_after_a_change_ended_reads_it_later() {
-    let fleet: Fleet<2> = Fleet::new(StoreKind::InDatabase).await;
+    let fleet: Fleet<2> = Fleet::new(StoreKind::InFile).await;
     let [first, second] = &fleet.homes;
     let one = first.start().await;
     let version = fleet.patch(json!({ "TeamSettings": { "SiteName": "new" } }), "?confirm_within=3600").await;

@@ -42,7 +42,8 @@ impl Store {
         let waiting = of_version(store.versions.confirmation().await?, version)?;
         let draft = Draft::new(record("takeBackConfig", json!({ "version": version })));
         let by = TakenBackBy { author: author("cli", ""), admits: None };
-        let taking = take_back_stored(&store, &self.overrides, waiting, Some(by), context);
+        // On the heap: the future is large.
+        let taking = Box::pin(take_back_stored(&store, &self.overrides, waiting, Some(by), context));
         // Without the trail there is no draft either.
         let saved = if is_recorded { draft.clone().around(taking).await? } else { taking.await? };
         let saved = saved.ok_or_else(missing)?;
