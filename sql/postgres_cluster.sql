@@ -13,8 +13,15 @@ CREATE TABLE IF NOT EXISTS qd_nodes (
     startat bigint NOT NULL,
     heartbeatat bigint NOT NULL,
     position bigint NOT NULL,
-    batch bigint NOT NULL,
     PRIMARY KEY (id)
+);
+
+-- The number of the last batch of each node. It outlasts the node, so that no batch is published twice.
+CREATE TABLE IF NOT EXISTS qd_batches (
+    node varchar(26) NOT NULL,
+    number bigint NOT NULL,
+    at bigint NOT NULL,
+    PRIMARY KEY (node)
 );
 
 -- Messages of transactions. A number that is taken first may be committed last, so nobody reads by it.
@@ -26,9 +33,11 @@ CREATE TABLE IF NOT EXISTS qd_outbox (
     PRIMARY KEY (id)
 );
 
--- Messages in their order. Positions have no gaps, and a position appears after all lower ones.
+-- Messages in their order. Positions have no gaps, and a position appears after all lower ones. The mark tells a message
+-- from another one that got its position after the database had lost it.
 CREATE TABLE IF NOT EXISTS qd_events (
     position bigint NOT NULL,
+    mark bigint NOT NULL DEFAULT (random() * 9007199254740991)::bigint,
     at bigint NOT NULL,
     node varchar(26) NOT NULL,
     kind varchar(16) NOT NULL,
@@ -70,53 +79,62 @@ BEGIN
 END $$;
 
 -- Publishes a batch of a node in this order, once: a batch with this number or a lower one was published before.
--- Returns false if the node is not in the list.
-CREATE OR REPLACE FUNCTION qd_publish(sender text, number bigint, kinds text[], bodies text[]) RETURNS boolean
+-- Returns false if the node is not in the list. The messages do not pass through qd_outbox: a backup that reads for long
+-- keeps its deleted rows, which every look would read.
+CREATE OR REPLACE FUNCTION qd_publish(sender text, given bigint, kinds text[], bodies text[]) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT AS $$
 BEGIN
-    UPDATE qd_nodes SET batch = number WHERE id = sender AND batch < number;
-    IF NOT FOUND THEN
-        RETURN EXISTS (SELECT 1 FROM qd_nodes WHERE id = sender);
+    IF NOT EXISTS (SELECT 1 FROM qd_nodes WHERE id = sender) THEN
+        RETURN false;
     END IF;
-    INSERT INTO qd_outbox (node, kind, body)
-    SELECT sender, m.kind, m.body FROM unnest(kinds, bodies) WITH ORDINALITY AS m(kind, body, place) ORDER BY m.place;
+    INSERT INTO qd_batches (node, number, at) VALUES (sender, given, qd_now())
+    ON CONFLICT (node) DO UPDATE SET number = excluded.number, at = excluded.at WHERE qd_batches.number < given;
+    IF NOT FOUND THEN
+        RETURN true;
+    END IF;
     PERFORM qd_move();
+    INSERT INTO qd_events (position, at, node, kind, body)
+    SELECT (SELECT COALESCE(MAX(e.position), 0) FROM qd_events e) + m.place, qd_now(), sender, m.kind, m.body
+    FROM unnest(kinds, bodies) WITH ORDINALITY AS m(kind, body, place);
+    PERFORM pg_notify(qd_channel(), 'moved');
     RETURN true;
 END $$;
 
 -- Leaves a message in the transaction that changes a row. The nodes hear of it when that transaction is committed.
-CREATE OR REPLACE FUNCTION qd_tell(kind text, body text) RETURNS void LANGUAGE plpgsql VOLATILE
+-- It runs with the rights of its owner: whoever may change the row need not know these tables.
+CREATE OR REPLACE FUNCTION qd_tell(kind text, body text) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO qd_outbox (node, kind, body) VALUES ('', kind, body);
     PERFORM pg_notify(qd_channel(), 'waiting');
 END $$;
 
--- Leaves a message for each of these users, or one for all if they are many.
-CREATE OR REPLACE FUNCTION qd_tell_users(ids text[]) RETURNS void LANGUAGE plpgsql VOLATILE
+-- Leaves messages about these users, or one about all users if they are many.
+CREATE OR REPLACE FUNCTION qd_tell_users(kind text, ids text[]) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path FROM CURRENT AS $$
 BEGIN
-    IF cardinality(ids) > 100 THEN
-        PERFORM qd_tell('users', '');
+    IF cardinality(ids) > 5000 THEN
+        PERFORM qd_tell(kind, '');
     ELSIF cardinality(ids) > 0 THEN
-        INSERT INTO qd_outbox (node, kind, body) SELECT '', 'user', id FROM unnest(ids) AS u(id);
+        INSERT INTO qd_outbox (node, kind, body) SELECT '', kind, string_agg(u.id, ' ')
+        FROM unnest(ids) WITH ORDINALITY AS u(id, place) GROUP BY (u.place - 1) / 200;
         PERFORM pg_notify(qd_channel(), 'waiting');
     END IF;
 END $$;
 
--- Rows with a userid were inserted or deleted.
+-- Rows with a userid were inserted or deleted; the argument is the kind of the message.
 CREATE OR REPLACE FUNCTION qd_tell_of_rows() RETURNS trigger LANGUAGE plpgsql
     SET search_path FROM CURRENT AS $$
 BEGIN
-    PERFORM qd_tell_users(ARRAY(SELECT DISTINCT r.userid FROM changed_rows r LIMIT 101));
+    PERFORM qd_tell_users(TG_ARGV[0], ARRAY(SELECT DISTINCT r.userid FROM changed_rows r LIMIT 5001));
     RETURN NULL;
 END $$;
 
--- One row with a userid was changed.
+-- One row with a userid was changed; the argument is the kind of the message.
 CREATE OR REPLACE FUNCTION qd_tell_of_row() RETURNS trigger LANGUAGE plpgsql
     SET search_path FROM CURRENT AS $$
 BEGIN
-    PERFORM qd_tell('user', NEW.userid);
+    PERFORM qd_tell(TG_ARGV[0], NEW.userid);
     RETURN NULL;
 END $$;
 
@@ -124,9 +142,9 @@ END $$;
 CREATE OR REPLACE FUNCTION qd_tell_of_sessions() RETURNS trigger LANGUAGE plpgsql
     SET search_path FROM CURRENT AS $$
 BEGIN
-    PERFORM qd_tell_users(ARRAY(SELECT DISTINCT n.userid FROM new_rows n JOIN old_rows o ON o.id = n.id
+    PERFORM qd_tell_users('users', ARRAY(SELECT DISTINCT n.userid FROM new_rows n JOIN old_rows o ON o.id = n.id
         WHERE (n.roles, n.expiresat, n.deviceid, n.props::text, n.token)
-        IS DISTINCT FROM (o.roles, o.expiresat, o.deviceid, o.props::text, o.token) LIMIT 101));
+        IS DISTINCT FROM (o.roles, o.expiresat, o.deviceid, o.props::text, o.token) LIMIT 5001));
     RETURN NULL;
 END $$;
 
@@ -134,7 +152,7 @@ END $$;
 CREATE OR REPLACE FUNCTION qd_tell_of_account() RETURNS trigger LANGUAGE plpgsql
     SET search_path FROM CURRENT AS $$
 BEGIN
-    PERFORM qd_tell('user', OLD.id);
+    PERFORM qd_tell('users', OLD.id);
     RETURN NULL;
 END $$;
 
@@ -149,7 +167,7 @@ END $$;
 DROP TRIGGER IF EXISTS qd_sessions_deleted ON sessions;
 
 CREATE TRIGGER qd_sessions_deleted AFTER DELETE ON sessions REFERENCING OLD TABLE AS changed_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows();
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows('users');
 
 DROP TRIGGER IF EXISTS qd_sessions_updated ON sessions;
 
@@ -171,27 +189,27 @@ CREATE TRIGGER qd_users_deleted AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCT
 DROP TRIGGER IF EXISTS qd_teammembers_inserted ON teammembers;
 
 CREATE TRIGGER qd_teammembers_inserted AFTER INSERT ON teammembers REFERENCING NEW TABLE AS changed_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows();
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows('members');
 
 DROP TRIGGER IF EXISTS qd_teammembers_deleted ON teammembers;
 
 CREATE TRIGGER qd_teammembers_deleted AFTER DELETE ON teammembers REFERENCING OLD TABLE AS changed_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows();
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows('members');
 
 DROP TRIGGER IF EXISTS qd_teammembers_updated ON teammembers;
 
 CREATE TRIGGER qd_teammembers_updated AFTER UPDATE OF deleteat ON teammembers FOR EACH ROW
-    WHEN (OLD.deleteat IS DISTINCT FROM NEW.deleteat) EXECUTE FUNCTION qd_tell_of_row();
+    WHEN (OLD.deleteat IS DISTINCT FROM NEW.deleteat) EXECUTE FUNCTION qd_tell_of_row('members');
 
 DROP TRIGGER IF EXISTS qd_channelmembers_inserted ON channelmembers;
 
 CREATE TRIGGER qd_channelmembers_inserted AFTER INSERT ON channelmembers
-    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows();
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows('members');
 
 DROP TRIGGER IF EXISTS qd_channelmembers_deleted ON channelmembers;
 
 CREATE TRIGGER qd_channelmembers_deleted AFTER DELETE ON channelmembers
-    REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows();
+    REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_rows('members');
 
 DROP TRIGGER IF EXISTS qd_roles_changed ON roles;
 
@@ -222,5 +240,35 @@ DROP TRIGGER IF EXISTS qd_busy_deleted ON systems;
 
 CREATE TRIGGER qd_busy_deleted AFTER DELETE ON systems FOR EACH ROW
     WHEN (OLD.name = 'QuarterdeckBusyUntil') EXECUTE FUNCTION qd_tell_of_change('busy');
+
+DROP TRIGGER IF EXISTS qd_sessions_truncated ON sessions;
+
+CREATE TRIGGER qd_sessions_truncated AFTER TRUNCATE ON sessions
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('users');
+
+DROP TRIGGER IF EXISTS qd_users_truncated ON users;
+
+CREATE TRIGGER qd_users_truncated AFTER TRUNCATE ON users
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('users');
+
+DROP TRIGGER IF EXISTS qd_teammembers_truncated ON teammembers;
+
+CREATE TRIGGER qd_teammembers_truncated AFTER TRUNCATE ON teammembers
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('members');
+
+DROP TRIGGER IF EXISTS qd_channelmembers_truncated ON channelmembers;
+
+CREATE TRIGGER qd_channelmembers_truncated AFTER TRUNCATE ON channelmembers
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('members');
+
+DROP TRIGGER IF EXISTS qd_roles_truncated ON roles;
+
+CREATE TRIGGER qd_roles_truncated AFTER TRUNCATE ON roles
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('roles');
+
+DROP TRIGGER IF EXISTS qd_configurations_truncated ON configurations;
+
+CREATE TRIGGER qd_configurations_truncated AFTER TRUNCATE ON configurations
+    FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('config');
 
 COMMENT ON TABLE qd_outbox IS 'form 1';

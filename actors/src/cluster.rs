@@ -8,6 +8,8 @@
 //!
 //! A server whose store belongs to it alone has no bus: its events go to its hubs directly.
 
+mod bus;
+mod heartbeat;
 mod message;
 mod node;
 mod outgoing;
@@ -24,6 +26,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
+pub use self::bus::{Batch, Bus, End, Place, Placed, Receiver};
+use self::heartbeat::beat;
 pub use self::message::Message;
 pub use self::node::{Beat, Node, NodeFacts, Roster};
 use self::outgoing::Outgoing;
@@ -38,84 +42,11 @@ use crate::supervisor::{ActorRef, Vitals, supervise};
 /// The time after which a node looks for messages that it was not told of.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The interval between two heartbeats.
-const BEAT_INTERVAL: Duration = Duration::from_secs(2);
-
 /// The interval between two deletions of old messages.
 const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The time limit for publishing what waits when the server stops.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
-
-/// A message with its place in the one order of all messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
-    /// The place. The next message has the next number.
-    pub position: i64,
-    /// The id of the node that published it; empty for a change that a transaction noted.
-    pub node_id: String,
-    /// The kind of message.
-    pub kind: String,
-    /// Its content.
-    pub body: String,
-}
-
-/// The end of the messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
-    /// The position of the last message.
-    pub position: i64,
-    /// True if there are messages without a position yet.
-    pub is_waiting: bool,
-}
-
-/// Carries messages between the nodes.
-pub trait Bus: Send + Sync {
-    /// Adds this node under a name of its own, which is returned. Adding it again keeps its number of batches.
-    fn join(&self, facts: NodeFacts) -> BoxFuture<'static, Result<String, AppError>>;
-    /// Stores a heartbeat and returns all nodes; `None` if this node was removed.
-    fn beat(&self, beat: Beat) -> BoxFuture<'static, Result<Option<Roster>, AppError>>;
-    /// Removes a node.
-    fn leave(&self, node_id: String) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Publishes a batch in this order, unless the node has published the batch with this number or a later one.
-    /// Returns false if the node is not a member.
-    fn publish(&self, batch: Batch) -> BoxFuture<'static, Result<bool, AppError>>;
-    /// Returns the end of the messages.
-    fn end(&self) -> BoxFuture<'static, Result<End, AppError>>;
-    /// Gives the waiting messages their positions.
-    fn place(&self) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Returns the next messages after a position, in order; some of them if they are many.
-    fn read(&self, after: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>>;
-    /// Waits until there may be messages, at most for `limit`.
-    fn wait(&self, limit: Duration) -> BoxFuture<'_, ()>;
-    /// Deletes messages that all nodes have read long ago.
-    fn prune(&self) -> BoxFuture<'static, Result<(), AppError>>;
-}
-
-/// Messages that a node publishes together.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// The node's id.
-    pub node_id: String,
-    /// Its number among the batches of the node, from 1 on.
-    pub number: i64,
-    /// The kind and the content of each message.
-    pub messages: Arc<[(&'static str, String)]>,
-}
-
-/// Applies messages on this node.
-pub trait Receiver: Send + Sync {
-    /// Applies messages in this order. If it fails, the same messages come again.
-    fn apply(&self, messages: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Forgets everything that messages keep true, because some were missed.
-    fn renew(&self) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Makes known again what other nodes removed when they took this one for dead.
-    fn rejoin(&self) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Takes over the tasks that a dead node leaves.
-    fn bury(&self, node: Node) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Returns the version of the configuration in force.
-    fn config_hash(&self) -> String;
-}
 
 /// The handle of the cluster. It stays valid when the actor crashes.
 #[derive(Clone)]
@@ -128,15 +59,18 @@ pub struct ClusterHandle {
 impl ClusterHandle {
     /// Returns the handle of a server without other nodes.
     pub fn alone(clock: Clock) -> Self {
-        Self { node: None, shared: Arc::new(Shared::new(NodeFacts::default(), Trust::default(), 0, clock)) }
+        Self {
+            node: None,
+            shared: Arc::new(Shared::new(NodeFacts::default(), Trust::default(), Place::default(), clock)),
+        }
     }
 
-    /// Joins the cluster. Messages after `position` will be applied; the caller reads what they keep true after it has
-    /// read that position. Nothing is applied before [`ClusterHandle::follow`].
-    pub async fn join(bus: Arc<dyn Bus>, mut facts: NodeFacts, position: i64, clock: Clock) -> Result<Self, AppError> {
+    /// Joins the cluster. Messages after `place` will be applied; the caller reads what they keep true after it has
+    /// read that place. Nothing is applied before [`ClusterHandle::follow`].
+    pub async fn join(bus: Arc<dyn Bus>, mut facts: NodeFacts, place: Place, clock: Clock) -> Result<Self, AppError> {
         facts.name = bus.join(facts.clone()).await?;
-        info!(node.name = facts.name, node.id = facts.id, position, "this server is a node of a cluster");
-        let shared = Arc::new(Shared::new(facts, Trust::of_node(), position, clock));
+        info!(node.name = facts.name, node.id = facts.id, place.position, "this server is a node of a cluster");
+        let shared = Arc::new(Shared::new(facts, Trust::of_node(), place, clock));
         let (for_actor, of_actor) = (shared.clone(), bus.clone());
         let actor = supervise("cluster", move || ClusterActor { shared: for_actor.clone(), bus: of_actor.clone() });
         Ok(Self { node: Some((actor, bus)), shared })
@@ -252,47 +186,81 @@ async fn follow(shared: Arc<Shared>, bus: Arc<dyn Bus>) {
 /// Applies the next messages. Returns false if there are no more.
 async fn step(shared: &Shared, bus: &dyn Bus, receiver: &dyn Receiver) -> Result<bool, AppError> {
     let began = shared.clock.uptime();
-    let end = bus.end().await?;
+    let mut end = bus.end().await?;
     if end.is_waiting {
-        bus.place().await?;
+        while bus.place().await? {}
+        end = bus.end().await?;
     }
-    let position = shared.position();
-    let is_behind = end.is_waiting || end.position != position;
-    let placed = if is_behind { bus.read(position).await? } else { Vec::new() };
-    // Positions have no gaps. Messages are missing if they were deleted before this node read them, or if the store was
-    // replaced by an earlier state of it.
-    let is_gap = placed.first().map_or(end.position < position, |first| first.position != position + 1);
-    if is_gap {
-        error!(position, found = end.position, "messages from other servers were missed; everything is read anew");
-        let end = bus.end().await?.position;
-        receiver.renew().await?;
-        shared.set_position(end);
-        return Ok(true);
-    }
-    let Some(last) = placed.last().map(|last| last.position) else {
+    let last = shared.place();
+    if end.place == last {
         shared.trust.note_news(began);
         return Ok(false);
+    }
+    let found = bus.read(last.position).await?;
+    let Some(next) = following(last, &found) else {
+        error!(
+            position = last.position,
+            found = end.place.position,
+            "messages from other servers were missed; everything is read anew"
+        );
+        let end = bus.end().await?.place;
+        receiver.renew().await?;
+        shared.set_place(end);
+        return Ok(true);
     };
-    // The node that invalidated its caches did it before it published that.
-    let is_own =
-        |placed: &Placed, message: &Message| matches!(message, Message::Caches) && placed.node_id == shared.own.id;
-    let parse = |placed: &Placed| Message::parse(&placed.kind, &placed.body).filter(|read| !is_own(placed, read));
-    let messages = placed.iter().filter_map(parse).collect();
-    receiver.apply(messages).await?;
-    shared.note_received(last, placed.len());
-    let is_end = last >= end.position;
+    let messages: Vec<Option<Message>> = next.iter().map(|placed| parse(shared, placed)).collect();
+    let facts: Vec<Message> = messages.iter().flatten().filter(|message| !message.is_event()).cloned().collect();
+    receiver.invalidate(&facts);
+    let is_end = next.last().is_none_or(|placed| placed.place.position >= end.place.position);
     if is_end {
         shared.trust.note_news(began);
+    }
+    // Facts and events are applied in their order: an event goes to those who were members when it was published.
+    let mut facts = Vec::new();
+    let mut messages = next.iter().zip(messages).peekable();
+    while let Some((placed, message)) = messages.next() {
+        match message {
+            Some(Message::Event(event)) => receiver.deliver(*event).await,
+            Some(fact) => facts.push(fact),
+            None => {}
+        }
+        let is_last_fact = messages.peek().is_none_or(|(_, next)| next.as_ref().is_some_and(Message::is_event));
+        if is_last_fact && !facts.is_empty() {
+            receiver.apply(std::mem::take(&mut facts)).await?;
+        }
+        if facts.is_empty() {
+            shared.note_received(placed.place);
+        }
     }
     Ok(!is_end)
 }
 
-/// Publishes what waits, for ever.
+/// Returns the messages after the last one that was applied. `None` if some are missing: they were deleted before this
+/// node read them, or the store lost them and is in an earlier state or has others in their place.
+fn following(last: Place, found: &[Placed]) -> Option<&[Placed]> {
+    let next = match found.split_first() {
+        Some((first, next)) if first.place == last => next,
+        // Before the first message there is none.
+        _ if last == Place::default() => found,
+        Some(_) | None => return None,
+    };
+    let is_next = |(placed, position): (&Placed, i64)| placed.place.position == position;
+    next.iter().zip(last.position + 1..).all(is_next).then_some(next)
+}
+
+/// Reads a message. `None` for one of a later version, and for one that this node has applied before it published it.
+fn parse(shared: &Shared, placed: &Placed) -> Option<Message> {
+    let is_own = placed.node_id == shared.own.id;
+    Message::parse(&placed.kind, &placed.body).filter(|read| !(is_own && matches!(read, Message::Caches)))
+}
+
+/// Publishes what waits, until this server has left.
 async fn publish(shared: Arc<Shared>, bus: Arc<dyn Bus>) {
     loop {
         let batch = shared.outgoing.next_batch(&shared.own.id).await;
         let published = match bus.publish(batch).await {
             Ok(true) => Ok(()),
+            Ok(false) if *shared.is_leaving.borrow() => return,
             // Other nodes took this one for dead.
             Ok(false) => bus.join(shared.own.clone()).await.and(Err(AppError::new("app.cluster.publish.app_error"))),
             Err(cause) => Err(cause),
@@ -306,53 +274,6 @@ async fn publish(shared: Arc<Shared>, bus: Arc<dyn Bus>) {
                 sleep(LOOK_INTERVAL).await;
             }
         }
-    }
-}
-
-/// Sends heartbeats, until this server leaves.
-async fn beat(shared: Arc<Shared>, bus: Arc<dyn Bus>) {
-    let receiver = shared.the_receiver().await;
-    let mut is_leaving = shared.is_leaving.subscribe();
-    loop {
-        let beat = Beat { id: shared.own.id.clone(), position: shared.position(), config_hash: receiver.config_hash() };
-        match bus.beat(beat).await {
-            Ok(Some(roster)) => {
-                for node in &roster.dead {
-                    bury(&*bus, &*receiver, node).await;
-                }
-                shared.set_roster(roster);
-            }
-            Ok(None) if *is_leaving.borrow() => return,
-            Ok(None) => {
-                warn!("other servers took this one for dead; it joins them again");
-                if let Err(cause) = rejoin(&shared, &*bus, &*receiver).await {
-                    warn!(%cause, "this server could not join the others again");
-                }
-            }
-            Err(cause) => warn!(%cause, "the heartbeat of this server could not be stored"),
-        }
-        tokio::select! {
-            () = sleep(BEAT_INTERVAL) => {}
-            _ = is_leaving.changed() => return,
-        }
-    }
-}
-
-async fn rejoin(shared: &Shared, bus: &dyn Bus, receiver: &dyn Receiver) -> Result<(), AppError> {
-    bus.join(shared.own.clone()).await?;
-    receiver.rejoin().await
-}
-
-async fn bury(bus: &dyn Bus, receiver: &dyn Receiver, node: &Node) {
-    let done = match receiver.bury(node.clone()).await {
-        Ok(()) => bus.leave(node.facts.id.clone()).await,
-        Err(cause) => Err(cause),
-    };
-    match done {
-        Ok(()) => {
-            warn!(node.name = node.facts.name, "another server gives no sign of life and was removed from the list");
-        }
-        Err(cause) => warn!(node.name = node.facts.name, %cause, "a dead server could not be removed from the list"),
     }
 }
 

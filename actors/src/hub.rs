@@ -31,7 +31,8 @@ use tracing::{error, warn};
 use self::actor::{ChangeMemberships, ChangeRoles, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub};
 use self::connection::Detached;
 pub use self::connection::{Connection, ConnectionGuard, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing, Viewing};
-use self::elsewhere::{CheckSessions, EndAll, UsersAmong};
+pub use self::elsewhere::RenewedUser;
+use self::elsewhere::{CheckSessions, EndAll, RenewUsers, UsersAmong};
 pub use self::end::End;
 pub use self::epoch::Epoch;
 pub use self::event::{Audience, Event};
@@ -221,21 +222,30 @@ impl HubHandle {
 
     /// Makes every connection look its session up again. Callers use it after a change of the rules for valid sessions.
     pub async fn check_sessions(&self) -> Result<(), AppError> {
-        self.ask_all(|| CheckSessions { user_ids: None }).await
+        self.ask_all(|| CheckSessions { user_ids: None, epoch: self.epoch() }).await
     }
 
     /// Makes the connections of these users look their sessions up again.
     pub async fn check_sessions_of(&self, user_ids: &[String]) -> Result<(), AppError> {
-        self.ask_all(|| CheckSessions { user_ids: Some(user_ids.to_vec()) }).await
+        self.ask_all(|| CheckSessions { user_ids: Some(user_ids.to_vec()), epoch: self.epoch() }).await
     }
 
-    /// Returns those of these users who have a connection here; without `ids`, all who have one.
+    /// Returns those of these users who have a connection here or are about to; without `ids`, all of them.
     pub async fn users_among(&self, ids: Option<&[String]>) -> Result<Vec<String>, AppError> {
-        let mut found = Vec::new();
+        // A join leaves the list only after its connection is in a hub.
+        let mut found = self.shared.pending_joins.users_among(ids);
         for hub in self.hubs.iter() {
             found.extend(hub.ask(UsersAmong(ids.map(<[String]>::to_vec))).await?);
         }
+        found.sort_unstable();
+        found.dedup();
         Ok(found)
+    }
+
+    /// Sets the roles and the memberships of users, which the caller read in `epoch`.
+    pub async fn renew_users(&self, epoch: Epoch, users: Vec<RenewedUser>) -> Result<(), AppError> {
+        let users: Arc<[RenewedUser]> = users.into();
+        self.ask_all(|| RenewUsers { epoch, users: users.clone() }).await
     }
 
     /// Ends all connections, because clients may have missed events. They get a new greeting.

@@ -70,9 +70,10 @@ impl Check for Cluster {
 
     fn run(&self) -> BoxFuture<'static, Result<(), String>> {
         let figures = self.0.figures();
-        let is_late = self.0.is_following() && figures.silence_ms >= MAX_SILENCE_MS;
+        let silent_ms = figures.silence_ms.max(figures.failing_ms);
+        let is_late = self.0.is_following() && silent_ms >= MAX_SILENCE_MS;
         let reason = figures.problem.map(|problem| format!(": {problem}")).unwrap_or_default();
-        let late = || format!("no news from the other servers for {} s{reason}", figures.silence_ms / 1000);
+        let late = || format!("no news from the other servers for {} s{reason}", silent_ms / 1000);
         let done = if is_late { Err(late()) } else { Ok(()) };
         async move { done }.boxed()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::web::Data;
 use quarterdeck_actors::clock::{Clock, Uptime, wall_ms};
-use quarterdeck_actors::cluster::{Bus as _, ClusterHandle, NodeFacts};
+use quarterdeck_actors::cluster::{Bus as _, ClusterHandle, NodeFacts, Place};
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::error::OrFail;
 use quarterdeck_actors::id::new_id;
@@ -20,7 +20,7 @@ use applying::Applying;
 const JOIN_FAILED: &str = "app.cluster.publish.app_error";
 
 /// The bus of a database that servers share, before this one joins.
-pub(super) struct Bus(Option<(Arc<PostgresBus>, i64)>);
+pub(super) struct Bus(Option<(Arc<PostgresBus>, Place)>);
 
 impl Bus {
     /// Notes the present end of the messages.
@@ -29,14 +29,16 @@ impl Bus {
             return Ok(Self(None));
         }
         let bus = PostgresBus::new(db.clone());
-        let position = bus.end().await?.position;
-        Ok(Self(Some((bus, position))))
+        // Messages that waited while no server ran are about the state that is read below.
+        while bus.place().await? {}
+        let place = bus.end().await?.place;
+        Ok(Self(Some((bus, place))))
     }
 
     /// Joins the cluster.
     pub(super) async fn join(self, facts: &Facts, config: &ConfigHandle) -> Result<ClusterHandle, StartError> {
         let clock = Clock::new(wall_ms, Uptime::now);
-        let Some((bus, position)) = self.0 else { return Ok(ClusterHandle::alone(clock)) };
+        let Some((bus, place)) = self.0 else { return Ok(ClusterHandle::alone(clock)) };
         let facts = NodeFacts {
             id: new_id(),
             name: String::new(),
@@ -45,11 +47,12 @@ impl Bus {
             version: VERSION.to_owned(),
             config_hash: config.current().version().to_owned(),
         };
-        Ok(ClusterHandle::join(bus, facts, position, clock).await.or_fail(JOIN_FAILED)?)
+        Ok(ClusterHandle::join(bus, facts, place, clock).await.or_fail(JOIN_FAILED)?)
     }
 }
 
 /// Applies the messages of other nodes from now on.
 pub(super) fn follow(app: &Data<AppState>) {
-    app.actors.cluster.follow(Arc::new(Applying(app.clone())));
+    let parts = Arc::downgrade(&app.clone().into_inner());
+    app.actors.cluster.follow(Arc::new(Applying(parts)));
 }

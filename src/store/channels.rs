@@ -2,7 +2,9 @@
 
 mod list;
 
-use quarterdeck_actors::hub::Memberships;
+use std::collections::BTreeMap;
+
+use quarterdeck_actors::hub::{Memberships, RenewedUser};
 
 use super::{Db, Row, StoreError, Value, statement};
 use crate::base::place::Place;
@@ -19,6 +21,26 @@ impl Db {
             ids.push(row.text()?);
         }
         Ok(memberships)
+    }
+
+    /// Returns the roles and the memberships of these users. Deleted accounts are left out.
+    pub(crate) async fn renewed_users(&self, ids: &[String]) -> Result<Vec<RenewedUser>, StoreError> {
+        let ids = Value::Texts(ids.to_vec());
+        let rows = self.read(statement("SELECT id, roles FROM users WHERE id = ANY ($1)", vec![ids.clone()])).await?;
+        let mut users = BTreeMap::new();
+        for mut row in rows {
+            let (id, roles) = (row.text()?, row.text()?);
+            users.insert(id.clone(), RenewedUser { id, roles, memberships: Memberships::default() });
+        }
+        let sql = "SELECT userid, true, teamid FROM teammembers WHERE userid = ANY ($1) AND deleteat = 0 \
+                   UNION ALL SELECT userid, false, channelid FROM channelmembers WHERE userid = ANY ($1)";
+        for mut row in self.read(statement(sql, vec![ids])).await? {
+            let Some(user) = users.get_mut(&row.text()?) else { continue };
+            let memberships = &mut user.memberships;
+            let list = if row.bool()? { &mut memberships.teams } else { &mut memberships.channels };
+            list.push(row.text()?);
+        }
+        Ok(users.into_values().collect())
     }
 
     /// Returns the ids of the channels of a team that a user is in.

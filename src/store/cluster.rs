@@ -44,9 +44,15 @@ impl Db {
         }
     }
 
+    /// Returns the form of the tables, if all triggers are there and in force: a table that was made anew has none.
     async fn cluster_form(&self) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT obj_description(to_regclass('qd_outbox'), 'pg_class')";
+        let sql = "SELECT obj_description(to_regclass('qd_outbox'), 'pg_class'), (SELECT COUNT(*) FROM pg_catalog.pg_trigger t \
+                   JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE n.nspname = current_schema() AND t.tgname LIKE 'qd@_%' ESCAPE '@' AND t.tgenabled = 'O')";
         let rows = self.look(statement(sql, Vec::new())).await?;
-        rows.into_iter().next().map_or(Ok(None), |mut row| row.optional_text())
+        let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+        let (form, triggers) = (row.optional_text()?, row.int()?);
+        let all = TABLES.matches("CREATE TRIGGER ").count();
+        Ok(form.filter(|_| usize::try_from(triggers).is_ok_and(|found| found == all)))
     }
 }

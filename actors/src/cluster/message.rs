@@ -20,10 +20,10 @@ pub enum Message {
     Busy,
     /// Roles have other permissions.
     Roles,
-    /// Sessions, roles or memberships of the user with this id changed.
-    User(String),
-    /// Sessions, roles or memberships of many users changed.
-    Users,
+    /// Sessions or roles of the users with these ids changed; of all users without ids.
+    Users(Vec<String>),
+    /// Memberships of the users with these ids changed; of all users without ids.
+    Members(Vec<String>),
     /// Caches are to be invalidated.
     Caches,
     /// An event for WebSocket clients.
@@ -40,8 +40,8 @@ impl Message {
             Self::License => "license",
             Self::Busy => "busy",
             Self::Roles => "roles",
-            Self::User(_) => "user",
-            Self::Users => "users",
+            Self::Users(_) => "users",
+            Self::Members(_) => "members",
             Self::Caches => "caches",
             Self::Event(_) => "event",
             Self::Lost => "lost",
@@ -51,12 +51,15 @@ impl Message {
     /// Returns the content, as it is stored.
     pub fn body(&self) -> String {
         match self {
-            Self::User(id) => id.clone(),
+            Self::Users(ids) | Self::Members(ids) => ids.join(" "),
             Self::Event(event) => serde_json::to_string(&WireEvent::of(event)).unwrap_or_default(),
-            Self::Config | Self::License | Self::Busy | Self::Roles | Self::Users | Self::Caches | Self::Lost => {
-                String::new()
-            }
+            Self::Config | Self::License | Self::Busy | Self::Roles | Self::Caches | Self::Lost => String::new(),
         }
+    }
+
+    /// Returns true for an event.
+    pub fn is_event(&self) -> bool {
+        matches!(self, Self::Event(_))
     }
 
     /// Reads a stored message. Returns `None` for one that only a later version understands.
@@ -66,14 +69,18 @@ impl Message {
             "license" => Self::License,
             "busy" => Self::Busy,
             "roles" => Self::Roles,
-            "user" => Self::User(body.to_owned()),
-            "users" => Self::Users,
+            "users" => Self::Users(ids(body)),
+            "members" => Self::Members(ids(body)),
             "caches" => Self::Caches,
             "event" => Self::Event(Box::new(serde_json::from_str::<WireEvent<'_>>(body).ok()?.into_event())),
             "lost" => Self::Lost,
             _ => return None,
         })
     }
+}
+
+fn ids(body: &str) -> Vec<String> {
+    body.split_whitespace().map(str::to_owned).collect()
 }
 
 /// An event on the bus: with the parts of its audience that clients do not see.
@@ -182,8 +189,8 @@ mod tests {
             Message::License,
             Message::Busy,
             Message::Roles,
-            Message::User("u".to_owned()),
-            Message::Users,
+            Message::Users(vec!["u".to_owned(), "v".to_owned()]),
+            Message::Members(Vec::new()),
             Message::Caches,
             Message::Lost,
         ] {

@@ -47,6 +47,8 @@ struct State {
     /// True if events were lost since that was told.
     has_lost: bool,
     failing_since: Option<Uptime>,
+    /// True if a batch was given up and none was published since.
+    has_given_up: bool,
 }
 
 pub(super) struct Outgoing {
@@ -77,7 +79,9 @@ impl Outgoing {
         let is_passing = matches!(message, Message::Event(event) if event.is_passing());
         let body = message.body();
         let bytes = u32::try_from(body.len()).unwrap_or(MAX_BYTES).saturating_add(BYTES_OF_MESSAGE).min(MAX_BYTES);
-        let room = timeout(ROOM_LIMIT, self.room.clone().acquire_many_owned(bytes)).await;
+        // While nothing can be published, waiting for room would only delay the caller.
+        let limit = if self.state().has_given_up { Duration::ZERO } else { ROOM_LIMIT };
+        let room = timeout(limit, self.room.clone().acquire_many_owned(bytes)).await;
         let mut state = self.state();
         if let Ok(Ok(room)) = room {
             state.waiting.push_back(Waiting { kind: message.kind(), body, is_passing, _room: room });
@@ -128,6 +132,7 @@ impl Outgoing {
         state.waiting.drain(..count);
         state.tells_loss = false;
         state.failing_since = None;
+        state.has_given_up = false;
         drop(state);
         self.published.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
         self.done.notify_waiters();
@@ -144,22 +149,28 @@ impl Outgoing {
         let misses = state.waiting.drain(..count).filter(|waiting| !waiting.is_passing).count() > 0;
         state.has_lost |= misses || state.tells_loss;
         state.tells_loss = false;
-        state.failing_since = None;
+        // The next batch is given up at its first failure.
+        state.has_given_up = true;
         drop(state);
         self.lost.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
         self.done.notify_waiters();
         true
     }
 
-    /// Waits until nothing waits.
+    /// Waits until nothing waits, the message that events were lost included.
     pub(super) async fn emptied(&self) {
         loop {
             let done = self.done.notified();
-            if self.waiting() == 0 {
+            if self.is_empty() {
                 return;
             }
             done.await;
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        let state = self.state();
+        state.waiting.is_empty() && !state.has_lost && !state.tells_loss
     }
 
     pub(super) fn waiting(&self) -> usize {

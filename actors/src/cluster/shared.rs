@@ -1,12 +1,12 @@
 //! The state of the node, which the handle and the actor share.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::{NodeFacts, Outgoing, Receiver, Roster, Trust};
-use crate::clock::Clock;
+use super::{NodeFacts, Outgoing, Place, Receiver, Roster, Trust};
+use crate::clock::{Clock, Uptime};
 
 pub(super) struct Shared {
     pub(super) own: NodeFacts,
@@ -16,9 +16,10 @@ pub(super) struct Shared {
     pub(super) roster: watch::Sender<Arc<Roster>>,
     pub(super) receiver: watch::Sender<Option<Arc<dyn Receiver>>>,
     pub(super) is_leaving: watch::Sender<bool>,
-    position: AtomicI64,
+    place: Mutex<Place>,
     received: AtomicU64,
-    problem: Mutex<Option<String>>,
+    /// The reason why messages cannot be applied, and the time of the first failure.
+    problem: Mutex<Option<(String, Uptime)>>,
 }
 
 /// The figures of the bus.
@@ -36,12 +37,14 @@ pub struct Figures {
     pub waiting: usize,
     /// The time since this node knew all messages, in milliseconds.
     pub silence_ms: i64,
+    /// The time for which messages could not be read or applied, in milliseconds.
+    pub failing_ms: i64,
     /// The reason why messages cannot be read or applied at present.
     pub problem: Option<String>,
 }
 
 impl Shared {
-    pub(super) fn new(own: NodeFacts, trust: Trust, position: i64, clock: Clock) -> Self {
+    pub(super) fn new(own: NodeFacts, trust: Trust, place: Place, clock: Clock) -> Self {
         Self {
             own,
             trust,
@@ -50,7 +53,7 @@ impl Shared {
             roster: watch::Sender::default(),
             receiver: watch::Sender::default(),
             is_leaving: watch::Sender::default(),
-            position: position.into(),
+            place: Mutex::new(place),
             received: AtomicU64::default(),
             problem: Mutex::default(),
         }
@@ -68,17 +71,21 @@ impl Shared {
         }
     }
 
-    pub(super) fn position(&self) -> i64 {
-        self.position.load(Ordering::Relaxed)
+    /// Returns the place of the last message that was applied.
+    pub(super) fn place(&self) -> Place {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_position(&self, position: i64) {
-        self.position.store(position, Ordering::Relaxed);
+    pub(super) fn set_place(&self, place: Place) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }
 
-    pub(super) fn note_received(&self, position: i64, count: usize) {
-        self.set_position(position);
-        self.received.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
+    /// Notes that the messages up to this place are applied.
+    pub(super) fn note_received(&self, place: Place) {
+        let before = self.place().position;
+        self.set_place(place);
+        let count = u64::try_from(place.position.saturating_sub(before)).unwrap_or_default();
+        self.received.fetch_add(count, Ordering::Relaxed);
     }
 
     pub(super) fn set_roster(&self, roster: Roster) {
@@ -88,18 +95,23 @@ impl Shared {
     /// Sets the present problem. Returns true if there was none before.
     pub(super) fn note_problem(&self, problem: Option<String>) -> bool {
         let mut current = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *current, problem).is_none()
+        let since = current.as_ref().map(|(_, since)| *since);
+        *current = problem.map(|problem| (problem, since.unwrap_or_else(|| self.clock.uptime())));
+        since.is_none()
     }
 
     pub(super) fn figures(&self) -> Figures {
+        let now = self.clock.uptime();
+        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Figures {
-            position: self.position(),
+            position: self.place().position,
             received: self.received.load(Ordering::Relaxed),
             published: self.outgoing.published(),
             lost: self.outgoing.lost(),
             waiting: self.outgoing.waiting(),
-            silence_ms: self.trust.silence_ms(self.clock.uptime()),
-            problem: self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            silence_ms: self.trust.silence_ms(now),
+            failing_ms: problem.as_ref().map_or(0, |(_, since)| now.ms_since(*since)),
+            problem: problem.map(|(problem, _)| problem),
         }
     }
 }

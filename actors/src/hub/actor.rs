@@ -154,6 +154,7 @@ impl WebSocketHub {
             acknowledges: joining.acknowledges,
             role_facts: RoleFacts::default(),
             checked_at: now,
+            check_epoch: Epoch::default(),
             pinged_at: now.plus_ms(-spread),
             gone_at: None,
         });
@@ -335,6 +336,10 @@ impl Handler<RenewSession> for WebSocketHub {
 
     fn handle(&mut self, RenewSession { id, session, epoch }: RenewSession, _: &mut Self::Context) {
         let Some(entry) = self.registry.get_mut(&id) else { return };
+        if epoch < entry.check_epoch {
+            // The session may have ended between the look-up and the request for another one.
+            return;
+        }
         entry.checked_at = self.clock.uptime();
         entry.session = session.clone();
         let role_facts = RoleFacts::of(&self.roles, &session.roles);

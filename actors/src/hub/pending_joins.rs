@@ -80,6 +80,15 @@ impl PendingJoins {
         }
     }
 
+    /// Returns those of these users who are joining, or all who are.
+    pub(super) fn users_among(&self, ids: Option<&[String]>) -> Vec<String> {
+        let joining = self.lock();
+        match ids {
+            Some(ids) => ids.iter().filter(|id| joining.contains_key(id.as_str())).cloned().collect(),
+            None => joining.keys().cloned().collect(),
+        }
+    }
+
     /// Returns the number of users who are joining.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

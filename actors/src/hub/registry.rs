@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::connection::Connection;
-use super::epoch::Dated;
+use super::epoch::{Dated, Epoch};
 use super::event::{Audience, Event};
 use super::memberships::Memberships;
 use super::pending_joins::RoleFacts;
@@ -23,6 +23,8 @@ pub(super) struct Entry {
     pub(super) acknowledges: bool,
     pub(super) role_facts: RoleFacts,
     pub(super) checked_at: Uptime,
+    /// The epoch of the last request to look the session up again.
+    pub(super) check_epoch: Epoch,
     pub(super) pinged_at: Uptime,
     /// The time at which its socket was closed.
     pub(super) gone_at: Option<Uptime>,

@@ -120,6 +120,7 @@ fn due(entry: &Entry, limits: &Limits, pauses: &PauseDetector, now: Uptime, wall
 mod tests {
     use super::*;
     use crate::clock::DAY_MS;
+    use crate::hub::Epoch;
     use crate::hub::connection::Connection;
     use crate::hub::pending_joins::RoleFacts;
     use crate::hub::tests::session;
@@ -135,6 +136,7 @@ mod tests {
             acknowledges: false,
             role_facts: RoleFacts::default(),
             checked_at: now,
+            check_epoch: Epoch::default(),
             pinged_at: now,
             gone_at: None,
         }

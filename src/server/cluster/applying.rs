@@ -1,13 +1,15 @@
-//! Applies the messages of the bus: facts that changed first, then events for the clients of this node.
+//! Applies the messages of the bus: facts that changed, and events for the clients of this node.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use actix_web::web::Data;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::cluster::{Message, Node, Receiver};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::Event;
+use quarterdeck_actors::task;
 use tracing::{info, warn};
 
 use crate::domain::announce::{self, log};
@@ -16,13 +18,19 @@ use crate::web::state::AppState;
 
 const READ_FAILED: &str = "app.cluster.read.app_error";
 
-/// The parts of the server that messages change.
-pub(super) struct Applying(pub(super) Data<AppState>);
+/// The maximum number of users whose roles and memberships one statement reads.
+const MAX_USERS: usize = 500;
+
+/// The first delay before the configuration is read again, and the maximum.
+const CONFIG_DELAYS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// The parts of the server that messages change. They own this, through the handle of the cluster, so it does not own
+/// them. Once they are gone, nothing is applied.
+pub(super) struct Applying(pub(super) Weak<AppState>);
 
 /// A part of the state that messages are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
-    AllUsers,
     Roles,
     Config,
     License,
@@ -31,17 +39,53 @@ enum Part {
     LostEvents,
 }
 
+/// The users whom messages are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Users {
+    All,
+    Some(BTreeSet<String>),
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self::Some(BTreeSet::new())
+    }
+}
+
+impl Users {
+    /// Adds the users of a message, which is about all users if it names none.
+    fn add(&mut self, ids: &[String]) {
+        match self {
+            Self::Some(known) if !ids.is_empty() => known.extend(ids.iter().cloned()),
+            Self::Some(_) | Self::All => *self = Self::All,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns the ids; `None` for all users.
+    fn ids(&self) -> Option<Vec<String>> {
+        match self {
+            Self::All => None,
+            Self::Some(ids) => Some(ids.iter().cloned().collect()),
+        }
+    }
+}
+
 /// The changes that several messages name together.
 #[derive(Default)]
 struct Changes {
     parts: BTreeSet<Part>,
-    /// The users of whom single messages are. They are not looked at if there is a message about all users.
-    user_ids: BTreeSet<String>,
-    events: Vec<Event>,
+    /// The users whose sessions or roles changed.
+    users: Users,
+    /// The users whose sessions, roles or memberships changed.
+    members: Users,
 }
 
 impl Changes {
-    fn of(messages: Vec<Message>) -> Self {
+    fn of(messages: &[Message]) -> Self {
         let mut changes = Self::default();
         for message in messages {
             let part = match message {
@@ -51,15 +95,16 @@ impl Changes {
                 Message::Roles => Part::Roles,
                 Message::Caches => Part::Caches,
                 Message::Lost => Part::LostEvents,
-                Message::Users => Part::AllUsers,
-                Message::User(id) => {
-                    changes.user_ids.insert(id);
+                Message::Users(ids) => {
+                    changes.users.add(ids);
+                    changes.members.add(ids);
                     continue;
                 }
-                Message::Event(event) => {
-                    changes.events.push(*event);
+                Message::Members(ids) => {
+                    changes.members.add(ids);
                     continue;
                 }
+                Message::Event(_) => continue,
             };
             changes.parts.insert(part);
         }
@@ -68,71 +113,103 @@ impl Changes {
 
     /// Everything that messages keep true.
     fn of_everything() -> Self {
-        let parts = [Part::AllUsers, Part::Roles, Part::Config, Part::License, Part::Busy];
-        Self { parts: parts.into(), ..Self::default() }
+        let parts = [Part::Roles, Part::Config, Part::License, Part::Busy].into();
+        Self { parts, users: Users::All, members: Users::All }
     }
 
     fn has(&self, part: Part) -> bool {
         self.parts.contains(&part)
     }
+}
 
-    /// Returns the users whose rights may have changed, without those that a message about all users stands for.
-    fn users(&self) -> Vec<String> {
-        self.user_ids.iter().cloned().collect()
+impl Applying {
+    fn apply(&self, changes: Changes) -> BoxFuture<'static, Result<(), AppError>> {
+        let app = self.0.upgrade();
+        let apply = async move {
+            match app {
+                Some(app) => apply(&app, changes).await,
+                None => Ok(()),
+            }
+        };
+        apply.boxed()
     }
 }
 
 impl Receiver for Applying {
-    fn apply(&self, messages: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>> {
-        let app = self.0.clone();
-        async move { apply(&app, Changes::of(messages)).await }.boxed()
+    fn invalidate(&self, facts: &[Message]) {
+        if let Some(app) = self.0.upgrade() {
+            invalidate(&app, &Changes::of(facts).users);
+        }
+    }
+
+    fn apply(&self, facts: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>> {
+        self.apply(Changes::of(&facts))
+    }
+
+    fn deliver(&self, event: Event) -> BoxFuture<'static, ()> {
+        let hub = self.0.upgrade().map(|app| app.actors.hub.clone());
+        let deliver = async move {
+            if let Some(hub) = hub {
+                hub.deliver(event).await;
+            }
+        };
+        deliver.boxed()
     }
 
     fn renew(&self) -> BoxFuture<'static, Result<(), AppError>> {
-        let app = self.0.clone();
         let mut changes = Changes::of_everything();
         changes.parts.insert(Part::LostEvents);
-        async move { apply(&app, changes).await }.boxed()
+        self.apply(changes)
     }
 
     fn rejoin(&self) -> BoxFuture<'static, Result<(), AppError>> {
-        let app = self.0.clone();
-        app.actors.presence.rejoin();
-        async move { apply(&app, Changes::of_everything()).await }.boxed()
+        if let Some(app) = self.0.upgrade() {
+            app.actors.presence.rejoin();
+        }
+        self.apply(Changes::of_everything())
     }
 
     fn bury(&self, node: Node) -> BoxFuture<'static, Result<(), AppError>> {
         info!(node.name = node.facts.name, "a server is gone");
-        let app = self.0.clone();
-        async move { app.actors.presence.remove_node(&node.facts.id).await }.boxed()
+        let app = self.0.upgrade();
+        let remove = async move {
+            match app {
+                Some(app) => app.actors.presence.remove_node(&node.facts.id).await,
+                None => Ok(()),
+            }
+        };
+        remove.boxed()
     }
 
     fn config_hash(&self) -> String {
-        self.0.actors.config.current().version().to_owned()
+        self.0.upgrade().map(|app| app.actors.config.current().version().to_owned()).unwrap_or_default()
     }
 }
 
-/// Applies messages. Nothing fails after the first event was delivered, so that none is delivered twice.
-async fn apply(app: &AppState, changes: Changes) -> Result<(), AppError> {
-    // First what can end rights.
-    let users = changes.users();
-    if changes.has(Part::AllUsers) {
-        app.accounts.sessions.invalidate();
-    } else if !users.is_empty() {
-        app.accounts.sessions.invalidate_users(&users);
+fn invalidate(app: &AppState, users: &Users) {
+    match users.ids() {
+        None => app.accounts.sessions.invalidate(),
+        Some(ids) if ids.is_empty() => {}
+        Some(ids) => app.accounts.sessions.invalidate_users(&ids),
     }
+}
+
+async fn apply(app: &Arc<AppState>, changes: Changes) -> Result<(), AppError> {
+    invalidate(app, &changes.users);
     if changes.has(Part::Roles) {
         for role in app.accounts.roles.renew(app.db.roles().await.or_fail(READ_FAILED)?) {
             announce::role_updated(&app.actors.hub, &role).await;
         }
     }
-    if changes.has(Part::AllUsers) {
-        renew_connections(app, None).await?;
-    } else if !users.is_empty() {
-        renew_connections(app, Some(&users)).await?;
+    if changes.has(Part::LostEvents) {
+        warn!("events from other servers are lost; all WebSocket clients get a new greeting");
+        log(app.actors.hub.end_all().await);
+    }
+    if !changes.members.is_empty() {
+        renew_connections(app, &changes).await?;
     }
     if changes.has(Part::Config) {
-        refresh_config(app).await?;
+        refresh_config(app).await;
     }
     if changes.has(Part::License) {
         app.actors.license.refresh().await.or_fail(READ_FAILED)?;
@@ -143,38 +220,44 @@ async fn apply(app: &AppState, changes: Changes) -> Result<(), AppError> {
     if changes.has(Part::Caches) {
         log(invalidate_caches(app).await);
     }
-    if changes.has(Part::LostEvents) {
-        warn!("events from other servers are lost; all WebSocket clients get a new greeting");
-        log(app.actors.hub.end_all().await);
-    }
-    for event in changes.events {
-        app.actors.hub.deliver(event).await;
-    }
     Ok(())
 }
 
-/// Puts the active version of the configuration in force. A version that is refused here is logged, and the earlier one
-/// stays; the messages after it must not wait for it.
-async fn refresh_config(app: &AppState) -> Result<(), AppError> {
-    if app.actors.config.refresh(app.facts.decision_context()).await.is_err() {
-        // If the database does not answer, the same messages come again.
-        app.db.roles_mark().await.or_fail(READ_FAILED)?;
+/// Puts the active version of the configuration in force. If that fails, it is tried again beside the messages after it:
+/// a version that this server refuses must not stop them.
+async fn refresh_config(app: &Arc<AppState>) {
+    if app.actors.config.refresh(app.facts.decision_context()).await.is_ok() {
+        return;
     }
-    Ok(())
+    let (app, version) = (Arc::downgrade(app), app.actors.config.current().version().to_owned());
+    task::once("refresh_config", async move {
+        let (mut delay, max) = CONFIG_DELAYS;
+        loop {
+            tokio::time::sleep(delay).await;
+            delay = delay.saturating_mul(2).min(max);
+            let Some(app) = app.upgrade() else { return };
+            // A later message or change ends this, because it reads the store as well.
+            let is_over = app.actors.config.current().version() != version || !app.actors.cluster.is_following();
+            if is_over || app.actors.config.refresh(app.facts.decision_context()).await.is_ok() {
+                return;
+            }
+        }
+    });
 }
 
-/// Makes the sockets of these users, or of all, look their sessions up again, and reads their memberships.
-async fn renew_connections(app: &AppState, user_ids: Option<&[String]>) -> Result<(), AppError> {
+/// Makes the sockets of changed users look their sessions up again, and reads roles and memberships of all who are
+/// connected or about to be.
+async fn renew_connections(app: &AppState, changes: &Changes) -> Result<(), AppError> {
     let hub = &app.actors.hub;
-    let connected = hub.users_among(user_ids).await?;
-    if connected.is_empty() {
-        return Ok(());
+    if !changes.users.is_empty() {
+        let connected = hub.users_among(changes.users.ids().as_deref()).await?;
+        hub.check_sessions_of(&connected).await?;
     }
-    hub.check_sessions_of(&connected).await?;
-    for user_id in &connected {
+    let connected = hub.users_among(changes.members.ids().as_deref()).await?;
+    for ids in connected.chunks(MAX_USERS) {
         let epoch = hub.epoch();
-        let memberships = app.db.memberships_of(user_id).await.or_fail(READ_FAILED)?;
-        hub.change_memberships(user_id, epoch, memberships).await?;
+        let users = app.db.renewed_users(ids).await.or_fail(READ_FAILED)?;
+        hub.renew_users(epoch, users).await?;
     }
     Ok(())
 }

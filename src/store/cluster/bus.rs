@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::cluster::{Batch, Beat, Bus, End, NodeFacts, Placed, Roster};
+use quarterdeck_actors::cluster::{Batch, Beat, Bus, End, NodeFacts, Place, Placed, Roster};
 use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::task;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 use tracing::warn;
@@ -20,6 +21,9 @@ use super::super::{Db, Row, StoreError, Value, statement};
 
 /// The maximum number of messages that one statement reads.
 const MAX_READ: i64 = 500;
+
+/// The maximum number of messages that `qd_move` gives positions to in one call.
+const MAX_MOVED: i64 = 2_000;
 
 /// The minimum time between two attempts to listen.
 const LISTEN_RETRY: Duration = Duration::from_secs(2);
@@ -32,24 +36,29 @@ pub(crate) struct PostgresBus {
     db: Db,
     /// Rings when the database tells of messages.
     told: Arc<Notify>,
-    listening: Mutex<Option<Listening>>,
+    listening: Arc<Mutex<Option<Listening>>>,
 }
 
 impl PostgresBus {
     pub(crate) fn new(db: Db) -> Arc<Self> {
-        Arc::new(Self { db, told: Arc::default(), listening: Mutex::default() })
+        Arc::new(Self { db, told: Arc::default(), listening: Arc::default() })
     }
 
-    /// Opens the connection that listens, if it is closed. Without it, messages are found when the node looks for them.
-    async fn listen(&self) {
-        let mut listening = self.listening.lock().await;
+    /// Begins to open the connection that listens, if it is closed. Without it, messages are found when the node looks for
+    /// them.
+    fn listen(&self) {
+        let Ok(mut listening) = self.listening.clone().try_lock_owned() else { return };
         if listening.as_ref().is_some_and(|listening| listening.is_open() || listening.age() < LISTEN_RETRY) {
             return;
         }
-        *listening = Some(self.db.listen(self.told.clone()).await.unwrap_or_else(|cause| {
-            warn!(%cause, "the database does not tell of messages from other servers; they arrive up to half a second late");
-            Listening::failed()
-        }));
+        let (db, told) = (self.db.clone(), self.told.clone());
+        // Not in the caller: it has to look for messages while a connection takes long to open.
+        task::once("listen_to_bus", async move {
+            *listening = Some(db.listen(told).await.unwrap_or_else(|cause| {
+                warn!(%cause, "the database does not tell of messages from other servers; they arrive up to half a second late");
+                Listening::failed()
+            }));
+        });
     }
 }
 
@@ -84,19 +93,19 @@ impl Bus for PostgresBus {
         async move { db.end_of_messages().await.or_fail(READ_FAILED) }.boxed()
     }
 
-    fn place(&self) -> BoxFuture<'static, Result<(), AppError>> {
+    fn place(&self) -> BoxFuture<'static, Result<bool, AppError>> {
         let db = self.db.clone();
         async move { db.move_messages().await.or_fail(WRITE_FAILED) }.boxed()
     }
 
-    fn read(&self, after: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>> {
+    fn read(&self, from: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>> {
         let db = self.db.clone();
-        async move { db.messages_after(after).await.or_fail(READ_FAILED) }.boxed()
+        async move { db.messages_from(from).await.or_fail(READ_FAILED) }.boxed()
     }
 
     fn wait(&self, limit: Duration) -> BoxFuture<'_, ()> {
         async move {
-            self.listen().await;
+            self.listen();
             let _ = timeout(limit, self.told.notified()).await;
         }
         .boxed()
@@ -112,24 +121,29 @@ impl Db {
         rows.into_iter().next().map_or(Ok(false), |mut row| row.bool())
     }
 
-    async fn move_messages(&self) -> Result<(), StoreError> {
-        self.write_apart(statement("SELECT qd_move()", Vec::new())).await.map(drop)
+    /// Returns true if more messages may wait.
+    async fn move_messages(&self) -> Result<bool, StoreError> {
+        let rows = self.write_apart(statement("SELECT qd_move()", Vec::new())).await?;
+        rows.into_iter().next().map_or(Ok(false), |mut row| Ok(row.int()? >= MAX_MOVED))
     }
 
     async fn end_of_messages(&self) -> Result<End, StoreError> {
-        let sql = "SELECT (SELECT COALESCE(MAX(position), 0) FROM qd_events), EXISTS (SELECT 1 FROM qd_outbox)";
+        let sql = "SELECT COALESCE(MAX(last.position), 0), COALESCE(MAX(last.mark), 0), EXISTS (SELECT 1 FROM qd_outbox) \
+                   FROM (SELECT position, mark FROM qd_events ORDER BY position DESC LIMIT 1) last";
         let rows = self.read(statement(sql, Vec::new())).await?;
         let mut row = rows.into_iter().next().ok_or_else(|| StoreError::Column("qd_events".to_owned()))?;
-        Ok(End { position: row.int()?, is_waiting: row.bool()? })
+        Ok(End { place: Place { position: row.int()?, mark: row.int()? }, is_waiting: row.bool()? })
     }
 
-    async fn messages_after(&self, after: i64) -> Result<Vec<Placed>, StoreError> {
-        let sql = "SELECT position, node, kind, body FROM qd_events WHERE position > $1 ORDER BY position LIMIT $2";
-        let rows = self.read(statement(sql, vec![after.into(), MAX_READ.into()])).await?;
+    async fn messages_from(&self, position: i64) -> Result<Vec<Placed>, StoreError> {
+        let sql =
+            "SELECT position, mark, node, kind, body FROM qd_events WHERE position >= $1 ORDER BY position LIMIT $2";
+        let rows = self.read(statement(sql, vec![position.into(), MAX_READ.into()])).await?;
         rows.into_iter().map(placed).collect()
     }
 }
 
 fn placed(mut row: Row) -> Result<Placed, StoreError> {
-    Ok(Placed { position: row.int()?, node_id: row.text()?, kind: row.text()?, body: row.text()? })
+    let place = Place { position: row.int()?, mark: row.int()? };
+    Ok(Placed { place, node_id: row.text()?, kind: row.text()?, body: row.text()? })
 }

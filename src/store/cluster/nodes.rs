@@ -1,6 +1,6 @@
 //! The table `qd_nodes`: the servers of a cluster. Times are those of the database, because clocks of servers differ.
 
-use quarterdeck_actors::clock::MINUTE_MS;
+use quarterdeck_actors::clock::{DAY_MS, MINUTE_MS};
 use quarterdeck_actors::cluster::{Beat, Node, NodeFacts, Roster};
 
 use super::super::{Db, Row, StoreError, Subject, Transaction, statement};
@@ -10,6 +10,9 @@ pub(super) const DEAD_AFTER_MS: i64 = 10_000;
 
 /// The time for which messages are kept, in ms. A node that is behind for longer reads everything anew.
 const KEEP_MESSAGES_MS: i64 = 10 * MINUTE_MS;
+
+/// The time for which the number of the last batch of a node that left is kept, in ms. A node gives a batch up long before.
+const KEEP_BATCHES_MS: i64 = DAY_MS;
 
 const COLUMNS: &str = "id, name, hostname, address, version, confighash, schemaversion, startat, heartbeatat, position";
 
@@ -29,7 +32,7 @@ impl Db {
             let name = free_name(&facts.hostname, &names);
             let schema = answers.get(1).and_then(|rows| rows.first()).cloned().map_or(Ok(0), |mut row| row.int())?;
             let sql = format!(
-                "INSERT INTO qd_nodes ({COLUMNS}, batch) VALUES ($1, $2, $3, COALESCE(host(inet_client_addr()), ''), $4, $5, $6, qd_now(), qd_now(), 0, 0) \
+                "INSERT INTO qd_nodes ({COLUMNS}) VALUES ($1, $2, $3, COALESCE(host(inet_client_addr()), ''), $4, $5, $6, qd_now(), qd_now(), 0) \
                  ON CONFLICT (id) DO UPDATE SET name = excluded.name, heartbeatat = excluded.heartbeatat RETURNING name"
             );
             let values = vec![
@@ -76,7 +79,9 @@ impl Db {
     /// Deletes messages that every node has read long ago. The last one stays, because its position is the next one's.
     pub(super) async fn prune_messages(&self) -> Result<(), StoreError> {
         let sql = "DELETE FROM qd_events WHERE at < qd_now() - $1 AND position < (SELECT MAX(position) FROM qd_events)";
-        self.write_apart(statement(sql, vec![KEEP_MESSAGES_MS.into()])).await.map(drop)
+        self.write_apart(statement(sql, vec![KEEP_MESSAGES_MS.into()])).await?;
+        let sql = "DELETE FROM qd_batches b WHERE at < qd_now() - $1 AND NOT EXISTS (SELECT 1 FROM qd_nodes n WHERE n.id = b.node)";
+        self.write_apart(statement(sql, vec![KEEP_BATCHES_MS.into()])).await.map(drop)
     }
 }
 

@@ -36,7 +36,7 @@ async fn a_dead_node_is_removed_and_one_that_was_taken_for_dead_joins_again() {
     let pair = Pair::start().await;
     let count = async |sql: &str| pair.one.texts(sql).await[0].clone();
     pair.execute(
-        "INSERT INTO qd_nodes SELECT 'dead', 'dead', '', '', '', '', 0, 0, qd_now() - 11000, 0, 0 FROM qd_nodes LIMIT 1",
+        "INSERT INTO qd_nodes SELECT 'dead', 'dead', '', '', '', '', 0, 0, qd_now() - 11000, 0 FROM qd_nodes LIMIT 1",
     )
     .await;
     until("it is removed", async || count("SELECT COUNT(*) FROM qd_nodes WHERE id = 'dead'").await == "0").await;

@@ -1,0 +1,93 @@
+//! The bus between the nodes, and what applies its messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::{Beat, Message, Node, NodeFacts, Roster};
+use crate::error::AppError;
+use crate::hub::Event;
+
+/// The place of a message in the one order of all messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The next message has the next number.
+    pub position: i64,
+    /// A random number. A store that lost messages may give their positions to others, with other marks.
+    pub mark: i64,
+}
+
+/// A message with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The place.
+    pub place: Place,
+    /// The id of the node that published it; empty for a change that a transaction noted.
+    pub node_id: String,
+    /// The kind of message.
+    pub kind: String,
+    /// Its content.
+    pub body: String,
+}
+
+/// The end of the messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// The place of the last message.
+    pub place: Place,
+    /// True if there are messages without a place yet.
+    pub is_waiting: bool,
+}
+
+/// Carries messages between the nodes.
+pub trait Bus: Send + Sync {
+    /// Adds this node under a name of its own, which is returned. Adding it again keeps its number of batches.
+    fn join(&self, facts: NodeFacts) -> BoxFuture<'static, Result<String, AppError>>;
+    /// Stores a heartbeat and returns all nodes; `None` if this node was removed.
+    fn beat(&self, beat: Beat) -> BoxFuture<'static, Result<Option<Roster>, AppError>>;
+    /// Removes a node.
+    fn leave(&self, node_id: String) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Publishes a batch in this order, unless the node has published the batch with this number or a later one.
+    /// Returns false if the node is not a member.
+    fn publish(&self, batch: Batch) -> BoxFuture<'static, Result<bool, AppError>>;
+    /// Returns the end of the messages.
+    fn end(&self) -> BoxFuture<'static, Result<End, AppError>>;
+    /// Gives waiting messages their places. Returns true if more of them wait.
+    fn place(&self) -> BoxFuture<'static, Result<bool, AppError>>;
+    /// Returns the message at a position and the next ones, in order; some of them if they are many.
+    fn read(&self, from: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>>;
+    /// Waits until there may be messages, at most for `limit`.
+    fn wait(&self, limit: Duration) -> BoxFuture<'_, ()>;
+    /// Deletes messages that all nodes have read long ago.
+    fn prune(&self) -> BoxFuture<'static, Result<(), AppError>>;
+}
+
+/// Messages that a node publishes together.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The node's id.
+    pub node_id: String,
+    /// Its number among the batches of the node, from 1 on.
+    pub number: i64,
+    /// The kind and the content of each message.
+    pub messages: Arc<[(&'static str, String)]>,
+}
+
+/// Applies messages on this node.
+pub trait Receiver: Send + Sync {
+    /// Invalidates what the node has cached of rights that these messages may end.
+    fn invalidate(&self, facts: &[Message]);
+    /// Applies messages about facts. If it fails, the same messages come again.
+    fn apply(&self, facts: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Sends an event to the clients of this node.
+    fn deliver(&self, event: Event) -> BoxFuture<'static, ()>;
+    /// Reads everything that messages keep true, because some were missed, and ends the sockets.
+    fn renew(&self) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Makes known again what other nodes removed when they took this one for dead.
+    fn rejoin(&self) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Takes over the tasks that a dead node leaves.
+    fn bury(&self, node: Node) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Returns the version of the configuration in force.
+    fn config_hash(&self) -> String;
+}
