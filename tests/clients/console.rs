@@ -10,6 +10,7 @@ mod history;
 mod images;
 mod logs;
 mod looks;
+mod nodes;
 mod requests;
 mod stages;
 mod users;

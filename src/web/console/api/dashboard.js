@@ -1,5 +1,6 @@
 // Operations about the state of the server: health, busy mark, figures, licence.
 
+import { signal } from "../lib.js";
 import { SITE } from "../state/place.js";
 import { ApiError, call, send } from "./client.js";
 
@@ -14,13 +15,30 @@ import { ApiError, call, send } from "./client.js";
 
 /** @typedef {{ name: string, value: number }} Figure */
 
+/**
+ * A server on the same database.
+ * @typedef {object} Node
+ * @property {string} id
+ * @property {string} name
+ * @property {string} version
+ * @property {string} ipaddress empty on the machine of the database
+ * @property {number} start_at Unix milliseconds
+ * @property {number} lag the number of messages of other servers that it has not handled
+ * @property {boolean} is_self
+ */
+
+/** The milliseconds that the last answer about readiness took; `null` if there was none. */
+export const answeredMs = signal(/** @type {number | null} */ (null));
+
 const LINE = /^\[[-+!]\](\S+) (ok|failed|degraded)(?:: (.*?))?(?: \((\d+) s ago\))?$/;
 
 /** Returns the checks of readiness; none if a proxy does not pass them on.
  * @returns {Promise<Check[]>} */
 export async function readiness() {
   const options = /** @type {RequestInit} */ ({ credentials: "omit", cache: "no-store" });
+  const startedAt = performance.now();
   const response = await fetch(new URL("readyz?verbose", SITE), options).catch(() => null);
+  answeredMs.value = response && performance.now() - startedAt;
   if (!response) throw new ApiError(0, { id: "unreachable", message: "The server could not be reached." }, "");
   const lines = (await response.text()).split("\n").flatMap((line) => {
     const found = line.match(LINE);
@@ -31,14 +49,14 @@ export async function readiness() {
   ));
 }
 
-/** Returns the state of the server as the ping tells it, and the milliseconds that the answer took.
- * @returns {Promise<{ status: any, tookMs: number }>} */
-export async function ping() {
-  const startedAt = performance.now();
-  const query = { get_server_status: true, use_rest_semantics: true };
-  const response = await send("GET", "system/ping", { query });
-  const tookMs = performance.now() - startedAt;
-  return { status: await response.json(), tookMs };
+/** Returns the state of the server as the ping tells it. @returns {Promise<any>} */
+export function ping() {
+  return call("GET", "system/ping", { query: { get_server_status: true, use_rest_semantics: true } });
+}
+
+/** Returns the servers on the same database. @returns {Promise<Node[]>} */
+export function clusterNodes() {
+  return call("GET", "cluster/status");
 }
 
 /** Returns the end of the time for which the server is marked as busy, in Unix milliseconds; `null` if it is not.

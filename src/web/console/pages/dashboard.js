@@ -1,7 +1,7 @@
 // The dashboard: what needs attention, the health of the parts, the busy mark, the licence, and plots once they are
 // loaded.
 
-import { busyUntil, clearBusy, licenseInForce, markBusy, ping, readiness } from "../api/dashboard.js";
+import { busyUntil, clearBusy, clusterNodes, licenseInForce, markBusy, ping, readiness } from "../api/dashboard.js";
 import { html, useEffect, useSignal } from "../lib.js";
 import { HISTORY_PAGE, waiting } from "../state/confirmation.js";
 import { isLoaded, load, shown, storageState } from "../state/edits.js";
@@ -12,6 +12,7 @@ import { settingAt } from "../state/schema.js";
 import { isListed } from "../state/setup.js";
 import { isExpired, may } from "../state/session.js";
 import { Live } from "../widgets/dashboard_live.js";
+import { Nodes } from "../widgets/dashboard_nodes.js";
 import { SetupList } from "../widgets/dashboard_setup.js";
 import { When } from "../widgets/dashboard_when.js";
 import { Icon } from "../widgets/icon.js";
@@ -24,6 +25,7 @@ import { DASHBOARD as T } from "./dashboard_texts.js";
 /**
  * @typedef {object} State
  * @property {Check[]} checks
+ * @property {import("../api/dashboard.js").Node[]} nodes the servers on the database; none if it belongs to one
  * @property {boolean} isPartial true if only the ping could be read
  * @property {number | null} busyUntil
  * @property {Record<string, string>} license
@@ -80,6 +82,7 @@ export function Page() {
         <${SetupList} />
         <${Attention} state=${now} />
         <${Health} state=${now} />
+        <${Nodes} nodes=${now.nodes} />
         <div class="dash-pair">
           ${may("manage_system") && html`<${Busy} until=${now.busyUntil} again=${look} />`}
           <${License} license=${now.license} />
@@ -92,14 +95,23 @@ export function Page() {
 async function read() {
   const until = may("manage_system") ? busyUntil() : Promise.resolve(null);
   // The configuration comes along at first, so that the page does not jump when it is there.
-  const [ready, busy, license] = await Promise.all([readiness(), until, licenseInForce(), load().catch(() => {})]);
+  const checked = readiness().then(async (checks) => ({ checks, nodes: await others(checks) }));
+  const [{ checks: ready, nodes }, busy, license] =
+    await Promise.all([checked, until, licenseInForce(), load().catch(() => {})]);
   const isPartial = ready.length === 0;
-  return { checks: isPartial ? await pinged() : ready, isPartial, busyUntil: busy, license, at: Date.now() };
+  const checks = isPartial ? await pinged() : ready;
+  return { checks, nodes, isPartial, busyUntil: busy, license, at: Date.now() };
+}
+
+/** Returns the servers on the database if there can be others. @param {Check[]} checks */
+function others(checks) {
+  const isShared = checks.some(({ name }) => name === "cluster");
+  return isShared && may("sysconsole_read_environment_high_availability") ? clusterNodes().catch(() => []) : [];
 }
 
 /** Returns the checks that the ping knows. @returns {Promise<Check[]>} */
 async function pinged() {
-  const { status } = await ping();
+  const status = await ping();
   return ["database", "filestore"].map((name) => (
     { name, outcome: status[`${name}_status`] === "OK" ? "ok" : "failed", problem: "", ageS: null }
   ));

@@ -1,6 +1,6 @@
 // Plots of what is measured since the page was opened. The samples stay while other pages are open.
 
-import { figures, ping } from "../api/dashboard.js";
+import { answeredMs, figures } from "../api/dashboard.js";
 import { html, signal, useEffect } from "../lib.js";
 import { DASHBOARD as T } from "../pages/dashboard_texts.js";
 import { isExpired, may } from "../state/session.js";
@@ -60,12 +60,11 @@ export function Live() {
 
 /** Measures once. A figure that cannot be read is `null`. @returns {Promise<Sample>} */
 async function measured() {
-  const counted = may("get_analytics") ? figures("standard").catch(() => null) : Promise.resolve(null);
-  const [answer, counts] = await Promise.all([ping().catch(() => null), counted]);
+  const counts = may("get_analytics") ? await figures("standard").catch(() => null) : null;
   const value = (/** @type {string} */ name) => counts?.figures.find((figure) => figure.name === name)?.value ?? null;
   return {
     at: Date.now() / 1000,
-    latency: answer && answer.tookMs,
+    latency: answeredMs.value,
     sockets: value("total_websocket_connections"),
     connections: value("total_master_db_connections"),
   };
