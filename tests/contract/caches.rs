@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::web_peer::WebPeer;
 use crate::support::websocket::WebSocket;
-use crate::support::{LocalServer, TestServer, backdoor};
+use crate::support::{LocalServer, TestServer, backdoor, database};
 
 const PATH: &str = "/caches/invalidate";
 const FORBIDDEN: &str = "api.context.permissions.app_error";
@@ -17,7 +17,10 @@ async fn what_changed_in_the_database_counts_once_the_caches_are_empty() {
     assert_eq!(bert.get("/users/me").await.status, 200);
     let gone = "DELETE FROM sessions WHERE userid = (SELECT id FROM users WHERE username = 'bert')";
     backdoor::execute(&server, gone).await;
-    assert_eq!(bert.get("/users/me/sessions").await.status, 200);
+    if database::base().is_none() {
+        // A PostgreSQL tells its servers of deleted sessions.
+        assert_eq!(bert.get("/users/me/sessions").await.status, 200);
+    }
     let done = admin.post(PATH, json!({})).await;
     done.expect_ok();
     assert_eq!(done.header("cache-control"), "no-cache, no-store, must-revalidate");
