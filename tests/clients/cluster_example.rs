@@ -11,10 +11,10 @@ use tokio::process::Command;
 use crate::support::waiting::{until, within};
 use crate::support::{Client, database};
 
-/// Returns the first of three ports that are free.
+/// Returns the first of three ports that are free. They are below those that the system gives to other tests.
 fn free_ports() -> u16 {
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    let begins = (20_000..60_000).step_by(17).skip(usize::try_from(std::process::id() % 2_000).unwrap());
+    let begins = (10_000..32_000).step_by(5).skip(usize::try_from(std::process::id() % 4_000).unwrap());
     begins.take(300).find(|first| (*first..*first + 3).all(|port| is_free(&port))).unwrap()
 }
 
