@@ -355,8 +355,14 @@ impl Handler<ConfirmChange> for ConfigActor {
         let (publisher, store) = (self.publisher.clone(), self.store.clone());
         let ConfirmChange { version, user_id, is_local, context, draft } = change;
         let confirm = async move {
-            // The author reached this server, so the change has to be in force here. A refusal is logged.
-            let _ = refresh(&publisher, &*store, &context).await;
+            // A confirmation proves that its author reaches a server with the change. One that was admitted before the
+            // change came into force here proves nothing yet.
+            let before = publisher.current();
+            let found = refresh(&publisher, &*store, &context).await;
+            let is_proof = found.is_ok_and(|found| found.version() == before.version());
+            if !is_local && !is_proof {
+                return Err(AppError::new(confirmation::BEFORE_START));
+            }
             confirm(&*store, &version, &user_id, is_local).await
         };
         AtomicResponse::new(Box::pin(around(draft, confirm).into_actor(self)))

@@ -26,7 +26,7 @@ pub const MAX_CONFIRM_S: u32 = 3600;
 
 pub(super) const PENDING: &str = "app.config.confirmation.pending.app_error";
 pub(super) const MISSING: &str = "app.config.confirmation.missing.app_error";
-const BEFORE_START: &str = "app.config.confirmation.before_start.app_error";
+pub(super) const BEFORE_START: &str = "app.config.confirmation.before_start.app_error";
 const OTHER_USER: &str = "app.config.confirmation.other_user.app_error";
 const NOT_OWN: &str = "app.config.confirmation.not_own.app_error";
 

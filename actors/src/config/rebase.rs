@@ -15,11 +15,15 @@ use super::ineffective::sees;
 use super::limits::check_limits;
 use super::merge::replaced;
 use super::proposal::{Proposal, check_certainty};
+use super::reentry::units;
 use super::restored::{holds_placeholder, restored};
+use super::saving::CONFLICT;
 use super::shape::pointer_below;
 use super::table::{Kind, Setting, placed};
 use crate::error::AppError;
 use crate::steps::counted;
+
+const PLUGINS: &str = "PluginSettings.Plugins";
 
 /// A document that was merged with other changes.
 pub(super) struct Rebased {
@@ -44,6 +48,7 @@ pub(super) fn rebased(proposal: &Proposal, base: &Config, running: &Config) -> R
         shown_now: running.masked(),
         ambiguous: Vec::new(),
     };
+    check_units(&rebase)?;
     let mut merged = Vec::new();
     for setting in placed().filter(|setting| setting.kind != Kind::Object) {
         // Other settings do not change, and the answer must tell the same for every submitted value.
@@ -55,6 +60,41 @@ pub(super) fn rebased(proposal: &Proposal, base: &Config, running: &Config) -> R
     }
     check_certainty(rebase.ambiguous)?;
     Ok(Rebased { proposal: Proposal { body: rebase.body, ..proposal.clone() }, merged })
+}
+
+/// Refuses a document that changes a setting while another change altered a different one of the same place: a secret and
+/// the settings that name its host, or a plugin. Put together, they could send a secret to a host that its author never
+/// chose.
+fn check_units(rebase: &Rebase<'_>) -> Result<(), AppError> {
+    let (base, running) = (&rebase.base.document, &rebase.running.document);
+    for place in units() {
+        let changed = |documents: [&Document; 2]| -> Vec<&str> {
+            let is_other = |path: &&str| given(documents[0], path) != given(documents[1], path);
+            place.iter().copied().filter(is_other).collect()
+        };
+        let (own, others) = (changed([base, &rebase.meant]), changed([base, running]));
+        let is_torn = !own.is_empty() && others.iter().any(|path| given(running, path) != given(&rebase.meant, path));
+        if is_torn && others != own {
+            return Err(conflict(rebase.running, &place));
+        }
+    }
+    let plugins = |document| given(document, PLUGINS).and_then(Value::as_object);
+    let (Some(before), Some(meant), Some(now)) = (plugins(base), plugins(&rebase.meant), plugins(running)) else {
+        return Ok(());
+    };
+    for (id, meant) in counted(meant.iter()) {
+        let (before, now) = (before.get(id), now.get(id));
+        let both_changed = before != Some(meant) && before != now && now.is_some() && now != Some(meant);
+        if both_changed {
+            return Err(conflict(rebase.running, &[PLUGINS]));
+        }
+    }
+    Ok(())
+}
+
+fn conflict(running: &Config, paths: &[&str]) -> AppError {
+    let reason = format!("settings that belong together were changed since they were read: {}", paths.join(", "));
+    AppError::new(CONFLICT).with("Current", running.version()).because(reason)
 }
 
 /// Returns the document that the proposal would put in force in place of `base`.

@@ -135,14 +135,33 @@ fn plugins_and_their_keys_are_merged_one_by_one() {
     }));
     let kept = decided(&base, &running, &[]).unwrap();
     assert!(kept.changes.is_empty(), "{:?}", changed(&kept));
-    let submitted = json!({
-        "one": { "Name": "a", "Token": PLACEHOLDER, "Old": 1, "Added": true }, "two": { "Name": "c" }, "gone": {},
-    });
-    let merged = decided(&base, &running, &[(PLUGINS, submitted)]).unwrap();
+    let submitted = |one: Value| json!({ "one": one, "two": { "Name": "c" }, "gone": {} });
+    let as_shown = submitted(json!({ "Name": "a", "Token": PLACEHOLDER, "Old": 1 }));
+    let merged = decided(&base, &running, &[(PLUGINS, as_shown)]).unwrap();
     let expected = json!({
-        "one": { "Name": "b", "Token": "u", "Added": true }, "two": { "Name": "c" }, "new": { "Name": "n" },
+        "one": { "Name": "b", "Token": "u" }, "two": { "Name": "c" }, "new": { "Name": "n" },
     });
     assert_eq!(values(&merged, [PLUGINS]), [expected]);
+    // A token could go to an address that its author never chose.
+    let changed = submitted(json!({ "Name": "a", "Token": "of the author", "Old": 1 }));
+    assert_eq!(decided(&base, &running, &[(PLUGINS, changed)]).unwrap_err().id, CONFLICT);
+}
+
+#[test]
+fn a_secret_and_the_host_that_it_is_sent_to_are_not_changed_by_two_authors() {
+    const HOST: &str = "EmailSettings.SMTPServer";
+    const SECRET: &str = "EmailSettings.SMTPPassword";
+    let base = version(&[(HOST, json!("mail.corp")), (SECRET, json!("old"))]);
+    let elsewhere = version(&[(HOST, json!("elsewhere")), (SECRET, json!("dummy"))]);
+    let refused = decided(&base, &elsewhere, &[(SECRET, json!("typed for mail.corp"))]).unwrap_err();
+    assert_eq!(refused.id, CONFLICT);
+    let renewed = version(&[(HOST, json!("mail.corp")), (SECRET, json!("new"))]);
+    let refused = decided(&base, &renewed, &[(HOST, json!("elsewhere"))]).unwrap_err();
+    assert_eq!(refused.id, CONFLICT, "the new secret was not typed for that host");
+    // Changes of other settings are merged, and the same change of both is none.
+    let named = version(&[(HOST, json!("mail.corp")), (SECRET, json!("old")), (NAME, json!("two"))]);
+    let merged = decided(&base, &named, &[(SECRET, json!("typed"))]).unwrap();
+    assert_eq!(values(&merged, [HOST, SECRET, NAME]), [json!("mail.corp"), json!("typed"), json!("two")]);
 }
 
 #[test]
@@ -163,8 +182,7 @@ fn a_placeholder_in_a_list_of_a_plugin_that_both_changed_is_refused() {
     let base = plugins(hosts(json!([{ "Token": "a" }])));
     let running = plugins(hosts(json!([{ "Token": "b" }, { "Token": "c" }])));
     let submitted = hosts(json!([{ "Token": PLACEHOLDER }, { "Token": "d" }]));
-    let refused = decided(&base, &running, &[(PLUGINS, submitted)]).unwrap_err();
-    assert_eq!(refused.failures[0].pointer, "/PluginSettings/Plugins/one/Hosts/0");
+    assert_eq!(decided(&base, &running, &[(PLUGINS, submitted)]).unwrap_err().id, CONFLICT);
 }
 
 #[test]

@@ -230,8 +230,12 @@ pub(super) async fn written(
     if !not_taken_back.is_empty() {
         audit.parameter("not_taken_back", not_taken_back.clone());
     }
+    if !merged.is_empty() {
+        audit.parameter("merged", merged.clone());
+    }
     let version = decision.config.version();
-    if require_any_read(session).is_ok() {
+    // After a merge the document that was sent is still based on the earlier version: it may be sent again.
+    if require_any_read(session).is_ok() && merged.is_empty() {
         app.actors.config.note_base(session.id(), version);
     }
     let mut answer = answer(&answered_to(session, &decision.config), version)?;
