@@ -42,7 +42,8 @@ async fn the_example_of_a_cluster_starts_three_servers_and_stops_them() {
         until("three servers are listed", async || nodes().await == 3).await;
     }
     let pid = Pid::from_raw(example.id().unwrap().cast_signed()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
+    // Not SIGINT: a program that a script starts in the background may ignore it.
+    kill_process(pid, Signal::TERM).unwrap();
     let ended = within("the example stops", example.wait()).await.unwrap();
     assert!(ended.success(), "{ended:?}");
     assert!((first..first + 3).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()), "a server still listens");
