@@ -2,6 +2,10 @@
 -- A start runs these statements if the comment on qd_outbox is another than the one at the end.
 -- Statements end with a semicolon and an empty line.
 
+-- The functions look for tables in this schema, and in that of temporary tables last: they run with the rights of their
+-- owner, and a caller must not put a table of their own in the place of one of these.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
 CREATE TABLE IF NOT EXISTS qd_nodes (
     id varchar(26) NOT NULL,
     name varchar(64) NOT NULL,
@@ -101,7 +105,8 @@ BEGIN
 END $$;
 
 -- Leaves a message in the transaction that changes a row. The nodes hear of it when that transaction is committed.
--- It runs with the rights of its owner: whoever may change the row need not know these tables.
+-- It runs with the rights of its owner, as the functions of triggers do: whoever may change the row need not know these
+-- tables.
 CREATE OR REPLACE FUNCTION qd_tell(kind text, body text) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path FROM CURRENT AS $$
 BEGIN
@@ -122,8 +127,11 @@ BEGIN
     END IF;
 END $$;
 
+-- Only triggers call them: a message could be an event for all clients.
+REVOKE EXECUTE ON FUNCTION qd_tell(text, text), qd_tell_users(text, text[]) FROM PUBLIC;
+
 -- Rows with a userid were inserted or deleted; the argument is the kind of the message.
-CREATE OR REPLACE FUNCTION qd_tell_of_rows() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION qd_tell_of_rows() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM qd_tell_users(TG_ARGV[0], ARRAY(SELECT DISTINCT r.userid FROM changed_rows r LIMIT 5001));
@@ -131,7 +139,7 @@ BEGIN
 END $$;
 
 -- One row with a userid was changed; the argument is the kind of the message.
-CREATE OR REPLACE FUNCTION qd_tell_of_row() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION qd_tell_of_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM qd_tell(TG_ARGV[0], NEW.userid);
@@ -139,7 +147,7 @@ BEGIN
 END $$;
 
 -- Sessions were changed, other than by their use.
-CREATE OR REPLACE FUNCTION qd_tell_of_sessions() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION qd_tell_of_sessions() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM qd_tell_users('users', ARRAY(SELECT DISTINCT n.userid FROM new_rows n JOIN old_rows o ON o.id = n.id
@@ -149,7 +157,7 @@ BEGIN
 END $$;
 
 -- An account was changed or deleted.
-CREATE OR REPLACE FUNCTION qd_tell_of_account() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION qd_tell_of_account() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM qd_tell('users', OLD.id);
@@ -157,7 +165,7 @@ BEGIN
 END $$;
 
 -- A row or a table as a whole was changed; the argument is the kind of the message.
-CREATE OR REPLACE FUNCTION qd_tell_of_change() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION qd_tell_of_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM qd_tell(TG_ARGV[0], '');
@@ -271,4 +279,4 @@ DROP TRIGGER IF EXISTS qd_configurations_truncated ON configurations;
 CREATE TRIGGER qd_configurations_truncated AFTER TRUNCATE ON configurations
     FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('config');
 
-COMMENT ON TABLE qd_outbox IS 'form 1';
+COMMENT ON TABLE qd_outbox IS 'form 2';

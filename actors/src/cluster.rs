@@ -261,8 +261,8 @@ async fn publish(shared: Arc<Shared>, bus: Arc<dyn Bus>) {
         let published = match bus.publish(batch).await {
             Ok(true) => Ok(()),
             Ok(false) if *shared.is_leaving.borrow() => return,
-            // Other nodes took this one for dead.
-            Ok(false) => bus.join(shared.own.clone()).await.and(Err(AppError::new("app.cluster.publish.app_error"))),
+            // Other nodes took this one for dead. It joins them again with its next heartbeat.
+            Ok(false) => Err(AppError::new("app.cluster.publish.app_error")),
             Err(cause) => Err(cause),
         };
         match published {

@@ -7,6 +7,7 @@
 mod cache;
 pub mod change;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::{
@@ -144,7 +145,8 @@ impl SessionsHandle {
 
     /// Invalidates the cached sessions of these users.
     pub fn invalidate_users(&self, user_ids: &[String]) {
-        self.shared.invalidate(|session| user_ids.contains(&session.user_id));
+        let user_ids: HashSet<&str> = user_ids.iter().map(String::as_str).collect();
+        self.shared.invalidate(|session| user_ids.contains(session.user_id.as_str()));
     }
 
     /// Revokes the sessions that `which` selects.

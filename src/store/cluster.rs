@@ -17,7 +17,7 @@ use super::{Db, Engine, StoreError, Subject, Transaction, statement};
 const TABLES: &str = include_str!("../../sql/postgres_cluster.sql");
 
 /// The comment on `qd_outbox` that says that this version's tables, functions and triggers are there.
-const FORM: &str = "form 1";
+const FORM: &str = "form 2";
 
 impl Db {
     /// Returns true if servers share this database.

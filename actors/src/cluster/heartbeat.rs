@@ -1,6 +1,7 @@
 //! The heartbeats of a node, and the removal of dead ones.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -10,6 +11,7 @@ use super::shared::Shared;
 use super::{Beat, Bus, Node, Receiver};
 use crate::clock::Uptime;
 use crate::error::AppError;
+use crate::task;
 
 /// The interval between two heartbeats.
 const BEAT_INTERVAL: Duration = Duration::from_secs(2);
@@ -30,10 +32,8 @@ pub(super) async fn beat(shared: Arc<Shared>, bus: Arc<dyn Bus>) {
             Beat { id: shared.own.id.clone(), position: shared.place().position, config_hash: receiver.config_hash() };
         match bus.beat(beat).await {
             Ok(Some(roster)) => {
-                if pulse.is_steady(shared.clock.uptime()) {
-                    for node in &roster.dead {
-                        bury(&*bus, &*receiver, node).await;
-                    }
+                if pulse.is_steady(shared.clock.uptime()) && !roster.dead.is_empty() {
+                    bury_all(&shared, &bus, &receiver, roster.dead.clone());
                 }
                 shared.set_roster(roster);
             }
@@ -78,6 +78,34 @@ impl Pulse {
 async fn rejoin(shared: &Shared, bus: &dyn Bus, receiver: &dyn Receiver) -> Result<(), AppError> {
     bus.join(shared.own.clone()).await?;
     receiver.rejoin().await
+}
+
+/// Removes dead nodes beside the heartbeats, which must not wait for it.
+fn bury_all(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Receiver>, dead: Vec<Node>) {
+    let Some(turn) = Turn::take(shared) else { return };
+    let (bus, receiver) = (bus.clone(), receiver.clone());
+    task::once("remove_dead_servers", async move {
+        let _turn = turn;
+        for node in &dead {
+            bury(&*bus, &*receiver, node).await;
+        }
+    });
+}
+
+/// The permission to remove dead nodes, which one task at a time has.
+struct Turn(Arc<Shared>);
+
+impl Turn {
+    fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let is_taken = shared.is_burying.swap(true, Ordering::Relaxed);
+        (!is_taken).then(|| Self(shared.clone()))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.is_burying.store(false, Ordering::Relaxed);
+    }
 }
 
 async fn bury(bus: &dyn Bus, receiver: &dyn Receiver, node: &Node) {

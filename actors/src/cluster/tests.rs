@@ -324,7 +324,9 @@ async fn dead_nodes_are_removed_and_a_node_that_was_taken_for_dead_joins_again()
     until("it is removed", async || of_one.lines() == ["buried dead"]).await;
     until("it is listed alone", async || one.nodes().living.len() == 1).await;
     bus.state().nodes.clear();
-    until("it joins again", async || of_one.lines() == ["buried dead", "rejoined"]).await;
+    bus.state().batches.clear();
+    one.send(event("waiting")).await;
+    until("it joins again and goes on", async || of_one.lines() == ["buried dead", "rejoined", "waiting"]).await;
     one.leave().await.unwrap();
     assert!(bus.state().nodes.is_empty());
     assert!(!one.is_following());

@@ -10,6 +10,7 @@ use quarterdeck_actors::cluster::{Message, Node, Receiver};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::Event;
 use quarterdeck_actors::task;
+use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::domain::announce::{self, log};
@@ -147,11 +148,15 @@ impl Receiver for Applying {
     }
 
     fn deliver(&self, event: Event) -> BoxFuture<'static, ()> {
-        let hub = self.0.upgrade().map(|app| app.actors.hub.clone());
+        let app = self.0.upgrade();
         let deliver = async move {
-            if let Some(hub) = hub {
-                hub.deliver(event).await;
+            let Some(app) = app else { return };
+            if event.name == "status_change" {
+                // Another server may have changed it.
+                let user_id = event.data.get("user_id").and_then(Value::as_str).unwrap_or_default();
+                app.actors.presence.invalidate_users(&[user_id.to_owned()]);
             }
+            app.actors.hub.deliver(event).await;
         };
         deliver.boxed()
     }
@@ -201,10 +206,6 @@ async fn apply(app: &Arc<AppState>, changes: Changes) -> Result<(), AppError> {
             announce::role_updated(&app.actors.hub, &role).await;
         }
     }
-    if changes.has(Part::LostEvents) {
-        warn!("events from other servers are lost; all WebSocket clients get a new greeting");
-        log(app.actors.hub.end_all().await);
-    }
     if !changes.members.is_empty() {
         renew_connections(app, &changes).await?;
     }
@@ -218,7 +219,14 @@ async fn apply(app: &Arc<AppState>, changes: Changes) -> Result<(), AppError> {
         app.actors.busy.refresh().await.or_fail(READ_FAILED)?;
     }
     if changes.has(Part::Caches) {
-        log(invalidate_caches(app).await);
+        // Beside the messages after it: a cache may be locked by a call to another server.
+        let app = app.clone();
+        task::once("invalidate_caches", async move { log(invalidate_caches(&app).await) });
+    }
+    if changes.has(Part::LostEvents) {
+        // Last, when nothing can fail any more: the same messages would end the sockets again.
+        warn!("events from other servers are lost; all WebSocket clients get a new greeting");
+        log(app.actors.hub.end_all().await);
     }
     Ok(())
 }

@@ -76,9 +76,11 @@ impl Db {
         self.write_apart(statement("DELETE FROM qd_nodes WHERE id = $1", vec![id.into()])).await.map(drop)
     }
 
-    /// Deletes messages that every node has read long ago. The last one stays, because its position is the next one's.
+    /// Deletes messages that every node has read long ago. The last of them stays: it may be the one that all have read, and
+    /// a reader compares its mark.
     pub(super) async fn prune_messages(&self) -> Result<(), StoreError> {
-        let sql = "DELETE FROM qd_events WHERE at < qd_now() - $1 AND position < (SELECT MAX(position) FROM qd_events)";
+        let sql =
+            "DELETE FROM qd_events WHERE position < (SELECT MAX(position) FROM qd_events WHERE at < qd_now() - $1)";
         self.write_apart(statement(sql, vec![KEEP_MESSAGES_MS.into()])).await?;
         let sql = "DELETE FROM qd_batches b WHERE at < qd_now() - $1 AND NOT EXISTS (SELECT 1 FROM qd_nodes n WHERE n.id = b.node)";
         self.write_apart(statement(sql, vec![KEEP_BATCHES_MS.into()])).await.map(drop)
