@@ -19,7 +19,7 @@ use super::reentry::units;
 use super::restored::{holds_placeholder, restored};
 use super::saving::CONFLICT;
 use super::shape::pointer_below;
-use super::table::{Kind, Setting, placed};
+use super::table::{Kind, Setting, placed, settings};
 use crate::error::AppError;
 use crate::steps::counted;
 
@@ -40,6 +40,7 @@ pub(super) struct Rebased {
 pub(super) fn rebased(proposal: &Proposal, base: &Config, running: &Config) -> Result<Rebased, AppError> {
     check_limits(&proposal.body)?;
     let mut rebase = Rebase {
+        proposal,
         body: proposal.body.clone(),
         meant: meant(&proposal.body, base),
         base,
@@ -47,8 +48,9 @@ pub(super) fn rebased(proposal: &Proposal, base: &Config, running: &Config) -> R
         shown_before: base.masked(),
         shown_now: running.masked(),
         ambiguous: Vec::new(),
+        torn: BTreeSet::new(),
     };
-    check_units(&rebase)?;
+    rebase.note_torn_units();
     let mut merged = Vec::new();
     for setting in placed().filter(|setting| setting.kind != Kind::Object) {
         // Other settings do not change, and the answer must tell the same for every submitted value.
@@ -59,42 +61,12 @@ pub(super) fn rebased(proposal: &Proposal, base: &Config, running: &Config) -> R
         }
     }
     check_certainty(rebase.ambiguous)?;
+    if !rebase.torn.is_empty() {
+        let torn: Vec<&str> = rebase.torn.into_iter().collect();
+        let reason = format!("settings that belong together were changed since they were read: {}", torn.join(", "));
+        return Err(AppError::new(CONFLICT).with("Current", running.version()).because(reason));
+    }
     Ok(Rebased { proposal: Proposal { body: rebase.body, ..proposal.clone() }, merged })
-}
-
-/// Refuses a document that changes a setting while another change altered a different one of the same place: a secret and
-/// the settings that name its host, or a plugin. Put together, they could send a secret to a host that its author never
-/// chose.
-fn check_units(rebase: &Rebase<'_>) -> Result<(), AppError> {
-    let (base, running) = (&rebase.base.document, &rebase.running.document);
-    for place in units() {
-        let changed = |documents: [&Document; 2]| -> Vec<&str> {
-            let is_other = |path: &&str| given(documents[0], path) != given(documents[1], path);
-            place.iter().copied().filter(is_other).collect()
-        };
-        let (own, others) = (changed([base, &rebase.meant]), changed([base, running]));
-        let is_torn = !own.is_empty() && others.iter().any(|path| given(running, path) != given(&rebase.meant, path));
-        if is_torn && others != own {
-            return Err(conflict(rebase.running, &place));
-        }
-    }
-    let plugins = |document| given(document, PLUGINS).and_then(Value::as_object);
-    let (Some(before), Some(meant), Some(now)) = (plugins(base), plugins(&rebase.meant), plugins(running)) else {
-        return Ok(());
-    };
-    for (id, meant) in counted(meant.iter()) {
-        let (before, now) = (before.get(id), now.get(id));
-        let both_changed = before != Some(meant) && before != now && now.is_some() && now != Some(meant);
-        if both_changed {
-            return Err(conflict(rebase.running, &[PLUGINS]));
-        }
-    }
-    Ok(())
-}
-
-fn conflict(running: &Config, paths: &[&str]) -> AppError {
-    let reason = format!("settings that belong together were changed since they were read: {}", paths.join(", "));
-    AppError::new(CONFLICT).with("Current", running.version()).because(reason)
 }
 
 /// Returns the document that the proposal would put in force in place of `base`.
@@ -104,6 +76,7 @@ fn meant(body: &Document, base: &Config) -> Document {
 }
 
 struct Rebase<'a> {
+    proposal: &'a Proposal,
     /// The submitted document, into which the values of the active version are put.
     body: Document,
     meant: Document,
@@ -113,6 +86,10 @@ struct Rebase<'a> {
     shown_now: Document,
     /// The pointers of placeholders that could mean several secrets.
     ambiguous: Vec<String>,
+    /// The settings that would be put together from the document and from another change although they belong together:
+    /// a secret and the settings that name its host, or the settings of a plugin. Put together, they could send a secret
+    /// to a host that its author never chose.
+    torn: BTreeSet<&'static str>,
 }
 
 impl Rebase<'_> {
@@ -124,11 +101,7 @@ impl Rebase<'_> {
             self.entries(path);
             return given(&self.body, path) != before.as_ref();
         }
-        let is_left = match given(&self.body, path) {
-            Some(submitted) => given(&self.shown_before, path) == Some(submitted),
-            // A setting that is left out becomes its default, or keeps its value.
-            None => given(&self.meant, path) == given(&self.base.document, path),
-        };
+        let is_left = self.is_left(path);
         if !is_left {
             let pointer = path.split('.').fold(String::new(), |pointer, key| pointer_below(&pointer, key));
             note_uncertain(given(&self.body, path), &pointer, &mut self.ambiguous);
@@ -140,10 +113,31 @@ impl Rebase<'_> {
         is_left
     }
 
-    /// Merges a map of entries, such as the plugins with their settings. An entry that is left out keeps its value.
+    /// Returns true if the document leaves a setting as its author was shown it.
+    fn is_left(&self, path: &str) -> bool {
+        match given(&self.body, path) {
+            Some(submitted) => given(&self.shown_before, path) == Some(submitted),
+            // A setting that is left out becomes its default, or keeps its value.
+            None => given(&self.meant, path) == given(&self.base.document, path),
+        }
+    }
+
+    /// Notes each secret with its companions of which the document changes one and another change a different one.
+    /// A setting that the author may not write is not changed by the document, whatever it says.
+    fn note_torn_units(&mut self) {
+        let may_write = |path: &str| settings().get(path).is_some_and(|setting| (self.proposal.may_write)(setting));
+        let is_own = |path: &str| may_write(path) && !self.is_left(path);
+        let is_of_another =
+            |path: &str| given(&self.base.document, path) != given(&self.running.document, path) && !is_own(path);
+        let is_torn =
+            |place: &Vec<&str>| place.iter().any(|path| is_own(path)) && place.iter().any(|path| is_of_another(path));
+        self.torn = units().filter(is_torn).flatten().collect();
+    }
+
+    /// Merges a map of entries, such as the plugins with their settings, each as a whole. An entry that is left out keeps
+    /// its value.
     fn entries(&mut self, path: &str) {
         let Some(Value::Object(submitted)) = given(&self.body, path).cloned() else { return };
-        let pointer = path.split('.').fold(String::new(), |pointer, key| pointer_below(&pointer, key));
         let Some(Value::Object(merged)) = found(&mut self.body, path) else { return };
         for (id, entry) in counted(submitted.iter()) {
             let of = |document| given(document, path).and_then(|entries| entries.get(id));
@@ -156,37 +150,13 @@ impl Rebase<'_> {
                 merged.remove(id);
                 continue;
             }
-            let shown = (of(&self.shown_before), of(&self.shown_now));
-            if let (Some(entry), (Some(Value::Object(before)), Some(Value::Object(now)))) = (entry.as_object(), shown) {
-                let pointer = pointer_below(&pointer, id);
-                let entry = merged_keys(entry, before, now, &pointer, &mut self.ambiguous);
-                merged.insert(id.clone(), Value::Object(entry));
+            // The document wins if it agrees with the other change, or if one of the two removed the entry.
+            let is_torn = path == PLUGINS && !entry.is_null() && now.is_some() && of(&self.shown_now) != Some(entry);
+            if is_torn {
+                self.torn.insert(PLUGINS);
             }
         }
     }
-}
-
-/// Merges the keys of an entry that the document and another change altered.
-fn merged_keys(
-    submitted: &Document,
-    before: &Document,
-    now: &Document,
-    pointer: &str,
-    ambiguous: &mut Vec<String>,
-) -> Document {
-    let mut merged = Document::new();
-    let keys: BTreeSet<&String> = counted(submitted.keys().chain(now.keys())).collect();
-    for key in keys {
-        let is_left = submitted.get(key) == before.get(key);
-        let is_changed_since = before.get(key) != now.get(key);
-        if !is_left && is_changed_since {
-            note_uncertain(submitted.get(key), &pointer_below(pointer, key), ambiguous);
-        }
-        if let Some(value) = if is_left { now.get(key) } else { submitted.get(key) } {
-            merged.insert(key.clone(), value.clone());
-        }
-    }
-    merged
 }
 
 /// Notes the elements with placeholders of a list that both changed.

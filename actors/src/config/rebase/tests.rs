@@ -165,6 +165,24 @@ fn a_secret_and_the_host_that_it_is_sent_to_are_not_changed_by_two_authors() {
 }
 
 #[test]
+fn what_is_refused_tells_no_secret() {
+    const HOST: &str = "EmailSettings.SMTPServer";
+    let base = version(&[(HOST, json!("mail.corp")), (PASSWORD, json!("stored"))]);
+    let elsewhere = version(&[(HOST, json!("elsewhere")), (PASSWORD, json!("stored"))]);
+    let sent = |may_write: bool, secret: &str| {
+        let changes = [(PASSWORD, json!(secret)), (NAME, json!("two"))];
+        let proposal = replacing(settings_of(base.masked(), changes));
+        let proposal = Proposal { may_write: Arc::new(move |setting| may_write || setting.path == NAME), ..proposal };
+        rebased(&proposal, &base, &elsewhere).map(|rebased| rebased.merged).map_err(|refusal| refusal.id)
+    };
+    for secret in ["stored", "guessed"] {
+        assert_eq!(sent(true, secret).unwrap_err(), CONFLICT, "a text is a change, whatever it says");
+        assert_eq!(sent(false, secret), sent(false, PLACEHOLDER), "who may not write it changes nothing");
+    }
+    assert!(sent(false, "guessed").is_ok());
+}
+
+#[test]
 fn a_plugin_that_one_side_removed_and_the_other_changed_is_as_the_document_says() {
     let base = plugins(json!({ "one": { "Name": "a" }, "two": { "Name": "a" } }));
     let running = plugins(json!({ "one": { "Name": "b" } }));
