@@ -1,5 +1,5 @@
 -- The nodes of a cluster and the bus between them. Only PostgreSQL has them; they belong to no migration and no backup.
--- A start runs these statements if the comment on qd_outbox is another than the one at the end.
+-- A start runs these statements if the comment on qd_outbox is another than the one at the end, or a trigger is missing.
 -- Statements end with a semicolon and an empty line.
 
 -- The functions look for tables in this schema, and in that of temporary tables last: they run with the rights of their

@@ -22,7 +22,6 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, WrapFuture};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
@@ -33,7 +32,7 @@ pub use self::node::{Beat, Node, NodeFacts, Roster};
 use self::outgoing::Outgoing;
 pub use self::shared::Figures;
 use self::shared::Shared;
-pub use self::trust::{TRUST_MS, Trust};
+pub use self::trust::Trust;
 use crate::clock::Clock;
 use crate::error::AppError;
 use crate::hub::{Broadcast, Event};
@@ -104,11 +103,6 @@ impl ClusterHandle {
     /// Returns the nodes as the last heartbeat found them; none for a server without other nodes.
     pub fn nodes(&self) -> Arc<Roster> {
         self.shared.roster.borrow().clone()
-    }
-
-    /// Returns a receiver of later lists of nodes.
-    pub fn follow_nodes(&self) -> watch::Receiver<Arc<Roster>> {
-        self.shared.roster.subscribe()
     }
 
     /// Publishes a message to all nodes, this one included. Does nothing for a server without other nodes.

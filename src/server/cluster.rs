@@ -54,5 +54,5 @@ impl Bus {
 /// Applies the messages of other nodes from now on.
 pub(super) fn follow(app: &Data<AppState>) {
     let parts = Arc::downgrade(&app.clone().into_inner());
-    app.actors.cluster.follow(Arc::new(Applying(parts)));
+    app.actors.cluster.follow(Arc::new(Applying::new(parts)));
 }

@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 50] = [
+const STATE: [(&str, &str); 51] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -42,6 +42,7 @@ const STATE: [(&str, &str); 50] = [
     ("src/outbound/client/permits.rs", "an entry for each user with a request under way"),
     ("src/outbound/links.rs", "bytes, addresses and locations included"),
     ("src/outbound/releases.rs", "one answer of at most 1 MiB"),
+    ("src/server/cluster/applying.rs", "no data"),
     ("src/server/certificate.rs", "one certificate; its files have at most 1 MiB each"),
     ("src/store/cluster/bus.rs", "one connection"),
     ("src/store/postgres/limit.rs", "numbers"),

@@ -1,7 +1,6 @@
 //! The heartbeats of a node, and the removal of dead ones.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -82,7 +81,7 @@ async fn rejoin(shared: &Shared, bus: &dyn Bus, receiver: &dyn Receiver) -> Resu
 
 /// Removes dead nodes beside the heartbeats, which must not wait for it.
 fn bury_all(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Receiver>, dead: Vec<Node>) {
-    let Some(turn) = Turn::take(shared) else { return };
+    let Ok(turn) = shared.burying.clone().try_lock_owned() else { return };
     let (bus, receiver) = (bus.clone(), receiver.clone());
     task::once("remove_dead_servers", async move {
         let _turn = turn;
@@ -90,22 +89,6 @@ fn bury_all(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Receive
             bury(&*bus, &*receiver, node).await;
         }
     });
-}
-
-/// The permission to remove dead nodes, which one task at a time has.
-struct Turn(Arc<Shared>);
-
-impl Turn {
-    fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let is_taken = shared.is_burying.swap(true, Ordering::Relaxed);
-        (!is_taken).then(|| Self(shared.clone()))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.is_burying.store(false, Ordering::Relaxed);
-    }
 }
 
 async fn bury(bus: &dyn Bus, receiver: &dyn Receiver, node: &Node) {

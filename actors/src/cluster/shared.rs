@@ -1,6 +1,6 @@
 //! The state of the node, which the handle and the actor share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -16,8 +16,8 @@ pub(super) struct Shared {
     pub(super) roster: watch::Sender<Arc<Roster>>,
     pub(super) receiver: watch::Sender<Option<Arc<dyn Receiver>>>,
     pub(super) is_leaving: watch::Sender<bool>,
-    /// True while a task removes dead nodes.
-    pub(super) is_burying: AtomicBool,
+    /// Locked while a task removes dead nodes.
+    pub(super) burying: Arc<tokio::sync::Mutex<()>>,
     place: Mutex<Place>,
     received: AtomicU64,
     /// The reason why messages cannot be applied, and the time of the first failure.
@@ -55,7 +55,7 @@ impl Shared {
             roster: watch::Sender::default(),
             receiver: watch::Sender::default(),
             is_leaving: watch::Sender::default(),
-            is_burying: AtomicBool::default(),
+            burying: Arc::default(),
             place: Mutex::new(place),
             received: AtomicU64::default(),
             problem: Mutex::default(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use crate::clock::Uptime;
 
 /// The time without news after which cached sessions are read from the store again, in ms.
-pub const TRUST_MS: i64 = 2_000;
+const TRUST_MS: i64 = 2_000;
 
 /// The time of the last news from the bus.
 #[derive(Debug, Clone, Default)]

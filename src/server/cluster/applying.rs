@@ -11,6 +11,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::Event;
 use quarterdeck_actors::task;
 use serde_json::Value;
+use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use crate::domain::announce::{self, log};
@@ -27,7 +28,11 @@ const CONFIG_DELAYS: (Duration, Duration) = (Duration::from_millis(500), Duratio
 
 /// The parts of the server that messages change. They own this, through the handle of the cluster, so it does not own
 /// them. Once they are gone, nothing is applied.
-pub(super) struct Applying(pub(super) Weak<AppState>);
+pub(super) struct Applying {
+    parts: Weak<AppState>,
+    /// Locked while a task tries to put another version of the configuration in force.
+    refreshing: Arc<Mutex<()>>,
+}
 
 /// A part of the state that messages are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,11 +129,16 @@ impl Changes {
 }
 
 impl Applying {
+    pub(super) fn new(parts: Weak<AppState>) -> Self {
+        Self { parts, refreshing: Arc::default() }
+    }
+
     fn apply(&self, changes: Changes) -> BoxFuture<'static, Result<(), AppError>> {
-        let app = self.0.upgrade();
+        let app = self.parts.upgrade();
+        let refreshing = self.refreshing.clone();
         let apply = async move {
             match app {
-                Some(app) => apply(&app, changes).await,
+                Some(app) => apply(&app, changes, refreshing).await,
                 None => Ok(()),
             }
         };
@@ -138,7 +148,7 @@ impl Applying {
 
 impl Receiver for Applying {
     fn invalidate(&self, facts: &[Message]) {
-        if let Some(app) = self.0.upgrade() {
+        if let Some(app) = self.parts.upgrade() {
             invalidate(&app, &Changes::of(facts).users);
         }
     }
@@ -148,7 +158,7 @@ impl Receiver for Applying {
     }
 
     fn deliver(&self, event: Event) -> BoxFuture<'static, ()> {
-        let app = self.0.upgrade();
+        let app = self.parts.upgrade();
         let deliver = async move {
             let Some(app) = app else { return };
             if event.name == "status_change" {
@@ -168,7 +178,7 @@ impl Receiver for Applying {
     }
 
     fn rejoin(&self) -> BoxFuture<'static, Result<(), AppError>> {
-        if let Some(app) = self.0.upgrade() {
+        if let Some(app) = self.parts.upgrade() {
             app.actors.presence.rejoin();
         }
         self.apply(Changes::of_everything())
@@ -176,7 +186,7 @@ impl Receiver for Applying {
 
     fn bury(&self, node: Node) -> BoxFuture<'static, Result<(), AppError>> {
         info!(node.name = node.facts.name, "a server is gone");
-        let app = self.0.upgrade();
+        let app = self.parts.upgrade();
         let remove = async move {
             match app {
                 Some(app) => app.actors.presence.remove_node(&node.facts.id).await,
@@ -187,7 +197,7 @@ impl Receiver for Applying {
     }
 
     fn config_hash(&self) -> String {
-        self.0.upgrade().map(|app| app.actors.config.current().version().to_owned()).unwrap_or_default()
+        self.parts.upgrade().map(|app| app.actors.config.current().version().to_owned()).unwrap_or_default()
     }
 }
 
@@ -199,7 +209,7 @@ fn invalidate(app: &AppState, users: &Users) {
     }
 }
 
-async fn apply(app: &Arc<AppState>, changes: Changes) -> Result<(), AppError> {
+async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>) -> Result<(), AppError> {
     invalidate(app, &changes.users);
     if changes.has(Part::Roles) {
         for role in app.accounts.roles.renew(app.db.roles().await.or_fail(READ_FAILED)?) {
@@ -210,7 +220,7 @@ async fn apply(app: &Arc<AppState>, changes: Changes) -> Result<(), AppError> {
         renew_connections(app, &changes).await?;
     }
     if changes.has(Part::Config) {
-        refresh_config(app).await;
+        refresh_config(app, refreshing).await;
     }
     if changes.has(Part::License) {
         app.actors.license.refresh().await.or_fail(READ_FAILED)?;
@@ -233,12 +243,14 @@ async fn apply(app: &Arc<AppState>, changes: Changes) -> Result<(), AppError> {
 
 /// Puts the active version of the configuration in force. If that fails, it is tried again beside the messages after it:
 /// a version that this server refuses must not stop them.
-async fn refresh_config(app: &Arc<AppState>) {
+async fn refresh_config(app: &Arc<AppState>, refreshing: Arc<Mutex<()>>) {
     if app.actors.config.refresh(app.facts.decision_context()).await.is_ok() {
         return;
     }
+    let Ok(turn) = refreshing.try_lock_owned() else { return };
     let (app, version) = (Arc::downgrade(app), app.actors.config.current().version().to_owned());
     task::once("refresh_config", async move {
+        let _turn = turn;
         let (mut delay, max) = CONFIG_DELAYS;
         loop {
             tokio::time::sleep(delay).await;

@@ -6,7 +6,7 @@ use quarterdeck_actors::cluster::{Beat, Node, NodeFacts, Roster};
 use super::super::{Db, Row, StoreError, Subject, Transaction, statement};
 
 /// The time without a heartbeat after which a node counts as dead, in ms.
-pub(super) const DEAD_AFTER_MS: i64 = 10_000;
+const DEAD_AFTER_MS: i64 = 10_000;
 
 /// The time for which messages are kept, in ms. A node that is behind for longer reads everything anew.
 const KEEP_MESSAGES_MS: i64 = 10 * MINUTE_MS;
