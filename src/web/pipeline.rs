@@ -15,6 +15,7 @@ mod trail;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
@@ -23,6 +24,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{self, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::task;
@@ -84,9 +86,17 @@ pub(crate) async fn serve(
     });
     let found = found.filter(|found| !found.route.path.starts_with(OWN_PAGE) || app.facts.web_application.is_some());
     let is_change = found.as_ref().is_some_and(|found| found.route.audit.is_always());
-    // The connection is busy from here on, also before the task below has its first turn.
-    let counted = (line::begin(&http), app.limits.traffic.begin(), app.limits.traffic.begin_sending());
-    let answering = answered(http, payload, app, (clean, found), **origin, counted);
+    let config = app.actors.config.current();
+    let client = ClientAddress::of(&http, &config, app.facts.options.trusted_proxies.as_ref());
+    http.extensions_mut().insert(client);
+    // The connection and its client are busy from here on, also before the task below has its first turn.
+    let counted = Counted {
+        in_progress: line::begin(&http),
+        _in_flight: app.limits.traffic.begin(),
+        sending: app.limits.traffic.begin_sending(),
+        permit: permit(client, &app),
+    };
+    let answering = answered(http, payload, app, (clean, found), (**origin, config), counted);
     if !is_change {
         return answering.await;
     }
@@ -102,26 +112,30 @@ pub(crate) async fn serve(
     })
 }
 
+/// The counts that include a request from its arrival on.
+struct Counted {
+    in_progress: Option<InProgress>,
+    _in_flight: InFlight,
+    sending: InFlight,
+    permit: Result<Option<Permit>, AppError>,
+}
+
 /// Runs the pipeline for a request to the route `found`.
 async fn answered(
     http: HttpRequest,
     payload: web::Payload,
     app: Data<AppState>,
     (clean, found): (Option<CleanPath>, Option<Found>),
-    origin: Origin,
-    (in_progress, _in_flight, sending): (Option<InProgress>, InFlight, InFlight),
+    (origin, config): (Origin, Arc<Config>),
+    counted: Counted,
 ) -> HttpResponse<HeldBody> {
     let started = Instant::now();
-    let config = app.actors.config.current();
-    let client = ClientAddress::of(&http, &config, app.facts.options.trusted_proxies.as_ref());
-    http.extensions_mut().insert(client);
     let incoming = incoming::Incoming::new(&http, payload.into_inner());
     let (caller, context, is_user_counted) = (OnceCell::new(), OnceCell::new(), Cell::new(false));
     let announced = incoming.announced();
     let id = new_id();
     let arrival = Arrival { id, http, clean, config, origin, announced, caller, context, is_user_counted };
-    let permit = permit(client, &app);
-    let mut answer = match &permit {
+    let mut answer = match &counted.permit {
         Ok(_) => arrival.limit(incoming.for_handler(), &app, found.as_ref()).await,
         Err(failure) => arrival.refuse(failure, &app),
     };
@@ -138,7 +152,7 @@ async fn answered(
     let took = started.elapsed();
     app.metrics.answered(found.as_ref().map(|found| found.route.labels()), answer.status(), took);
     arrival.log(found.as_ref(), answer.status(), took);
-    incoming.settle(answer, in_progress, permit.ok().flatten(), sending).await
+    incoming.settle(answer, counted.in_progress, counted.permit.ok().flatten(), counted.sending).await
 }
 
 /// Takes a permit for a request that came through a trusted proxy, counted for the client that the proxy names. Returns
