@@ -21,11 +21,11 @@ const DAY_S: i64 = 86_400;
 const STEPS: [i64; 6] = [HOUR_S, DAY_S, 0, -HOUR_S, -DAY_S, 0];
 
 /// Short times, so that a test covers several of each.
-const SHORT: &str = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnableUserStatuses = false\nIdleTimeout = 2\n\
-                     [Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 4\n";
+const SHORT: &str = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnableUserStatuses = false\nIdleTimeout = 4\n\
+                     [Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 6\n";
 
 /// Longer than all limits of `SHORT` and of the server for a silent client.
-const PAUSE: Duration = Duration::from_secs(7);
+const PAUSE: Duration = Duration::from_secs(9);
 
 #[actix_web::test]
 async fn a_step_of_the_wall_clock_closes_no_socket_stops_no_ping_and_keeps_every_window_open() {
@@ -101,16 +101,19 @@ async fn a_pause_of_the_process_costs_no_client_anything() {
     tokio::time::sleep(PAUSE).await;
     server.signal(Signal::CONT);
 
+    // The server sends a ping first, and keeps the connection open as long as the client answers.
+    let pinged = actix_web::rt::spawn(async move {
+        for _ in 0..5 {
+            assert_eq!(answering.next().await, Frame::Ping);
+            answering.send_frame(true, PONG, b"").await;
+        }
+    });
     assert!(answer(&mut kept).await.starts_with("HTTP/1.1 200"));
     upload.write_all(rest.as_bytes()).await.unwrap();
     let uploaded = answer(&mut upload).await;
     assert!(uploaded.starts_with("HTTP/1.1 200"), "{uploaded}");
     assert_eq!(unknown.answer(1).await["status"], "OK");
-    // The server sends a ping first, and keeps the connection open as long as the client answers.
-    for _ in 0..5 {
-        assert_eq!(answering.next().await, Frame::Ping);
-        answering.send_frame(true, PONG, b"").await;
-    }
+    pinged.await.unwrap();
     let mut back = WebSocket::of(&admin, &format!("?connection_id={id}&sequence_number=1")).await;
     assert_eq!(back.reply(1, "ping", json!({})).await["seq_reply"], 1);
 }

@@ -70,9 +70,11 @@ async fn a_client_goes_on_over_a_new_socket_while_the_server_believes_in_the_old
 async fn a_client_resumes_after_a_challenge_as_well() {
     let server = quiet("").await;
     let admin = server.admin().await;
+    let (mut witness, _) = WebSocket::greeted(&admin).await;
     let (socket, id) = WebSocket::greeted(&admin).await;
     socket.cut();
     prefer(&admin, "missed").await;
+    until(&mut witness, "missed").await;
     let mut back = WebSocket::try_open(&server.base, &upgrade(&resumption(&id, 1), "")).await.unwrap();
     back.ask(1, "authentication_challenge", json!({ "token": admin.token.as_ref().unwrap() })).await;
     assert_eq!(until(&mut back, "missed").await, [1, 2]);
