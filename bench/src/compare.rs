@@ -12,6 +12,10 @@ use crate::load::{Request, Round, fetch, run as load};
 use crate::process::Process;
 use crate::report::median;
 
+const ROUNDS: u64 = 10;
+const REQUESTS: u64 = 20_000;
+const CONNECTIONS: u64 = 32;
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The server to measure, built for release
@@ -21,14 +25,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH")]
     pub(crate) baseline_binary: Option<PathBuf>,
     /// Number of rounds for each of the two servers
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = ROUNDS, value_parser = clap::value_parser!(u64).range(1..=1000))]
     rounds: u64,
     /// Number of requests in a round
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
+    #[arg(long, default_value_t = REQUESTS, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
     requests: u64,
     /// Number of connections that send the requests
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u64).range(1..=1000))]
     connections: u64,
+}
+
+impl Options {
+    /// Returns the default options for a server.
+    pub(crate) fn of(server: PathBuf) -> Self {
+        Self { server, baseline_binary: None, rounds: ROUNDS, requests: REQUESTS, connections: CONNECTIONS }
+    }
 }
 
 /// The results of one of the two over all its rounds.

@@ -8,7 +8,7 @@ use crate::cpu;
 use crate::load::{Request, fetch};
 use crate::process::Process;
 
-const PING: Request = Request { path: "/api/v4/system/ping", query: "", headers: String::new() };
+pub(crate) const PING: Request = Request { path: "/api/v4/system/ping", query: "", headers: String::new() };
 
 type Failure = Box<dyn std::error::Error>;
 

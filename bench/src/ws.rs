@@ -5,12 +5,12 @@
 
 pub(crate) mod bare;
 mod crowd;
-mod endpoint;
-mod event;
+pub(crate) mod endpoint;
+pub(crate) mod event;
 pub(crate) mod fanout;
-mod frame;
+pub(crate) mod frame;
 pub(crate) mod idle;
-mod place;
+pub(crate) mod place;
 mod publisher;
 pub(crate) mod storm;
 mod tally;

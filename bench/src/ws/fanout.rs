@@ -37,15 +37,31 @@ pub(crate) struct Options {
     /// The server to compare with, for example an earlier build [default: the bare broadcast server]
     #[arg(long, value_name = "PATH", conflicts_with = "address")]
     baseline_binary: Option<PathBuf>,
+    #[command(flatten)]
+    volume: Volume,
+}
+
+/// The size of a measurement.
+#[derive(Debug, Args)]
+pub(crate) struct Volume {
     /// Number of sockets of the account
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=18_000))]
+    #[arg(long, default_value_t = Volume::DEFAULT.connections, value_parser = clap::value_parser!(u64).range(1..=18_000))]
     connections: u64,
     /// Number of rounds for each of the two servers
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = Volume::DEFAULT.rounds, value_parser = clap::value_parser!(u64).range(1..=1000))]
     rounds: u64,
     /// Number of publications in a round
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, default_value_t = Volume::DEFAULT.publications, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     publications: u64,
+}
+
+impl Volume {
+    pub(crate) const DEFAULT: Self = Self { connections: 2000, rounds: 10, publications: 50 };
+
+    /// Returns the number of files that this process and each of the two servers open.
+    pub(crate) fn sockets(&self) -> u64 {
+        self.connections * 2
+    }
 }
 
 /// One of the two servers, with all its sockets and the results of its rounds.
@@ -68,40 +84,56 @@ struct Used {
     latency: Histogram<u64>,
 }
 
-#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
-    raise_limit_of_files(options.connections * 2)?;
+    let volume = &options.volume;
+    raise_limit_of_files(volume.sockets())?;
     let http = Client::new();
     let server = options.place.open(&http, 1).await?;
-    let (publisher, texts) = Publisher::of_preferences(&http, &server).await?;
-    println!("{} connections; {}", options.connections, described(&texts));
-    let frames = u64::try_from(texts.len())?;
-    // The baseline runs until the end of the measurement.
-    let (_bare, _other, mut of_baseline);
     if let Some(program) = &options.baseline_binary {
-        let place = Place::start(program, &http, 1).await?;
-        let (publisher, texts) = Publisher::of_preferences(&http, &place).await?;
-        let frames = u64::try_from(texts.len())?;
-        of_baseline = Side::new("baseline", place.pid, publisher, place.endpoints(true), frames, options).await?;
-        _other = place;
-    } else {
-        let bare = Process::bare_broadcast()?;
-        let endpoints = vec![bare::endpoint(&bare.address, true)];
-        let publisher = Publisher::of_texts(&http, &bare.address, &texts);
-        of_baseline = Side::new("bare broadcast", Some(bare.pid()), publisher, endpoints, frames, options).await?;
-        _bare = bare;
+        let baseline = Place::start(program, &http, 1).await?;
+        return beside(volume, &http, &server, &baseline).await;
     }
-    let mut of_server =
-        Side::new("quarterdeck", server.pid, publisher, server.endpoints(true), frames, options).await?;
+    let (publisher, texts) = publisher(volume, &http, &server).await?;
+    let frames = u64::try_from(texts.len())?;
+    let bare = Process::bare_broadcast()?;
+    let of_bare = Publisher::of_texts(&http, &bare.address, &texts);
+    let endpoints = vec![bare::endpoint(&bare.address, true)];
+    let baseline = Side::new("bare broadcast", Some(bare.pid()), of_bare, endpoints, frames, volume).await?;
+    let server = Side::new("quarterdeck", server.pid, publisher, server.endpoints(true), frames, volume).await?;
+    alternate(volume, server, baseline).await
+}
+
+/// Measures two servers that are running, in alternating rounds.
+pub(crate) async fn beside(volume: &Volume, http: &Client, server: &Place, baseline: &Place) -> Result<(), Failure> {
+    let (of_server, texts) = publisher(volume, http, server).await?;
+    let frames = u64::try_from(texts.len())?;
+    let (of_baseline, texts) = Publisher::of_preferences(http, baseline).await?;
+    let frames_of_baseline = u64::try_from(texts.len())?;
+    let endpoints = baseline.endpoints(true);
+    let baseline = Side::new("baseline", baseline.pid, of_baseline, endpoints, frames_of_baseline, volume).await?;
+    let server = Side::new("quarterdeck", server.pid, of_server, server.endpoints(true), frames, volume).await?;
+    alternate(volume, server, baseline).await
+}
+
+/// Returns the publisher of the server to measure, and the texts of a publication, which it prints.
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+async fn publisher(volume: &Volume, http: &Client, server: &Place) -> Result<(Publisher, Vec<Vec<u8>>), Failure> {
+    let (publisher, texts) = Publisher::of_preferences(http, server).await?;
+    println!("{} connections; {}", volume.connections, described(&texts));
+    Ok((publisher, texts))
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+async fn alternate(volume: &Volume, mut of_server: Side, mut of_baseline: Side) -> Result<(), Failure> {
     tokio::time::sleep(SETTLE_TIME).await;
     for side in [&mut of_baseline, &mut of_server] {
         side.round(WARM_UP_PUBLICATIONS).await?;
         side.used = Used::new()?;
     }
     let numbers_before = of_server.numbers();
-    for _ in 0..options.rounds {
-        of_baseline.round(options.publications).await?;
-        of_server.round(options.publications).await?;
+    for _ in 0..volume.rounds {
+        of_baseline.round(volume.publications).await?;
+        of_server.round(volume.publications).await?;
     }
     println!("{}\n{}", of_baseline.line(), of_server.line());
     let (skipped, repeated) = of_server.numbers();
@@ -128,9 +160,9 @@ impl Side {
         publisher: Publisher,
         endpoints: Vec<SocketEndpoint>,
         frames: u64,
-        options: &Options,
+        volume: &Volume,
     ) -> Result<Self, Failure> {
-        let crowd = Crowd::gather(endpoints, options.connections).await?;
+        let crowd = Crowd::gather(endpoints, volume.connections).await?;
         Ok(Self { name, pid, publisher, crowd, frames, used: Used::new()? })
     }
 

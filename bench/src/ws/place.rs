@@ -11,7 +11,7 @@ use crate::compare::Folder;
 use crate::process::Process;
 use crate::ws::endpoint::SocketEndpoint;
 
-const PATH: &str = "/api/v4/websocket";
+pub(crate) const PATH: &str = "/api/v4/websocket";
 
 /// The environment variable with the password, which must not be on the command line.
 const PASSWORD: &str = "QUARTERDECK_BENCH_PASSWORD";
@@ -96,8 +96,18 @@ impl Tested {
 impl Place {
     /// Starts a server with `accounts` accounts.
     pub(crate) async fn start(program: &Path, http: &Client, accounts: u64) -> Result<Self, Failure> {
+        Self::start_with(program, http, accounts, &[]).await
+    }
+
+    /// Starts a server with more environment variables, which may name another, empty database.
+    pub(crate) async fn start_with(
+        program: &Path,
+        http: &Client,
+        accounts: u64,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
         let folder = Folder::new()?;
-        let server = Process::server(program, folder.path())?;
+        let server = Process::server_with(program, folder.path(), variables)?;
         let (address, pid) = (server.address.clone(), Some(server.pid()));
         let admin = account::first(http, &address).await?;
         let mut tokens = vec![admin.clone()];
