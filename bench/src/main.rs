@@ -8,6 +8,7 @@ mod analytics;
 mod attack;
 mod bare;
 mod change;
+mod cluster;
 mod compare;
 mod config;
 mod cpu;
@@ -51,6 +52,8 @@ enum Command {
     Analytics(analytics::Options),
     /// Latency of searches inside the names of 100,000 accounts, on either engine
     Search(search::Options),
+    /// Events through several servers on one PostgreSQL, their latency, and server CPU and PostgreSQL CPU for them
+    Cluster(cluster::Options),
     /// Time until an ephemeral server is ready, compared with a plain start
     Start(start::Options),
     /// Memory of each idle WebSocket connection, compared with a bare actix-ws server or with another build
@@ -82,6 +85,7 @@ fn main() -> Done {
         Command::Memory(options) => wait_for(memory::run(&options)),
         Command::Analytics(options) => wait_for(analytics::run(&options)),
         Command::Search(options) => wait_for(search::run(&options)),
+        Command::Cluster(options) => wait_alone_for(cluster::run(&options)),
         Command::Start(options) => wait_for(start::run(&options)),
         Command::WsIdle(options) => wait_alone_for(ws::idle::run(&options)),
         Command::WsFanout(options) => wait_alone_for(ws::fanout::run(&options)),

@@ -1,0 +1,189 @@
+//! The accounts of a cluster, the requests that publish, and where their events arrive.
+
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use reqwest::{Client, Url};
+use serde_json::{Value, json};
+
+use super::Options;
+use super::database;
+use super::ledger::Shape;
+use super::nodes::Nodes;
+use crate::account::{self, url};
+use crate::ws::endpoint::SocketEndpoint;
+use crate::ws::place::PATH;
+
+/// The digits of a publication's number. As many are a valid id, which the action `typing` carries.
+const NUMBER_DIGITS: usize = 26;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// The request that publishes events.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub(super) enum Kind {
+    /// `PUT users/me/preferences`: a change that is stored, with two events for the sockets of its account
+    Preference,
+    /// `POST users/me/typing`: stores nothing, with one event for the sockets of another account
+    Typing,
+}
+
+impl Kind {
+    /// Returns the number of events of a publication.
+    pub(super) fn events(self) -> u64 {
+        match self {
+            Self::Preference => 2,
+            Self::Typing => 1,
+        }
+    }
+
+    pub(super) fn described(self) -> &'static str {
+        match self {
+            Self::Preference => "a stored preference with 2 events",
+            Self::Typing => "a typing user with 1 event",
+        }
+    }
+}
+
+/// A connection's request, which is repeated with other numbers.
+#[derive(Debug)]
+pub(super) struct Sender {
+    /// `host:port` of the node.
+    pub(super) address: String,
+    /// The index of the node.
+    pub(super) node: usize,
+    /// The request before and after the number.
+    request: (String, String),
+}
+
+/// A prepared cluster.
+pub(super) struct Site {
+    pub(super) shape: Shape,
+    pub(super) senders: Vec<Arc<Sender>>,
+    /// The index of the node, and the endpoint at it.
+    pub(super) endpoints: Vec<(usize, SocketEndpoint)>,
+}
+
+impl Site {
+    /// Creates the accounts.
+    pub(super) async fn prepare(
+        http: &Client,
+        nodes: &Nodes,
+        database: &Url,
+        options: &Options,
+    ) -> Result<Self, Failure> {
+        let Nodes { addresses, .. } = nodes;
+        let first = addresses.first().ok_or("no node")?;
+        let admin = account::first(http, first).await?;
+        let shape = Shape { nodes: u64::try_from(addresses.len())?, sockets: options.sockets };
+        let mut site = Self { shape, senders: Vec::new(), endpoints: Vec::new() };
+        let places = (0..options.publishers).zip(addresses.iter().enumerate().cycle());
+        match options.publication {
+            Kind::Preference => {
+                for (number, (node, address)) in places {
+                    // Each has an account of its own, because changes of one account wait for one another.
+                    let token = account::another(http, first, &admin, number).await?;
+                    let user_id = account::id(http, first, &token).await?;
+                    site.senders.push(Arc::new(Sender::of_preference(address, node, &token, &user_id)));
+                    site.listen(addresses, &token);
+                }
+            }
+            Kind::Typing => {
+                let (channel_id, listener) = channel(http, first, &admin, database).await?;
+                for (_, (node, address)) in places {
+                    site.senders.push(Arc::new(Sender::of_typing(address, node, &admin, &channel_id)));
+                }
+                site.listen(addresses, &listener);
+            }
+        }
+        Ok(site)
+    }
+
+    /// Adds the sockets of an account at each node.
+    fn listen(&mut self, addresses: &[String], token: &str) {
+        for (node, address) in addresses.iter().enumerate() {
+            for _ in 0..self.shape.sockets {
+                let (address, token) = (address.clone(), token.to_owned());
+                self.endpoints.push((node, SocketEndpoint { address, path: PATH, token, resets: true }));
+            }
+        }
+    }
+}
+
+/// Makes a channel with the administrator and another member. Returns its id and the token of the other member.
+async fn channel(http: &Client, address: &str, admin: &str, database: &Url) -> Result<(String, String), Failure> {
+    let team = json!({ "name": "bench", "display_name": "bench", "type": "O" });
+    let team = http.post(url(address, "/teams")).bearer_auth(admin).json(&team).send().await?.error_for_status()?;
+    let team: Value = team.json().await?;
+    let team_id = team.get("id").and_then(Value::as_str).ok_or("the team has no id")?;
+    let listener = account::another(http, address, admin, 1).await?;
+    let member = json!({ "team_id": team_id, "user_id": account::id(http, address, &listener).await? });
+    let members = url(address, &format!("/teams/{team_id}/members"));
+    http.post(members).bearer_auth(admin).json(&member).send().await?.error_for_status()?;
+    // The API has no list of channels.
+    let sql = "SELECT id FROM channels WHERE teamid = $1 ORDER BY name LIMIT 1";
+    let channel_id = database::connect(database).await?.query_one(sql, &[&team_id]).await?.get(0);
+    Ok((channel_id, listener))
+}
+
+impl Sender {
+    fn of_preference(address: &str, node: usize, token: &str, user_id: &str) -> Self {
+        let start = format!(r#"[{{"user_id":"{user_id}","category":"bench","name":"publication","value":""#);
+        Self::of(address, node, token, "PUT /api/v4/users/me/preferences", (&start, r#""}]"#))
+    }
+
+    fn of_typing(address: &str, node: usize, token: &str, channel_id: &str) -> Self {
+        let start = format!(r#"{{"channel_id":"{channel_id}","parent_id":""#);
+        Self::of(address, node, token, "POST /api/v4/users/me/typing", (&start, r#""}"#))
+    }
+
+    fn of(address: &str, node: usize, token: &str, line: &str, (start, end): (&str, &str)) -> Self {
+        let length = start.len() + NUMBER_DIGITS + end.len();
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{start}"
+        );
+        Self { address: address.to_owned(), node, request: (head, end.to_owned()) }
+    }
+
+    /// Returns the request with a number.
+    pub(super) fn request(&self, number: u64) -> String {
+        let (before, after) = &self.request;
+        format!("{before}{number:0>NUMBER_DIGITS$}{after}")
+    }
+}
+
+/// Returns the number in an event of a publication.
+pub(super) fn number_in(text: &[u8]) -> Option<u64> {
+    let words = text.split(|byte| !byte.is_ascii_alphanumeric());
+    let mut numbers = words.filter(|word| word.len() == NUMBER_DIGITS && word.iter().all(u8::is_ascii_digit));
+    std::str::from_utf8(numbers.next()?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaa1";
+
+    #[test]
+    fn a_request_carries_its_number_and_its_length() {
+        for sender in [Sender::of_preference("host:1", 0, "t", ID), Sender::of_typing("host:1", 0, "t", ID)] {
+            let request = sender.request(4_711);
+            let (head, body) = request.split_once("\r\n\r\n").unwrap();
+            assert!(head.ends_with(&format!("\r\nContent-Length: {}", body.len())), "{request}");
+            assert_eq!(number_in(body.as_bytes()), Some(4_711));
+            assert!(serde_json::from_str::<Value>(body).is_ok(), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_a_publication_is_found_by_its_number() {
+        let preferences = r#"[{\"user_id\":\"aaaaaaaaaaaaaaaaaaaaaaaaa1\",\"value\":\"00000000000000000000000012\"}]"#;
+        let event = |name: &str, data: &str| format!(r#"{{"event": "{name}", "data": {{{data}}}, "seq": 17}}"#);
+        let changed = event("preferences_changed", &format!(r#""preferences": "{preferences}""#));
+        let typing = event("typing", r#""parent_id": "00000000000000000000000013""#);
+        assert_eq!([changed, typing].map(|text| number_in(text.as_bytes())), [Some(12), Some(13)]);
+        assert_eq!(number_in(event("sidebar_category_updated", "").as_bytes()), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! Sockets at all nodes, which note the publications that they receive.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::ledger::Ledger;
+use super::site::number_in;
+use crate::ws::endpoint::{Socket, SocketEndpoint};
+use crate::ws::event::{self, Kind};
+use crate::ws::frame::{self, Frame};
+
+/// Open sockets. They are closed when this is dropped.
+pub(super) struct Sockets(JoinSet<()>);
+
+impl Sockets {
+    /// Opens a socket at each endpoint and waits until it is greeted.
+    pub(super) async fn open(endpoints: Vec<(usize, SocketEndpoint)>, ledger: &Arc<Ledger>) -> io::Result<Self> {
+        let mut tasks = JoinSet::new();
+        for (node, endpoint) in endpoints {
+            let mut reader = Reader { socket: endpoint.open("").await?, node, ledger: ledger.clone() };
+            while !reader.read().await? {
+                reader.socket.fill().await?;
+            }
+            tasks.spawn(async move {
+                if let Err(cause) = reader.follow().await {
+                    reader.ledger.fail(&cause);
+                }
+            });
+        }
+        Ok(Self(tasks))
+    }
+
+    /// Closes all sockets.
+    pub(super) async fn end(mut self) {
+        self.0.shutdown().await;
+    }
+}
+
+struct Reader {
+    socket: Socket,
+    node: usize,
+    ledger: Arc<Ledger>,
+}
+
+impl Reader {
+    async fn follow(&mut self) -> io::Result<()> {
+        loop {
+            self.read().await?;
+            self.socket.fill().await?;
+        }
+    }
+
+    /// Notes the complete events and answers pings. Returns true if the greeting was among the events.
+    async fn read(&mut self) -> io::Result<bool> {
+        let (now, mut is_greeted, mut pongs) = (Instant::now(), false, Vec::new());
+        let mut rest = self.socket.buffer.as_slice();
+        while let Some((frame, behind)) = frame::split_first(rest)? {
+            match frame {
+                Frame::Text(text) => {
+                    is_greeted |= event::kind(text) == Kind::Hello;
+                    if let Some(number) = number_in(text) {
+                        self.ledger.arrived(number, self.node, now);
+                    }
+                }
+                Frame::Ping(payload) => pongs.extend(frame::pong(payload)),
+                Frame::Close => return Err(io::Error::other("closed by the server")),
+                Frame::Other => {}
+            }
+            rest = behind;
+        }
+        let parsed = self.socket.buffer.len() - rest.len();
+        self.socket.buffer.drain(..parsed);
+        if !pongs.is_empty() {
+            self.socket.stream.write_all(&pongs).await?;
+        }
+        Ok(is_greeted)
+    }
+}
