@@ -22,8 +22,8 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, WrapFuture};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::time::sleep;
-use tracing::{error, info, warn};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, error, info, warn};
 
 pub use self::bus::{Batch, Bus, End, Place, Placed, Receiver};
 use self::heartbeat::beat;
@@ -46,6 +46,9 @@ const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The time limit for publishing what waits when the server stops.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+
+/// The maximum time for which the response to a change waits until its events are published.
+pub const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// The handle of the cluster. It stays valid when the actor crashes.
 #[derive(Clone)]
@@ -112,11 +115,16 @@ impl ClusterHandle {
         }
     }
 
+    /// Returns what waits for the messages from now on.
+    pub fn publications(&self) -> Publications {
+        Publications { shared: self.shared.clone(), before: self.shared.outgoing.added() }
+    }
+
     /// Publishes what waits, for a few seconds, and leaves the cluster. No node takes this one for dead then.
     pub async fn leave(&self) -> Result<(), AppError> {
         let Some((_, bus)) = &self.node else { return Ok(()) };
         self.shared.is_leaving.send_replace(true);
-        if tokio::time::timeout(FLUSH_LIMIT, self.shared.outgoing.emptied()).await.is_err() {
+        if timeout(FLUSH_LIMIT, self.shared.outgoing.emptied()).await.is_err() {
             warn!(waiting = self.shared.outgoing.waiting(), "the last events could not be published to other servers");
         }
         self.shared.receiver.send_replace(None);
@@ -137,6 +145,25 @@ impl ClusterHandle {
 impl Broadcast for ClusterHandle {
     fn send(&self, event: Event) -> BoxFuture<'_, ()> {
         async move { self.shared.outgoing.add(&Message::Event(Box::new(event))).await }.boxed()
+    }
+}
+
+/// Follows what one request publishes.
+pub struct Publications {
+    shared: Arc<Shared>,
+    /// The number of messages that were added before.
+    before: u64,
+}
+
+impl Publications {
+    /// Waits until the messages since the begin are published, at most for [`SETTLE_LIMIT`]. A server that is killed later
+    /// loses none of them.
+    pub async fn settled(self) {
+        let outgoing = &self.shared.outgoing;
+        let added = outgoing.added();
+        if added > self.before && timeout(SETTLE_LIMIT, outgoing.settled(added)).await.is_err() {
+            debug!("a response did not wait any longer for the events of its request");
+        }
     }
 }
 

@@ -135,10 +135,15 @@ async fn answered(
     let announced = incoming.announced();
     let id = new_id();
     let arrival = Arrival { id, http, clean, config, origin, announced, caller, context, is_user_counted };
+    let publications = app.actors.cluster.publications();
     let mut answer = match &counted.permit {
         Ok(_) => arrival.limit(incoming.for_handler(), &app, found.as_ref()).await,
         Err(failure) => arrival.refuse(failure, &app),
     };
+    // A change that is acknowledged has told all nodes of its events, so that a crash of this one loses none.
+    if found.as_ref().is_some_and(|found| found.route.audit.is_always()) {
+        publications.settled().await;
+    }
     let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
     // actix-http closes the connection after a request with `Connection: upgrade`, so the response announces it.
     let closes = app.limits.traffic.is_draining() || arrival.http.head().connection_type() == ConnectionType::Upgrade;

@@ -49,6 +49,10 @@ struct State {
     failing_since: Option<Uptime>,
     /// True if a batch was given up and none was published since.
     has_given_up: bool,
+    /// The number of messages that were added since the start.
+    added: u64,
+    /// The number of those that were published or lost.
+    settled: u64,
 }
 
 pub(super) struct Outgoing {
@@ -83,9 +87,11 @@ impl Outgoing {
         let limit = if self.state().has_given_up { Duration::ZERO } else { ROOM_LIMIT };
         let room = timeout(limit, self.room.clone().acquire_many_owned(bytes)).await;
         let mut state = self.state();
+        state.added += 1;
         if let Ok(Ok(room)) = room {
             state.waiting.push_back(Waiting { kind: message.kind(), body, is_passing, _room: room });
         } else {
+            state.settled += 1;
             self.lost.fetch_add(1, Ordering::Relaxed);
             let is_first = !state.has_lost && !is_passing;
             state.has_lost |= !is_passing;
@@ -133,8 +139,10 @@ impl Outgoing {
         state.tells_loss = false;
         state.failing_since = None;
         state.has_given_up = false;
+        let count = u64::try_from(count).unwrap_or_default();
+        state.settled += count;
         drop(state);
-        self.published.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
+        self.published.fetch_add(count, Ordering::Relaxed);
         self.done.notify_waiters();
     }
 
@@ -151,8 +159,10 @@ impl Outgoing {
         state.tells_loss = false;
         // The next batch is given up at its first failure.
         state.has_given_up = true;
+        let count = u64::try_from(count).unwrap_or_default();
+        state.settled += count;
         drop(state);
-        self.lost.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
+        self.lost.fetch_add(count, Ordering::Relaxed);
         self.done.notify_waiters();
         true
     }
@@ -162,6 +172,22 @@ impl Outgoing {
         loop {
             let done = self.done.notified();
             if self.is_empty() {
+                return;
+            }
+            done.await;
+        }
+    }
+
+    /// Returns the number of messages that were added since the start.
+    pub(super) fn added(&self) -> u64 {
+        self.state().added
+    }
+
+    /// Waits until the first `number` messages since the start are published or lost.
+    pub(super) async fn settled(&self, number: u64) {
+        loop {
+            let done = self.done.notified();
+            if self.state().settled >= number {
                 return;
             }
             done.await;

@@ -237,6 +237,25 @@ async fn a_batch_whose_answer_is_lost_is_published_once() {
 }
 
 #[actix_rt::test]
+async fn a_request_waits_for_its_own_events_until_they_are_published_or_its_time_is_over() {
+    let bus = Arc::<Memory>::default();
+    let (one, _) = node(&bus, "one").await;
+    // A request without events does not wait, whatever others publish.
+    bus.is_away.store(true, Ordering::Relaxed);
+    one.send(event("of another")).await;
+    one.publications().settled().await;
+    let publications = one.publications();
+    one.send(event("own")).await;
+    publications.settled().await;
+    assert_eq!(bus.state().placed.len(), 0, "the time is over");
+    let publications = one.publications();
+    one.send(event("next")).await;
+    bus.is_away.store(false, Ordering::Relaxed);
+    publications.settled().await;
+    assert_eq!(bus.state().placed.len(), 3);
+}
+
+#[actix_rt::test]
 async fn a_crash_of_the_actor_loses_and_doubles_nothing() {
     let bus = Arc::new(Memory::default());
     let (one, of_one) = node(&bus, "a").await;
