@@ -272,7 +272,8 @@ fn following(last: Place, found: &[Placed]) -> Option<&[Placed]> {
 /// Reads a message. `None` for one of a later version, and for one that this node has applied before it published it.
 fn parse(shared: &Shared, placed: &Placed) -> Option<Message> {
     let is_own = placed.node_id == shared.own.id;
-    Message::parse(&placed.kind, &placed.body).filter(|read| !(is_own && matches!(read, Message::Caches)))
+    let is_applied = |read: &Message| is_own && matches!(read, Message::Caches | Message::Given { .. });
+    Message::parse(&placed.kind, &placed.body).filter(|read| !is_applied(read))
 }
 
 /// Publishes what waits, until this server has left.

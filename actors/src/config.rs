@@ -257,9 +257,9 @@ impl ConfigHandle {
     }
 
     /// Notes that a session was given a version, on which the document that it sends next is based. Keeps it for 10
-    /// minutes.
-    pub fn note_base(&self, session_id: &str, version: &str) {
-        self.bases.note(session_id, version, Uptime::now());
+    /// minutes. Returns true if other servers should be told.
+    pub fn note_base(&self, session_id: &str, version: &str) -> bool {
+        self.bases.note(session_id, version, Uptime::now())
     }
 
     /// Returns the version that a session was last given; `None` if that is unknown.

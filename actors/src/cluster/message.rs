@@ -26,6 +26,13 @@ pub enum Message {
     Members(Vec<String>),
     /// Caches are to be invalidated.
     Caches,
+    /// A session was given a version of the configuration, on which the document that it sends next is based.
+    Given {
+        /// The id of the session.
+        session_id: String,
+        /// The id of the version.
+        version: String,
+    },
     /// An event for WebSocket clients.
     Event(Box<Event>),
     /// Events of a node could not be published. Clients may have missed some of them.
@@ -43,6 +50,7 @@ impl Message {
             Self::Users(_) => "users",
             Self::Members(_) => "members",
             Self::Caches => "caches",
+            Self::Given { .. } => "given",
             Self::Event(_) => "event",
             Self::Lost => "lost",
         }
@@ -52,6 +60,7 @@ impl Message {
     pub fn body(&self) -> String {
         match self {
             Self::Users(ids) | Self::Members(ids) => ids.join(" "),
+            Self::Given { session_id, version } => format!("{session_id} {version}"),
             Self::Event(event) => serde_json::to_string(&WireEvent::of(event)).unwrap_or_default(),
             Self::Config | Self::License | Self::Busy | Self::Roles | Self::Caches | Self::Lost => String::new(),
         }
@@ -72,6 +81,10 @@ impl Message {
             "users" => Self::Users(ids(body)),
             "members" => Self::Members(ids(body)),
             "caches" => Self::Caches,
+            "given" => {
+                let (session_id, version) = body.split_once(' ')?;
+                Self::Given { session_id: session_id.to_owned(), version: version.to_owned() }
+            }
             "event" => Self::Event(Box::new(serde_json::from_str::<WireEvent<'_>>(body).ok()?.into_event())),
             "lost" => Self::Lost,
             _ => return None,
@@ -191,6 +204,7 @@ mod tests {
             Message::Roles,
             Message::Users(vec!["u".to_owned(), "v".to_owned()]),
             Message::Members(Vec::new()),
+            Message::Given { session_id: "s".to_owned(), version: "v".to_owned() },
             Message::Caches,
             Message::Lost,
         ] {

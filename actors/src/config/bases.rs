@@ -11,6 +11,9 @@ use crate::clock::{MINUTE_MS, Uptime};
 /// The time for which a version is kept.
 const LIFETIME_MS: i64 = 10 * MINUTE_MS;
 
+/// The age from which other servers are told again of the same version, in ms.
+const RENEWAL_MS: i64 = 5 * MINUTE_MS;
+
 /// The maximum number of sessions.
 const MAX_SESSIONS: usize = 1024;
 
@@ -24,6 +27,8 @@ pub(super) struct Bases(Mutex<HashMap<String, Base>>);
 struct Base {
     version: String,
     at: Uptime,
+    /// The time at which other servers were told of it.
+    told: Uptime,
 }
 
 impl Base {
@@ -33,14 +38,18 @@ impl Base {
 }
 
 impl Bases {
-    /// Notes that a session was given a version. The local socket has no session.
-    pub(super) fn note(&self, session_id: &str, version: &str, now: Uptime) {
+    /// Notes that a session was given a version. The local socket has no session. Returns true if other servers, which were
+    /// told of what was noted before, should be told of this.
+    pub(super) fn note(&self, session_id: &str, version: &str, now: Uptime) -> bool {
         let is_kept = !session_id.is_empty() && session_id.len() <= MAX_ID_BYTES && version.len() <= MAX_ID_BYTES;
         if !is_kept {
-            return;
+            return false;
         }
         let mut bases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        bases.insert(session_id.to_owned(), Base { version: version.to_owned(), at: now });
+        let told = bases.get(session_id).filter(|base| base.version == version).map(|base| base.told);
+        let is_news = told.is_none_or(|told| now.ms_since(told) >= RENEWAL_MS);
+        let told = told.filter(|_| !is_news).unwrap_or(now);
+        bases.insert(session_id.to_owned(), Base { version: version.to_owned(), at: now, told });
         if bases.len() > MAX_SESSIONS {
             bases.retain(|_, base| base.is_kept(now));
         }
@@ -48,6 +57,7 @@ impl Bases {
             let oldest = bases.iter().min_by_key(|(_, base)| base.at).map(|(session, _)| session.clone());
             oldest.and_then(|session| bases.remove(&session));
         }
+        is_news
     }
 
     /// Returns the version that a session was last given, if it is still kept.
@@ -76,6 +86,16 @@ mod tests {
     }
 
     #[test]
+    fn other_servers_are_told_of_each_new_version_and_of_the_same_one_while_it_is_used() {
+        let bases = Bases::default();
+        let told =
+            [(0, "one"), (1, "one"), (2, "two"), (RENEWAL_MS, "two"), (RENEWAL_MS + 2, "two"), (RENEWAL_MS + 3, "two")]
+                .map(|(ms, version)| bases.note("anna", version, at(ms)));
+        assert_eq!(told, [true, false, true, false, true, false]);
+        assert!(!bases.note("", "one", at(0)));
+    }
+
+    #[test]
     fn of_too_many_sessions_the_one_that_was_given_a_version_first_goes() {
         let bases = Bases::default();
         for number in 0..=MAX_SESSIONS {
@@ -94,7 +114,7 @@ mod tests {
         let bases = Bases::default();
         let long = "x".repeat(MAX_ID_BYTES + 1);
         for (session, version) in [("", "one"), (&*long, "one"), ("anna", &*long)] {
-            bases.note(session, version, at(0));
+            assert!(!bases.note(session, version, at(0)));
             assert_eq!(bases.of(session, at(0)), None);
         }
     }

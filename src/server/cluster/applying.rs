@@ -88,6 +88,8 @@ struct Changes {
     users: Users,
     /// The users whose sessions, roles or memberships changed.
     members: Users,
+    /// Sessions and the versions of the configuration that they were given.
+    given: Vec<(String, String)>,
 }
 
 impl Changes {
@@ -110,6 +112,10 @@ impl Changes {
                     changes.members.add(ids);
                     continue;
                 }
+                Message::Given { session_id, version } => {
+                    changes.given.push((session_id.clone(), version.clone()));
+                    continue;
+                }
                 Message::Event(_) => continue,
             };
             changes.parts.insert(part);
@@ -120,7 +126,7 @@ impl Changes {
     /// Everything that messages keep true.
     fn of_everything() -> Self {
         let parts = [Part::Roles, Part::Config, Part::License, Part::Busy].into();
-        Self { parts, users: Users::All, members: Users::All }
+        Self { parts, users: Users::All, members: Users::All, given: Vec::new() }
     }
 
     fn has(&self, part: Part) -> bool {
@@ -211,6 +217,9 @@ fn invalidate(app: &AppState, users: &Users) {
 
 async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>) -> Result<(), AppError> {
     invalidate(app, &changes.users);
+    for (session_id, version) in &changes.given {
+        app.actors.config.note_base(session_id, version);
+    }
     if changes.has(Part::Roles) {
         for role in app.accounts.roles.renew(app.db.roles().await.or_fail(READ_FAILED)?) {
             announce::role_updated(&app.actors.hub, &role).await;

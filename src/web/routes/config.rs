@@ -1,5 +1,6 @@
 //! The configuration, and the part of it that clients receive.
 
+mod bases;
 pub(super) mod confirmation;
 pub(super) mod document;
 mod headers;

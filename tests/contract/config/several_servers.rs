@@ -141,6 +141,19 @@ async fn documents_of_two_administrators_with_one_base_keep_the_changes_of_each_
 }
 
 #[actix_web::test]
+async fn a_document_that_one_server_gave_is_the_base_on_the_others() {
+    let Some(_) = database::only_postgres("servers tell each other of bases on PostgreSQL") else { return };
+    let pair = Pair::start().await;
+    let second = pair.second_administrator().await;
+    // Read at one server, sent to the other, where the setting was changed since.
+    let document = second.at(&pair.one.base).config().await;
+    pair.there.set(NAME, "there").await.expect(200);
+    let reply = second.put("/config", with(&document, TEXT, "second")).await;
+    assert_eq!(texts(&reply.expect(200), [NAME, TEXT]), ["there", "second"]);
+    assert_eq!(reply.header("x-config-merged"), NAME);
+}
+
+#[actix_web::test]
 async fn of_two_documents_that_change_one_setting_the_later_one_wins() {
     let pair = Pair::start().await;
     let second = pair.second_administrator().await;

@@ -23,6 +23,7 @@ use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::bases::note_base;
 use super::confirmation::CONFIRM_WITHIN;
 use super::headers::{MERGED, NOT_TAKEN_BACK, SECRETS_KEPT, UNKNOWN, UNSET, tell, tell_ineffective};
 use super::stores::tell_stores;
@@ -72,7 +73,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     if is_whole && reads_everything(&session) {
         let prepared = app.prepared.current(&app.actors.config);
         let (body, version) = prepared.whole_config();
-        app.actors.config.note_base(session.id(), version);
+        note_base(&app, &session, version).await;
         let mut answer = tagged(never_cached(packed(&request, body)), version);
         tell_stores(&mut answer, &app, &[]).await;
         return Ok(answer);
@@ -95,7 +96,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     if no_defaults || no_masks {
         document = pruned(&document);
     }
-    app.actors.config.note_base(session.id(), config.version());
+    note_base(&app, &session, config.version()).await;
     let mut answer = answer(&document, config.version())?;
     tell_stores(&mut answer, &app, &[]).await;
     Ok(answer)
@@ -236,7 +237,7 @@ pub(super) async fn written(
     let version = decision.config.version();
     // After a merge the document that was sent is still based on the earlier version: it may be sent again.
     if require_any_read(session).is_ok() && merged.is_empty() {
-        app.actors.config.note_base(session.id(), version);
+        note_base(app, session, version).await;
     }
     let mut answer = answer(&answered_to(session, &decision.config), version)?;
     let stored = HeaderValue::from_static(if *is_stored { "true" } else { "false" });

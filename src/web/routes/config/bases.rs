@@ -1,0 +1,17 @@
+//! The versions that sessions were given, which all servers of a database know.
+
+use quarterdeck_actors::cluster::Message;
+
+use crate::domain::session::Session;
+use crate::web::state::AppState;
+
+/// Notes the version on which the next document of the session is based, on all servers. They know it before the caller
+/// has the version.
+pub(super) async fn note_base(app: &AppState, session: &Session, version: &str) {
+    let publications = app.actors.cluster.publications();
+    if app.actors.config.note_base(session.id(), version) {
+        let (session_id, version) = (session.id().to_owned(), version.to_owned());
+        app.actors.cluster.publish(Message::Given { session_id, version }).await;
+        publications.settled().await;
+    }
+}
