@@ -13,6 +13,7 @@ mod busy_restart;
 mod busy_servers;
 mod clean_stop;
 mod clocks;
+mod cluster_runs;
 mod config_disk;
 mod config_earlier;
 mod config_killed;

@@ -3,6 +3,7 @@
 mod events;
 mod membership;
 mod rights;
+mod versions;
 
 use crate::support::{Client, TestServer};
 

@@ -76,9 +76,44 @@ impl Cluster {
 
     /// Ends it at once, like a crash of its machine.
     pub fn crash(&mut self) {
-        let id = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw);
-        let _ = id.map(|id| kill_process(id, Signal::QUIT));
+        self.signal(Signal::QUIT);
         let _ = self.server.wait();
+    }
+
+    /// Stops it as an operator does, and starts it again. Its port may be another one then.
+    pub fn restart(&mut self) {
+        self.signal(Signal::INT);
+        let _ = self.server.wait();
+        let started = (0..ATTEMPTS).find_map(|_| run(&self.programs, self.folder.path(), &[]));
+        (self.port, self.server) = started.unwrap();
+    }
+
+    /// Stops all its processes until [`Cluster::thaw`].
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+        for process in self.processes() {
+            let _ = kill_process(process, Signal::STOP);
+        }
+    }
+
+    /// Lets its processes go on.
+    pub fn thaw(&self) {
+        for process in self.processes() {
+            let _ = kill_process(process, Signal::CONT);
+        }
+        self.signal(Signal::CONT);
+    }
+
+    /// Returns the processes of its connections and tasks.
+    fn processes(&self) -> Vec<Pid> {
+        let id = self.server.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        children.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?)).collect()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw);
+        let _ = id.map(|id| kill_process(id, signal));
     }
 
     /// Returns its address.

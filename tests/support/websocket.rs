@@ -95,6 +95,19 @@ impl WebSocket {
         if answer.starts_with("HTTP/1.1 101 ") { Ok(socket) } else { Err(answer) }
     }
 
+    /// Sends the head of a request to a server that may end or hang. Returns `None` if the server does not upgrade.
+    pub async fn attempt(base: &str, head: &str) -> Option<Self> {
+        let mut stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).await.ok()?;
+        stream.write_all(head.as_bytes()).await.ok()?;
+        let mut socket = Self { stream, buffer: Vec::new() };
+        while !socket.buffer.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+            if socket.stream.read_buf(&mut socket.buffer).await.ok()? == 0 {
+                return None;
+            }
+        }
+        socket.read_head().await.starts_with("HTTP/1.1 101 ").then_some(socket)
+    }
+
     /// Sends the head of a request. Returns the head of the response.
     pub async fn head(base: &str, head: &str) -> String {
         let stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).await.unwrap();

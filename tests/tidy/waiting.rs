@@ -3,11 +3,15 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 11] = [
+const SLEEPS: [(&str, usize, &str); 15] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
     ("tests/contract/users/search_work.rs", 2, "the database delays an answer, or the counts that it tells"),
     ("tests/faults/audit_killed.rs", 1, KILL),
     ("tests/faults/clocks.rs", 1, "a process is stopped for this long"),
+    ("tests/faults/cluster_runs.rs", 16, "the duration of faults, and of the traffic between them"),
+    ("tests/faults/cluster_runs/sockets.rs", 1, "a client connects again after this time"),
+    ("tests/faults/cluster_runs/stand.rs", 1, "the duration of a fault"),
+    ("tests/faults/cluster_runs/traffic.rs", 5, "the pace of the traffic, and the times after which promises hold"),
     ("tests/faults/config_killed.rs", 1, KILL),
     ("tests/faults/hung_up.rs", 1, "the moment at which a client hangs up"),
     ("tests/faults/killed.rs", 1, KILL),
@@ -24,7 +28,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 35] = [
+const LOOPS: [(&str, usize, &str); 36] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("src/domain/support_packet/outlet.rs", 1, "the number of bytes ends it"),
     ("src/files/tests/line.rs", 1, PEER),
@@ -37,6 +41,7 @@ const LOOPS: [(&str, usize, &str); 35] = [
     ("tests/faults/actors.rs", 1, "twelve restarts end it"),
     ("tests/faults/audit_frozen.rs", 2, "the number of changes ends it, and each has the deadline of its client"),
     ("tests/faults/backup_killed.rs", 2, STEP),
+    ("tests/faults/cluster_runs/traffic.rs", 3, STEP),
     ("tests/faults/hung_up.rs", 1, STEP),
     ("tests/faults/license_hostile.rs", 1, STEP),
     ("tests/faults/restore_killed.rs", 1, STEP),
@@ -52,7 +57,7 @@ const LOOPS: [(&str, usize, &str); 35] = [
     ("tests/support/swarm.rs", 2, STEP),
     ("tests/support/waiting.rs", 1, "the helper itself"),
     ("tests/support/web_peer.rs", 2, PEER),
-    ("tests/support/websocket.rs", 7, STEP),
+    ("tests/support/websocket.rs", 8, "each step has a deadline, or the caller has one"),
     ("tests/wire/command_line_passphrase.rs", 2, "the caller has a deadline"),
     ("tests/wire/health.rs", 2, STEP),
     ("tests/wire/storage.rs", 1, STEP),

@@ -1,0 +1,148 @@
+//! Three servers on one PostgreSQL behind a load balancer, with writes, events, sockets and revocations under way, while one part
+//! fails. A checker compares afterwards: no acknowledged write is lost, no revoked token is accepted after its limit, no
+//! client misses an event or gets it twice without a greeting, and all servers are in the same state.
+
+mod checks;
+mod record;
+mod sockets;
+mod stand;
+mod traffic;
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::sleep;
+
+use self::checks::check;
+use self::stand::{Stand, outage};
+use self::traffic::Traffic;
+use crate::support::database;
+
+/// The number of runs of each test; 1 by default.
+const RUNS: &str = "QUARTERDECK_TEST_CLUSTER_RUNS";
+
+/// The duration of the traffic before, between and after faults.
+const CALM: Duration = Duration::from_secs(3);
+
+#[actix_web::test]
+async fn a_killed_server_loses_nothing() {
+    run([0; 3], async |stand| {
+        stand.kill(0).await;
+        sleep(CALM).await;
+        stand.start_node(0).await;
+        sleep(CALM).await;
+        stand.kill(1).await;
+        stand.start_node(1).await;
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_server_that_stands_still_loses_nothing() {
+    run([0; 3], async |stand| {
+        // Shorter and longer than the time after which the others remove it.
+        for seconds in [4, 14] {
+            stand.signal(1, Signal::STOP);
+            sleep(Duration::from_secs(seconds)).await;
+            stand.signal(1, Signal::CONT);
+            sleep(CALM).await;
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_slow_server_loses_nothing() {
+    run([0; 3], async |stand| {
+        for _ in 0..60 {
+            stand.signal(2, Signal::STOP);
+            sleep(Duration::from_millis(90)).await;
+            stand.signal(2, Signal::CONT);
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_restarted_database_loses_nothing() {
+    run([0; 3], async |stand| {
+        for _ in 0..2 {
+            stand.restart_database();
+            sleep(CALM).await;
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_database_that_stands_still_loses_nothing() {
+    run([0; 3], async |stand| {
+        stand.database.freeze();
+        sleep(Duration::from_secs(6)).await;
+        stand.database.thaw();
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn connections_to_the_database_that_are_cut_lose_nothing() {
+    const OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                          WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    run([0; 3], async |stand| {
+        for _ in 0..8 {
+            database::execute(&stand.database.address(), OTHERS).await;
+            sleep(Duration::from_millis(700)).await;
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_server_without_its_database_loses_nothing() {
+    run([0; 3], async |stand| {
+        stand.lines[0].stall();
+        sleep(Duration::from_secs(7)).await;
+        stand.lines[0].restore();
+        sleep(CALM).await;
+        stand.lines[1].refuse();
+        sleep(CALM).await;
+        stand.lines[1].restore();
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn servers_with_clocks_a_minute_apart_lose_nothing() {
+    run([-60, 0, 60], async |stand| {
+        sleep(CALM).await;
+        stand.kill(2).await;
+        stand.start_node(2).await;
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn all_servers_at_once_without_a_database_lose_nothing() {
+    run([0; 3], async |stand| {
+        outage(stand, Duration::from_secs(4)).await;
+    })
+    .await;
+}
+
+/// Starts three servers whose clocks differ by these seconds, applies the fault to them while there is traffic, and checks
+/// what was recorded.
+async fn run(clocks: [i64; 3], fault: impl AsyncFn(&mut Stand)) {
+    let runs = std::env::var(RUNS).ok().map_or(1, |runs| runs.parse::<u32>().unwrap());
+    for _ in 0..runs {
+        let Some(mut stand) = Stand::start(clocks).await else { return };
+        let traffic = Traffic::start(&stand).await;
+        sleep(CALM).await;
+        fault(&mut stand).await;
+        sleep(CALM).await;
+        stand.all_ready().await;
+        sleep(CALM).await;
+        let record = traffic.end().await;
+        check(&stand, &record).await;
+    }
+}

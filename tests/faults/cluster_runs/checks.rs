@@ -1,0 +1,163 @@
+//! The checker: compares what the clients recorded with the database and the servers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::record::{Record, Span};
+use super::sockets::written;
+use super::stand::Stand;
+use super::traffic::{SETTINGS, attempt};
+use crate::support::waiting::until;
+use crate::support::{Client, database};
+
+/// Fails if anything was lost, doubled, or is not the same everywhere.
+pub(super) async fn check(stand: &Stand, (record, admin): &(Rc<Record>, Client)) {
+    let order = published(stand).await;
+    let mut violations = record.violations.take();
+    violations.extend(check_writes(stand, record, &order).await);
+    for span in record.spans.borrow().iter() {
+        violations.extend(check_span(span, record, &order));
+    }
+    violations.extend(check_settings(stand, record, admin).await);
+    assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
+    check_amount(record);
+    let servers = async || {
+        let mut lists = BTreeSet::new();
+        for base in stand.bases() {
+            let reply = attempt(&admin.at(&base), Method::GET, "/cluster/status", None).await;
+            let nodes = reply.filter(|reply| reply.status == 200).map(|reply| reply.json()).unwrap_or_default();
+            let nodes = nodes.as_array().cloned().unwrap_or_default();
+            lists.insert(nodes.iter().map(|node| node["id"].to_string()).collect::<Vec<_>>());
+        }
+        lists.len() == 1 && lists.first().is_some_and(|nodes| nodes.len() == 3)
+    };
+    until("all servers list the same three", servers).await;
+}
+
+/// Returns the values of all published events with their places in the one order.
+async fn published(stand: &Stand) -> BTreeMap<String, usize> {
+    let sql = "SELECT body FROM qd_events WHERE kind = 'event' AND body LIKE '%preferences_changed%' ORDER BY position";
+    let bodies = database::texts(&stand.database.address(), sql).await;
+    let values: Vec<String> =
+        bodies.iter().filter_map(|body| written(&serde_json::from_str::<Value>(body).unwrap())).collect();
+    let order: BTreeMap<String, usize> = values.iter().cloned().zip(0..).collect();
+    assert_eq!(order.len(), values.len(), "an event was published twice");
+    order
+}
+
+/// Acknowledged writes are stored, and their events are published.
+async fn check_writes(stand: &Stand, record: &Record, order: &BTreeMap<String, usize>) -> Vec<String> {
+    let sql = "SELECT value FROM preferences WHERE category = 'run'";
+    let stored: BTreeSet<String> = database::texts(&stand.database.address(), sql).await.into_iter().collect();
+    let mut violations = Vec::new();
+    for write in record.writes.borrow().iter().filter(|write| write.is_acknowledged) {
+        if !stored.contains(&write.value) {
+            violations.push(format!("the acknowledged write {} is not stored", write.value));
+        }
+        if !order.contains_key(&write.value) {
+            violations.push(format!("the event of the acknowledged write {} was never published", write.value));
+        }
+    }
+    violations
+}
+
+/// After a greeting a client gets all events in their order, each once.
+fn check_span(span: &Span, record: &Record, order: &BTreeMap<String, usize>) -> Vec<String> {
+    let mut violations = Vec::new();
+    let places: Vec<Option<&usize>> = span.values.iter().map(|value| order.get(value)).collect();
+    for (pair, values) in places.windows(2).zip(span.values.windows(2)) {
+        if let [Some(before), Some(after)] = pair
+            && **after == **before + 1
+        {
+            continue;
+        }
+        violations.push(format!("a client got {} after {}, in one connection", values[1], values[0]));
+    }
+    let end = order.len();
+    let first = places.first().map_or(end, |place| place.map_or(end, |place| *place));
+    let is_missed = |place: &usize| *place < first && (span.is_last || !span.values.is_empty());
+    for write in record.writes.borrow().iter().filter(|write| write.begun > span.greeted) {
+        if order.get(&write.value).is_some_and(is_missed) {
+            violations.push(format!("a client missed {} after its greeting", write.value));
+        }
+    }
+    let last = places.last().map_or(end, |place| place.map_or(end, |place| *place + 1));
+    if span.is_last && last != end {
+        violations.push(format!("a connected client got {last} of {end} events"));
+    }
+    violations
+}
+
+/// A setting has the value of the last acknowledged change or of a later one, on all servers.
+async fn check_settings(stand: &Stand, record: &Record, admin: &Client) -> Vec<String> {
+    let mut violations = Vec::new();
+    let mut versions = BTreeSet::new();
+    for base in stand.bases() {
+        let Some(reply) = attempt(&admin.at(&base), Method::GET, "/config", None).await else {
+            violations.push(format!("{base} gave no configuration"));
+            continue;
+        };
+        let config = reply.expect(200);
+        versions.insert(reply.header("etag"));
+        for setting in SETTINGS {
+            let attempts = record.settings.borrow().get(setting).copied().unwrap_or_default();
+            let value = config["SupportSettings"][setting].as_str().unwrap_or_default();
+            let number: u64 = value.strip_prefix("https://run.example/").map_or(0, |number| number.parse().unwrap());
+            if !(attempts.acknowledged..=attempts.last).contains(&number) {
+                violations.push(format!("{setting} is {value}, and change {} was acknowledged", attempts.acknowledged));
+            }
+        }
+    }
+    if versions.len() != 1 {
+        violations.push(format!("the servers have different configurations: {versions:?}"));
+    }
+    violations
+}
+
+/// A run in which little happened proves little.
+fn check_amount(record: &Record) {
+    let acknowledged = record.writes.borrow().iter().filter(|write| write.is_acknowledged).count();
+    let changes: u64 = record.settings.borrow().values().map(|attempts| attempts.count).sum();
+    let (revocations, spans) = (*record.revocations.borrow(), record.spans.borrow().len());
+    let amount = format!(
+        "{acknowledged} writes, {changes} changes, {revocations} revocations, {spans} greetings, {} resumptions",
+        record.resumptions.borrow()
+    );
+    println!("{amount}");
+    assert!(acknowledged > 20 && changes > 3 && revocations > 2 && spans > 5, "{amount}");
+}
+
+#[test]
+fn a_gap_a_repetition_and_a_missed_beginning_or_end_are_violations() {
+    use tokio::time::{Duration, Instant};
+
+    use super::record::Write;
+
+    let greeted = Instant::now();
+    let values = ["a", "b", "c", "d"].map(str::to_owned);
+    let order: BTreeMap<String, usize> = values.iter().cloned().zip(0..).collect();
+    let record = Record::default();
+    for (value, begun) in values.iter().zip([0, 2, 2, 2]) {
+        let begun = greeted + Duration::from_secs(begun);
+        record.writes.borrow_mut().push(Write { value: value.clone(), begun, is_acknowledged: true });
+    }
+    let greeted = greeted + Duration::from_secs(1);
+    let violations = |got: &[&str], is_last: bool| {
+        let values = got.iter().map(|value| (*value).to_owned()).collect();
+        check_span(&Span { greeted, values, is_last }, &record, &order).len()
+    };
+    for complete in [&["a", "b", "c", "d"][..], &["b", "c", "d"]] {
+        assert_eq!(violations(complete, true), 0, "{complete:?}");
+    }
+    assert_eq!(violations(&["b", "c"], false), 0, "the connection ended");
+    assert_eq!(violations(&[], false), 0, "the connection ended before");
+    assert_eq!(violations(&["b", "d"], true), 1, "a gap");
+    assert_eq!(violations(&["b", "b", "c", "d"], true), 1, "a repetition");
+    assert_eq!(violations(&["b", "d", "c"], false), 2, "another order");
+    assert_eq!(violations(&["c", "d"], true), 1, "a missed beginning");
+    assert_eq!(violations(&["b", "c"], true), 1, "a missed end");
+    assert_eq!(violations(&[], true), 3, "a connected client that got nothing");
+}

@@ -1,0 +1,49 @@
+//! The requests of the clients of a run, and their events.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use tokio::time::Instant;
+
+/// A write that publishes an event with its value.
+pub(super) struct Write {
+    pub(super) value: String,
+    pub(super) begun: Instant,
+    pub(super) is_acknowledged: bool,
+}
+
+/// The events that a client got after one greeting, on one server or, after resumptions, on several.
+pub(super) struct Span {
+    pub(super) greeted: Instant,
+    /// The values of the writes, in the order of their events.
+    pub(super) values: Vec<String>,
+    /// True if the connection was open when the run ended.
+    pub(super) is_last: bool,
+}
+
+/// The numbers that a client wrote into a setting.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Attempts {
+    pub(super) last: u64,
+    pub(super) acknowledged: u64,
+    pub(super) count: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Record {
+    pub(super) writes: RefCell<Vec<Write>>,
+    pub(super) spans: RefCell<Vec<Span>>,
+    pub(super) settings: RefCell<BTreeMap<&'static str, Attempts>>,
+    /// The number of revocations whose token was sent to the servers afterwards.
+    pub(super) revocations: RefCell<u32>,
+    /// The number of connections that went on with their old id.
+    pub(super) resumptions: RefCell<u32>,
+    /// Broken promises that a client noticed.
+    pub(super) violations: RefCell<Vec<String>>,
+}
+
+impl Record {
+    pub(super) fn violation(&self, text: String) {
+        self.violations.borrow_mut().push(text);
+    }
+}
