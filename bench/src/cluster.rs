@@ -241,10 +241,10 @@ impl<'a> Cluster<'a> {
 }
 
 fn line(goal: Option<u64>, outcome: &Outcome, usage: &Usage, events_each: u64) -> String {
-    let Outcome { publications, lost, elapsed, latency } = outcome;
+    let Outcome { publications, refused, lost, elapsed, latency } = outcome;
     let goal = goal.map_or("max".to_owned(), |goal| goal.to_string());
     format!(
-        "{goal:>4}  {:>6.0} events/s  {}  {} of {} events missed a socket; {}",
+        "{goal:>4}  {:>6.0} events/s  {}  {} of {} events missed a socket, {refused} requests refused; {}",
         rate(publications * events_each, *elapsed),
         percentiles(latency),
         lost * events_each,
@@ -261,11 +261,11 @@ mod tests {
     fn a_round_is_told_in_events() {
         let mut latency = crate::load::histogram().unwrap();
         latency.record(4_000).unwrap();
-        let outcome = Outcome { publications: 250, lost: 1, elapsed: Duration::from_secs(2), latency };
+        let outcome = Outcome { publications: 250, refused: 3, lost: 1, elapsed: Duration::from_secs(2), latency };
         let line = line(Some(500), &outcome, &Usage::default(), 2);
         assert!(
             line.starts_with(
-                " 500     250 events/s  p50 4.0 p95 4.0 p99 4.0 max 4.0 ms  2 of 500 events missed a socket; "
+                " 500     250 events/s  p50 4.0 p95 4.0 p99 4.0 max 4.0 ms  2 of 500 events missed a socket, 3 requests refused; "
             ),
             "{line}"
         );

@@ -81,7 +81,8 @@ async fn drive(address: String, request: String, count: u64) -> io::Result<Histo
     Ok(latency)
 }
 
-/// Reads one complete response. Fails unless it is a 200 with a `Content-Length`.
+/// Reads one complete response. Fails unless it is a 200 with a `Content-Length`; with the kind `ResourceBusy` if it is a
+/// 503.
 pub(crate) async fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
     let mut filled = 0;
     loop {
@@ -105,7 +106,9 @@ fn is_complete(answer: &[u8]) -> io::Result<bool> {
     };
     let text = std::str::from_utf8(answer.get(..head).unwrap_or_default()).map_err(io::Error::other)?;
     if !text.starts_with("HTTP/1.1 200") {
-        return Err(io::Error::other(format!("not 200: {}", text.lines().next().unwrap_or_default())));
+        let is_busy = text.starts_with("HTTP/1.1 503");
+        let kind = if is_busy { io::ErrorKind::ResourceBusy } else { io::ErrorKind::Other };
+        return Err(io::Error::new(kind, format!("not 200: {}", text.lines().next().unwrap_or_default())));
     }
     let mut headers = text.lines().filter_map(|line| line.split_once(": "));
     let length = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
@@ -117,4 +120,18 @@ fn is_complete(answer: &[u8]) -> io::Result<bool> {
 /// Makes a histogram for latencies of up to a minute, in microseconds.
 pub(crate) fn histogram() -> io::Result<Histogram<u64>> {
     Histogram::new_with_max(60_000_000, 3).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_complete_200_is_a_response_and_a_busy_server_is_told_apart() {
+        assert!(is_complete(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap());
+        assert!(!is_complete(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{").unwrap());
+        let kind = |status: &str| is_complete(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).unwrap_err().kind();
+        let kinds = [kind("503 Service Unavailable"), kind("500 Internal Server Error")];
+        assert_eq!(kinds, [io::ErrorKind::ResourceBusy, io::ErrorKind::Other]);
+    }
 }

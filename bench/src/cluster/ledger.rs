@@ -20,6 +20,8 @@ pub(super) struct Shape {
 /// The result of a round.
 pub(super) struct Outcome {
     pub(super) publications: u64,
+    /// The number of requests that a busy server refused. They are no publications.
+    pub(super) refused: u64,
     /// The number of publications that did not reach all sockets.
     pub(super) lost: u64,
     /// The time from the first publication to the last arrival.
@@ -41,6 +43,7 @@ struct Round {
     max: u64,
     publications: Vec<Publication>,
     incomplete: u64,
+    refused: u64,
     last_arrival: Option<Instant>,
     latency: Histogram<u64>,
     failure: Option<String>,
@@ -62,6 +65,7 @@ impl Ledger {
             max: 0,
             publications: Vec::new(),
             incomplete: 0,
+            refused: 0,
             last_arrival: None,
             latency: histogram()?,
             failure: None,
@@ -76,6 +80,7 @@ impl Ledger {
         round.max = max;
         round.publications.clear();
         round.incomplete = 0;
+        round.refused = 0;
         round.last_arrival = None;
         round.latency.reset();
     }
@@ -117,6 +122,15 @@ impl Ledger {
         }
     }
 
+    /// Notes that a busy server refused the publication with this number.
+    pub(super) fn refused(&self, number: u64) {
+        let mut round = self.round();
+        if number >= round.first {
+            round.incomplete = round.incomplete.saturating_sub(1);
+            round.refused += 1;
+        }
+    }
+
     /// Notes that a socket ended.
     pub(super) fn fail(&self, cause: &io::Error) {
         self.round().failure.get_or_insert_with(|| cause.to_string());
@@ -140,7 +154,8 @@ impl Ledger {
         let begun = round.publications.iter().map(|publication| publication.sent).min();
         let elapsed = begun.zip(round.last_arrival).map(|(begun, last)| last.saturating_duration_since(begun));
         Ok(Outcome {
-            publications: to_u64(round.publications.len()),
+            publications: to_u64(round.publications.len()).saturating_sub(round.refused),
+            refused: round.refused,
             lost: round.incomplete,
             elapsed: elapsed.unwrap_or_default(),
             latency: round.latency.clone(),
@@ -211,6 +226,16 @@ mod tests {
         ledger.arrived(number, 0, sent);
         ledger.settled(Duration::MAX).await;
         assert_eq!(ledger.outcome().unwrap().lost, 0);
+    }
+
+    #[test]
+    fn a_request_that_was_refused_is_no_publication() {
+        let (ledger, sent) = (ledger(1, 1), Instant::now());
+        let numbers = [ledger.publish(0, sent).unwrap(), ledger.publish(0, sent).unwrap()];
+        ledger.refused(numbers[0]);
+        ledger.arrived(numbers[1], 0, sent);
+        let outcome = ledger.outcome().unwrap();
+        assert_eq!((outcome.publications, outcome.refused, outcome.lost), (1, 1, 0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::ledger::Ledger;
 use super::site::Sender;
@@ -15,6 +15,9 @@ use crate::load::read_answer;
 
 /// The timeout of one response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The time after which a sender publishes again that a busy server refused.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// The maximum length of a response, in bytes.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024;
@@ -66,8 +69,7 @@ impl Pace {
 }
 
 async fn publish(sender: Arc<Sender>, ledger: Arc<Ledger>, mut pace: Option<Pace>, until: Instant) -> io::Result<()> {
-    let mut connection = TcpStream::connect(&sender.address).await?;
-    connection.set_nodelay(true)?;
+    let mut connection = connect(&sender).await?;
     let mut buffer = vec![0; MAX_RESPONSE_BYTES];
     loop {
         let sent = match &mut pace {
@@ -80,8 +82,22 @@ async fn publish(sender: Arc<Sender>, ledger: Arc<Ledger>, mut pace: Option<Pace
         }
         let Some(number) = ledger.publish(sender.node, sent) else { return Ok(()) };
         connection.write_all(sender.request(number).as_bytes()).await?;
-        timeout(RESPONSE_TIMEOUT, read_answer(&mut connection, &mut buffer)).await??;
+        match timeout(RESPONSE_TIMEOUT, read_answer(&mut connection, &mut buffer)).await? {
+            Err(cause) if cause.kind() == io::ErrorKind::ResourceBusy => {
+                ledger.refused(number);
+                sleep(RETRY_DELAY).await;
+                // The rest of the response is still on the old connection.
+                connection = connect(&sender).await?;
+            }
+            answered => answered?,
+        }
     }
+}
+
+async fn connect(sender: &Sender) -> io::Result<TcpStream> {
+    let connection = TcpStream::connect(&sender.address).await?;
+    connection.set_nodelay(true)?;
+    Ok(connection)
 }
 
 #[cfg(test)]
