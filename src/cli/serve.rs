@@ -14,6 +14,7 @@ use std::process::{Command, ExitCode};
 
 use actix_web::rt::SystemRunner;
 use clap::Args;
+use quarterdeck_actors::config::view::LogSettings;
 use rustix::process::{Pid, Resource, Rlimit, getppid, getrlimit, setrlimit};
 use tracing::{error, info, warn};
 
@@ -57,7 +58,8 @@ pub(super) struct Serve {
 /// The step after the server has ended.
 enum Next {
     Exit(ExitCode),
-    Restart,
+    /// Executes the program again. The log settings are those of the server that stopped.
+    Restart(LogSettings),
 }
 
 /// Runs the server. The folder of an ephemeral one is put into `folder`, so that the caller removes it after the database
@@ -89,8 +91,8 @@ pub(super) fn run(common: &Common, options: &Serve, folder: &mut Option<Folder>)
     };
     ephemeral::tell_replaced(&settings);
     let plan = options.ephemeral.then(|| Plan::new(options.users.unwrap_or_default().into(), &settings));
-    let log_settings = settings.config.view.log.clone();
-    let logs = match logging::start(&log_settings) {
+    // The stored log settings are applied as soon as the server has read them.
+    let logs = match logging::start(&settings.config.view.log) {
         Ok(logs) => logs,
         // A start refuses these levels as well, together with whatever else is wrong.
         Err(refusal) => return refused(settings, &sources, &system, refusal),
@@ -101,7 +103,7 @@ pub(super) fn run(common: &Common, options: &Serve, folder: &mut Option<Folder>)
     logs.flush();
     match next {
         Next::Exit(code) => code,
-        Next::Restart => {
+        Next::Restart(log_settings) => {
             let cause = restarted(program);
             let _ = logs.apply(&log_settings);
             error!(%cause, "the server stopped for a restart, but its program cannot be executed");
@@ -170,7 +172,7 @@ async fn serve(
             return Next::Exit(failure(refusal));
         }
     };
-    logs.follow(server.config().follow());
+    logs.follow(server.config().follow()).await;
     match plan {
         Some(plan) => {
             if let Err(cause) = plan.carry_out(&server).await {
@@ -188,17 +190,18 @@ async fn serve(
         () = signals.end_or_reload(async || reload(&server).await) => false,
         () = server.restart_wanted() => true,
     };
+    let log_settings = server.config().current().view.log.clone();
     let stopped = server.stop_sooner_on(signals.end()).await;
     // A signal to stop that arrived in the meantime takes precedence over a restart.
     let is_restart = is_restart && !signals.is_end_wanted();
     match stopped {
-        Ok(()) if is_restart => Next::Restart,
+        Ok(()) if is_restart => Next::Restart(log_settings),
         Ok(()) => Next::Exit(ExitCode::SUCCESS),
         // The server restarts even after a stop that was not clean. The new program recovers what this one left, and a
         // running server is better than none.
         Err(cause) if is_restart => {
             warn!(%cause, "the server restarts, although its stop was not clean");
-            Next::Restart
+            Next::Restart(log_settings)
         }
         Err(cause) => Next::Exit(failure(cause)),
     }

@@ -88,21 +88,27 @@ pub(crate) fn requests_path(settings: &LogSettings) -> PathBuf {
 }
 
 impl Logs {
-    /// Applies the log settings of all later configurations. Invalid settings change nothing.
-    pub(crate) fn follow(&self, config: watch::Receiver<Arc<Config>>) {
+    /// Applies the log settings of the configuration in force, then those of each later one. Invalid settings change
+    /// nothing.
+    pub(crate) async fn follow(&self, mut config: watch::Receiver<Arc<Config>>) {
+        self.apply_current(&mut config).await;
         let logs = self.clone();
         task::keep("log_settings", move || logs.clone().apply_changes(config.clone()));
     }
 
     async fn apply_changes(self, mut config: watch::Receiver<Arc<Config>>) {
         while config.changed().await.is_ok() {
-            let settings = config.borrow_and_update().view.log.clone();
-            let logs = self.clone();
-            // Opening and closing files can take long on a slow disk, so it runs on a blocking thread.
-            let applied = actix_web::rt::task::spawn_blocking(move || logs.apply(&settings)).await;
-            if let Ok(Err(problem)) = applied {
-                error!(problem, "the log settings cannot be applied; the earlier settings stay in use");
-            }
+            self.apply_current(&mut config).await;
+        }
+    }
+
+    async fn apply_current(&self, config: &mut watch::Receiver<Arc<Config>>) {
+        let settings = config.borrow_and_update().view.log.clone();
+        let logs = self.clone();
+        // Opening and closing files can take long on a slow disk, so it runs on a blocking thread.
+        let applied = actix_web::rt::task::spawn_blocking(move || logs.apply(&settings)).await;
+        if let Ok(Err(problem)) = applied {
+            error!(problem, "the log settings cannot be applied; the earlier settings stay in use");
         }
     }
 

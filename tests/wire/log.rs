@@ -160,6 +160,31 @@ async fn a_changed_level_takes_effect_and_an_unknown_one_is_refused_and_changes_
 }
 
 #[actix_web::test]
+async fn stored_log_settings_are_in_use_from_the_start_on() {
+    for variables in [&[][..], &[("MM_CONFIG", "own.json")][..]] {
+        let place = Workplace::new("[FileSettings]\nDirectory = \"files\"\n").await;
+        if variables.is_empty() {
+            let set = place.run(&["config", "set", "LogSettings.FileLocation", "stored"], "").await;
+            assert!(set.status.success(), "{set:?}");
+        } else {
+            let stored = json!({ "LogSettings": { "FileLocation": "stored" } });
+            std::fs::write(place.path("own.json"), stored.to_string()).unwrap();
+        }
+        let server = place.serve_with(variables, &["serve"]).await;
+        let create = ["user", "create", "--email", "anna@chat.example", "--username", "anna", "--system-admin"];
+        let made = place.run_with(variables, &create, &format!("{PASSWORD}\n")).await;
+        assert!(made.status.success(), "{made:?}");
+        let anna = server.client().log_in("anna").await;
+        until("the greeting is in the file that the stored settings name", async || {
+            lines(&place.path("stored/mattermost.log")).iter().any(|line| line["msg"] == "listening")
+        })
+        .await;
+        assert!(anna.get("/logs").await.expect(200).to_string().contains("listening"), "{variables:?}");
+        assert!(server.stop().await.success());
+    }
+}
+
+#[actix_web::test]
 async fn a_file_that_cannot_be_written_is_said_once_and_stops_nobody() {
     let place = Workplace::new(&settings("INFO")).await;
     std::fs::write(place.path("logs"), "in the way").unwrap();
