@@ -2,6 +2,7 @@
 
 use futures_util::future::join;
 use reqwest::Method;
+use serde_json::json;
 
 use crate::support::backdoor::named_in;
 use crate::support::process::{Workplace, read};
@@ -241,20 +242,44 @@ async fn the_printed_command_works_when_a_shell_runs_it_in_the_folder_of_the_ser
         ("MM_SQLSETTINGS_DRIVERNAME", driver.as_str()),
         ("MM_SQLSETTINGS_DATASOURCE", source.as_str()),
     ];
-    let mut server = place.serve_with(&variables, &["serve", "--config", "x.toml"]).await;
-    let [introduction, line] = [server.line().await, server.line().await];
+    let [introduction, line] = printed_and_run(&place, &variables, &["serve", "--config", "x.toml"]).await;
     assert!(line.contains("MM_CONFIG=own.json ") && line.ends_with("--config x.toml"), "{line}");
     // The address of a PostgreSQL may contain a password, so it is named and not printed.
     let unprinted = "with the server's MM_SQLSETTINGS_DATASOURCE in the environment";
     assert_eq!(introduction.contains(unprinted), driver == "postgres", "{introduction}");
     assert_eq!(line.contains(&source), driver != "postgres", "{line}");
-    let environment: Vec<(&str, &str)> =
-        variables.into_iter().filter(|(name, _)| introduction.contains(name)).collect();
-    let made = place.shell(&environment, &line, &format!("{PASSWORD}\n")).await;
+}
+
+#[actix_web::test]
+async fn the_printed_command_works_beside_an_unused_configuration_and_with_custom_defaults() {
+    let place = Workplace::new("").await;
+    std::fs::write(place.path("config.json"), "{\"TeamSettings\": {}}").unwrap();
+    let [_, line] = printed_and_run(&place, &[], &["serve", "--new"]).await;
+    assert!(line.ends_with(" --new"), "{line}");
+
+    let place = Workplace::new("").await;
+    let (driver, source) = named_in(&place.path(""));
+    place.configure("[SqlSettings]\nMaxOpenConns = 4\n");
+    let defaults = json!({ "SqlSettings": { "DriverName": driver, "DataSource": source } });
+    std::fs::write(place.path("defaults.json"), defaults.to_string()).unwrap();
+    let [_, line] = printed_and_run(&place, &[("MM_CUSTOM_DEFAULTS_PATH", "defaults.json")], &["serve"]).await;
+    assert!(line.starts_with("MM_CUSTOM_DEFAULTS_PATH=defaults.json "), "{line}");
+}
+
+/// Starts a server, and has a shell run the line that it prints, which must create the first account. Returns the
+/// sentence before the line, and the line.
+async fn printed_and_run(place: &Workplace, variables: &[(&str, &str)], arguments: &[&str]) -> [String; 2] {
+    let mut server = place.serve_with(variables, arguments).await;
+    let [introduction, line] = [server.line().await, server.line().await];
+    let line = line.trim().to_owned();
+    let unprinted: Vec<(&str, &str)> =
+        variables.iter().copied().filter(|(name, _)| introduction.contains(name)).collect();
+    let made = place.shell(&unprinted, &line, &format!("{PASSWORD}\n")).await;
     assert!(String::from_utf8_lossy(&made.stdout).contains("created you ("), "{made:?}");
     let you = server.client().log_in("you").await;
     assert_eq!(you.get("/users/me").await.expect(200)["roles"], "system_admin system_user");
     assert!(server.stop().await.success());
+    [introduction, line]
 }
 
 #[actix_web::test]

@@ -7,8 +7,13 @@ use quarterdeck_actors::data_source::is_address;
 use crate::settings::{Sources, quoted};
 
 /// The variables that say which database and which files `user create` uses.
-const VARIABLES: [&str; 4] =
-    ["MM_CONFIG", "MM_SQLSETTINGS_DRIVERNAME", "MM_SQLSETTINGS_DATASOURCE", "MM_QUARTERDECK_AUDITKEYFILE"];
+const VARIABLES: [&str; 5] = [
+    "MM_CONFIG",
+    "MM_CUSTOM_DEFAULTS_PATH",
+    "MM_SQLSETTINGS_DRIVERNAME",
+    "MM_SQLSETTINGS_DATASOURCE",
+    "MM_QUARTERDECK_AUDITKEYFILE",
+];
 
 const ARGUMENTS: &str = "--email you@example.org --username you --system-admin";
 
@@ -35,6 +40,8 @@ impl Hint {
             shown.iter().map(|(name, value)| format!("{name}={}", quoted(Path::new(value)))).collect();
         words.push(format!("{program} user create {ARGUMENTS}"));
         words.extend(sources.named_file().map(|file| format!("--config {}", quoted(file))));
+        // Without this option the command is refused wherever the start would be.
+        words.extend(sources.is_new().then(|| "--new".to_owned()));
         let command = words.join(" ");
         Self { command, unprinted: unprinted.into_iter().map(|(name, _)| name).collect() }
     }
@@ -64,6 +71,8 @@ mod tests {
         let secret = hint(None, &variables, None);
         let command = format!("MM_CONFIG=own.json {plain}");
         assert_eq!(secret, Hint { command, unprinted: vec!["MM_SQLSETTINGS_DATASOURCE"] });
+        let begun_anew = Hint::of("quarterdeck", &Sources::isolated(None, Vec::new()).with_new_database(true), None);
+        assert_eq!(begun_anew.command, format!("{plain} --new"));
     }
 
     #[test]
