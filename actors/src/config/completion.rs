@@ -81,7 +81,16 @@ impl Setting {
 }
 
 impl DefaultFrom {
-    fn value(&self, document: &Document) -> Option<Value> {
+    /// Returns the paths of the settings on which the default depends.
+    pub(super) fn settings(&self) -> &[String] {
+        match self {
+            Self::Copy(path) | Self::HoursOf(path) | Self::IsSet(path) => std::slice::from_ref(path),
+            Self::IfAny(paths, _) => paths,
+        }
+    }
+
+    /// Returns the default in `document`; `None` for that of the table.
+    pub(super) fn value(&self, document: &Document) -> Option<Value> {
         match self {
             Self::Copy(path) => given(document, path).cloned(),
             Self::HoursOf(path) => Some(Value::from(given(document, path)?.as_i64()?.saturating_mul(24))),

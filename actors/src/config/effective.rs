@@ -1,5 +1,7 @@
 //! The configuration in force: the stored version with the pinned values on top.
 
+mod unfollowed;
+
 use std::fmt;
 
 use serde::de::Error;
@@ -152,7 +154,8 @@ impl Config {
         Self::compose(None, overrides.collect())
     }
 
-    /// Returns a sentence for each stored key that is dropped and for each stored value that new documents must not have.
+    /// Returns a sentence for each stored key that is dropped, each stored value that new documents must not have, and
+    /// each default that does not follow a pinned setting.
     pub fn notices(&self) -> Vec<String> {
         let doubled = self.stored.iter().flat_map(Stored::dropped);
         let dropped = |DoubledKey { pointer, counts, other }: &DoubledKey| {
@@ -163,7 +166,8 @@ impl Config {
         };
         let is_empty = self.stored.as_ref().is_some_and(|stored| stored.document.is_empty());
         let empty = is_empty.then(|| "the stored configuration has no settings, so each has its default".to_owned());
-        empty.into_iter().chain(doubled.map(dropped)).chain(self.remedies.iter().map(Remedy::to_string)).collect()
+        let remedies = self.remedies.iter().map(Remedy::to_string);
+        empty.into_iter().chain(doubled.map(dropped)).chain(remedies).chain(self.unfollowed()).collect()
     }
 
     /// Returns a sentence for each variable of a plugin that cannot be used. It has no effect, and a server with it does
