@@ -115,6 +115,13 @@ pub(super) fn is_in_file_only(name: &str) -> bool {
     IN_FILE_ONLY.contains(&name)
 }
 
+/// Returns true if `text` is blank although the option of this name takes no text. Templates set such variables.
+pub(super) fn is_blank(name: &str, text: &str) -> bool {
+    let row = TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name));
+    let takes_text = row.is_none_or(|row| !matches!(row.value, Accepted::Number { .. } | Accepted::Flag(_)));
+    !takes_text && text.trim().is_empty()
+}
+
 fn seconds(number: i64) -> Duration {
     Duration::from_secs(number.unsigned_abs())
 }

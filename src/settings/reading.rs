@@ -28,6 +28,9 @@ const PREFIX: &str = "MM_";
 const OTHER_VARIABLES: [&str; 7] =
     [STORE, custom_defaults::VARIABLE, LICENSE, "MM_LOG_PATH", PURPOSE, "MM_FEATUREFLAGS", "MM_INSTALL_TYPE"];
 
+/// The list of the table that must have an element.
+const NEVER_EMPTY: &str = "ContentFlaggingSettings.AdditionalSettings.Reasons";
+
 /// The settings as far as they were read.
 #[derive(Default)]
 pub(super) struct Reading {
@@ -140,8 +143,8 @@ impl Reading {
             if let Some(taken) = self.option(&upper, &text) {
                 self.errors.extend(taken.err());
             } else if let Some(setting) = by_variable.get(upper.as_str()) {
-                if is_blank(setting.kind, &text) {
-                    self.unknown.push(format!("{place}: it is blank and has no effect"));
+                if is_blank(setting, &text) {
+                    self.note_blank(&place);
                 } else {
                     match from_text(setting.kind, &text) {
                         Ok(value) => self.pin(setting, value, place),
@@ -172,6 +175,10 @@ impl Reading {
             let refused = format!("{VARIABLE}{variable}: this option can only be set in {DEFAULT_FILE}");
             return Some(Err(SettingsError::Unusable(refused)));
         }
+        if options::is_blank(name, text) {
+            self.note_blank(&format!("{VARIABLE}{variable}"));
+            return Some(Ok(()));
+        }
         let taken = self.options.take(name, &Value::from(text))?;
         self.given.push((options::path_of(name), format!("{VARIABLE}{variable}")));
         Some(taken.map_err(|problem| SettingsError::Unusable(format!("{VARIABLE}{variable}: {problem}"))))
@@ -186,6 +193,10 @@ impl Reading {
             }
             Err(refusal) => self.errors.push(refusal),
         }
+    }
+
+    fn note_blank(&mut self, place: &str) {
+        self.unknown.push(format!("{place}: it is blank and has no effect"));
     }
 
     fn note_unknown<'a>(&mut self, place: &str, name: &str, known: impl Iterator<Item = &'a str>) {
@@ -210,10 +221,15 @@ impl Reading {
     }
 }
 
-/// Returns true if a variable is blank although its setting takes no text. Templates set such variables.
-fn is_blank(kind: Kind, text: &str) -> bool {
-    let takes_text = matches!(kind, Kind::String | Kind::Strings);
-    !takes_text && text.trim().is_empty()
+/// Returns true if a variable is blank although its setting takes no text and no empty list. Templates set such
+/// variables.
+fn is_blank(setting: &Setting, text: &str) -> bool {
+    let takes_blanks = match setting.kind {
+        Kind::String => true,
+        Kind::Strings => setting.path != NEVER_EMPTY,
+        Kind::Bool | Kind::Int | Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => false,
+    };
+    !takes_blanks && text.trim().is_empty()
 }
 
 /// Returns the value of a setting with its members in today's spelling.

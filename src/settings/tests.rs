@@ -1,3 +1,5 @@
+use quarterdeck_actors::config::table::{Kind, settings};
+
 use super::reading::Reading;
 use super::*;
 
@@ -63,12 +65,15 @@ fn a_blank_variable_of_a_setting_that_takes_no_text_has_no_effect_and_is_named()
         ("MM_RATELIMITSETTINGS_PERSEC", " "),
         ("MM_PLUGINSETTINGS_PLUGINS", ""),
         ("MM_EMAILSETTINGS_SMTPSERVER", ""),
+        ("MM_QUARTERDECK_STOPSECONDS", ""),
+        ("MM_QUARTERDECK_SUPPORTPACKETNEEDSLICENSE", " "),
     ];
     let settings = read("", &variables).unwrap();
     let pinned: Vec<&str> = settings.config.overrides.keys().map(String::as_str).collect();
     assert_eq!(pinned, ["EmailSettings.SMTPServer"], "an empty text is a value");
     let notice = "environment variable MM_EMAILSETTINGS_ENABLESMTPAUTH: it is blank and has no effect";
-    assert_eq!((settings.unknown.len(), settings.unknown[0].as_str()), (3, notice));
+    assert_eq!((settings.unknown.len(), settings.unknown[0].as_str()), (5, notice));
+    assert_eq!(settings.options.stop_timeout, Options::default().stop_timeout);
 }
 
 #[test]
@@ -162,6 +167,22 @@ fn lists_maps_and_nested_sections_are_read() {
     assert_eq!(settings.config.view.service.trusted_proxy_ip_header, ["X-Real-Ip"]);
     assert_eq!(settings.config.document["PluginSettings"]["Plugins"]["one"]["key"], 1);
     assert_eq!(settings.config.document["ServiceSettings"]["TLSOverwriteCiphers"][1], "b");
+}
+
+#[test]
+fn a_blank_variable_of_a_list_is_an_empty_list() {
+    let lists = settings().values().filter(|setting| setting.kind == Kind::Strings);
+    let variables = lists.filter_map(|list| Some((list.path.as_str(), list.env.as_deref()?)));
+    for (path, variable) in variables {
+        for (text, elements) in [("", &[][..]), ("  ", &[]), (" a  b\n", &["a", "b"])] {
+            let settings = read("", &[(variable, text)]).unwrap();
+            let value = settings.config.overrides.get(path).map(|pinned| pinned.value.clone());
+            // There must be at least one reason to flag a message.
+            let has_effect = !(path.ends_with(".Reasons") && elements.is_empty());
+            assert_eq!(value, has_effect.then(|| serde_json::json!(elements)), "{path} {text:?}");
+            assert_eq!(settings.unknown.len(), usize::from(!has_effect), "{path} {text:?}");
+        }
+    }
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub(super) fn from_text(kind: Kind, text: &str) -> Result<Value, Vec<DoubledKey>
     let read = match kind {
         Kind::Bool => flag(text).map(Value::from),
         Kind::Int => text.parse::<i64>().ok().map(Value::from),
-        Kind::Strings => Some(text.split(' ').map(Value::from).collect()),
+        // A blank text is an empty list.
+        Kind::Strings => Some(text.split_whitespace().map(Value::from).collect()),
         Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => match serde_json::from_str(text) {
             Ok(Parsed { repeated, .. }) if !repeated.is_empty() => return Err(repeated),
             read => read.ok().map(|Parsed { value, .. }| value),

@@ -2,7 +2,10 @@
 
 use std::process::Output;
 
+use serde_json::Value;
+
 use crate::support::backdoor::execute_in;
+use crate::support::configuration::rows;
 use crate::support::process::{Workplace, read};
 
 /// The reason on standard error, without the lines of the log.
@@ -54,6 +57,32 @@ async fn a_check_refuses_what_a_start_refuses_with_the_same_words() {
         let said = refused_by_both(&place, &[]).await;
         assert!(said.contains(words), "{settings}: {said}");
     }
+}
+
+#[actix_web::test]
+async fn a_default_that_does_not_follow_a_pinned_setting_is_a_warning() {
+    let place = Workplace::new("").await;
+    let days = [("MM_SERVICESETTINGS_SESSIONLENGTHWEBINDAYS", "7")];
+    let check = place.run_with(&days, &["check"], "").await;
+    let said = String::from_utf8(check.stdout).unwrap();
+    let warning = "warning: ServiceSettings.SessionLengthWebInHours is 720 and does not follow \
+                   ServiceSettings.SessionLengthWebInDays, since environment variable \
+                   MM_SERVICESETTINGS_SESSIONLENGTHWEBINDAYS pins that one; for 168, pin ";
+    assert!(check.status.success() && said.contains(warning), "{said}");
+}
+
+/// Helm charts set variables that are blank.
+#[actix_web::test]
+async fn blank_variables_of_lists_refuse_no_start() {
+    let place = Workplace::new("").await;
+    let lists: Vec<Value> =
+        rows().into_iter().filter(|row| row["type"] == "string[]" && row["env"] != Value::Null).collect();
+    let blank: Vec<(&str, &str)> = lists.iter().map(|row| (row["env"].as_str().unwrap(), "")).collect();
+    let check = place.run_with(&blank, &["check"], "").await;
+    assert!(check.status.success(), "{}", reason(&check));
+    let said = String::from_utf8(check.stdout).unwrap();
+    let ciphers = "pinned: ServiceSettings.TLSOverwriteCiphers = [], by environment variable ";
+    assert!(blank.len() >= 15 && said.contains(ciphers), "{said}");
 }
 
 #[actix_web::test]
