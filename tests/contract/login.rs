@@ -148,6 +148,22 @@ async fn a_device_has_one_session() {
     elsewhere.get("/users/me").await.expect(200);
 }
 
+/// Mobile apps of different ages name the device differently, and some send both members.
+#[actix_web::test]
+async fn of_two_members_for_the_device_the_first_that_is_not_empty_counts() {
+    let server = TestServer::start().await;
+    server.admin().await;
+    for (today, older, device) in [("apple:1", "android:2", "apple:1"), ("", "android:2", "android:2"), ("", "", "")] {
+        let body = json!({ "login_id": "admin", "password": PASSWORD, "device_id": today, "deviceId": older });
+        let reply = post(&server, body).await;
+        reply.expect(200);
+        let sessions = server.client().with_token(&reply.header("token")).get("/users/me/sessions").await.expect(200);
+        let devices: Vec<&Value> = sessions.as_array().unwrap().iter().map(|session| &session["device_id"]).collect();
+        assert!(devices.contains(&&json!(device)), "{today:?} {older:?}: {devices:?}");
+        assert!(!devices.contains(&&json!("apple:1android:2")), "{devices:?}");
+    }
+}
+
 #[actix_web::test]
 async fn logins_have_a_rate_of_their_own() {
     let server = TestServer::start_with("[RateLimitSettings]\nEnable = true\nPerSec = 1000\nMaxBurst = 1000\n").await;

@@ -77,7 +77,7 @@ pub(super) async fn login(
     let form: Form = body.lenient().await;
     let login_id = form.login_id.trim();
     audit.parameter("login_id", login_id.chars().take(MAX_LOGIN_ID_CHARACTERS).collect::<String>());
-    let device_id = form.device_id + &form.older_device_id;
+    let device_id = if form.device_id.is_empty() { form.older_device_id } else { form.device_id };
     check_device_id(&device_id)?;
     let credentials = Credentials {
         id: form.id,
