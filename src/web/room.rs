@@ -9,6 +9,7 @@ pub(crate) mod console_files;
 pub(crate) mod cookies;
 pub(crate) mod entity_tag;
 pub(crate) mod error;
+mod frames;
 pub(crate) mod line;
 pub(crate) mod openapi;
 pub(crate) mod origins;

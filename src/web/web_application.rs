@@ -12,19 +12,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-    IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
 use quarterdeck_actors::config::Config;
 use tracing::info;
 
 use crate::base::site_path::SitePath;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::entity_tag::Named;
+use crate::web::frames::add_policy;
 use crate::web::prepared::Packed;
 use crate::web::request::accepts_gzip;
-use file::{Body, File, Reader};
+use file::{Body, Content, File, Reader};
+use folder::Caching;
 pub(crate) use folder::is_below;
 use page::Page;
 
@@ -34,10 +38,13 @@ const FILES: &str = "/static/";
 /// The path of this server's own page while an application has the front page.
 pub(crate) const OWN_PAGE: &str = "/quarterdeck/console";
 
-/// Names of files contain a hash of their content, so a browser needs no newer copy.
-const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31556926, public, immutable");
+/// The directive for files whose names contain a hash of their content, so that a browser needs no newer copy.
+const UNCHANGING: HeaderValue = HeaderValue::from_static("max-age=31556926, public, immutable");
 
-/// These files keep their names when they change, so a browser asks for them each time.
+/// The directive for files such as pictures. A browser asks again if the user reloads the page.
+const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31556926, public");
+
+/// The directive for files that keep their names when they change, so that a browser asks each time.
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache, max-age=31556926, public");
 
 const NOT_SNIFFED: (HeaderName, HeaderValue) = (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -115,16 +122,36 @@ impl WebApplication {
     }
 
     async fn file(&self, http: &HttpRequest, config: &Config, file: &Arc<File>) -> Option<HttpResponse> {
-        let body = file.body(&self.reader).await?;
-        let mut answer = HttpResponse::Ok();
-        let cached = if file.found.is_hashed { A_YEAR } else { ASK_AGAIN };
-        answer.insert_header((CONTENT_TYPE, file.found.kind.media)).insert_header((CACHE_CONTROL, cached));
-        answer.insert_header(NOT_SNIFFED);
+        let Content { body, tag } = file.content(&self.reader).await?;
+        let cached = match file.found.caching {
+            Caching::Unchanging => UNCHANGING,
+            Caching::Year => A_YEAR,
+            Caching::Asking => ASK_AGAIN,
+        };
+        let (mut answer, is_known) = begun(http, tag, cached);
+        if is_known {
+            return Some(answer.finish());
+        }
+        answer.insert_header((CONTENT_TYPE, file.found.kind.media)).insert_header(NOT_SNIFFED);
         Some(match body {
             Body::Packed(packed) => send(http, config, packed, &mut answer),
             Body::Plain(bytes) => answer.body(Outgoing::bytes(bytes.clone())),
         })
     }
+}
+
+/// Begins a response with an entity tag. Its status is 304 if the client has the content, which the second value says.
+fn begun(http: &HttpRequest, tag: &str, cached: HeaderValue) -> (HttpResponseBuilder, bool) {
+    let is_known = Named::of(http.headers(), IF_NONE_MATCH).is_some_and(|named| named.matches(tag));
+    let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header((CACHE_CONTROL, cached)).insert_header((ETAG, tag));
+    (answer, is_known)
+}
+
+/// Returns the entity tag of a content.
+fn tag_of(content: &[u8]) -> String {
+    let tag = HEXLOWER.encode(digest(&SHA256, content).as_ref());
+    format!("\"{}\"", tag.get(..32).unwrap_or(&tag))
 }
 
 fn send(http: &HttpRequest, config: &Config, packed: &Packed, answer: &mut HttpResponseBuilder) -> HttpResponse {
@@ -140,17 +167,13 @@ fn send(http: &HttpRequest, config: &Config, packed: &Packed, answer: &mut HttpR
 impl Page {
     /// Returns the page, or status 304 if the client has it.
     fn answer(&self, http: &HttpRequest, config: &Config) -> HttpResponse {
-        let is_known = Named::of(http.headers(), IF_NONE_MATCH).is_some_and(|named| named.matches(&self.tag));
-        let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-        answer.insert_header((CACHE_CONTROL, ASK_AGAIN)).insert_header((ETAG, self.tag.as_str()));
+        let (mut answer, is_known) = begun(http, &self.tag, ASK_AGAIN);
+        // A browser replaces the policy of its copy by that of a response with status 304.
+        add_policy(&mut answer, &self.policy, config);
         if is_known {
             return answer.finish();
         }
-        answer
-            .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
-            .insert_header((CONTENT_SECURITY_POLICY, self.policy.as_str()))
-            .insert_header((X_FRAME_OPTIONS, "SAMEORIGIN"))
-            .insert_header(NOT_SNIFFED);
+        answer.insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).insert_header(NOT_SNIFFED);
         send(http, config, &self.body, &mut answer)
     }
 }

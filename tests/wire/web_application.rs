@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::support::process::Workplace;
 use crate::support::{Reply, TestServer};
 
-const ROOT: &str = "<html><head><script src=\"/static/main.abc.js\"></script></head></html>";
+const ROOT: &str = "<html><head><script src=\"/static/main.0a1b2c3d.js\"></script></head></html>";
 
 /// Makes the folder of an application.
 fn application() -> TempDir {
@@ -17,10 +17,11 @@ fn application() -> TempDir {
     let script = "console.log('a script that is long enough to be compressed');\n".repeat(100);
     for (name, text) in [
         ("root.html", ROOT),
-        ("main.abc.js", script.as_str()),
-        ("main.abc.css", "a { src: url(/static/files/f.woff2) }"),
+        ("main.0a1b2c3d.js", script.as_str()),
+        ("main.0a1b2c3d.css", "a { src: url(/static/files/f.woff2) }"),
         ("files/f.woff2", "font"),
         ("manifest.json", "{\"icons\":[\"/static/icon.png\"]}"),
+        ("i18n/de.62d1c0bd0c4dbd40c7a3.json", "{\"hello\":\"Moin\"}"),
         (".env", "secret"),
         ("unknown.exe", "x"),
     ] {
@@ -55,6 +56,7 @@ async fn every_unknown_page_answers_the_application_and_the_api_never_does() {
         assert!(is_page(&reply), "{path}: {reply:?}");
         assert_eq!(reply.header("cache-control"), "no-cache, max-age=31556926, public");
         assert_eq!(reply.header("x-frame-options"), "SAMEORIGIN");
+        assert_eq!(reply.header("content-security-policy"), "script-src 'self'; frame-ancestors 'self'");
     }
     for path in ["/api", "/api/", "/api/v4", "/api/v4/nothing", "/api/v5/x", "/quarterdeck/other", "/static/none.js"] {
         let reply = get(&server, path, &[]).await;
@@ -81,15 +83,15 @@ async fn addresses_are_refused_as_those_of_routes_are() {
     let server = serving(folder.path(), "[ServiceSettings]\nMaximumURLLength = 100\n").await;
     let long = "x".repeat(100);
     for path in
-        [format!("/{long}"), format!("/login?{long}"), format!("/static/main.abc.js?{long}"), format!("/?{long}")]
+        [format!("/{long}"), format!("/login?{long}"), format!("/static/main.0a1b2c3d.js?{long}"), format!("/?{long}")]
     {
         get(&server, &path, &[]).await.expect_refusal(414, "basic_security_check.url.too_long_error");
     }
-    for path in ["/login%00", "/login?name=%00", "/static/main.abc.js?%00", "/?%00"] {
+    for path in ["/login%00", "/login?name=%00", "/static/main.0a1b2c3d.js?%00", "/?%00"] {
         get(&server, path, &[]).await.expect_refusal(400, "api.context.invalid_url_param.app_error");
     }
     let large = "x".repeat(70_000);
-    for path in ["/login", "/static/main.abc.js"] {
+    for path in ["/login", "/static/main.0a1b2c3d.js"] {
         let refused = get(&server, path, &[("X-Large", &large)]).await;
         refused.expect_refusal(431, "api.context.request_headers_too_large.app_error");
     }
@@ -101,17 +103,55 @@ async fn addresses_are_refused_as_those_of_routes_are() {
 async fn files_are_compressed_and_cached_for_a_year() {
     let folder = application();
     let server = serving(folder.path(), "").await;
-    let script = get(&server, "/static/main.abc.js", &[("Accept-Encoding", "gzip")]).await;
+    let script = get(&server, "/static/main.0a1b2c3d.js", &[("Accept-Encoding", "gzip")]).await;
     assert_eq!((script.status, script.header("content-encoding").as_str()), (200, "gzip"));
     assert_eq!(script.header("cache-control"), "max-age=31556926, public, immutable");
     assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
     assert!(script.body.len() < 500 && script.header("x-content-type-options") == "nosniff");
-    let plain = get(&server, "/static/main.abc.js", &[]).await;
+    let plain = get(&server, "/static/main.0a1b2c3d.js", &[]).await;
     assert_eq!((plain.body.len(), plain.header("content-encoding").as_str()), (6200, ""));
     let font = get(&server, "/static/files/f.woff2", &[]).await;
     assert_eq!((font.text().as_str(), font.header("content-type").as_str()), ("font", "font/woff2"));
-    let changing = get(&server, "/static/manifest.json", &[]).await;
-    assert_eq!(changing.header("cache-control"), "no-cache, max-age=31556926, public");
+    let texts = get(&server, "/static/i18n/de.62d1c0bd0c4dbd40c7a3.json", &[]).await;
+    assert_eq!(texts.header("cache-control"), "max-age=31556926, public, immutable");
+}
+
+#[actix_web::test]
+async fn a_file_without_a_hash_in_its_name_is_sent_again_only_if_it_changed() {
+    let folder = application();
+    let server = serving(folder.path(), "").await;
+    for (path, cached) in [
+        ("/static/manifest.json", "no-cache, max-age=31556926, public"),
+        ("/static/files/f.woff2", "max-age=31556926, public"),
+    ] {
+        let reply = get(&server, path, &[]).await;
+        assert_eq!((reply.status, reply.header("cache-control").as_str()), (200, cached), "{path}");
+        let tag = reply.header("etag");
+        let again = get(&server, path, &[("If-None-Match", &format!("W/{tag}"))]).await;
+        assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, tag), "{path}");
+        assert_eq!(again.header("cache-control"), cached, "{path}");
+        let other = get(&server, path, &[("If-None-Match", "\"other\"")]).await;
+        assert_eq!((other.status, &other.body), (200, &reply.body), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn the_sites_that_the_setting_names_may_show_the_page_in_a_frame() {
+    let folder = application();
+    let sites = "[ServiceSettings]\nFrameAncestors = \"https://a.example x;y *.b.example\"\n";
+    let server = serving(folder.path(), sites).await;
+    let policies = async |headers: &[(&str, &str)]| {
+        let page = get(&server, "/login", headers).await;
+        let own = get(&server, "/quarterdeck/console", &[]).await;
+        for reply in [&page, &own] {
+            let policy = reply.header("content-security-policy");
+            assert!(policy.ends_with("; frame-ancestors 'self' https://a.example *.b.example"), "{policy}");
+            assert_eq!(reply.header("x-frame-options"), "");
+        }
+        page
+    };
+    let tag = policies(&[]).await.header("etag");
+    assert_eq!(policies(&[("If-None-Match", &tag)]).await.status, 304);
 }
 
 #[actix_web::test]
@@ -132,7 +172,7 @@ async fn nothing_beside_the_files_of_the_application_is_served() {
         "..%2fconfig.toml",
         "files/../../root.html",
         "/etc/passwd",
-        "main.abc.js/",
+        "main.0a1b2c3d.js/",
     ] {
         let reply = get(&server, &format!("/static/{name}"), &[]).await;
         let text = reply.text();
@@ -150,10 +190,10 @@ async fn below_the_path_of_a_site_its_files_are_named_with_it() {
     let server = serving(folder.path(), "[ServiceSettings]\nSiteURL = \"https://chat.example/team\"\n").await;
     let page = get(&server, "/team/login", &[]).await;
     assert_eq!(page.status, 200);
-    assert!(page.text().contains("src=\"/team/static/main.abc.js\""), "{}", page.text());
+    assert!(page.text().contains("src=\"/team/static/main.0a1b2c3d.js\""), "{}", page.text());
     assert!(page.text().contains("<script>window.publicPath='/team/static/'</script>"), "{}", page.text());
     assert!(page.header("content-security-policy").contains("script-src 'self' 'sha256-"));
-    let style = get(&server, "/team/static/main.abc.css", &[]).await;
+    let style = get(&server, "/team/static/main.0a1b2c3d.css", &[]).await;
     assert_eq!(style.text(), "a { src: url(/team/static/files/f.woff2) }");
     // A proxy may have taken the path off.
     assert_eq!(get(&server, "/static/files/f.woff2", &[]).await.text(), "font");
@@ -167,7 +207,7 @@ async fn below_the_path_of_a_site_its_files_are_named_with_it() {
 #[actix_web::test]
 async fn without_the_option_nothing_changes() {
     let server = TestServer::start().await;
-    for path in ["/other", "/static/main.abc.js", "/quarterdeck/console", "/quarterdeck/console/login"] {
+    for path in ["/other", "/static/main.0a1b2c3d.js", "/quarterdeck/console", "/quarterdeck/console/login"] {
         let reply = get(&server, path, &[]).await;
         assert!(reply.status == 404 && reply.json()["id"] == "api.context.404.app_error", "{path}");
     }

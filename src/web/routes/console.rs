@@ -4,15 +4,14 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_FRAME_OPTIONS,
-};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 use tokio::time::timeout;
 
 use super::config::packed_as;
 use crate::web::console_files::ConsoleFiles;
+use crate::web::frames::add_policy;
 use crate::web::request::Request;
 use crate::web::routes::operation::{Operation, handler};
 use crate::web::state::AppState;
@@ -22,7 +21,7 @@ use crate::web::web_application::OWN_PAGE;
 /// markup or a script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src \
                       'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; require-trusted-types-for \
-                      'script'; trusted-types 'none'; frame-ancestors 'self'";
+                      'script'; trusted-types 'none'";
 
 /// The time for which the page waits for the number of accounts. After it, the page shows the login.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -49,12 +48,7 @@ pub(super) async fn page(request: Request, app: Data<AppState>) -> Result<HttpRe
         .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header(OPENER_POLICY);
-    let ancestors = ancestors(&request.config().view.service.frame_ancestors);
-    if ancestors.is_empty() {
-        answer.insert_header((X_FRAME_OPTIONS, "SAMEORIGIN")).insert_header((CONTENT_SECURITY_POLICY, POLICY));
-    } else {
-        answer.insert_header((CONTENT_SECURITY_POLICY, format!("{POLICY}{ancestors}")));
-    }
+    add_policy(&mut answer, POLICY, request.config());
     Ok(answer.body(page))
 }
 
@@ -80,13 +74,6 @@ async fn setup(request: &Request, app: &AppState) -> &'static str {
     }
 }
 
-/// Returns the sites that may show the page in a frame, each after a space. Texts that are no source of a policy are
-/// left out, so that the setting adds no other rule.
-fn ancestors(setting: &str) -> String {
-    let is_source = |text: &&str| text.bytes().all(|byte| byte.is_ascii_graphic() && !b";,'\"".contains(&byte));
-    setting.split_whitespace().filter(is_source).flat_map(|source| [" ", source]).collect()
-}
-
 pub(super) const FILE: Operation = Operation::undescribed(handler!(file));
 
 /// `GET /quarterdeck/assets/HASH/NAME`: returns a file that the page loads.
@@ -97,16 +84,4 @@ pub(super) async fn file(request: Request) -> Result<HttpResponse, AppError> {
     answer.insert_header((CONTENT_TYPE, found.media)).insert_header((CACHE_CONTROL, A_YEAR));
     answer.insert_header((VARY, "Accept-Encoding"));
     Ok(packed_as(&request, &found.body, &mut answer))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_setting_adds_sites_to_the_policy_and_no_other_rule() {
-        assert_eq!(ancestors(""), "");
-        assert_eq!(ancestors("https://a.example  *.b.example:8443"), " https://a.example *.b.example:8443");
-        assert_eq!(ancestors("https://a.example; script-src * 'none' a,b \u{fc}"), " script-src *");
-    }
 }

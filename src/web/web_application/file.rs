@@ -13,14 +13,14 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::folder::{self, Found, Kind};
-use super::page;
+use super::{page, tag_of};
 use crate::base::site_path::SitePath;
 use crate::web::prepared::Packed;
 
 /// A file of the application.
 pub(crate) struct File {
     pub(super) found: Found,
-    body: OnceLock<Body>,
+    content: OnceLock<Content>,
     /// The latest reading of the file. Requests share it until it ends.
     reading: Mutex<Option<Reading>>,
 }
@@ -28,6 +28,13 @@ pub(crate) struct File {
 type Reading = Shared<BoxFuture<'static, ()>>;
 
 /// The content of a file, shared by all responses.
+pub(super) struct Content {
+    pub(super) body: Body,
+    /// The entity tag.
+    pub(super) tag: String,
+}
+
+/// The bytes of a file.
 pub(super) enum Body {
     Packed(Packed),
     Plain(Bytes),
@@ -47,15 +54,15 @@ impl Reader {
     /// Reads the file if no earlier reading did. A failure is logged, and leaves the file as it was.
     async fn read(self: Arc<Self>, file: Arc<File>) {
         let Ok(_turn) = self.turns.acquire().await else { return };
-        if file.body.get().is_some() {
+        if file.content.get().is_some() {
             return;
         }
         let (found, site_path) = (file.found.clone(), self.site_path.clone());
-        let reading = background::compute(move || body(&found, &site_path));
+        let reading = background::compute(move || content(&found, &site_path));
         match reading.await.map_err(|cause| cause.to_string()).and_then(|read| read) {
-            Ok(body) => {
-                // Fails only if there is a body already, which the turn rules out.
-                let _ = file.body.set(body);
+            Ok(content) => {
+                // Fails only if there is a content already, which the turn rules out.
+                let _ = file.content.set(content);
             }
             Err(cause) => {
                 warn!(file = %file.found.path.display(), %cause, "a file of the web application cannot be read");
@@ -66,15 +73,15 @@ impl Reader {
 
 impl File {
     pub(super) fn new(found: Found) -> Arc<Self> {
-        Arc::new(Self { found, body: OnceLock::new(), reading: Mutex::default() })
+        Arc::new(Self { found, content: OnceLock::new(), reading: Mutex::default() })
     }
 
     /// Returns the content; `None` if the file cannot be read.
-    pub(super) async fn body(self: &Arc<Self>, reader: &Arc<Reader>) -> Option<&Body> {
-        if self.body.get().is_none() {
+    pub(super) async fn content(self: &Arc<Self>, reader: &Arc<Reader>) -> Option<&Content> {
+        if self.content.get().is_none() {
             self.reading(reader).await;
         }
-        self.body.get()
+        self.content.get()
     }
 
     /// Returns the reading that is in progress, or starts one.
@@ -91,13 +98,15 @@ impl File {
 }
 
 /// Reads a file, and compresses it if its kind is compressible. A file that has changed its place is refused.
-fn body(found: &Found, site_path: &SitePath) -> Result<Body, String> {
-    let content = folder::content(found)?;
-    Ok(match found.kind {
-        Kind { names_files: true, .. } => Body::Packed(Packed::new(page::at(site_path, content))),
-        Kind { is_text: true, .. } => Body::Packed(Packed::new(content)),
-        Kind { .. } => Body::Plain(content.into()),
-    })
+fn content(found: &Found, site_path: &SitePath) -> Result<Content, String> {
+    let read = folder::content(found)?;
+    let bytes = if found.kind.names_files { page::at(site_path, read) } else { read };
+    let tag = tag_of(&bytes);
+    let body = match found.kind {
+        Kind { is_text: true, .. } => Body::Packed(Packed::new(bytes)),
+        Kind { is_text: false, .. } => Body::Plain(bytes.into()),
+    };
+    Ok(Content { body, tag })
 }
 
 #[cfg(test)]
@@ -126,17 +135,17 @@ mod tests {
         let (folder, files) = files(&["main.js"]);
         let (file, reader) = (&files[0], Reader::new(SitePath::default()));
         let held = reader.turns.acquire().await.unwrap();
-        assert!(file.body(&reader).now_or_never().is_none());
+        assert!(file.content(&reader).now_or_never().is_none());
         let first = latest(file);
         for _ in 0..8 {
-            assert!(file.body(&reader).now_or_never().is_none());
+            assert!(file.content(&reader).now_or_never().is_none());
             assert!(latest(file).ptr_eq(&first), "a request started the work again");
         }
         drop(held);
         first.await;
-        assert!(file.body.get().is_some(), "the result was lost with its requests");
+        assert!(file.content.get().is_some(), "the result was lost with its requests");
         std::fs::remove_file(folder.path().join("main.js")).unwrap();
-        assert!(file.body(&reader).now_or_never().unwrap().is_some(), "the next request reads nothing");
+        assert!(file.content(&reader).now_or_never().unwrap().is_some(), "the next request reads nothing");
     }
 
     #[actix_web::test]
@@ -145,7 +154,7 @@ mod tests {
         let reader = Reader::new(SitePath::default());
         let held = reader.turns.acquire().await.unwrap();
         for file in &files {
-            assert!(file.body(&reader).now_or_never().is_none());
+            assert!(file.content(&reader).now_or_never().is_none());
         }
         // A reading that took no turn would end.
         let readings: Vec<Reading> = files.iter().map(|file| latest(file)).collect();
@@ -153,7 +162,9 @@ mod tests {
         drop(held);
         for (file, reading) in files.iter().zip(readings) {
             reading.await;
-            assert!(matches!(file.body.get(), Some(Body::Packed(packed)) if packed.plain.ends_with(b".js")));
+            assert!(
+                matches!(&file.content.get().unwrap().body, Body::Packed(packed) if packed.plain.ends_with(b".js"))
+            );
         }
         assert_eq!(reader.turns.available_permits(), 1);
     }
@@ -163,8 +174,8 @@ mod tests {
         let (folder, files) = files(&["main.js"]);
         let (file, reader, path) = (&files[0], Reader::new(SitePath::default()), folder.path().join("main.js"));
         std::fs::remove_file(&path).unwrap();
-        assert!(file.body(&reader).await.is_none());
+        assert!(file.content(&reader).await.is_none());
         std::fs::write(&path, "back").unwrap();
-        assert!(file.body(&reader).await.is_some());
+        assert!(file.content(&reader).await.is_some());
     }
 }

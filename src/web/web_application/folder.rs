@@ -83,8 +83,22 @@ const KINDS: [(&str, Kind); 24] = [
     (".webm", binary("video/webm")),
 ];
 
-/// Files that keep their names when they change, beside all HTML and JSON.
+/// Scripts that keep their names when they change.
 const CHANGING: [&str; 2] = ["remote_entry.js", "sw.js"];
+
+/// The minimum length of a hash in a name.
+const MIN_HASH_DIGITS: usize = 8;
+
+/// The time for which a browser uses its copy of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caching {
+    /// A year, since the name has a hash of the content.
+    Unchanging,
+    /// A year, unless the user reloads the page.
+    Year,
+    /// Until the browser has asked if the file has changed.
+    Asking,
+}
 
 /// A file of the application.
 #[derive(Debug, Clone)]
@@ -93,8 +107,7 @@ pub(super) struct Found {
     /// The folder of the application, without links in its path.
     root: PathBuf,
     pub(super) kind: Kind,
-    /// True if the name changes with the content.
-    pub(super) is_hashed: bool,
+    pub(super) caching: Caching,
 }
 
 /// The files of an application.
@@ -177,11 +190,35 @@ impl Listing {
         if self.files.len() >= MAX_FILES || self.bytes > MAX_BYTES {
             return Err(format!("it has more than {MAX_FILES} files, or more than {MAX_BYTES} bytes"));
         }
-        let keeps_name = CHANGING.contains(&name) || kind.names_files && !kind.media.starts_with("text/css");
-        let found = Found { path, root: self.root.clone(), kind: *kind, is_hashed: !keeps_name };
+        let found = Found { path, root: self.root.clone(), kind: *kind, caching: caching(name, *kind) };
         self.files.insert(place, found);
         Ok(())
     }
+}
+
+/// Returns how a file of this name is cached. Documents in HTML and JSON without a hash in their names change with each
+/// version of the application.
+fn caching(name: &str, kind: Kind) -> Caching {
+    let is_document = kind.names_files && !kind.media.starts_with("text/css");
+    if has_hash(name) {
+        Caching::Unchanging
+    } else if is_document || CHANGING.contains(&name) {
+        Caching::Asking
+    } else {
+        Caching::Year
+    }
+}
+
+/// Returns true if a part of the name is a hash: hexadecimal digits, among them letters and decimal digits.
+fn has_hash(name: &str) -> bool {
+    let is_hash = |part: &str| {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        part.len() >= MIN_HASH_DIGITS
+            && part.bytes().all(is_digit)
+            && part.contains(|digit: char| digit.is_ascii_digit())
+            && part.contains(|digit: char| digit.is_ascii_lowercase())
+    };
+    name.split(['.', '-', '_']).any(is_hash)
 }
 
 fn is_foreign(name: &str) -> bool {
@@ -239,8 +276,23 @@ mod tests {
         let mut names: Vec<&String> = listed.files.keys().collect();
         names.sort();
         assert_eq!(names, ["images/a.png", "main.abc.js", "remote_entry.js", "root.html"]);
-        let is_hashed = |name: &str| listed.files[name].is_hashed;
-        assert!(is_hashed("main.abc.js") && !is_hashed("remote_entry.js") && !is_hashed("root.html"));
+    }
+
+    #[test]
+    fn a_file_is_cached_as_its_name_and_kind_say() {
+        let of = |name: &str| {
+            let (_, kind) = KINDS.iter().find(|(end, _)| name.ends_with(end)).unwrap();
+            caching(name, *kind)
+        };
+        for name in ["main.0a1b2c3d.js", "de.62d1c0bd0c4dbd40c7a3.json", "62d1c0bd0c4dbd40c7a3.png", "a-0a1b2c3d.css"] {
+            assert_eq!(of(name), Caching::Unchanging, "{name}");
+        }
+        for name in ["de.json", "root.html", "manifest.webmanifest", "remote_entry.js", "report.20260101.json"] {
+            assert_eq!(of(name), Caching::Asking, "{name}");
+        }
+        for name in ["main.js", "main.abc.js", "icon.png", "defacade.png", "site.css"] {
+            assert_eq!(of(name), Caching::Year, "{name}");
+        }
     }
 
     #[test]

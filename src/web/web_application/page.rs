@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::BASE64;
 
-use super::FILES;
+use super::{FILES, tag_of};
 use crate::base::site_path::SitePath;
 use crate::settings::named_file::text;
 use crate::web::prepared::Packed;
@@ -21,7 +21,7 @@ pub(super) struct Page {
     pub(super) body: Packed,
     /// The entity tag.
     pub(super) tag: String,
-    /// The content security policy.
+    /// The content security policy, without the rule about frames.
     pub(super) policy: String,
 }
 
@@ -36,12 +36,7 @@ impl Page {
             Some(script) => with_script(&placed(site, &text), &script).replace(SCRIPT_RULE, &allowed),
             None => text,
         };
-        let tag = HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref());
-        Ok(Self {
-            body: Packed::new(text.into_bytes()),
-            tag: format!("\"{}\"", tag.get(..32).unwrap_or(&tag)),
-            policy: format!("frame-ancestors 'self'; {allowed}"),
-        })
+        Ok(Self { tag: tag_of(text.as_bytes()), body: Packed::new(text.into_bytes()), policy: allowed })
     }
 }
 
@@ -98,7 +93,7 @@ mod tests {
     fn at_the_root_the_page_stays_as_it_is() {
         let page = read("https://chat.example");
         assert_eq!(page.body.plain, ROOT.as_bytes());
-        assert_eq!(page.policy, "frame-ancestors 'self'; script-src 'self'");
+        assert_eq!(page.policy, "script-src 'self'");
         assert_eq!(page.tag, read("").tag);
     }
 
