@@ -8,6 +8,7 @@ use quarterdeck_actors::hub::{Memberships, RenewedUser};
 
 use super::{Db, Row, StoreError, Value, statement};
 use crate::base::place::Place;
+pub(crate) use list::ChannelFilter;
 
 impl Db {
     /// Returns the ids of the teams and channels that a user is in.

@@ -60,6 +60,7 @@ use crate::files::private::check_creatable;
 
 pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, AuditKeys, Finding, FullEntry, Mark, own_record};
+pub(crate) use channels::ChannelFilter;
 pub(crate) use cluster::PostgresBus;
 pub(crate) use config_certificates::MAX_NAME_CHARACTERS;
 pub(crate) use config_json::{ConfigJson, FileError, NotSaved, check_content, is_plain_name};
@@ -78,7 +79,7 @@ use postgres::Postgres;
 pub use presence::NodePresence;
 use sqlite::Sqlite;
 pub(crate) use sqlite::{close_opened, files_of as embedded_files};
-pub(crate) use teams::{JoinRules, TeamSearch};
+pub(crate) use teams::{JoinRules, MemberOrder, TeamSearch};
 pub(crate) use tokens::AccessToken;
 pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};

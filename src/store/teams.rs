@@ -109,15 +109,32 @@ impl Db {
         rows.into_iter().next().map(member).transpose()
     }
 
-    /// Returns a page of the members of a team, by user id.
-    pub(crate) async fn team_members(&self, team_id: &str, paging: Paging) -> Result<Vec<Member>, StoreError> {
+    /// Returns a page of the members of a team, by user id or by username.
+    pub(crate) async fn team_members(
+        &self,
+        team_id: &str,
+        MemberOrder { is_by_username, is_active_only }: MemberOrder,
+        paging: Paging,
+    ) -> Result<Vec<Member>, StoreError> {
+        let users = if is_by_username || is_active_only { "JOIN users u ON u.id = m.userid" } else { "" };
+        let active = if is_active_only { "AND u.deleteat = 0" } else { "" };
+        let order = if is_by_username { "u.username" } else { "m.userid" };
         let sql = format!(
-            "SELECT {MEMBER} FROM teammembers m WHERE m.teamid = $1 AND m.deleteat = 0 \
-             ORDER BY m.userid LIMIT $2 OFFSET $3"
+            "SELECT {MEMBER} FROM teammembers m {users} WHERE m.teamid = $1 AND m.deleteat = 0 {active} \
+             ORDER BY {order} LIMIT $2 OFFSET $3"
         );
         let values = vec![team_id.into(), paging.limit().into(), paging.offset().into()];
         self.read(statement(sql, values)).await?.into_iter().map(member).collect()
     }
+}
+
+/// The order of a list of members, and the members that it contains.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct MemberOrder {
+    /// True for the order of usernames, false for that of ids.
+    pub(crate) is_by_username: bool,
+    /// True if deactivated accounts are left out.
+    pub(crate) is_active_only: bool,
 }
 
 fn openness(is_open: Option<bool>) -> &'static str {

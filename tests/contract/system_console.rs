@@ -147,6 +147,29 @@ async fn several_users_are_added_to_a_team_at_once() {
         (&outcomes[0]["member"], &outcomes[0]["error"]["id"]),
         (&Value::Null, &json!("app.user.missing_account.const"))
     );
+#[actix_web::test]
+async fn filters_of_teams_and_channels_are_applied_or_refused() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let manager = server.staff(&admin, "mia", "system_user_manager").await;
+    admin.found(open_team("crew")).await;
+    let none = json!({ "channels": [], "total_count": 0 });
+    for narrowed in ["exclude_default_channels=true", "access_control_policy_enforced=1"] {
+        assert_eq!(admin.get(&format!("/channels?include_total_count=true&{narrowed}")).await.expect(200), none);
+    }
+    let group = "/channels?not_associated_to_group=";
+    admin.get(&format!("{group}x")).await.expect_refusal(400, "api.context.invalid_url_param.app_error");
+    for path in [group, "/channels?exclude_default_channels=false"] {
+        assert_eq!(admin.get(path).await.expect(200).as_array().unwrap().len(), 2, "{path}");
+    }
+    for (path, count) in [("/channels", 2), ("/teams", 1)] {
+        let by_policy = |flag: &str| format!("{path}?exclude_policy_constrained={flag}");
+        assert_eq!(admin.get(&by_policy("true")).await.expect(200).as_array().unwrap().len(), count, "{path}");
+        manager.get(&by_policy("true")).await.expect_refusal(403, FORBIDDEN);
+        manager.get(&by_policy("false")).await.expect(200);
+    }
+}
+
     assert_eq!((&outcomes[1]["member"]["user_id"], &outcomes[1]["error"]), (&json!(bert.user_id), &Value::Null));
     let invalid = "api.context.invalid_body_param.app_error";
     admin.post(&path, json!([])).await.expect_refusal(400, invalid);

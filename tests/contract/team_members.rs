@@ -178,3 +178,38 @@ async fn members_are_listed_for_those_who_see_the_team() {
     }
     bert.get(&format!("{path}/short")).await.expect_refusal(400, "api.context.invalid_url_param.app_error");
 }
+
+#[actix_web::test]
+async fn members_are_listed_by_name_and_without_deactivated_ones() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let id = admin.found(open_team("crew")).await;
+    let path = format!("/teams/{id}/members");
+    let mut accounts = vec![admin.user_id.clone()];
+    for name in ["carl", "bert"] {
+        let user = server.user(&admin, name).await;
+        admin.post(&path, newcomer(&id, &user)).await.expect(201);
+        accounts.insert(1, user.user_id.clone());
+    }
+    let [_, bert, carl] = accounts.as_slice() else { panic!("{accounts:?}") };
+    let listed = async |query: &str| {
+        let members = admin.get(&format!("{path}?{query}")).await.expect(200);
+        members
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|member| member["user_id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed("sort=Username").await, accounts);
+    let mut by_id = accounts.clone();
+    by_id.sort();
+    for other in ["", "sort=username", "exclude_deleted_users=false"] {
+        assert_eq!(listed(other).await, by_id, "{other}");
+    }
+    admin.put(&format!("/users/{bert}/active"), json!({ "active": false })).await.expect_ok();
+    let active = [admin.user_id.clone(), carl.clone()];
+    assert_eq!(listed("sort=Username&exclude_deleted_users=true").await, active);
+    assert_eq!(listed("sort=Username&exclude_deleted_users=true&per_page=1&page=1").await, active[1..]);
+    assert_eq!(listed("exclude_deleted_users=1").await.len(), 2);
+}

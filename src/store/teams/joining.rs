@@ -90,6 +90,7 @@ fn entry_where(condition: &str, team_id: &str, user_id: &str, channels: Vec<Stri
 
 #[cfg(test)]
 mod tests {
+    use super::super::MemberOrder;
     use super::super::tests::place;
     use super::*;
     use crate::base::paging::Paging;
@@ -107,7 +108,10 @@ mod tests {
             ["anna", "bert"]
         );
         execute(&db, "UPDATE teammembers SET deleteat = 4, roles = 'extra', schemeadmin = true WHERE teamid = 'a' AND userid = 'bert'").await;
-        assert_eq!(db.team_members("a", Paging { page: 0, per_page: 10 }).await.unwrap().len(), 1);
+        assert_eq!(
+            db.team_members("a", MemberOrder::default(), Paging { page: 0, per_page: 10 }).await.unwrap().len(),
+            1
+        );
         db.join_team(("a", "bert"), &["town-square"], two, 9).await.unwrap();
         let back = db.team_member("a", "bert").await.unwrap().unwrap();
         assert_eq!((back.delete_at, back.roles.as_str(), back.is_admin), (0, "", false));

@@ -24,10 +24,14 @@ use crate::domain::accounts;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::domain::teams::{Proposal, access_by_team, found, join, team_access};
+use crate::store::MemberOrder;
 use crate::web::answer::{Answer, Created, Json};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
+
+/// The value of `sort` for the order of usernames. Other values mean the order of user ids, as in Mattermost.
+const BY_USERNAME: &str = "Username";
 
 pub(super) const CREATE: Operation =
     Description::new(Tag::Accounts, "CreateTeam", "Creates a team. The caller becomes its administrator.")
@@ -83,6 +87,11 @@ pub(super) const LIST: Operation =
                 Type::Boolean,
                 "Returns an object that also holds the number of teams.",
             ),
+            Query::optional(
+                "exclude_policy_constrained",
+                Type::Boolean,
+                "Has no effect: there are no retention policies. It needs the permission to read them.",
+            ),
         ])
         .responses(&[Response::json(200, Type::of::<Listing>(), "The page.")])
         .refusals(&[403, 500])
@@ -90,6 +99,9 @@ pub(super) const LIST: Operation =
 
 /// `GET /teams`: lists the teams that the caller may list.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Listing> {
+    if request.is_true("exclude_policy_constrained") {
+        session.require(search::RETENTION)?;
+    }
     let is_open = match (session.may("list_public_teams"), session.may("list_private_teams")) {
         (true, true) => None,
         (true, false) => Some(true),
@@ -235,7 +247,12 @@ pub(super) async fn show_unread(request: Request, session: Session, app: Data<Ap
 
 pub(super) const LIST_MEMBERS: Operation =
     Description::new(Tag::Accounts, "GetTeamMembers", "Lists the members of a team.")
-        .queries(&[PAGE, PER_PAGE])
+        .queries(&[
+            PAGE,
+            PER_PAGE,
+            Query::optional("sort", Type::OneOf(&[BY_USERNAME]), "The order; by default that of user ids."),
+            Query::optional("exclude_deleted_users", Type::Boolean, "Leaves deactivated accounts out."),
+        ])
         .responses(&[Response::json(200, Type::List(&Type::of::<MemberView>()), "The page.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(list_members));
@@ -244,7 +261,12 @@ pub(super) const LIST_MEMBERS: Operation =
 pub(super) async fn list_members(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<MemberView>> {
     let team_id = request.id("team_id")?;
     team_access(&app.accounts, &session, team_id).await?.require("view_team")?;
-    let members = app.db.team_members(team_id, request.paging()).await.or_fail("app.team.get_members.app_error")?;
+    let order = MemberOrder {
+        is_by_username: request.query("sort").as_deref() == Some(BY_USERNAME),
+        is_active_only: request.is_true("exclude_deleted_users"),
+    };
+    let members = app.db.team_members(team_id, order, request.paging()).await;
+    let members = members.or_fail("app.team.get_members.app_error")?;
     Ok(Json(members.into_iter().map(MemberView::from).collect()))
 }
 

@@ -24,7 +24,7 @@ const MAX_TERM_CHARACTERS: usize = 128;
 const PUBLIC_UNPAGED: &str = "api.team.search_teams.pagination_not_implemented.public_team_search";
 const PRIVATE_UNPAGED: &str = "api.team.search_teams.pagination_not_implemented.private_team_search";
 
-const RETENTION: &str = "sysconsole_read_compliance_data_retention_policy";
+pub(crate) const RETENTION: &str = "sysconsole_read_compliance_data_retention_policy";
 
 /// The parameters of a search for teams. `null` is treated as absent.
 #[derive(Debug, Default, Deserialize, ToSchema)]
