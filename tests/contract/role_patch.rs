@@ -197,6 +197,26 @@ async fn a_change_on_one_server_holds_on_the_others() {
     assert!(told["data"]["role"].as_str().unwrap().contains("\"system_user\""), "{told}");
 }
 
+/// `mmctl permissions reset` sends the default permissions of the role.
+#[actix_web::test]
+async fn a_role_keeps_permissions_of_an_earlier_version_over_a_start_until_it_is_reset() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let defaults = [role(&admin, "system_admin").await, role(&admin, "team_admin").await];
+    let earlier = "permissions = permissions || ' manage_slash_commands'";
+    server.execute(&format!("UPDATE roles SET {earlier} WHERE name IN ('system_admin', 'team_admin')")).await;
+    let later = server.start_beside("").await;
+    let admin = admin.at(&later.base);
+    for default in defaults {
+        let kept = role(&admin, default["name"].as_str().unwrap()).await;
+        assert_eq!(json!(without(&kept, "manage_slash_commands")), default["permissions"]);
+        assert_ne!(kept["permissions"], default["permissions"]);
+        patch(&admin, &kept, json!({ "permissions": default["permissions"] })).await.expect(200);
+        let reset = role(&admin, default["name"].as_str().unwrap()).await;
+        assert_eq!(reset["permissions"], default["permissions"]);
+    }
+}
+
 #[actix_web::test]
 async fn of_changes_at_once_each_is_complete_and_the_last_one_is_in_force() {
     let server = TestServer::start().await;
