@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::PASSWORD;
+use crate::support::smtp::MailServer;
 use crate::support::teams::{newcomer, open_team};
 use crate::support::web_peer::WebPeer;
 use crate::support::{Client, TestServer};
@@ -43,9 +44,11 @@ impl World {
             .replace("{role}", self.role["id"].as_str().unwrap())
     }
 
-    fn body(&self, text: &str) -> Option<String> {
+    /// Returns a body. `config` is the configuration as the caller may read it.
+    fn body(&self, text: &str, config: &Value) -> Option<String> {
         match text {
             "" => None,
+            "{config}" => Some(config.to_string()),
             "{role}" => Some(self.role.to_string()),
             other => Some(self.put(other)),
         }
@@ -103,9 +106,12 @@ async fn each_recorded_request_has_its_outcome_for_each_caller() {
     peer.answer(200, &release.to_string());
     let logs = tempfile::tempdir().unwrap();
     std::fs::write(logs.path().join("mattermost.log"), "").unwrap();
+    let Some(mail) = MailServer::start(json!({})).await else { return };
     let settings = format!(
-        "[LogSettings]\nFileLocation = \"{}\"\n[Quarterdeck]\nLatestVersionURL = \"{}/latest\"\n",
+        "[LogSettings]\nFileLocation = \"{}\"\n[EmailSettings]\nSMTPServer = \"127.0.0.1\"\nSMTPPort = \"{}\"\n\
+         [Quarterdeck]\nLatestVersionURL = \"{}/latest\"\n",
         logs.path().display(),
+        mail.port,
         peer.url()
     );
     let server = TestServer::start_with(&settings).await;
@@ -127,16 +133,21 @@ async fn each_recorded_request_has_its_outcome_for_each_caller() {
         role: admin.get("/roles/name/system_user").await.expect(200),
         site: server.base.clone(),
     };
+    // A user may not read the configuration, and sends that of an administrator.
+    let (whole, readable) = (admin.config().await, delegated.config().await);
     let mut wrong = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for row in REQUESTS.lines().skip(1) {
         let [method, address, body, for_admin, for_delegated, for_user, members] =
             row.split('\t').collect::<Vec<_>>().try_into().unwrap();
         seen.insert((method, address.split('?').next().unwrap()));
-        let callers =
-            [("administrator", &admin, for_admin), ("delegated", &delegated, for_delegated), ("user", &user, for_user)];
-        for (caller, client, status) in callers {
-            let (path, body) = (world.put(address), world.body(body));
+        let callers = [
+            ("administrator", &admin, for_admin, &whole),
+            ("delegated", &delegated, for_delegated, &readable),
+            ("user", &user, for_user, &whole),
+        ];
+        for (caller, client, status, config) in callers {
+            let (path, body) = (world.put(address), world.body(body, config));
             let reply = client.send(method.parse::<Method>().unwrap(), &path, body, &[]).await;
             let case = format!("{method} {address} as {caller}");
             if reply.status != status.parse::<u16>().unwrap() || reply.status == 500 {

@@ -1,7 +1,10 @@
 //! `/reports/users`, from which the System Console manages accounts.
 
+use quarterdeck_actors::clock::{DAY_MS, wall_ms};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
+use crate::support::server::account;
 use crate::support::{Client, TestServer};
 
 const PATH: &str = "/reports/users";
@@ -132,6 +135,68 @@ async fn each_filter_selects_and_counts() {
     let ignored =
         "page_size=0&sort_column=x&sort_direction=desc&direction=prev&from_id=a&from_column_value=b&date_range=c";
     assert_eq!(count(&admin, ignored).await, 3);
+}
+
+/// Accounts without a session, so that only rows of the test say what they did.
+#[actix_web::test]
+async fn guests_and_figures_are_those_of_stored_rows() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let mut ids = Vec::new();
+    for name in ["bert", "carl", "dora"] {
+        let made = admin.post("/users", account(name)).await.expect(201);
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    let [bert, carl, _] = ids.as_slice() else { panic!("{ids:?}") };
+    server.execute("UPDATE users SET roles = 'system_guest' WHERE username <> 'admin'").await;
+    // Direct and archived channels do not count.
+    server
+        .execute(
+            "INSERT INTO channels (id, name, teamid, type, deleteat) VALUES ('one', 'one', 't', 'O', 0), \
+             ('two', 'two', 't', 'P', 0), ('gone', 'gone', 't', 'O', 9), ('direct', 'direct', '', 'D', 0)",
+        )
+        .await;
+    let member = |channel: &str, user: &str| format!("('{channel}', '{user}', '')");
+    let [of_bert, of_carl] = [&["one", "gone", "direct"][..], &["one", "two", "direct"]];
+    let members = of_bert.iter().map(|channel| member(channel, bert));
+    let members: Vec<String> = members.chain(of_carl.iter().map(|channel| member(channel, carl))).collect();
+    let members = members.join(", ");
+    server.execute(&format!("INSERT INTO channelmembers (channelid, userid, roles) VALUES {members}")).await;
+    for (filter, expected) in
+        [("all", &["bert", "carl", "dora"][..]), ("single_channel", &["bert"]), ("multi_channel", &["carl"])]
+    {
+        let query = format!("guest_filter={filter}");
+        assert_eq!(names(&admin, &query).await, expected, "{filter}");
+        assert_eq!(count(&admin, &query).await, i64::try_from(expected.len()).unwrap(), "{filter}");
+    }
+
+    let today = wall_ms() / DAY_MS * DAY_MS;
+    let newest = today - DAY_MS + 6;
+    let month = OffsetDateTime::from_unix_timestamp(today / 1_000).unwrap().replace_day(1).unwrap();
+    let of_last_month = (month.unix_timestamp() * 1_000) - 1;
+    let posts = [
+        ("1", bert, newest),
+        ("2", bert, newest - 1),
+        ("3", bert, today - 100 * DAY_MS),
+        ("4", bert, today - 400 * DAY_MS),
+        ("5", carl, of_last_month),
+    ];
+    let posts = posts.map(|(id, author, at)| format!("('{id}', '{author}', 'one', {at})")).join(", ");
+    server.execute(&format!("INSERT INTO posts (id, userid, channelid, createat) VALUES {posts}")).await;
+    let status = format!("INSERT INTO status (userid, status, lastactivityat) VALUES ('{bert}', 'away', 77)");
+    server.execute(&status).await;
+    let row = async |id: &str, range: &str| {
+        let rows = admin.get(&format!("{PATH}?search_term={id}&date_range={range}")).await.expect(200);
+        let members = ["channel_count", "last_status_at", "total_posts", "days_active", "last_post_date"];
+        members.map(|member| rows[0][member].clone())
+    };
+    for (range, total, days) in [("last_30_days", 2, 1), ("last_6_months", 3, 2), ("all_time", 4, 3)] {
+        let expected = [1, 77, total, days, newest].map(Value::from);
+        assert_eq!(row(bert, range).await, expected, "{range}");
+    }
+    let [channels, status, figures @ ..] = row(carl, "previous_month").await;
+    assert_eq!((channels, status), (json!(2), Value::Null));
+    assert_eq!(figures, [1, 1, of_last_month].map(Value::from));
 }
 
 #[actix_web::test]

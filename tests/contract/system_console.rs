@@ -72,6 +72,60 @@ async fn there_are_no_jobs_and_each_type_has_its_permission() {
     admin.get(&long).await.expect_refusal(400, "api.context.invalid_url_param.app_error");
 }
 
+/// The tables are those of Mattermost, which this server does not make.
+#[actix_web::test]
+async fn jobs_and_schemes_that_mattermost_left_are_listed() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    server
+        .execute(
+            "CREATE TABLE jobs (id text, type text, priority bigint, createat bigint, startat bigint, \
+             lastactivityat bigint, status text, progress bigint, data jsonb)",
+        )
+        .await;
+    server
+        .execute("INSERT INTO jobs VALUES ('a', 'ldap_sync', 1, 2, 3, 4, 'success', 100, '{\"key\": \"value\"}')")
+        .await;
+    let job = json!([{
+        "id": "a", "type": "ldap_sync", "priority": 1, "create_at": 2, "start_at": 3, "last_activity_at": 4,
+        "status": "success", "progress": 100, "data": { "key": "value" },
+    }]);
+    for path in ["/jobs", "/jobs/type/ldap_sync", "/jobs?job_type=ldap_sync&status=success"] {
+        assert_eq!(admin.get(path).await.expect(200), job, "{path}");
+    }
+    assert_eq!(admin.get("/jobs/type/data_retention").await.text(), "[]");
+
+    let roles = [
+        "default_team_admin_role",
+        "default_team_user_role",
+        "default_channel_admin_role",
+        "default_channel_user_role",
+        "default_team_guest_role",
+        "default_channel_guest_role",
+        "default_playbook_admin_role",
+        "default_playbook_member_role",
+        "default_run_admin_role",
+        "default_run_member_role",
+    ];
+    let columns = roles.map(|role| format!("{} text", role.replace('_', ""))).join(", ");
+    let times = "createat bigint, updateat bigint, deleteat bigint";
+    let table = format!("id text, name text, displayname text, description text, {times}, scope text, {columns}");
+    server.execute(&format!("CREATE TABLE schemes ({table})")).await;
+    let values = roles.map(|role| format!("'{role}'")).join(", ");
+    server.execute(&format!("INSERT INTO schemes VALUES ('s', 'n', 'd', 't', 1, 2, 0, 'team', {values})")).await;
+    let mut scheme = json!({
+        "id": "s", "name": "n", "display_name": "d", "description": "t", "create_at": 1, "update_at": 2,
+        "delete_at": 0, "scope": "team",
+    });
+    for role in roles {
+        scheme[role] = json!(role);
+    }
+    for path in ["/schemes", "/schemes?scope=team"] {
+        assert_eq!(admin.get(path).await.expect(200), json!([scheme]), "{path}");
+    }
+    assert_eq!(admin.get("/schemes?scope=channel").await.text(), "[]");
+}
+
 #[actix_web::test]
 async fn schemes_and_channels_are_listed_for_administrators() {
     let server = TestServer::start().await;
@@ -91,6 +145,29 @@ async fn schemes_and_channels_are_listed_for_administrators() {
     assert_eq!((&first["name"], &first["type"], &first["team_id"]), (&json!("off-topic"), &json!("O"), &json!(team)));
     assert_eq!(first["team_name"], "crew");
     assert_eq!(admin.get("/channels").await.expect(200).as_array().unwrap().len(), 2);
+}
+
+#[actix_web::test]
+async fn filters_of_teams_and_channels_are_applied_or_refused() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let manager = server.staff(&admin, "mia", "system_user_manager").await;
+    admin.found(open_team("crew")).await;
+    let none = json!({ "channels": [], "total_count": 0 });
+    for narrowed in ["exclude_default_channels=true", "access_control_policy_enforced=1"] {
+        assert_eq!(admin.get(&format!("/channels?include_total_count=true&{narrowed}")).await.expect(200), none);
+    }
+    let group = "/channels?not_associated_to_group=";
+    admin.get(&format!("{group}x")).await.expect_refusal(400, "api.context.invalid_url_param.app_error");
+    for path in [group, "/channels?exclude_default_channels=false"] {
+        assert_eq!(admin.get(path).await.expect(200).as_array().unwrap().len(), 2, "{path}");
+    }
+    for (path, count) in [("/channels", 2), ("/teams", 1)] {
+        let by_policy = |flag: &str| format!("{path}?exclude_policy_constrained={flag}");
+        assert_eq!(admin.get(&by_policy("true")).await.expect(200).as_array().unwrap().len(), count, "{path}");
+        manager.get(&by_policy("true")).await.expect_refusal(403, FORBIDDEN);
+        manager.get(&by_policy("false")).await.expect(200);
+    }
 }
 
 #[actix_web::test]
@@ -147,29 +224,6 @@ async fn several_users_are_added_to_a_team_at_once() {
         (&outcomes[0]["member"], &outcomes[0]["error"]["id"]),
         (&Value::Null, &json!("app.user.missing_account.const"))
     );
-#[actix_web::test]
-async fn filters_of_teams_and_channels_are_applied_or_refused() {
-    let server = TestServer::start().await;
-    let admin = server.admin().await;
-    let manager = server.staff(&admin, "mia", "system_user_manager").await;
-    admin.found(open_team("crew")).await;
-    let none = json!({ "channels": [], "total_count": 0 });
-    for narrowed in ["exclude_default_channels=true", "access_control_policy_enforced=1"] {
-        assert_eq!(admin.get(&format!("/channels?include_total_count=true&{narrowed}")).await.expect(200), none);
-    }
-    let group = "/channels?not_associated_to_group=";
-    admin.get(&format!("{group}x")).await.expect_refusal(400, "api.context.invalid_url_param.app_error");
-    for path in [group, "/channels?exclude_default_channels=false"] {
-        assert_eq!(admin.get(path).await.expect(200).as_array().unwrap().len(), 2, "{path}");
-    }
-    for (path, count) in [("/channels", 2), ("/teams", 1)] {
-        let by_policy = |flag: &str| format!("{path}?exclude_policy_constrained={flag}");
-        assert_eq!(admin.get(&by_policy("true")).await.expect(200).as_array().unwrap().len(), count, "{path}");
-        manager.get(&by_policy("true")).await.expect_refusal(403, FORBIDDEN);
-        manager.get(&by_policy("false")).await.expect(200);
-    }
-}
-
     assert_eq!((&outcomes[1]["member"]["user_id"], &outcomes[1]["error"]), (&json!(bert.user_id), &Value::Null));
     let invalid = "api.context.invalid_body_param.app_error";
     admin.post(&path, json!([])).await.expect_refusal(400, invalid);

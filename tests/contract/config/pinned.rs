@@ -97,6 +97,24 @@ async fn what_fits_a_pinned_value_is_not_stored() {
 }
 
 #[actix_web::test]
+async fn the_states_of_plugins_in_a_variable_are_used_as_they_are_and_not_stored() {
+    let states = json!({ "com.example": { "Enable": true } });
+    let variable = ("MM_PLUGINSETTINGS_PLUGINSTATES".to_owned(), states.to_string());
+    let server = TestServer::start_in("", &|_| vec![variable.clone()]).await;
+    let admin = server.admin().await;
+    let path = "PluginSettings.PluginStates";
+    assert_eq!(admin.setting(path).await, states, "no plugin of the defaults is added");
+    admin.set("TeamSettings.SiteName", "one").await.expect(200);
+    let whole = admin.config().await;
+    assert_eq!(*at(&whole, path), states);
+    admin.put("/config", whole).await.expect(200);
+    let versions = admin.versions().await;
+    let shown = admin.get(&format!("/config/versions/{}", versions[0]["id"].as_str().unwrap())).await.expect(200);
+    let stored = at(&shown["config"], path);
+    assert!(stored.get("com.example").is_none() && stored.get("playbooks").is_some(), "{stored}");
+}
+
+#[actix_web::test]
 async fn the_local_socket_reloads() {
     let LocalServer { server, local, .. } = &LocalServer::start().await;
     let admin = server.admin().await;

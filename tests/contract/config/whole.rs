@@ -66,3 +66,38 @@ async fn the_version_header_changes_with_what_clients_see_and_with_nothing_else(
     assert_eq!(version().await, seen);
     assert_eq!(patch(json!({ "TeamSettings": { "SiteName": "Mattermost" } })).await, first);
 }
+
+/// Mattermost makes the salts anew.
+#[actix_web::test]
+async fn a_document_without_masked_settings_that_is_sent_back_keeps_salts_and_secrets() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    // The first change makes the salts.
+    admin.set("EmailSettings.SMTPPassword", "canary").await.expect(200);
+    let used = || Value::Object(server.server.config().current().document.clone());
+    let before = used();
+    let mut shown = admin.get("/config?remove_masked=true").await.expect(200);
+    shown["TeamSettings"]["SiteName"] = json!("Bridge");
+    admin.put("/config", shown).await.expect(200);
+    let after = used();
+    assert_eq!(after["TeamSettings"]["SiteName"], "Bridge");
+    for path in ["/FileSettings/PublicLinkSalt", "/SqlSettings/AtRestEncryptKey", "/EmailSettings/SMTPPassword"] {
+        let salt = before.pointer(path).and_then(Value::as_str).unwrap();
+        assert!(!salt.is_empty() && after.pointer(path).unwrap() == salt, "{path}");
+    }
+}
+
+/// Mattermost resets both settings with every patch.
+#[actix_web::test]
+async fn a_patch_keeps_the_settings_that_it_does_not_name() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let kept = [("RateLimitSettings.VaryByHeader", "X-Real-Ip"), ("ClientRequirements.AndroidMinVersion", "2.0.0")];
+    for (path, value) in kept {
+        admin.set(path, value).await.expect(200);
+    }
+    admin.set("TeamSettings.SiteName", "Bridge").await.expect(200);
+    for (path, value) in kept {
+        assert_eq!(admin.setting(path).await, value, "{path}");
+    }
+}

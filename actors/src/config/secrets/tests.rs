@@ -59,6 +59,7 @@ fn an_empty_secret_is_hidden_where_the_contract_hides_it() {
 fn the_secrets_that_others_forget_are_hidden() {
     let left_out = [
         "AutoTranslationSettings.LibreTranslate.APIKey",
+        "ElasticsearchSettings.ClientKey",
         "FileSettings.AzureAccessKey",
         "FileSettings.ExportAmazonS3SecretAccessKey",
         "FileSettings.ExportAzureAccessKey",
