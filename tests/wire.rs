@@ -11,6 +11,7 @@ mod command_line_audit_keys;
 mod command_line_backup;
 mod command_line_backup_places;
 mod command_line_check;
+mod command_line_check_postgres;
 mod command_line_config;
 mod command_line_license;
 mod command_line_migrate;

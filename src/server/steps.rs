@@ -144,6 +144,7 @@ async fn found(settings: Settings, sources: &Sources, attempts: Attempts) -> Res
     let shares = Shares::of_process();
     let db = Db::new(&shares.within(sql))?;
     let pending = attempts.wait(async || db.pending_migrations().await).await?;
+    attempts.wait(async || db.refuse_fixed_schema().await).await?;
     let accounts = async || attempts.wait(async || db.accounts_found().await).await;
     refuse_beside_unnamed(sources, sql, accounts).await?;
     let versions = VersionStore::existing(&place, &db, sql).await;

@@ -34,6 +34,32 @@ impl Db {
         Ok(pending.into_iter().map(ToString::to_string).collect())
     }
 
+    /// Refuses a PostgreSQL that is read-only, and one in which this role may not create tables. A start needs both, also
+    /// without pending migrations: PostgreSQL checks the privilege before it looks if a table or type exists.
+    pub(crate) async fn refuse_fixed_schema(&self) -> Result<(), StoreError> {
+        if matches!(self.engine, Engine::Sqlite(_)) {
+            return Ok(());
+        }
+        let sql = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on', \
+                   COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false), quote_ident(current_user), \
+                   quote_ident(current_schema())";
+        let rows = self.look(statement(sql, Vec::new())).await?;
+        let Some(mut row) = rows.into_iter().next() else { return Ok(()) };
+        let (is_read_only, may_create) = (row.bool()?, row.bool()?);
+        let (role, schema) = (row.text()?, row.optional_text()?);
+        match (is_read_only, may_create, schema) {
+            (true, ..) => Err(StoreError::ReadOnly),
+            (false, true, _) => Ok(()),
+            (false, false, Some(schema)) => Err(StoreError::Setting(format!(
+                "the role {role} may not create tables in the schema {schema} of the database, and the next start has to: \
+                 GRANT CREATE ON SCHEMA {schema} TO {role}"
+            ))),
+            (false, false, None) => Err(StoreError::Setting(format!(
+                "none of the schemas in the search_path of the role {role} exists in the database, or it may use none of them"
+            ))),
+        }
+    }
+
     /// Returns the applied migrations, newest first.
     pub(crate) async fn schema_versions(&self) -> Result<Vec<(i64, String)>, StoreError> {
         let sql = format!("SELECT version, name FROM {MIGRATIONS_TABLE} ORDER BY version DESC");
