@@ -1,5 +1,7 @@
 //! The settings of a submitted document that keep their running value although it gives them another one, and why.
 
+use std::cell::LazyCell;
+
 use serde_json::Value;
 
 use super::access::hidden;
@@ -73,6 +75,12 @@ pub(super) fn ineffective(running: &Config, proposal: &Proposal, decided: &Docum
         ChangeMode::Restore => (running.unpinned(), running.defaults.complete(&body)),
     };
     let wanted = fixed_around(&wanted, &|path| running.overrides.contains_key(path));
+    let masked = LazyCell::new(|| running.masked());
+    // The value that the caller was given: a document that was read and comes back tries nothing.
+    let shown = |setting: &'static Setting| {
+        let is_read = (proposal.may_read)(setting);
+        if is_read { given(&masked, &setting.path).cloned() } else { hidden(setting) }
+    };
     let told = |setting: &'static Setting| {
         let reason = reason(running, proposal, setting)?;
         let submitted = given(&known, &setting.path)?;
@@ -83,7 +91,7 @@ pub(super) fn ineffective(running: &Config, proposal: &Proposal, decided: &Docum
             let is_unchanged = given(decided, &setting.path) == given(&running.document, &setting.path);
             is_meant && is_unchanged
         } else {
-            !holds_placeholder(submitted) && hidden(setting).as_ref() != Some(submitted) && !is_empty(submitted)
+            !submitted.is_null() && !holds_placeholder(submitted) && shown(setting).as_ref() != Some(submitted)
         };
         is_tried.then(|| Ineffective { path: setting.path.clone(), reason })
     };
@@ -157,16 +165,6 @@ fn containers(setting: &Setting) -> impl Iterator<Item = &'static Setting> {
 pub(super) fn sees(proposal: &Proposal, setting: &Setting) -> bool {
     let is_masked = setting.mask.is_some() && !(proposal.may_write)(setting);
     proposal.is_local || ((proposal.may_read)(setting) && !is_masked)
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(elements) => elements.is_empty(),
-        Value::Object(section) => section.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 #[cfg(test)]
@@ -265,7 +263,9 @@ mod tests {
             let body = document(&[(server, json!(guess))]);
             assert_eq!(told(&running, ChangeMode::Patch, body, server), one(server, "not_permitted"), "{guess}");
         }
-        assert_eq!(told(&running, ChangeMode::Patch, document(&[(server, json!(""))]), server), []);
+        let body = document(&[(server, json!(""))]);
+        assert_eq!(told(&running, ChangeMode::Patch, body, server), one(server, "not_permitted"), "it would empty it");
+        assert_eq!(told(&running, ChangeMode::Patch, document(&[(server, Value::Null)]), server), [], "as it is read");
         let secret = "EmailSettings.SMTPPassword";
         let running = config(&[(secret, json!("canary"))]);
         for guess in ["canary", "other"] {
@@ -274,6 +274,9 @@ mod tests {
         }
         let masked = document(&[(secret, json!("*".repeat(32)))]);
         assert_eq!(told(&running, ChangeMode::Patch, masked, secret), []);
+        let emptied = document(&[(secret, json!(""))]);
+        assert_eq!(told(&running, ChangeMode::Patch, emptied.clone(), secret), one(secret, "not_permitted"));
+        assert_eq!(told(&config(&[]), ChangeMode::Patch, emptied, secret), [], "it is read as empty");
     }
 
     #[test]
