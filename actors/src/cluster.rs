@@ -115,6 +115,20 @@ impl ClusterHandle {
         }
     }
 
+    /// Waits until this node has applied the messages that other nodes have published so far, at most for
+    /// [`SETTLE_LIMIT`].
+    pub async fn caught_up(&self) {
+        let Some((_, bus)) = &self.node else { return };
+        let reached = async {
+            let end = bus.end().await?;
+            self.shared.reached(end.place.position).await;
+            Ok::<(), AppError>(())
+        };
+        if !matches!(timeout(SETTLE_LIMIT, reached).await, Ok(Ok(()))) {
+            debug!("a request did not wait any longer for the messages of other servers");
+        }
+    }
+
     /// Returns what waits for the messages from now on.
     pub fn publications(&self) -> Publications {
         Publications { shared: self.shared.clone(), before: self.shared.outgoing.added() }

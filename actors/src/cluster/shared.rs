@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{NodeFacts, Outgoing, Place, Receiver, Roster, Trust};
 use crate::clock::{Clock, Uptime};
@@ -19,6 +19,8 @@ pub(super) struct Shared {
     /// Locked while a task removes dead nodes.
     pub(super) burying: Arc<tokio::sync::Mutex<()>>,
     place: Mutex<Place>,
+    /// Rings when the place changed.
+    moved: Notify,
     received: AtomicU64,
     /// The reason why messages cannot be applied, and the time of the first failure.
     problem: Mutex<Option<(String, Uptime)>>,
@@ -57,6 +59,7 @@ impl Shared {
             is_leaving: watch::Sender::default(),
             burying: Arc::default(),
             place: Mutex::new(place),
+            moved: Notify::new(),
             received: AtomicU64::default(),
             problem: Mutex::default(),
         }
@@ -81,6 +84,18 @@ impl Shared {
 
     pub(super) fn set_place(&self, place: Place) {
         *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        self.moved.notify_waiters();
+    }
+
+    /// Waits until the messages up to this position are applied.
+    pub(super) async fn reached(&self, position: i64) {
+        loop {
+            let moved = self.moved.notified();
+            if self.place().position >= position {
+                return;
+            }
+            moved.await;
+        }
     }
 
     /// Notes that the messages up to this place are applied.

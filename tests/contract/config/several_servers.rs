@@ -151,6 +151,14 @@ async fn a_document_that_one_server_gave_is_the_base_on_the_others() {
     let reply = second.put("/config", with(&document, TEXT, "second")).await;
     assert_eq!(texts(&reply.expect(200), [NAME, TEXT]), ["there", "second"]);
     assert_eq!(reply.header("x-config-merged"), NAME);
+    // At once, when the first server may still give the earlier version and the other one knows nothing of it.
+    for round in 0..5 {
+        let text = format!("round {round}");
+        pair.there.set(NAME, text.as_str()).await.expect(200);
+        let document = second.at(&pair.one.base).config().await;
+        let reply = second.put("/config", with(&document, TEXT, text.as_str())).await.expect(200);
+        assert_eq!(texts(&reply, [NAME, TEXT]), [text.as_str(), text.as_str()]);
+    }
 }
 
 #[actix_web::test]

@@ -5,8 +5,14 @@ use quarterdeck_actors::cluster::Message;
 use crate::domain::session::Session;
 use crate::web::state::AppState;
 
-/// Notes the version on which the next document of the session is based, on all servers. They know it before the caller
-/// has the version.
+/// Returns the version on which a document of the session is based, whichever server gave it; `None` if it is unknown.
+pub(super) async fn base_of(app: &AppState, session: &Session) -> Option<String> {
+    app.actors.cluster.caught_up().await;
+    app.actors.config.base_of(session.id())
+}
+
+/// Notes the version on which the next document of the session is based, on all servers. It is on the bus before the
+/// caller has the version.
 pub(super) async fn note_base(app: &AppState, session: &Session, version: &str) {
     let publications = app.actors.cluster.publications();
     if app.actors.config.note_base(session.id(), version) {

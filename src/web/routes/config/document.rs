@@ -23,7 +23,7 @@ use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::bases::note_base;
+use super::bases::{base_of, note_base};
 use super::confirmation::CONFIRM_WITHIN;
 use super::headers::{MERGED, NOT_TAKEN_BACK, SECRETS_KEPT, UNKNOWN, UNSET, tell, tell_ineffective};
 use super::stores::tell_stores;
@@ -180,7 +180,7 @@ async fn write(
         wanted: Wanted::Proposal(proposal),
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
         expected: expected_by(request),
-        base: app.actors.config.base_of(session.id()).filter(|_| is_based),
+        base: if is_based { base_of(app, session).await } else { None },
         is_dry_run,
         confirm,
         admits: admitted_settings(&app.accounts, session).await?,
