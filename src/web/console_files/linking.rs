@@ -197,8 +197,10 @@ fn wrapped<'t>(name: &str, text: &str, table: &dyn Fn(&str) -> &'t str) -> Resul
 /// Returns the statement that takes names from a module in a table.
 fn taken(clause: &str, from: &str, table: &str) -> String {
     if let Some(names) = clause.strip_prefix('{') {
-        let names = pairs(names.trim_end_matches('}')).map(|(theirs, ours)| format!("{theirs}: {ours}"));
-        return format!("const {{ {} }} = {table}[{from:?}];", names.collect::<Vec<_>>().join(", "));
+        let name =
+            |(theirs, ours): (&str, &str)| if theirs == ours { ours.to_owned() } else { format!("{theirs}: {ours}") };
+        let names: Vec<String> = pairs(names.trim_end_matches('}')).map(name).collect();
+        return format!("const {{ {} }} = {table}[{from:?}];", names.join(", "));
     }
     if let Some(name) = clause.strip_prefix("* as ") {
         return format!("const {name} = {table}[{from:?}];");

@@ -20,7 +20,6 @@ const FILES = [
   { name: 'signals.mjs', package: '@preact/signals', file: 'dist/signals.mjs' },
   { name: 'htm.mjs', package: 'htm', file: 'dist/htm.mjs' },
   { name: 'uplot.mjs', package: 'uplot', file: 'dist/uPlot.iife.min.js', end: 'export default uPlot;\n' },
-  { name: 'uplot.css', package: 'uplot', file: 'dist/uPlot.min.css' },
 ];
 
 const BARE = { 'preact': './preact.mjs', 'preact/hooks': './hooks.mjs', '@preact/signals-core': './signals-core.mjs' };

@@ -30,11 +30,11 @@ fn what_the_entry_imports_becomes_one_file_in_the_order_of_the_imports() {
         .collect();
     assert!(places.is_sorted(), "{text}");
     for part in [
-        "const { a: a, b: c } = $modules[\"state/a.js\"];",
+        "const { a, b: c } = $modules[\"state/a.js\"];",
         "const all = $modules[\"state/a.js\"];",
         "const d = $modules[\"vendor/d.mjs\"].default;",
         "return { a, b };",
-        "const { q: q } = $modules[\"vendor/f.mjs\"];const z=q;",
+        "const { q } = $modules[\"vendor/f.mjs\"];const z=q;",
         "return { y: x, z: $modules[\"vendor/e.mjs\"].z, default: $default };",
         "const $default = function(){}",
         "class q {}",
@@ -55,8 +55,8 @@ fn a_module_that_is_loaded_later_takes_shared_modules_from_the_entry() {
     .unwrap();
     let expected = "import { $modules as $modules1 } from \"../start.js\";\nconst $modules = {};\n\
                     $modules[\"pages/own.js\"] = (() => {\nconst o = 2;\n\nreturn { o };\n})();\n\
-                    $modules[\"pages/p.js\"] = (() => {\nconst { a: a } = $modules1[\"a.js\"];\n\
-                    const { o: o } = $modules[\"pages/own.js\"];\nconst Page = a + o;\n\nreturn { Page };\n})();\n\
+                    $modules[\"pages/p.js\"] = (() => {\nconst { a } = $modules1[\"a.js\"];\n\
+                    const { o } = $modules[\"pages/own.js\"];\nconst Page = a + o;\n\nreturn { Page };\n})();\n\
                     const { Page: $e0 } = $modules[\"pages/p.js\"];\nexport { $modules, $e0 as Page };\n";
     assert_eq!(files["pages/p.js"], expected);
     assert!(!files.contains_key("pages/own.js"));
@@ -117,7 +117,7 @@ fn modules_that_the_same_pages_need_are_one_file() {
     for name in ["pages/p.js", "pages/q.js"] {
         let text = &files[name];
         assert!(text.starts_with("import { $modules as $modules1 } from \"../state/own.js\";\nconst"), "{text}");
-        assert!(text.contains("const { o: o } = $modules1[\"state/own.js\"];"), "{text}");
+        assert!(text.contains("const { o } = $modules1[\"state/own.js\"];"), "{text}");
     }
     assert_eq!(
         (files_with(&files, "state/own.js"), files_with(&files, "x.js")),
