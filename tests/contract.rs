@@ -41,6 +41,7 @@ mod releases;
 mod reports;
 mod role_patch;
 mod roles;
+mod server_figures;
 mod sessions;
 mod site_url;
 mod status;

@@ -153,6 +153,7 @@ async fn facts(
         versions,
         fingerprint_key,
         verification_key: VerificationKey::named(&settings.options, purpose).map_err(StartError::Configuration)?,
+        run_id: new_id(),
         hostname: hostname(),
         listening: OnceLock::new(),
         options: settings.options,

@@ -17,6 +17,7 @@ mod located;
 mod mending;
 mod metrics;
 mod read_delays;
+mod sampling;
 mod seeding;
 pub(crate) mod starting_config;
 pub(crate) mod steps;

@@ -12,7 +12,7 @@ use quarterdeck_actors::task;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{announcing, guests, unconfirmed, user_names};
+use super::{announcing, guests, sampling, unconfirmed, user_names};
 use crate::domain::accounts::renew_sessions;
 use crate::domain::announce;
 use crate::store::{Db, StoreError, own_record};
@@ -41,6 +41,7 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "watch_site_path", move |app| watch_site_path(app, config.clone()));
     announcing::start(app);
     keep(app, "retire_connections", retire_connections);
+    keep(app, "sample_figures", sampling::keep_sampling);
     keep(app, "report_refusals", keep_reporting_refusals);
     keep(app, "close_drafts", keep_closing_drafts);
     if !app.db.is_shared() {
@@ -67,7 +68,7 @@ where
 }
 
 /// Does `work` now, and again after each interval.
-async fn every(interval: Duration, work: impl AsyncFn()) {
+pub(super) async fn every(interval: Duration, work: impl AsyncFn()) {
     loop {
         work().await;
         tokio::time::sleep(interval).await;

@@ -5,14 +5,19 @@
 //! Each server has its own registry, because one process can run several servers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, Registry};
+use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::supervisor::Vitals;
+
+use super::durations::Durations;
+use super::samples::{Levels, Samples, Totals};
 
 /// The histogram buckets of actors' message times, in seconds. The last one is the deadline of a message.
 const OF_MESSAGES: [f64; 12] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0];
@@ -26,6 +31,12 @@ pub(crate) struct Metrics {
     messages: HistogramVec,
     logins: IntCounter,
     failed_logins: IntCounter,
+    /// Requests answered with a status of 500 or above, and the time of all responses. The histogram above has a series
+    /// for each route, so its sums would have to be added up.
+    server_errors: AtomicU64,
+    durations: Durations,
+    /// The figures of the last hour.
+    pub(crate) samples: Samples,
 }
 
 impl Metrics {
@@ -48,8 +59,11 @@ impl Metrics {
             messages: HistogramVec::new(messages.buckets(OF_MESSAGES.to_vec()), &["actor"])?,
             logins: counter("mattermost_login_logins_total", "Logins that succeeded.")?,
             failed_logins: counter("mattermost_login_logins_fail_total", "Logins that were refused.")?,
+            server_errors: AtomicU64::new(0),
+            durations: Durations::new(),
+            samples: Samples::since(Uptime::now()),
         };
-        let Self { registry, requests, errors, times, messages, logins, failed_logins } = &metrics;
+        let Self { registry, requests, errors, times, messages, logins, failed_logins, .. } = &metrics;
         for counter in [requests, errors, logins, failed_logins] {
             registry.register(Box::new(counter.clone()))?;
         }
@@ -74,11 +88,26 @@ impl Metrics {
         if status.is_client_error() || status.is_server_error() {
             self.errors.inc();
         }
+        if status.is_server_error() {
+            self.server_errors.fetch_add(1, Ordering::Relaxed);
+        }
         // A WebSocket stays open for hours after its upgrade, so its time is left out.
         if status != StatusCode::SWITCHING_PROTOCOLS {
             let (path, method) = route.unwrap_or(("other", "other"));
             self.times.with_label_values(&[path, method, status.as_str()]).observe(took.as_secs_f64());
+            self.durations.add(took);
         }
+    }
+
+    /// Adds a sample with what was counted since the last one.
+    pub(crate) fn sample(&self, levels: Levels) {
+        let totals = Totals {
+            requests: self.requests.get(),
+            errors: self.errors.get(),
+            server_errors: self.server_errors.load(Ordering::Relaxed),
+            times: self.durations.counted(),
+        };
+        self.samples.add(totals, levels, Uptime::now());
     }
 
     /// Returns the current values.

@@ -20,6 +20,7 @@ pub(crate) mod readings;
 pub(crate) mod request;
 pub(crate) mod routes;
 pub(crate) mod schema;
+pub(crate) mod server_figures;
 pub(crate) mod socket;
 pub(crate) mod state;
 pub(crate) mod upload;

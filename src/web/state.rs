@@ -68,6 +68,8 @@ pub(crate) struct Facts {
     pub(crate) fingerprint_key: Secret,
     /// The signer whose signature a licence needs.
     pub(crate) verification_key: VerificationKey,
+    /// The id of this run of a server that shares its database with no other one.
+    pub(crate) run_id: String,
     /// The host name of the machine; `None` if it has none.
     pub(crate) hostname: Option<String>,
     /// The addresses on which the server listens. Set once the listeners are bound.
@@ -127,6 +129,16 @@ impl Facts {
 }
 
 impl AppState {
+    /// Returns the id of this run of the server, and the name of the server: that of its host, with a number if another
+    /// server on the database has the same.
+    pub(crate) fn node(&self) -> (String, String) {
+        let own = self.actors.cluster.own();
+        if self.actors.cluster.is_shared() {
+            return (own.id.clone(), own.name.clone());
+        }
+        (self.facts.run_id.clone(), self.facts.hostname.clone().unwrap_or_default())
+    }
+
     /// Returns the vital signs of each actor.
     pub(crate) fn vitals(&self) -> Vec<Arc<Vitals>> {
         let actors = &self.actors;

@@ -16,13 +16,14 @@ use crate::tidy::bounds::shipped;
 const METRICS: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\nAuditRetentionDays = 30\n";
 
 /// The tasks that run as long as the server, on its own thread.
-const TASKS: [&str; 15] = [
+const TASKS: [&str; 16] = [
     "renew_prepared",
     "watch_site_path",
     "announce_configurations",
     "announce_stores",
     "announce_licenses",
     "retire_connections",
+    "sample_figures",
     "report_refusals",
     "close_drafts",
     "renew_roles",

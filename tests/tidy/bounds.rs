@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 51] = [
+const STATE: [(&str, &str); 52] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -54,6 +54,7 @@ const STATE: [(&str, &str); 51] = [
     ("src/store/user_names/frequency.rs", "a fixed number of counts, and one username"),
     ("src/telemetry/logging.rs", "the outputs of the settings"),
     ("src/telemetry/logging/output.rs", "tests only"),
+    ("src/telemetry/samples.rs", "360 samples of 112 bytes"),
     ("src/web/connections.rs", "an entry for each network with a connection, of which there is a maximum"),
     ("src/web/connections/entry.rs", "an entry for each connection, of which there is a maximum"),
     ("src/web/pipeline/limit.rs", "two stores"),

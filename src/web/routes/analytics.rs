@@ -1,4 +1,4 @@
-//! The route that shows the figures of the site, such as numbers of users and posts.
+//! The routes that show figures: those of the site, such as numbers of users and posts, and those of this server.
 
 use std::sync::atomic::Ordering;
 
@@ -11,9 +11,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::session::Session;
-use crate::web::answer::{Json, Reply};
+use crate::web::answer::{Answer, Json, Reply};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
+use crate::web::server_figures::ServerFigures;
 use crate::web::state::AppState;
 
 /// A figure of the site.
@@ -71,4 +72,30 @@ fn row<'a>(figure: &'a Figure, app: &AppState) -> Row<'a> {
         _ => None,
     };
     Row { name: &figure.name, value: live.unwrap_or(figure.value) }
+}
+
+pub(super) const SHOW_SERVER: Operation =
+    Description::new(Tag::Environment, "GetServerFigures", "Returns figures of this server over the last hour.")
+        .details(
+            "An extension of the API. Needs the permission `get_analytics`. The server keeps a sample for each 10 seconds \
+             of the last hour, or since its start, in memory. With several servers on one database, the figures are those \
+             of the server that answers.",
+        )
+        .queries(&[Query::optional(
+            "after",
+            Type::Integer,
+            "The number of the last sample that the caller knows; only later ones are returned.",
+        )])
+        .responses(&[Response::json(200, Type::of::<ServerFigures>(), "The figures.")])
+        .refusals(&[400, 403])
+        .handled_by(handler!(show_server));
+
+/// `GET /analytics/server`: returns the samples of the last hour, or those after one.
+pub(super) async fn show_server(request: Request, session: Session, app: Data<AppState>) -> Answer<ServerFigures> {
+    session.require("get_analytics")?;
+    let known = match request.query("after") {
+        Some(text) => text.parse::<i64>().map_err(|_| AppError::invalid_url("after"))?,
+        None => 0,
+    };
+    Ok(Json(ServerFigures::after(u64::try_from(known).unwrap_or_default(), &app)))
 }

@@ -98,6 +98,7 @@ pub(super) static TABLE: &[Route] = &[
     post("/api/v4/logs/query", logs::QUERY, Always("queryLogs")),
     post("/api/v4/logs", logs::RECORD, OnRefusal("postLog")).class(Open),
     get("/api/v4/analytics/old", analytics::LIST),
+    get("/api/v4/analytics/server", analytics::SHOW_SERVER),
     get("/api/v4/latest_version", releases::SHOW_LATEST),
     get("/api/v4/redirect_location", links::SHOW),
     get("/api/v4/image", images::SHOW),

@@ -20,18 +20,20 @@ use super::{Outcome, Wishes};
 use crate::base::version::API_VERSION;
 use crate::domain::accounts::check_mfa;
 use crate::domain::session::{Session, resolve};
+use crate::web::server_figures::ServerFigures;
 use crate::web::state::AppState;
 
 type Work = LocalBoxFuture<'static, Outcome>;
 
 /// The actions that need a session, in the order of the documentation.
-const ACTIONS: [(&str, Action); 6] = [
+const ACTIONS: [(&str, Action); 7] = [
     ("ping", Action::Ping),
     ("user_typing", Action::Typing),
     ("user_update_active_status", Action::Activity),
     ("get_statuses", Action::Statuses),
     ("get_statuses_by_ids", Action::StatusesById),
     ("posted_notify_ack", Action::NotifyAck),
+    ("get_server_figures", Action::ServerFigures),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +44,7 @@ enum Action {
     Statuses,
     StatusesById,
     NotifyAck,
+    ServerFigures,
 }
 
 /// Handles a request of a client that has not authenticated. Only the authentication request is handled; any other
@@ -118,6 +121,7 @@ async fn answer(
         Action::Statuses => Ok(statuses(&app)),
         Action::StatusesById => statuses_of(&app, &request).await,
         Action::NotifyAck => Ok(Map::new()),
+        Action::ServerFigures => server_figures(&app, &session, &request),
     };
     match done {
         Ok(data) => connection.reply(granted(request.seq, &data)),
@@ -187,6 +191,14 @@ async fn statuses_of(app: &AppState, request: &ClientRequest) -> Result<Map<Stri
     }
     let statuses = app.actors.presence.of(&ids).await?;
     Ok(statuses.into_iter().map(|status| (status.user_id, Value::from(status.presence))).collect())
+}
+
+/// Returns the figures of this server after the sample with the number `after`; without it, those of the last hour.
+fn server_figures(app: &AppState, session: &Session, request: &ClientRequest) -> Result<Map<String, Value>, AppError> {
+    session.require("get_analytics")?;
+    let known = request.data.get("after").map_or(Some(0), Value::as_u64).ok_or_else(|| invalid("after"))?;
+    let figures = serde_json::to_value(ServerFigures::after(known, app)).or_fail("api.marshal_error")?;
+    Ok(object(figures))
 }
 
 fn invalid(name: &'static str) -> AppError {

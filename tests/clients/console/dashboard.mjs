@@ -17,6 +17,9 @@ await play(async (browser) => {
   const figure = (name) => byId(page, `figure-${name}`).locator('dd').innerText();
   const button = (name) => page.getByRole('button', { name, exact: true });
 
+  const requested = [];
+  page.on('request', (request) => { if (request.url().includes('/analytics/')) requested.push(request.url()); });
+
   // The first page: health, attention, and the busy mark, set and cleared.
   await login(page);
   await byId(page, 'health').waitFor();
@@ -36,10 +39,14 @@ await play(async (browser) => {
   const marked = await text('busy');
   await button('Take the mark away').click();
   await byId(page, 'busy').filter({ hasText: 'Not marked as busy.' }).waitFor();
-  await byId(page, 'plot-latency').waitFor();
+  await page.waitForFunction(() => document.querySelectorAll('.dash-plot canvas').length === 6);
+  await byId(page, 'plot-memory').scrollIntoViewIfNeeded();
+  await picture(page, 'dashboard_plots_light_1280');
+  await page.evaluate(() => scrollTo(0, 0));
   await picture(page, 'dashboard_light_1280');
   say('dashboard', {
     address, tiles, actors, attention, is_refused: isRefused, seconds: Math.round(flag.expires - Date.now() / 1000), marked,
+    drawn: await page.locator('.dash-plot canvas').count(), live: await text('live'), requested,
     plots: await page.$$eval('.dash-plot', (all) => all.map((one) => one.dataset.testid)), violations: await violations(page),
   });
 

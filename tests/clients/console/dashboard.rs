@@ -31,7 +31,15 @@ async fn an_administrator_looks_at_the_server_and_uses_its_tools() {
     assert_eq!(dashboard["is_refused"], true, "more than a day");
     assert!((590..=600).contains(&dashboard["seconds"].as_i64().unwrap()), "{dashboard}");
     assert!(text(&dashboard["marked"]).contains("Marked as busy until"), "{dashboard}");
-    assert_eq!(dashboard["plots"], json!(["plot-latency", "plot-sockets", "plot-connections"]));
+    let plots =
+        ["requests", "errors", "latency", "memory", "sockets", "connections"].map(|name| format!("plot-{name}"));
+    assert_eq!(dashboard["plots"], json!(plots));
+    assert_eq!(
+        (&dashboard["drawn"], &dashboard["requested"]),
+        (&json!(6), &json!([])),
+        "the WebSocket tells the figures"
+    );
+    assert!(text(&dashboard["live"]).contains("slowest 5 %"), "{dashboard}");
 
     let statistics = step("statistics");
     assert_eq!((&statistics["accounts"], &statistics["posts"]), (&json!("2"), &json!("0")), "{statistics}");

@@ -1,6 +1,5 @@
 // Operations about the state of the server: health, busy mark, figures, licence.
 
-import { signal } from "../lib.js";
 import { SITE } from "../state/place.js";
 import { ApiError, call, send } from "./client.js";
 
@@ -27,8 +26,25 @@ import { ApiError, call, send } from "./client.js";
  * @property {boolean} is_self
  */
 
-/** The milliseconds that the last answer about readiness took; `null` if there was none. */
-export const answeredMs = signal(/** @type {number | null} */ (null));
+/**
+ * Figures of one server. Each list has an entry for each sample, the oldest first.
+ * @typedef {object} ServerFigures
+ * @property {string} node_id a new one for each start of a server
+ * @property {string} node_name
+ * @property {number} now_ms the present time on the clock of `at_ms`
+ * @property {{ name: string, restarts: number }[]} actors
+ * @property {number[]} numbers
+ * @property {number[]} at_ms
+ * @property {number[]} covered_ms
+ * @property {number[]} requests
+ * @property {number[]} errors
+ * @property {number[]} server_errors
+ * @property {(number | null)[]} mean_us
+ * @property {(number | null)[]} slow_us
+ * @property {(number | null)[]} memory_bytes
+ * @property {number[]} websockets
+ * @property {number[]} database_connections
+ */
 
 const LINE = /^\[[-+!]\](\S+) (ok|failed|degraded)(?:: (.*?))?(?: \((\d+) s ago\))?$/;
 
@@ -36,9 +52,7 @@ const LINE = /^\[[-+!]\](\S+) (ok|failed|degraded)(?:: (.*?))?(?: \((\d+) s ago\
  * @returns {Promise<Check[]>} */
 export async function readiness() {
   const options = /** @type {RequestInit} */ ({ credentials: "omit", cache: "no-store" });
-  const startedAt = performance.now();
   const response = await fetch(new URL("readyz?verbose", SITE), options).catch(() => null);
-  answeredMs.value = response && performance.now() - startedAt;
   if (!response) throw new ApiError(0, { id: "unreachable", message: "The server could not be reached." }, "");
   const lines = (await response.text()).split("\n").flatMap((line) => {
     const found = line.match(LINE);
@@ -82,6 +96,11 @@ export function clearBusy() {
 export async function figures(name) {
   const response = await send("GET", "analytics/old", { query: { name } });
   return { figures: await response.json(), ageS: Number(response.headers.get("Age") ?? 0) };
+}
+
+/** Returns the samples of the last hour after one. @param {number} after its number @returns {Promise<ServerFigures>} */
+export function serverFigures(after) {
+  return call("GET", "analytics/server", { query: { after } });
 }
 
 /** Returns the licence in force, as far as the caller may read it: names and values, all as text.

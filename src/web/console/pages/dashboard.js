@@ -6,6 +6,7 @@ import { html, useEffect, useSignal } from "../lib.js";
 import { HISTORY_PAGE, waiting } from "../state/confirmation.js";
 import { isLoaded, load, shown, storageState } from "../state/edits.js";
 import { tell, tellFailure } from "../state/notices.js";
+import { figures } from "../state/figures.js";
 import { pending } from "../state/pending.js";
 import { linkTo } from "../state/router.js";
 import { settingAt } from "../state/schema.js";
@@ -87,7 +88,7 @@ export function Page() {
           ${may("manage_system") && html`<${Busy} until=${now.busyUntil} again=${look} />`}
           <${License} license=${now.license} />
         </div>
-        ${hasPlots.value && html`<${Live} />`}` : !failure.value && html`<${Loading} />`}
+        ${hasPlots.value && may("get_analytics") && html`<${Live} isShared=${now.nodes.length > 1} />`}` : !failure.value && html`<${Loading} />`}
     <//>`;
 }
 
@@ -204,10 +205,16 @@ function Health({ state: { checks, isPartial } }) {
             ${bad.length > 0 ? T.someFail(bad.length, actors.length) : T.allWork(actors.length)}</summary>
           <ul class="dash-actors">${actors.map(({ name, outcome, problem }) => html`
             <li key=${name}><${Mark} outcome=${outcome} /><span>${nameOf(name)}</span>
-              ${problem && html`<span class="muted">${problem}</span>`}</li>`)}</ul>
-          <p class="help">${T.actorsLead} ${T.actorsRestarts}</p>
+              <span class="muted">${[restartsOf(name), problem].filter(Boolean).join(", ")}</span></li>`)}</ul>
+          <p class="help">${T.actorsLead}</p>
         </details>`}
     </section>`;
+}
+
+/** Returns the text about the restarts of an actor; empty if there were none. @param {string} check its name */
+function restartsOf(check) {
+  const found = figures.value?.actors.find(({ name }) => `actor-${name}` === check);
+  return found?.restarts ? T.restarts(found.restarts) : "";
 }
 
 function Mail() {

@@ -22,6 +22,13 @@ let delay = FIRST_DELAY_MS;
 /** @type {Promise<void> | null} */
 let looking = null;
 
+/** The requests over the socket that have no reply yet, by their numbers. @type {Map<number, (data: any) => void>} */
+const unanswered = new Map();
+
+const REPLY_TIMEOUT_MS = 10_000;
+
+let lastNumber = 0;
+
 let mustLookAgain = false;
 let lookedAt = -LOOK_INTERVAL_MS;
 
@@ -34,6 +41,24 @@ export function watchRights() {
     if (phase.value === "ready") connect();
     else disconnect();
   });
+}
+
+/** Sends a request over the socket. Returns its data, or `null` if there is no socket, no reply or a refusal.
+ * @param {string} action @param {object} data @returns {Promise<any>} */
+export function requestOverSocket(action, data) {
+  if (socket?.readyState !== WebSocket.OPEN) return Promise.resolve(null);
+  const seq = lastNumber += 1;
+  socket.send(JSON.stringify({ seq, action, data }));
+  return new Promise((resolve) => {
+    unanswered.set(seq, resolve);
+    setTimeout(() => answer(seq, null), REPLY_TIMEOUT_MS);
+  });
+}
+
+/** @param {number} seq @param {any} data */
+function answer(seq, data) {
+  unanswered.get(seq)?.(data);
+  unanswered.delete(seq);
 }
 
 /** Looks at the rights, and once more if they may have changed meanwhile. @returns {Promise<void>} */
@@ -79,11 +104,13 @@ function connect() {
     delay = FIRST_DELAY_MS;
   };
   opened.onmessage = (message) => {
-    const { event, data } = JSON.parse(message.data);
+    const { event, data, seq_reply: seq } = JSON.parse(message.data);
+    if (seq) answer(seq, data ?? null);
     const isOwn = event === "user_role_updated" && data.user_id === user.value?.id;
     if (isOwn || event === "role_updated") look();
   };
   opened.onclose = async () => {
+    for (const seq of unanswered.keys()) answer(seq, null);
     if (socket !== opened) return;
     if (wasOpen) await look();
     setTimeout(() => {
