@@ -1,6 +1,7 @@
 //! Tests of the store test, against real stores and real failures.
 
 mod azure;
+mod held;
 mod line;
 mod local;
 mod peers;

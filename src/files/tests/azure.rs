@@ -173,7 +173,7 @@ fn changed(more: Value) -> StoreSettings {
     settings(all)
 }
 
-fn with(host: &str, container: &str) -> StoreSettings {
+pub(super) fn with(host: &str, container: &str) -> StoreSettings {
     install_cryptography();
     changed(json!({
         "AzureContainer": container,
@@ -184,14 +184,14 @@ fn with(host: &str, container: &str) -> StoreSettings {
 }
 
 /// Creates a container with this name and returns its settings.
-async fn at(host: &str, container: &str) -> StoreSettings {
+pub(super) async fn at(host: &str, container: &str) -> StoreSettings {
     let settings = with(host, container);
     Container::open(&settings).unwrap().client().create(None).await.unwrap();
     settings
 }
 
 /// Returns the names of all blobs in the container.
-async fn names(settings: &StoreSettings) -> Vec<String> {
+pub(super) async fn names(settings: &StoreSettings) -> Vec<String> {
     use futures_util::TryStreamExt;
     let container = Container::open(settings).unwrap();
     let pages: Vec<_> = container.client().list_blobs(None).unwrap().try_collect().await.unwrap();
