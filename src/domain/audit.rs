@@ -2,6 +2,7 @@
 
 pub(crate) mod key_file;
 pub(crate) mod refusals;
+pub(crate) mod verification;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,6 +24,8 @@ pub(crate) struct Trail {
     pub(crate) unauthenticated: refusals::Refusals,
     /// Refusals of callers with a session.
     pub(crate) refusals: refusals::Refusals,
+    /// The knowledge about the stored trail.
+    pub(crate) verification: verification::Verification,
 }
 
 /// The longest text of a client that is kept, in characters.

@@ -35,6 +35,7 @@ use crate::domain::analytics::Statistics;
 use crate::domain::announce::Statuses;
 use crate::domain::audit::Trail;
 use crate::domain::audit::refusals::Refusals;
+use crate::domain::audit::verification::Verification;
 use crate::domain::config_access::{defaults_of, fingerprint_key};
 use crate::domain::license::{self, VerificationKey};
 use crate::domain::notices::WebFeed;
@@ -87,6 +88,7 @@ pub(super) async fn state(
         audit: AuditHandle::start(Arc::new(db.clone())),
         unauthenticated: Refusals::of_unauthenticated(),
         refusals: Refusals::of_users(),
+        verification: Verification::new(),
     };
     let roles = RolesHandle::new(db.ready_roles().await?);
     let hub = hub(&facts.options, &shares, &roles);

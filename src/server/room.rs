@@ -27,6 +27,7 @@ mod tasks;
 pub(crate) mod unconfirmed;
 mod upgrade_offers;
 mod user_names;
+mod verifying;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ use quarterdeck_actors::task;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{announcing, guests, sampling, unconfirmed, user_names};
+use super::{announcing, guests, sampling, unconfirmed, user_names, verifying};
 use crate::domain::accounts::renew_sessions;
 use crate::domain::announce;
 use crate::store::{Db, StoreError, own_record};
@@ -53,6 +53,7 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "prune_unknown_names", keep_pruning_names);
     keep(app, "compare_user_names", user_names::keep_comparing);
     keep(app, "deactivate_guests", guests::keep_out);
+    keep(app, "verify_audits", verifying::keep_verifying);
     if let Some(days) = app.facts.options.audit_retention_days {
         keep(app, "prune_audits", move |app| keep_pruning(app, days));
     }

@@ -5,6 +5,7 @@
 //! The hashes need a key that is not in the database, so write access to the database is not enough to forge rows.
 
 mod entry;
+mod finding;
 mod full;
 mod head;
 mod keys;
@@ -32,12 +33,13 @@ use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, portion
 use crate::base::paging::Paging;
 use entry::Entry;
 pub(crate) use entry::Mark;
+pub(crate) use finding::Finding;
 pub(crate) use full::FullEntry;
 use head::{Head, Proof};
 pub(crate) use keys::AuditKeys;
 use open::closing;
 pub(super) use open::opening;
-pub(crate) use verify::Finding;
+pub(crate) use verify::{Pace, Walk};
 
 /// The row of `systems` with the end mark: the number and hash of the last row.
 const HEAD: &str = "QuarterdeckAuditHead";

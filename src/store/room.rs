@@ -59,7 +59,7 @@ use tracing::{info, warn};
 use crate::files::private::check_creatable;
 
 pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
-pub(crate) use audits::{AuditEntry, AuditKeys, Finding, FullEntry, Mark, own_record};
+pub(crate) use audits::{AuditEntry, AuditKeys, Finding, FullEntry, Mark, Pace, Walk, own_record};
 pub(crate) use channels::ChannelFilter;
 pub(crate) use cluster::PostgresBus;
 pub(crate) use config_certificates::MAX_NAME_CHARACTERS;

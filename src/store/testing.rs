@@ -69,3 +69,15 @@ pub(super) async fn texts(db: &Db, sql: &str) -> Vec<String> {
     let rows = db.read(statement(sql.to_owned(), Vec::new())).await.unwrap();
     rows.into_iter().map(|mut row| row.text().unwrap()).collect()
 }
+
+/// Changes rows of the audit trail from `first` to `last`, as an attacker with access to the database would.
+pub(crate) async fn tamper_with_audits(db: &Db, first: i64, last: i64) {
+    let sql = "UPDATE qd_audits SET address = 'elsewhere' WHERE number >= $1 AND number <= $2";
+    db.write(statement(sql, vec![first.into(), last.into()])).await.unwrap();
+}
+
+/// Moves the end of the audit trail back, as an attacker with an old copy of the database would.
+pub(crate) async fn cut_audits(db: &Db, after: i64, end_mark: &str) {
+    db.write(statement("DELETE FROM qd_audits WHERE number > $1", vec![after.into()])).await.unwrap();
+    db.set_system("QuarterdeckAuditHead", end_mark).await.unwrap();
+}

@@ -14,6 +14,7 @@ mod nodes;
 mod requests;
 mod stages;
 mod users;
+mod verification;
 
 use std::path::{Path, PathBuf};
 

@@ -3,6 +3,7 @@
 mod anonymous;
 mod records;
 mod secrets;
+mod verification;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -16,7 +16,7 @@ use crate::tidy::bounds::shipped;
 const METRICS: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\nAuditRetentionDays = 30\n";
 
 /// The tasks that run as long as the server, on its own thread.
-const TASKS: [&str; 16] = [
+const TASKS: [&str; 17] = [
     "renew_prepared",
     "watch_site_path",
     "announce_configurations",
@@ -32,6 +32,7 @@ const TASKS: [&str; 16] = [
     "compare_user_names",
     "prune_audits",
     "deactivate_guests",
+    "verify_audits",
     "take_back_config",
 ];
 

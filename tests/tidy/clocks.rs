@@ -104,6 +104,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/domain/session.rs", "the end of a session and its last activity are stored; other servers compare them"),
     ("src/web/socket/actions.rs", PROTOCOL),
     ("src/store/audits.rs", STORED),
+    ("src/domain/audit/verification.rs", "the time of a verification is shown"),
     ("src/store/licenses.rs", STORED),
     ("src/store/roles.rs", STORED),
     ("src/domain/support_packet.rs", STORED),

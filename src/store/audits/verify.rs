@@ -1,105 +1,18 @@
 //! Verifies the audit trail: reads it from the first row to the last, page by page.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::entry::{Entry, Mark};
+use super::finding::{Finding, KeyedRows};
 use super::{ANCHOR, COLUMNS, PRUNED, Proof, REPAIRED};
 use crate::store::{Db, Row, StoreError, statement};
 
 /// The number of rows of one page.
 const ROWS_PER_PAGE: i64 = 500;
 
-/// A difference between the trail and what was written to it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Finding {
-    /// Rows are missing.
-    Missing { first: i64, last: i64 },
-    /// The content of a row does not match its hash.
-    Changed { number: i64, id: String },
-    /// A row does not follow the row before it. `follows` is the row that it does follow, if that exists.
-    Moved { number: i64, id: String, follows: Option<i64> },
-    /// The row in `audits`, which `GET audits` shows, differs from the row in `qd_audits`.
-    ShownOtherwise { number: i64, id: String },
-    /// The end mark was missing or pointed too far back when this row was written.
-    Repaired { number: i64 },
-    /// The end mark is missing.
-    NoEnd { last: i64 },
-    /// The last row is not the one that the end mark names.
-    OtherEnd { number: i64 },
-    /// There are rows after the end mark.
-    Added { first: i64, last: i64 },
-    /// Rows at the beginning are missing, and no record says that they were pruned.
-    NotPruned { last: i64 },
-    /// A row without a key follows a row with a key.
-    NotKeyed { number: i64, id: String },
-    /// The key of some rows is missing here.
-    KeyMissing { key_id: String, rows: KeyedRows },
-    /// No server wrote the end mark.
-    EndForged,
-}
-
-/// The rows that have the same key, or no key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct KeyedRows {
-    pub(crate) count: u64,
-    pub(crate) first: i64,
-    pub(crate) last: i64,
-}
-
-impl fmt::Display for KeyedRows {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { count, first, last } = self;
-        write!(formatter, "{count} rows from {first} to {last}")
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing { first, last } if first == last => write!(formatter, "row {first} is missing"),
-            Self::Missing { first, last } => write!(formatter, "rows {first} to {last} are missing"),
-            Self::Changed { number, id } => write!(formatter, "row {number} ({id}) was changed"),
-            Self::Moved { number, id, follows: Some(other) } => {
-                write!(formatter, "row {number} ({id}) is out of place: it was written after what is now row {other}")
-            }
-            Self::Moved { number, id, follows: None } => {
-                write!(
-                    formatter,
-                    "row {number} ({id}) is out of place: the row it was written after was removed or replaced"
-                )
-            }
-            Self::ShownOtherwise { number, id } => {
-                write!(formatter, "row {number} ({id}): the part that GET audits shows was changed or removed")
-            }
-            Self::Repaired { number } => {
-                write!(
-                    formatter,
-                    "row {number}: the end of the trail was unknown when it was written; rows before it may be missing"
-                )
-            }
-            Self::NoEnd { last } => write!(formatter, "the end mark is missing: rows after {last} may be missing"),
-            Self::OtherEnd { number } => {
-                write!(formatter, "the last row, {number}, is not the row that was written last")
-            }
-            Self::Added { first, last } if first == last => write!(formatter, "row {first} was not added by a server"),
-            Self::Added { first, last } => write!(formatter, "rows {first} to {last} were not added by a server"),
-            Self::NotPruned { last } => {
-                write!(formatter, "rows up to {last} are missing, and no record says that they were pruned")
-            }
-            Self::NotKeyed { number, id } => {
-                write!(formatter, "row {number} ({id}) has no key, although rows before it have one")
-            }
-            Self::KeyMissing { key_id, rows } => {
-                write!(
-                    formatter,
-                    "key {key_id} is missing, so {rows} cannot be verified; name its file with --key-file"
-                )
-            }
-            Self::EndForged => write!(formatter, "the end mark was not written by a server"),
-        }
-    }
-}
+/// The maximum number of keys whose rows are listed one by one. Rows with further keys are listed together.
+const MAX_KEYS: usize = 1_000;
+const FURTHER_KEYS: &str = "of other ids";
 
 /// The result of a verification.
 #[derive(Debug)]
@@ -112,39 +25,111 @@ pub(crate) struct Verified {
     pub(crate) keys: BTreeMap<String, KeyedRows>,
 }
 
-/// A running verification.
-struct Walk<'a> {
-    db: &'a Db,
+/// A verification on its way from the first row of the trail to the last. It can go on later with the rows that were added
+/// meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct Walk {
+    /// The last verified row.
     last: Mark,
     count: u64,
-    /// The place up to which rows were pruned. `is_anchor_told` is true when a record in the trail says so.
+    /// The first row that was verified; 0 before it.
+    first: i64,
+    /// The end of the trail when the walk began or went on.
+    end: Mark,
+    /// The place up to which rows were pruned, and the last place for which a verified record says so.
     anchor: Mark,
-    is_anchor_told: bool,
+    told: Mark,
     keys: BTreeMap<String, KeyedRows>,
-    report: &'a mut dyn FnMut(Finding),
+    /// The number of moved rows for which it is still found out which row they follow. Each takes a search.
+    searches_left: u64,
+}
+
+/// The steps in which a walk goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// The number of rows that are read at once.
+    pub(crate) rows_per_page: i64,
+    /// The maximum number of moved rows for which it is found out which row they follow.
+    pub(crate) searches: u64,
 }
 
 impl Db {
     /// Reads the trail and reports each row that is not as it was written.
     pub(crate) async fn verify_audits(&self, report: &mut dyn FnMut(Finding)) -> Result<Verified, StoreError> {
+        let pace = Pace { rows_per_page: ROWS_PER_PAGE, searches: u64::MAX };
+        let mut walk = self.begin_walk(pace, report).await?;
+        while self.walk_page(&mut walk, pace, report).await? {}
+        self.end_walk(&walk, report).await?;
+        Ok(Verified { count: walk.count, end: walk.end, keys: walk.keys })
+    }
+
+    /// Begins a walk in front of the first row. Reports what is wrong with the end mark.
+    pub(crate) async fn begin_walk(&self, pace: Pace, report: &mut dyn FnMut(Finding)) -> Result<Walk, StoreError> {
         // The anchor is read first: a pruning stores its record with its anchor, so the pages contain that record.
         let anchor = self.audit_mark(ANCHOR).await?.unwrap_or_default();
-        let head = self.audit_end(report).await?;
-        let is_anchor_told = anchor.number == 0;
-        let keys = BTreeMap::new();
-        let mut walk = Walk { db: self, last: anchor.clone(), count: 0, anchor, is_anchor_told, keys, report };
-        loop {
-            let rows = self.audit_page(walk.last.number, head.number).await?;
-            if rows.is_empty() {
-                break;
+        let end = self.audit_end(report).await?;
+        let (last, told, keys) = (anchor.clone(), Mark::default(), BTreeMap::new());
+        Ok(Walk { last, count: 0, first: 0, end, anchor, told, keys, searches_left: pace.searches })
+    }
+
+    /// Lets a walk that reached its end go on with the rows that were added since. Returns `None` if the last verified row
+    /// is not as it was, so that all rows have to be verified again.
+    pub(crate) async fn resume_walk(
+        &self,
+        walk: &Walk,
+        report: &mut dyn FnMut(Finding),
+    ) -> Result<Option<Walk>, StoreError> {
+        let anchor = self.audit_mark(ANCHOR).await?.unwrap_or_default();
+        let end = self.audit_end(report).await?;
+        let is_pruned = anchor.number >= walk.last.number;
+        let last = if is_pruned { anchor.clone() } else { walk.last.clone() };
+        let is_same = is_pruned || self.audit_hash(last.number).await?.as_ref() == Some(&last.hash);
+        Ok((is_same && last.number <= end.number).then(|| Walk { last, end, anchor, ..walk.clone() }))
+    }
+
+    /// Verifies the next page of rows. Returns false at the end. After an error it can be called again.
+    pub(crate) async fn walk_page(
+        &self,
+        walk: &mut Walk,
+        pace: Pace,
+        report: &mut dyn FnMut(Finding),
+    ) -> Result<bool, StoreError> {
+        let rows = self.audit_page(walk.last.number, walk.end.number, pace.rows_per_page).await?;
+        for (entry, is_shown) in &rows {
+            walk.step(self, entry, *is_shown, report).await?;
+        }
+        Ok(!rows.is_empty())
+    }
+
+    /// Reports what is wrong with the end of the trail, its beginning and its keys, once all pages are verified.
+    pub(crate) async fn end_walk(&self, walk: &Walk, report: &mut dyn FnMut(Finding)) -> Result<(), StoreError> {
+        // The last row is read before the end mark, because adding a row moves the mark in the same transaction.
+        let last = self.last_audit().await?.0.number;
+        let marked = self.audit_head().await?.map_or(last, |head| head.mark.number);
+        // All rows up to the end may have been pruned since the walk began.
+        let pruned = self.audit_mark(ANCHOR).await?.map_or(0, |anchor| anchor.number);
+        if walk.last.number < walk.end.number {
+            if pruned < walk.end.number {
+                report(Finding::Missing { first: walk.last.number + 1, last: walk.end.number });
             }
-            for (entry, is_shown) in rows {
-                walk.step(&entry, is_shown).await?;
+        } else if walk.last.hash != walk.end.hash {
+            report(Finding::OtherEnd { number: walk.last.number });
+        }
+        if last > marked {
+            report(Finding::Added { first: marked + 1, last });
+        }
+        // A later pruning removes the record of an earlier one.
+        let is_anchor_told = walk.told == walk.anchor || walk.told.number > walk.anchor.number;
+        if !is_anchor_told {
+            report(Finding::NotPruned { last: walk.anchor.number });
+        }
+        for (key_id, rows) in &walk.keys {
+            let is_known = key_id.is_empty() || self.audit_keys.ids().any(|known| known == key_id);
+            if !is_known {
+                report(Finding::KeyMissing { key_id: key_id.clone(), rows: *rows });
             }
         }
-        let (count, keys) = (walk.count, walk.keys.clone());
-        walk.end(&head).await?;
-        Ok(Verified { count, end: head, keys })
+        Ok(())
     }
 
     /// Returns the end mark, or the last row when there is no end mark.
@@ -173,7 +158,7 @@ impl Db {
     }
 
     /// Returns the next rows up to `end`, each with true when the row in `audits` matches it.
-    async fn audit_page(&self, after: i64, end: i64) -> Result<Vec<(Entry, bool)>, StoreError> {
+    async fn audit_page(&self, after: i64, end: i64, limit: i64) -> Result<Vec<(Entry, bool)>, StoreError> {
         let own: Vec<String> = COLUMNS.split(", ").map(|column| format!("q.{column}")).collect();
         let sql = format!(
             "SELECT {}, a.createat, a.userid, a.action, a.extrainfo, a.ipaddress, a.sessionid \
@@ -181,7 +166,7 @@ impl Db {
              WHERE q.number > $1 AND q.number <= $2 ORDER BY q.number LIMIT $3",
             own.join(", ")
         );
-        let rows = self.read(statement(sql, vec![after.into(), end.into(), ROWS_PER_PAGE.into()])).await?;
+        let rows = self.read(statement(sql, vec![after.into(), end.into(), limit.into()])).await?;
         rows.into_iter().map(entry_and_shown).collect()
     }
 
@@ -201,82 +186,87 @@ fn entry_and_shown(mut row: Row) -> Result<(Entry, bool), StoreError> {
     Ok((entry, is_shown))
 }
 
-impl Walk<'_> {
-    async fn step(&mut self, entry: &Entry, is_shown: bool) -> Result<(), StoreError> {
+impl Walk {
+    /// Returns the numbers of the first and the last verified row, and how many rows were verified.
+    pub(crate) fn verified(&self) -> (i64, i64, u64) {
+        (self.first, self.last.number, self.count)
+    }
+
+    /// Returns the number of rows that are not verified yet.
+    pub(crate) fn left(&self) -> u64 {
+        u64::try_from(self.end.number.saturating_sub(self.last.number)).unwrap_or_default()
+    }
+
+    /// Verifies a row. It reads from the database first and changes nothing before that, so that it can be repeated.
+    async fn step(
+        &mut self,
+        db: &Db,
+        entry: &Entry,
+        is_shown: bool,
+        report: &mut dyn FnMut(Finding),
+    ) -> Result<(), StoreError> {
         let (number, id) = (entry.number, entry.id.clone());
-        let is_next = self.is_next(number).await?;
-        if !is_next {
-            (self.report)(Finding::Missing { first: self.last.number + 1, last: number - 1 });
-        }
+        let is_next = self.is_next(db, number).await?;
         // Rows with a missing key are reported at the end; their order is checked here too.
-        let is_changed = entry.expected_hash(&self.db.audit_keys).is_some_and(|hash| hash != entry.hash);
-        self.note_key(entry);
+        let is_changed = entry.expected_hash(&db.audit_keys).is_some_and(|hash| hash != entry.hash);
         let is_moved = is_next && entry.previous != self.last.hash;
+        let is_searched = is_moved && !is_changed && self.searches_left > 0;
+        let follows = if is_searched { db.number_of_hash(&entry.previous).await? } else { None };
+        self.searches_left -= u64::from(is_searched);
+        if !is_next {
+            report(Finding::Missing { first: self.last.number + 1, last: number - 1 });
+        }
+        self.note_key(entry, report);
         if is_changed {
-            (self.report)(Finding::Changed { number, id });
+            report(Finding::Changed { number, id });
         } else {
             if is_moved {
-                let follows = self.db.number_of_hash(&entry.previous).await?;
-                (self.report)(Finding::Moved { number, id: id.clone(), follows });
+                report(Finding::Moved { number, id: id.clone(), follows });
             }
             if !is_shown {
-                (self.report)(Finding::ShownOtherwise { number, id });
+                report(Finding::ShownOtherwise { number, id });
             }
         }
         if entry.event == REPAIRED {
-            (self.report)(Finding::Repaired { number });
+            report(Finding::Repaired { number });
         }
-        self.is_anchor_told |= entry.event == PRUNED && entry.pruned() == Some(self.anchor.clone());
+        if entry.event == PRUNED
+            && let Some(pruned) = entry.pruned()
+            && pruned.number >= self.told.number
+        {
+            self.told = pruned;
+        }
+        if self.count == 0 {
+            self.first = number;
+        }
         self.last = entry.mark();
         self.count += 1;
         Ok(())
     }
 
-    fn note_key(&mut self, entry: &Entry) {
+    fn note_key(&mut self, entry: &Entry, report: &mut dyn FnMut(Finding)) {
         let (number, key_id) = (entry.number, &entry.key_id);
         let lacks_key = key_id.is_empty() && self.keys.keys().any(|known| !known.is_empty());
         if lacks_key {
-            (self.report)(Finding::NotKeyed { number, id: entry.id.clone() });
+            report(Finding::NotKeyed { number, id: entry.id.clone() });
         }
+        let is_listed = self.keys.len() < MAX_KEYS || self.keys.contains_key(key_id);
+        let key_id = if is_listed { key_id.as_str() } else { FURTHER_KEYS };
         let rows = KeyedRows { count: 0, first: number, last: number };
-        let rows = self.keys.entry(key_id.clone()).or_insert(rows);
+        let rows = self.keys.entry(key_id.to_owned()).or_insert(rows);
         rows.count += 1;
         rows.last = number;
     }
 
     /// Returns true when the row follows the last one. Rows that were pruned during the verification are not missing.
-    async fn is_next(&mut self, number: i64) -> Result<bool, StoreError> {
+    async fn is_next(&mut self, db: &Db, number: i64) -> Result<bool, StoreError> {
         if number != self.last.number + 1
-            && let Some(anchor) = self.db.audit_mark(ANCHOR).await?
+            && let Some(anchor) = db.audit_mark(ANCHOR).await?
             && anchor.number > self.anchor.number
             && anchor.number + 1 == number
         {
             self.last = anchor;
         }
         Ok(number == self.last.number + 1)
-    }
-
-    async fn end(self, head: &Mark) -> Result<(), StoreError> {
-        if self.last.number < head.number {
-            (self.report)(Finding::Missing { first: self.last.number + 1, last: head.number });
-        } else if self.last.hash != head.hash {
-            (self.report)(Finding::OtherEnd { number: self.last.number });
-        }
-        // The last row is read before the end mark, because adding a row moves the mark in the same transaction.
-        let last = self.db.last_audit().await?.0.number;
-        let marked = self.db.audit_head().await?.map_or(last, |head| head.mark.number);
-        if last > marked {
-            (self.report)(Finding::Added { first: marked + 1, last });
-        }
-        if !self.is_anchor_told {
-            (self.report)(Finding::NotPruned { last: self.anchor.number });
-        }
-        for (key_id, rows) in self.keys {
-            let is_known = key_id.is_empty() || self.db.audit_keys.ids().any(|known| known == key_id);
-            if !is_known {
-                (self.report)(Finding::KeyMissing { key_id, rows });
-            }
-        }
-        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Routes that read the audit trail.
 
+pub(super) mod verification;
+
 use actix_web::web::Data;
 use quarterdeck_actors::clock::MINUTE_MS;
 use quarterdeck_actors::error::{AppError, OrFail};

@@ -14,6 +14,7 @@ use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::probe::stores::SettingsState;
 
 use crate::base::time_zone;
+use crate::domain::audit::verification::State;
 use crate::domain::session::Session;
 use crate::outbound::push;
 use crate::web::answer::{Answer, JSON, Json};
@@ -196,6 +197,13 @@ fn readiness(app: &AppState) -> Vec<Readiness> {
         is_vital: outcome.is_vital,
         problem: (!outcome.is_ok()).then_some("see the log"),
         age_s: Some(outcome.at.elapsed().as_secs()),
+    }));
+    // A trail of which nothing is known yet is neither in order nor damaged.
+    checks.extend(app.trail.verification.outcome().map(|(state, age)| Readiness {
+        name: "audit-trail".to_owned(),
+        is_vital: false,
+        problem: (state != State::Intact).then_some("see the log"),
+        age_s: Some(age.as_secs()),
     }));
     checks.extend(app.actors.files.current().states().into_iter().map(|(store, state)| {
         Readiness {

@@ -18,7 +18,6 @@ use super::{
 
 /// Every route. A known path with another method is answered 404, because clients rely on that.
 pub(super) static TABLE: &[Route] = &[
-    // The System Console.
     get("/", console::PAGE).class(Anonymous).log_level(Trace).page().yielding(),
     get("/login", console::PAGE).class(Anonymous).log_level(Trace).page().yielding(),
     get("/admin_console", console::PAGE).class(Anonymous).log_level(Trace).page().yielding(),
@@ -39,7 +38,6 @@ pub(super) static TABLE: &[Route] = &[
     get("/do_verify_email", account_pages::SHOW).class(Anonymous).page(),
     get("/signup_user_complete", account_pages::SHOW).class(Anonymous).page(),
     get("/account_page/{file}", account_pages::PART).class(Anonymous).page(),
-    // The description of the API.
     get("/api/v4/openapi.json", openapi::SHOW).class(Open),
     get("/api/v4/openapi", openapi::PAGE).class(Open).page(),
     get("/api/v4/openapi/{file}", openapi::PART).class(Open),
@@ -52,6 +50,8 @@ pub(super) static TABLE: &[Route] = &[
         .listeners(NetworkAndSocket)
         .audit(Always("generateSupportPacket")),
     get("/api/v4/audits", audits::LIST).audit(OnRefusal("getAudits")),
+    get("/api/v4/audits/verification", audits::verification::SHOW).audit(OnRefusal("getAuditVerification")),
+    post("/api/v4/audits/verification", audits::verification::BEGIN, Always("verifyAudits")),
     get("/api/v4/audits/{audit_id}", audits::SHOW).audit(OnRefusal("getAudit")),
     get("/api/v4/cluster/status", cluster::SHOW),
     post("/api/v4/client_perf", client_performance::DROP, OnRefusal("submitPerformanceReport")).csrf(Csrf::Exempt),
@@ -306,7 +306,6 @@ pub(super) static TABLE: &[Route] = &[
         .listeners(NetworkAndSocket),
     post("/api/v4/bots/{bot_user_id}/convert_to_user", users::conversion::TO_USER, Always("convertBotToUser"))
         .listeners(NetworkAndSocket),
-    // Permission schemes.
     get("/api/v4/schemes", schemes::LIST),
     // Features that this server does not have.
     get("/api/v4/users/{user_id}/groups", absent::accounts::GROUPS_OF_USER),

@@ -9,6 +9,7 @@ import { TEXTS } from "../texts.js";
 import { AuditDetails, Outcome } from "../widgets/logs_audit.js";
 import { Awaited, Loading } from "../widgets/loading.js";
 import { FilterField, RangeInputs } from "../widgets/logs_range.js";
+import { Verification } from "../widgets/logs_verification.js";
 import { RowWindow } from "../widgets/logs_window.js";
 import { PageFrame } from "../widgets/page_frame.js";
 import { AUDITS as T, LOGS } from "./logs_texts.js";
@@ -46,6 +47,7 @@ export function Page({ address }) {
   };
   return html`
     <${PageFrame} title=${T.title} category=${T.category} lead=${T.lead}>
+      <${Verification} mayBegin=${mayShow} />
       <section class="card" aria-label=${LOGS.filter}>
         <${FilterForm} draft=${draft} trail=${trail} onShow=${submit} />
       </section>
@@ -53,7 +55,6 @@ export function Page({ address }) {
         <${Bar} trail=${trail} />
         <${Records} trail=${trail} mayShow=${mayShow} />
       </section>
-      <p class="help page-note">${T.chain}<code class="log-command">quarterdeck audit verify</code></p>
     <//>`;
 }
 

@@ -143,8 +143,9 @@ function problems({ checks, busyUntil: until, license }) {
   const failed = checks.filter(({ outcome }) => outcome !== "ok");
   for (const { name, outcome, problem } of failed.filter(({ name: one }) => !one.startsWith(SETTINGS))) {
     const label = name.startsWith("actor-") ? P.actor(nameOf(name)) : nameOf(name);
-    const log = may("get_logs") ? { page: "reporting/server_logs", link: T.links.logs } : {};
-    found.push({ text: P.failed(label, problem), isBad: outcome === "failed", ...log });
+    const trail = name === "audit-trail" && may("read_audits") && { page: "compliance/audit_logging", link: T.links.audits };
+    const more = trail || (may("get_logs") ? { page: "reporting/server_logs", link: T.links.logs } : {});
+    found.push({ text: P.failed(label, problem), isBad: outcome === "failed", ...more });
   }
   const isRefused = failed.some(({ name }) => name.startsWith(SETTINGS)) || /=(refused|testing)/.test(storageState.value);
   if (isRefused) found.push({ text: P.storage, page: "environment/file_storage", link: T.links.storage });

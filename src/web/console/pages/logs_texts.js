@@ -102,5 +102,4 @@ export const AUDITS = {
   cut: (/** @type {string} */ text, /** @type {number} */ bytes) => `${text}… (${bytes.toLocaleString()} bytes)`,
   logLines: "Lines of this request in the log",
   ofUser: "All records of this user",
-  chain: "Each record contains the hash of the one before it. This command on the server proves that none was changed, moved or removed:",
 };

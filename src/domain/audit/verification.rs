@@ -1,0 +1,301 @@
+//! Verifies the audit trail in the background: all rows at first and once a day, and every few minutes those that were
+//! added since. A task is the only writer; callers read what is published, and may wish for a verification of all rows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use quarterdeck_actors::clock::wall_ms;
+use serde::Serialize;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{error, info, warn};
+use utoipa::ToSchema;
+
+use crate::store::{Db, Finding, Pace, StoreError, Walk};
+
+/// The time after which all rows are verified again, because a row could have been changed after its verification.
+const WHOLE_INTERVAL: Duration = Duration::from_hours(24);
+
+/// The delay between two pages, so that a verification in the background takes a small part of the database. There is none
+/// while a caller waits for it.
+const PAGE_DELAY: Duration = Duration::from_millis(50);
+
+/// The delay after which a page is read again that could not be read.
+const RETRY_DELAY: Duration = Duration::from_secs(30);
+
+/// The maximum number of findings that are listed; further ones are counted.
+const MAX_LISTED: usize = 20;
+
+/// A row has at most 200 KiB, so a page has at most 6 MiB. No more moved rows are searched for than can be listed.
+const PACE: Pace = Pace { rows_per_page: 32, searches: 20 };
+
+/// The state of the verification.
+pub(crate) struct Verification {
+    /// True while a caller wishes for a verification of all rows.
+    is_wanted: AtomicBool,
+    wake: Notify,
+    published: watch::Sender<Arc<Published>>,
+}
+
+/// The finding of the last verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, Default)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AuditVerificationState)]
+pub(crate) enum State {
+    /// None has ended since the start of the server.
+    #[default]
+    NotVerified,
+    /// All rows are as the servers wrote them.
+    Intact,
+    /// The rows whose keys this server has are as they were written; others cannot be verified.
+    Incomplete,
+    /// Rows were changed, moved, removed or added by anything but a server.
+    Broken,
+}
+
+/// A difference between the trail and what the servers wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = AuditFinding)]
+pub(crate) struct Listed {
+    /// The number of the first row that it is about; null if it is about the end of the trail alone.
+    row: Option<i64>,
+    /// A sentence that says what was found.
+    text: String,
+}
+
+/// The knowledge about the audit trail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = AuditVerification)]
+pub(crate) struct Report {
+    /// The finding of the last verification.
+    pub(crate) state: State,
+    /// True while a verification is under way or about to begin.
+    is_running: bool,
+    /// The number of rows that it has verified.
+    checked_rows: u64,
+    /// The number of rows that it has not verified.
+    rows_left: u64,
+    /// The end of the last verification, in Unix milliseconds; 0 if there was none since the start of this server.
+    verified_at: i64,
+    /// The end of the last verification of all rows. Later ones verified the rows that were added.
+    whole_at: i64,
+    /// The number of the first verified row; 0 for none.
+    first_row: i64,
+    /// The number of the last verified row; 0 for none.
+    last_row: i64,
+    /// The number of verified rows.
+    row_count: u64,
+    /// The number of findings.
+    finding_count: u64,
+    /// The first 20 findings.
+    findings: Vec<Listed>,
+    /// The number of the first row that a finding is about.
+    first_broken_row: Option<i64>,
+    /// The time of the last attempt to read the trail that failed, in Unix milliseconds; 0 if the last one worked.
+    failed_at: i64,
+}
+
+/// The state that the task publishes.
+#[derive(Default)]
+struct Published {
+    report: Report,
+    ended: Option<Instant>,
+}
+
+/// A walk through the trail that can go on with rows that are added, and what it found.
+pub(crate) struct Place {
+    walk: Walk,
+    begun: Instant,
+    findings: Findings,
+}
+
+/// Findings: the first of them, and how many there were.
+#[derive(Clone, Default)]
+struct Findings {
+    listed: Vec<Listed>,
+    count: u64,
+    broken: u64,
+    first_row: Option<i64>,
+}
+
+impl Verification {
+    /// Begins with a trail of which nothing is known.
+    pub(crate) fn new() -> Self {
+        Self { is_wanted: AtomicBool::new(false), wake: Notify::new(), published: watch::channel(Arc::default()).0 }
+    }
+
+    /// Returns what is known.
+    pub(crate) fn report(&self) -> Report {
+        let mut report = self.published.borrow().report.clone();
+        report.is_running |= self.is_wanted.load(Ordering::Relaxed);
+        report
+    }
+
+    /// Returns what the last verification found, and how long ago; `None` if there was none.
+    pub(crate) fn outcome(&self) -> Option<(State, Duration)> {
+        let published = self.published.borrow();
+        published.ended.map(|ended| (published.report.state, ended.elapsed()))
+    }
+
+    /// Wishes for a verification of all rows now. One that is under way is enough, and goes on without delays.
+    pub(crate) fn request(&self) {
+        self.is_wanted.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    /// Waits for this time, or until a caller wishes for a verification.
+    pub(crate) async fn wait(&self, time: Duration) {
+        let _ = timeout(time, self.wake.notified()).await;
+    }
+
+    /// Verifies the rows after `place`, or all rows: at first, once a day, after a wish, and if the last verified row is
+    /// not as it was. Returns the new place.
+    pub(crate) async fn verify(&self, db: &Db, place: Option<Place>) -> Place {
+        let is_due = |place: &Place| place.begun.elapsed() >= WHOLE_INTERVAL;
+        let place = place.filter(|place| !is_due(place) && !self.is_wanted.load(Ordering::Relaxed));
+        let mut ends = Findings::default();
+        let (mut place, is_whole) = self.retried(async || Self::begun(db, place.as_ref(), &mut ends).await).await;
+        let before = place.walk.verified().2;
+        loop {
+            self.publish(|report| {
+                report.is_running = true;
+                (report.checked_rows, report.rows_left) = (place.walk.verified().2 - before, place.walk.left());
+            });
+            let Place { walk, findings, .. } = &mut place;
+            let is_more = match db.walk_page(walk, PACE, &mut |finding| findings.add(&finding)).await {
+                Ok(is_more) => is_more,
+                Err(cause) => {
+                    self.failed(&cause).await;
+                    continue;
+                }
+            };
+            if !is_more {
+                break;
+            }
+            if !self.is_wanted.load(Ordering::Relaxed) {
+                sleep(PAGE_DELAY).await;
+            }
+        }
+        let found = self
+            .retried(async || {
+                let mut found = ends.clone();
+                db.end_walk(&place.walk, &mut |finding| found.add(&finding)).await?;
+                Ok(found)
+            })
+            .await;
+        self.end(&place, &found, is_whole);
+        place
+    }
+
+    /// Notes that no verification is under way, after a panic in one.
+    pub(crate) fn begin_again(&self) {
+        self.publish(|report| report.is_running = false);
+    }
+
+    /// Returns a walk that goes on after `place`, or one through all rows.
+    async fn begun(db: &Db, place: Option<&Place>, ends: &mut Findings) -> Result<(Place, bool), StoreError> {
+        *ends = Findings::default();
+        if let Some(Place { walk, begun, findings }) = place {
+            let resumed = db.resume_walk(walk, &mut |finding| ends.add(&finding)).await?;
+            if let Some(walk) = resumed {
+                return Ok((Place { walk, begun: *begun, findings: findings.clone() }, false));
+            }
+            *ends = Findings::default();
+        }
+        let begun = Instant::now();
+        let walk = db.begin_walk(PACE, &mut |finding| ends.add(&finding)).await?;
+        Ok((Place { walk, begun, findings: Findings::default() }, true))
+    }
+
+    /// Repeats work on the database until it is done.
+    async fn retried<T>(&self, mut work: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+        loop {
+            match work().await {
+                Ok(done) => return done,
+                Err(cause) => self.failed(&cause).await,
+            }
+        }
+    }
+
+    async fn failed(&self, cause: &StoreError) {
+        warn!(%cause, "the audit trail could not be read for its verification; the server tries again");
+        self.publish(|report| report.failed_at = wall_ms());
+        sleep(RETRY_DELAY).await;
+    }
+
+    fn end(&self, place: &Place, ends: &Findings, is_whole: bool) {
+        let found = place.findings.with(ends);
+        let before = self.published.borrow().report.state;
+        let state = found.state();
+        match state {
+            State::Broken if before != State::Broken => {
+                let first = found.listed.first().map_or("", |first| first.text.as_str());
+                error!(audit.findings = found.count, first, "the audit trail is not as the servers wrote it");
+            }
+            State::Incomplete if before != State::Incomplete => {
+                warn!("rows of the audit trail cannot be verified, because their key is missing");
+            }
+            State::Intact if before == State::Broken => info!("the audit trail is as the servers wrote it again"),
+            State::NotVerified | State::Intact | State::Incomplete | State::Broken => {}
+        }
+        if is_whole {
+            self.is_wanted.store(false, Ordering::Relaxed);
+        }
+        let now = wall_ms();
+        let (first_row, last_row, row_count) = place.walk.verified();
+        let whole_at = if is_whole { now } else { self.published.borrow().report.whole_at };
+        let report = Report {
+            state,
+            is_running: false,
+            checked_rows: 0,
+            rows_left: 0,
+            verified_at: now,
+            whole_at,
+            first_row,
+            last_row,
+            row_count,
+            finding_count: found.count,
+            first_broken_row: found.first_row,
+            findings: found.listed,
+            failed_at: 0,
+        };
+        self.published.send_replace(Arc::new(Published { report, ended: Some(Instant::now()) }));
+    }
+
+    fn publish(&self, change: impl FnOnce(&mut Report)) {
+        let current = self.published.borrow().clone();
+        let mut report = current.report.clone();
+        change(&mut report);
+        self.published.send_replace(Arc::new(Published { report, ended: current.ended }));
+    }
+}
+
+impl Findings {
+    fn add(&mut self, finding: &Finding) {
+        self.count += 1;
+        self.broken += u64::from(!finding.is_missing_key());
+        self.first_row = [self.first_row, finding.row()].into_iter().flatten().min();
+        if self.listed.len() < MAX_LISTED {
+            self.listed.push(Listed { row: finding.row(), text: finding.to_string() });
+        }
+    }
+
+    /// Returns both as one.
+    fn with(&self, other: &Self) -> Self {
+        let listed = self.listed.iter().chain(&other.listed).take(MAX_LISTED).cloned().collect();
+        let first_row = [self.first_row, other.first_row].into_iter().flatten().min();
+        Self { listed, count: self.count + other.count, broken: self.broken + other.broken, first_row }
+    }
+
+    fn state(&self) -> State {
+        match (self.count, self.broken) {
+            (0, _) => State::Intact,
+            (_, 0) => State::Incomplete,
+            (_, _) => State::Broken,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
