@@ -138,10 +138,13 @@ impl Verification {
         published.ended.map(|ended| (published.report.state, ended.elapsed()))
     }
 
-    /// Wishes for a verification of all rows now. One that is under way is enough, and goes on without delays.
-    pub(crate) fn request(&self) {
+    /// Wishes for a verification of all rows now. One that is under way is enough, and goes on without delays. Returns the
+    /// report from before its end.
+    pub(crate) fn request(&self) -> Report {
+        let report = Report { is_running: true, ..self.report() };
         self.is_wanted.store(true, Ordering::Relaxed);
         self.wake.notify_one();
+        report
     }
 
     /// Waits for this time, or until a caller wishes for a verification.

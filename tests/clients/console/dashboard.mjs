@@ -36,6 +36,7 @@ await play(async (browser) => {
   await button('Mark as busy').click();
   await button('Take the mark away').waitFor();
   const flag = await page.evaluate(async () => (await fetch('../../api/v4/server_busy')).json());
+  const seconds = Math.round(flag.expires - Date.now() / 1000);
   const marked = await text('busy');
   await button('Take the mark away').click();
   await byId(page, 'busy').filter({ hasText: 'Not marked as busy.' }).waitFor();
@@ -45,7 +46,7 @@ await play(async (browser) => {
   await page.evaluate(() => scrollTo(0, 0));
   await picture(page, 'dashboard_light_1280');
   say('dashboard', {
-    address, tiles, actors, attention, is_refused: isRefused, seconds: Math.round(flag.expires - Date.now() / 1000), marked,
+    address, tiles, actors, attention, is_refused: isRefused, seconds, marked,
     drawn: await page.locator('.dash-plot canvas').count(), live: await text('live'), requested,
     plots: await page.$$eval('.dash-plot', (all) => all.map((one) => one.dataset.testid)), violations: await violations(page),
   });
