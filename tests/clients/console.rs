@@ -13,6 +13,7 @@ mod looks;
 mod nodes;
 mod requests;
 mod stages;
+mod upgrade;
 mod users;
 mod verification;
 
@@ -126,6 +127,8 @@ async fn an_administrator_searches_changes_and_saves_settings() {
     assert_eq!((&secret["inputs"], &secret["left"], &secret["state"]), (&json!(0), &json!(0), &json!("Set")));
     let shown = secret["shown"].as_str().unwrap();
     assert!(!shown.contains("hidden-secret") && shown.contains("Not set\tfingerprint "), "{secret}");
+    let since = secret["since"].as_str().unwrap();
+    assert!(since.starts_with("fingerprint ") && since.contains(", since "), "{secret}");
     let session = step("session");
     assert_eq!(
         session,

@@ -25,12 +25,16 @@ export const OWN_PAGES = [
     load: () => import("./pages/license.js"),
   },
   {
+    address: "about/api", category: "About", label: "API", words: "openapi swagger operations requests try",
+    load: () => import("./pages/api.js"),
+  },
+  {
     address: "reporting/system_analytics", category: "Reporting", label: "Site statistics",
     words: "analytics posts users figures", load: () => import("./pages/statistics.js"),
   },
   {
     address: "environment/tools", category: "Environment", label: "Tools",
-    words: "caches recycle reload test mail site url integrity support packet", load: () => import("./pages/tools.js"),
+    words: "caches recycle reload test mail site url integrity support packet upgrade restart", load: () => import("./pages/tools.js"),
   },
   {
     address: "environment/file_storage", category: "Environment", label: "File storage",

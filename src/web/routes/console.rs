@@ -20,8 +20,8 @@ use crate::web::web_application::OWN_PAGE;
 /// The page loads only from this server and sends only to it. It has no script or style of its own, and no text becomes
 /// markup or a script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src \
-                      'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; require-trusted-types-for \
-                      'script'; trusted-types 'none'";
+                      'self'; connect-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'none'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// The time for which the page waits for the number of accounts. After it, the page shows the login.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -24,9 +24,9 @@ const SCRIPT: &str = include_str!("../pages/openapi.js");
 /// The archive with the parts of Swagger UI, which `build.rs` makes.
 const SWAGGER_UI: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger_ui.zip"));
 
-/// The page may load from this server only and send requests to this server only.
+/// The page may load from this server only and send requests to this server only. The System Console shows it in a frame.
 const POLICY: &str =
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'";
 
 /// Large static bodies. The first request for one of them makes all of them, on a background thread.
 static LARGE: OnceCell<Large> = OnceCell::const_new();
@@ -89,7 +89,7 @@ fn file(kind: &str) -> HttpResponseBuilder {
     if let Ok(kind) = HeaderValue::from_str(&format!("{kind}; charset=utf-8")) {
         answer.insert_header((CONTENT_TYPE, kind));
     }
-    answer.insert_header((CONTENT_SECURITY_POLICY, POLICY)).insert_header((X_FRAME_OPTIONS, "DENY"));
+    answer.insert_header((CONTENT_SECURITY_POLICY, POLICY)).insert_header((X_FRAME_OPTIONS, "SAMEORIGIN"));
     answer
 }
 

@@ -85,8 +85,9 @@ async fn repeat(caller: &Client, request: &Value) -> Reply {
 }
 
 /// A page with contents of its own, and the permissions of which a caller needs one.
-const OWN_PAGES: [(&str, &[&str]); 11] = [
+const OWN_PAGES: [(&str, &[&str]); 12] = [
     ("reporting/dashboard", &[]),
+    ("about/api", &[]),
     ("about/license", &[]),
     ("reporting/system_analytics", &[]),
     ("environment/tools", &[]),

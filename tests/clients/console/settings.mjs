@@ -158,7 +158,8 @@ await play(async (browser) => {
   const shown = await byId(page, 'difference').innerText();
   await page.click('#saveSetting');
   await byId(page, 'notice').waitFor();
-  say('secret', { inputs, shown, state: await byId(page, 'EmailSettings.SMTPPasswordstate').innerText(), left: await page.locator('input[type="password"]').count() });
+  await byId(page, 'EmailSettings.SMTPPasswordsince').waitFor();
+  say('secret', { inputs, shown, state: await byId(page, 'EmailSettings.SMTPPasswordstate').innerText(), since: await byId(page, 'EmailSettings.SMTPPasswordsince').innerText(), left: await page.locator('input[type="password"]').count() });
 
   // The session ends while something is typed: the login comes in place, and the save goes on.
   await byId(page, 'EmailSettings.SMTPServerinput').fill('kept.example');

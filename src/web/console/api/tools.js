@@ -50,6 +50,22 @@ export function migrations() {
   return call("GET", "system/schema/version");
 }
 
+/** Begins to replace the program with the newest release. */
+export function beginUpgrade() {
+  return call("POST", "upgrade_to_enterprise");
+}
+
+/** Returns the progress of the upgrade in percent, and why the last one failed.
+ * @returns {Promise<{ percentage: number, error: string | null }>} */
+export function upgradeStatus() {
+  return call("GET", "upgrade_to_enterprise/status");
+}
+
+/** Restarts the server into the program that an upgrade installed. */
+export function restart() {
+  return call("POST", "restart");
+}
+
 /** The address of the check of the database's relations, for a client of the local socket. */
 export const INTEGRITY_PATH = apiUrl("integrity").pathname;
 

@@ -11,6 +11,7 @@ import { may, user } from "../state/session.js";
 import { TEXTS } from "../texts.js";
 import { SupportPacket } from "../widgets/dashboard_packet.js";
 import { Tool } from "../widgets/dashboard_tool.js";
+import { Upgrade } from "../widgets/dashboard_upgrade.js";
 import { Icon } from "../widgets/icon.js";
 import { Awaited } from "../widgets/loading.js";
 import { PageFrame } from "../widgets/page_frame.js";
@@ -27,7 +28,7 @@ export function Page() {
       ${!isLoaded.value ? html`<${Awaited} hasFailed=${loadFailed.value} again=${() => load().catch(tellFailure)} />` : html`
         ${!isRestricted && html`<${Maintenance} /><${Tests} />`}
         <${Database} />
-        ${!isRestricted && may("manage_system") && html`<${SupportPacket} />`}`}
+        ${!isRestricted && may("manage_system") && html`<${Upgrade} /><${SupportPacket} />`}`}
     <//>`;
 }
 

@@ -41,6 +41,18 @@ export const TOOLS = {
       help: "The server calls the ping below this address. It is not saved.", field: "Address to test",
     },
   },
+  upgrade: {
+    title: "Upgrade", label: "Program",
+    help: "Puts the newest release in the place of the program, if its signature is right. It runs after a restart.",
+    begin: "Upgrade to the newest release", restart: "Restart the server",
+    running: (/** @type {number} */ percent) => `Upgrading: ${percent} %`,
+    complete: "The new program is in place.",
+    restarting: "The server restarts. This page is loaded again once it is back.",
+    questions: {
+      begin: "The server downloads the release and checks it. It goes on with the present program until it is restarted.",
+      restart: "Requests under way are answered first. Users are connected again within seconds.",
+    },
+  },
   openMail: "SMTP settings",
   openPush: "Push settings",
   schema: "Schema",

@@ -44,6 +44,9 @@ export const waiting = signal(/** @type {api.Version | null} */ (null));
 /** The end of the wait, if the change was not confirmed. */
 export const outcome = signal(/** @type {Outcome | null} */ (null));
 
+/** The newest versions, the newest first. */
+const recent = signal(/** @type {api.Version[]} */ ([]));
+
 /** The id of the newest version that was seen. */
 export const newest = signal("");
 
@@ -124,6 +127,7 @@ function seen(records) {
   else if (before) learnNames(records.filter(({ source }) => source === TAKEN_BACK[1]).map(({ user_id: id }) => id));
   batch(() => {
     waiting.value = now;
+    recent.value = records;
     newest.value = records[0]?.id ?? "";
     const end = now ? null : endOf(before, records);
     // A success of the change that was taken back is none any more.
@@ -144,6 +148,16 @@ function endOf(before, records) {
   const { until = 0, stage } = before?.confirmation ?? {};
   const isOver = stage && stage !== "before_start" && until <= Date.now() + ahead;
   return isOver && records.some((record) => record.id === before?.id) ? { kind: "over" } : null;
+}
+
+/** Returns the fingerprint of a stored secret and the time since when it is stored, if one of the newest versions changed
+ * it. @param {string} path */
+export function storedSince(path) {
+  for (const { changes, create_at: at } of recent.value) {
+    const change = changes?.find((one) => one.path === path);
+    if (change) return { fingerprint: String(change.after ?? ""), at };
+  }
+  return null;
 }
 
 /** Returns true if the page shows another version than the one in force. */

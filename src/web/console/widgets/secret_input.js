@@ -2,7 +2,9 @@
 
 import { html, useEffect, useRef, useSignal } from "../lib.js";
 import { discard, edit, isEdited, MASK, needsReentry, saved, shown, version } from "../state/edits.js";
+import { storedSince } from "../state/confirmation.js";
 import { TEXTS } from "../texts.js";
+import { Time } from "./history_time.js";
 import { Icon } from "./icon.js";
 
 const T = TEXTS.secret;
@@ -40,9 +42,11 @@ export function SecretInput({ setting, isLocked, describedBy, isRefused }) {
   };
   const state = isCleared ? T.isCleared : isNew ? T.isNew : isStored ? T.isSet : T.isUnset;
   const again = needsReentry(setting);
+  const since = isStored && !isEdited(path) ? storedSince(path) : null;
   return html`
     <div class="secret">
       <span class=${isStored && !isCleared ? "badge is-good" : "badge"} data-testid=${`${path}state`}>${state}</span>
+      ${since && html`<span class="muted" data-testid=${`${path}since`}>${since.fingerprint}, ${T.since} <${Time} ms=${since.at} /></span>`}
       ${isOpen && html`
         <input ref=${field} id=${path} data-testid=${`${path}input`} class="input" type="password"
           aria-label=${setting.label}

@@ -1,0 +1,92 @@
+// The upgrade of the server: its progress, and the restart into the new program.
+
+import { serverFigures } from "../api/dashboard.js";
+import { beginUpgrade, restart, upgradeStatus } from "../api/tools.js";
+import { html, useEffect, useSignal } from "../lib.js";
+import { TOOLS as T } from "../pages/tools_texts.js";
+import { tellFailure } from "../state/notices.js";
+import { TEXTS } from "../texts.js";
+import { Dialog } from "./dialog.js";
+import { Icon } from "./icon.js";
+
+/** @typedef {"looking" | "ready" | "running" | "complete" | "restarting"} Phase */
+
+const LOOK_AGAIN_MS = 1_000;
+
+/** A number that no sample has, so that figures come without samples. */
+const NO_SAMPLE = 1e12;
+
+const U = T.upgrade;
+
+export function Upgrade() {
+  const phase = useSignal(/** @type {Phase} */ ("looking"));
+  const percentage = useSignal(0);
+  const problem = useSignal("");
+  const question = useSignal(/** @type {"begin" | "restart" | null} */ (null));
+  /** The id of the run of the server that ends; the next one has another. */
+  const run = useSignal("");
+  const failed = (/** @type {unknown} */ cause) => {
+    problem.value = cause instanceof Error ? cause.message : String(cause);
+  };
+  const look = async () => {
+    const { percentage: done, error } = await upgradeStatus();
+    percentage.value = done;
+    problem.value = error ?? "";
+    phase.value = done >= 100 ? "complete" : done > 0 ? "running" : "ready";
+  };
+  useEffect(() => { look().catch(failed); }, []);
+  const now = phase.value;
+  useEffect(() => {
+    if (now !== "running" && now !== "restarting") return undefined;
+    const timer = setInterval(async () => {
+      // Requests fail while the server is away.
+      if (now === "running") await look().catch(() => {});
+      else if (await runOfServer().then((id) => id !== run.value, () => false)) location.reload();
+    }, LOOK_AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [now]);
+  const act = async () => {
+    const isRestart = question.value === "restart";
+    question.value = null;
+    try {
+      if (isRestart) run.value = await runOfServer();
+      await (isRestart ? restart() : beginUpgrade());
+      phase.value = isRestart ? "restarting" : "running";
+    } catch (cause) {
+      failed(cause);
+      tellFailure(cause);
+    }
+  };
+  const close = () => { question.value = null; };
+  return html`
+    <section class="card rows">
+      <h2>${U.title}</h2>
+      <div class="row" data-testid="upgrade">
+        <div class="row-head"><span class="label">${U.label}</span></div>
+        <div class="row-body">
+          <p class="help">${U.help}</p>
+          <div role="status" class="dash-line">
+            ${now === "ready" && html`<button type="button" class="button" id="beginUpgrade"
+              onClick=${() => { question.value = "begin"; }}>${U.begin}</button>`}
+            ${now === "running" && html`<progress aria-label=${U.label} max="100" value=${percentage.value}></progress>
+              <span>${U.running(percentage.value)}</span>`}
+            ${now === "complete" && html`<span>${U.complete}</span><button type="button" class="button" id="restartServer"
+              onClick=${() => { question.value = "restart"; }}>${U.restart}</button>`}
+            ${now === "restarting" && html`<span class="spinner" aria-hidden="true"></span><span>${U.restarting}</span>`}
+          </div>
+          ${problem.value && html`<p class="alert alert-warning"><${Icon} name="warning" />${problem.value}</p>`}
+        </div>
+      </div>
+      ${question.value && html`
+        <${Dialog} title=${U[question.value]} onClose=${close} actions=${html`
+          <button type="button" class="button" onClick=${close}>${TEXTS.cancel}</button>
+          <button type="button" class="button is-primary" id="confirmUpgrade" onClick=${act}>${U[question.value]}</button>`}>
+          <p>${U.questions[question.value]}</p>
+        <//>`}
+    </section>`;
+}
+
+/** @returns {Promise<string>} */
+async function runOfServer() {
+  return (await serverFigures(NO_SAMPLE)).node_id;
+}

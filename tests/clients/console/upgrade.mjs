@@ -1,0 +1,54 @@
+// The upgrade of the server and its restart, as the console shows them. The answers are made up, so that no program is replaced.
+//
+//   node upgrade.mjs <browser peer> <console peer> <base URL> <name> <password> <folder for pictures>
+//
+// Prints one JSON object for each step. Ends with 1 and the reason at the first that fails.
+
+import {byId, login, open, picture, play, say, violations, visit} from './shared.mjs';
+
+await play(async (browser) => {
+  const page = await open(browser, { expected: [403] });
+  const part = byId(page, 'upgrade');
+  const sent = [];
+  let [percentage, error, run] = [0, null, 'first'];
+  const refusal = { status: 403, json: { id: 'api.upgrade_to_enterprise.invalid-user.app_error', message: 'The program belongs to root.', status_code: 403 } };
+  let isRefused = true;
+  const note = (route) => sent.push(`${route.request().method()} ${new URL(route.request().url()).pathname}`);
+  await page.route('**/api/v4/upgrade_to_enterprise/status', (route) => route.fulfill({ json: { percentage, error } }));
+  await page.route('**/api/v4/upgrade_to_enterprise', (route) => { if (isRefused) return route.fulfill(refusal); note(route); percentage = 40; return route.fulfill({ status: 202, json: { status: 'OK' } }); });
+  await page.route('**/api/v4/restart', (route) => { note(route); return route.fulfill({ json: { status: 'OK' } }); });
+  await page.route('**/api/v4/analytics/server*', (route) => route.fulfill({ json: { node_id: run } }));
+
+  await login(page);
+  await visit(page, 'environment/tools');
+  await page.click('#beginUpgrade');
+  await page.click('#confirmUpgrade');
+  await part.locator('.alert').waitFor();
+  say('refused', { text: await part.innerText(), running: await part.locator('progress').count() });
+
+  // One that fails leaves the program as it is, and says why.
+  [isRefused, error] = [false, 'The signature does not match.'];
+  await visit(page, 'environment/tools');
+  await page.click('#beginUpgrade');
+  const question = await page.locator('dialog').innerText();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  say('failed', { text: await part.innerText(), question, sent: [...sent] });
+
+  // The progress, and the restart: the page is loaded again once another run of the server answers.
+  error = null;
+  await page.click('#beginUpgrade');
+  await page.click('#confirmUpgrade');
+  await part.locator('progress').waitFor();
+  await part.getByText('40 %').waitFor();
+  await picture(page, 'upgrade_light_1280');
+  const found = await violations(page);
+  percentage = 100;
+  await page.click('#restartServer');
+  await page.click('#confirmUpgrade');
+  await part.getByText('The server restarts').waitFor();
+  const loaded = page.waitForEvent('load');
+  [run, percentage] = ['second', 0];
+  await loaded;
+  await page.locator('#beginUpgrade').waitFor();
+  say('restarted', { sent, violations: found });
+});
