@@ -55,7 +55,7 @@ export function Page() {
   const hasPlots = useSignal(false);
   const look = async () => {
     try {
-      state.value = await read();
+      state.value = await read(state.value !== null);
       failure.value = "";
     } catch (cause) {
       failure.value = cause instanceof Error ? cause.message : String(cause);
@@ -92,11 +92,12 @@ export function Page() {
     <//>`;
 }
 
-/** Reads the state of the server. @returns {Promise<State>} */
-async function read() {
+/** Reads the state of the server. Other servers come with the second reading: a page opens with few requests.
+ * @param {boolean} isAgain @returns {Promise<State>} */
+async function read(isAgain) {
   const until = may("manage_system") ? busyUntil() : Promise.resolve(null);
   // The configuration comes along at first, so that the page does not jump when it is there.
-  const checked = readiness().then(async (checks) => ({ checks, nodes: await others(checks) }));
+  const checked = readiness().then(async (checks) => ({ checks, nodes: isAgain ? await others(checks) : [] }));
   const [{ checks: ready, nodes }, busy, license] =
     await Promise.all([checked, until, licenseInForce(), load().catch(() => {})]);
   const isPartial = ready.length === 0;
