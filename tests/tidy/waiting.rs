@@ -28,7 +28,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 37] = [
+const LOOPS: [(&str, usize, &str); 38] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("src/domain/support_packet/outlet.rs", 1, "the number of bytes ends it"),
     ("src/files/tests/held.rs", 3, "its connections end it, and the test has a deadline"),
@@ -42,6 +42,7 @@ const LOOPS: [(&str, usize, &str); 37] = [
     ("tests/faults/actors.rs", 1, "twelve restarts end it"),
     ("tests/faults/audit_frozen.rs", 2, "the number of changes ends it, and each has the deadline of its client"),
     ("tests/faults/backup_killed.rs", 2, STEP),
+    ("tests/faults/clocks.rs", 1, "each frame has a deadline; the test ends it"),
     ("tests/faults/cluster_runs/traffic.rs", 3, STEP),
     ("tests/faults/hung_up.rs", 1, STEP),
     ("tests/faults/license_hostile.rs", 1, STEP),
