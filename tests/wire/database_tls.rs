@@ -61,7 +61,8 @@ async fn each_mode_trusts_what_it_says_and_nothing_else() {
     assert!(check(&place, &url("&user=qd")).await.0);
     let (is_usable, said) = check(&place, &url("&user=guest")).await;
     assert!(!is_usable && said.contains("certificate"), "{said}");
-    database::execute(&postgres.socket(), "CREATE ROLE guest LOGIN").await;
+    let role = "CREATE ROLE guest LOGIN; GRANT CREATE ON SCHEMA public TO guest";
+    database::execute(&postgres.socket(), role).await;
     let (is_usable, said) = check(&place, &url(&format!("&user=guest&sslcert={certificate}&sslkey={key}"))).await;
     assert!(is_usable, "{said}");
 }
