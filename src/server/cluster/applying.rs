@@ -11,7 +11,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::Event;
 use quarterdeck_actors::task;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::{info, warn};
 
 use crate::domain::announce::{self, log};
@@ -30,7 +30,7 @@ const CONFIG_DELAYS: (Duration, Duration) = (Duration::from_millis(500), Duratio
 /// them. Once they are gone, nothing is applied.
 pub(super) struct Applying {
     parts: Weak<AppState>,
-    /// Locked while a task tries to put another version of the configuration in force.
+    /// Locked while a task waits until it tries again to put another version of the configuration in force.
     refreshing: Arc<Mutex<()>>,
 }
 
@@ -256,22 +256,38 @@ async fn refresh_config(app: &Arc<AppState>, refreshing: Arc<Mutex<()>>) {
     if app.actors.config.refresh(app.facts.decision_context()).await.is_ok() {
         return;
     }
-    let Ok(turn) = refreshing.try_lock_owned() else { return };
-    let (app, version) = (Arc::downgrade(app), app.actors.config.current().version().to_owned());
-    task::once("refresh_config", async move {
-        let _turn = turn;
-        let (mut delay, max) = CONFIG_DELAYS;
-        loop {
-            tokio::time::sleep(delay).await;
-            delay = delay.saturating_mul(2).min(max);
-            let Some(app) = app.upgrade() else { return };
-            // A later message or change ends this, because it reads the store as well.
-            let is_over = app.actors.config.current().version() != version || !app.actors.cluster.is_following();
-            if is_over || app.actors.config.refresh(app.facts.decision_context()).await.is_ok() {
-                return;
-            }
+    let Ok(turn) = refreshing.clone().try_lock_owned() else { return };
+    let app = Arc::downgrade(app);
+    let attempt = move || {
+        let app = app.upgrade();
+        let refresh = async move {
+            let Some(app) = app.filter(|app| app.actors.cluster.is_following()) else { return true };
+            app.actors.config.refresh(app.facts.decision_context()).await.is_ok()
+        };
+        refresh.boxed()
+    };
+    task::once("refresh_config", try_again(turn, refreshing, CONFIG_DELAYS, attempt));
+}
+
+/// Repeats an attempt, with growing delays, until it returns true or another task repeats it.
+async fn try_again(
+    mut turn: OwnedMutexGuard<()>,
+    turns: Arc<Mutex<()>>,
+    (mut delay, max): (Duration, Duration),
+    attempt: impl Fn() -> BoxFuture<'static, bool>,
+) {
+    loop {
+        tokio::time::sleep(delay).await;
+        delay = delay.saturating_mul(2).min(max);
+        // The turn is free during the attempt. If a message comes whose version is refused, its task takes the turn, so
+        // that the version is tried again however this attempt ends.
+        drop(turn);
+        if attempt().await {
+            return;
         }
-    });
+        let Ok(next) = turns.clone().try_lock_owned() else { return };
+        turn = next;
+    }
 }
 
 /// Makes the sockets of changed users look their sessions up again, and reads roles and memberships of all who are
@@ -289,4 +305,41 @@ async fn renew_connections(app: &AppState, changes: &Changes) -> Result<(), AppE
         hub.renew_users(epoch, users).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const DELAYS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(2));
+
+    #[actix_web::test]
+    async fn a_refused_version_is_tried_again_until_it_is_accepted() {
+        let (turns, count) = (Arc::new(Mutex::new(())), Arc::new(AtomicUsize::new(0)));
+        let turn = turns.clone().try_lock_owned().unwrap();
+        let counted = count.clone();
+        let attempt = move || {
+            let is_accepted = counted.fetch_add(1, Ordering::Relaxed) == 4;
+            async move { is_accepted }.boxed()
+        };
+        try_again(turn, turns.clone(), DELAYS, attempt).await;
+        assert_eq!(count.load(Ordering::Relaxed), 5);
+        assert!(turns.try_lock().is_ok(), "the next refused version is tried again as well");
+    }
+
+    #[actix_web::test]
+    async fn a_version_that_is_refused_during_an_attempt_is_tried_again_by_its_own_task() {
+        let turns = Arc::new(Mutex::new(()));
+        let turn = turns.clone().try_lock_owned().unwrap();
+        let taken = Arc::new(std::sync::Mutex::new(None));
+        let (of_other, slot) = (turns.clone(), taken.clone());
+        let attempt = move || {
+            *slot.lock().unwrap() = of_other.clone().try_lock_owned().ok();
+            async { false }.boxed()
+        };
+        try_again(turn, turns, DELAYS, attempt).await;
+        assert!(taken.lock().unwrap().is_some());
+    }
 }
