@@ -283,10 +283,12 @@ fn following(last: Place, found: &[Placed]) -> Option<&[Placed]> {
     next.iter().zip(last.position + 1..).all(is_next).then_some(next)
 }
 
-/// Reads a message. `None` for one of a later version, and for one that this node has applied before it published it.
+/// Reads a message. `None` for one of a later version, and for an invalidation of caches that this node has done before it
+/// published it. Other own messages are applied again: a message of another node may be between their publication and
+/// their first application, and the order on the bus decides on all nodes alike.
 fn parse(shared: &Shared, placed: &Placed) -> Option<Message> {
     let is_own = placed.node_id == shared.own.id;
-    let is_applied = |read: &Message| is_own && matches!(read, Message::Caches | Message::Given { .. });
+    let is_applied = |read: &Message| is_own && matches!(read, Message::Caches);
     Message::parse(&placed.kind, &placed.body).filter(|read| !is_applied(read))
 }
 

@@ -226,6 +226,19 @@ async fn caches_are_not_invalidated_again_by_the_node_that_did_it() {
 }
 
 #[actix_rt::test]
+async fn the_last_version_that_a_session_was_given_is_the_same_on_all_nodes() {
+    let bus = Arc::new(Memory::default());
+    let ((one, of_one), (other, of_other)) = (node(&bus, "a").await, node(&bus, "b").await);
+    let given = |version: &str| Message::Given { session_id: "s".to_owned(), version: version.to_owned() };
+    other.publish(given("older")).await;
+    until("it is published", async || other.figures().published == 1).await;
+    // This node may have noted its version before it read the older one.
+    one.publish(given("newer")).await;
+    let all = ["given s older", "given s newer"];
+    until("both apply them in one order", async || of_one.lines() == all && of_other.lines() == all).await;
+}
+
+#[actix_rt::test]
 async fn a_batch_whose_answer_is_lost_is_published_once() {
     let bus = Arc::new(Memory::default());
     let (one, of_one) = node(&bus, "a").await;
