@@ -171,7 +171,8 @@ pub struct Publications {
 
 impl Publications {
     /// Waits until the messages since the begin are published, at most for [`SETTLE_LIMIT`]. A server that is killed later
-    /// loses none of them.
+    /// loses none of them. Passing events, which clients do not miss, and a bus that has not accepted messages for a minute
+    /// are not waited for.
     pub async fn settled(self) {
         let outgoing = &self.shared.outgoing;
         let added = outgoing.added();

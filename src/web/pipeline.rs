@@ -140,8 +140,10 @@ async fn answered(
         Ok(_) => arrival.limit(incoming.for_handler(), &app, found.as_ref()).await,
         Err(failure) => arrival.refuse(failure, &app),
     };
-    // A change that is acknowledged has told all nodes of its events, so that a crash of this one loses none.
-    if found.as_ref().is_some_and(|found| found.route.audit.is_always()) {
+    // A change that is acknowledged has told all nodes of its events, so that a crash of this one loses none. A refusal
+    // acknowledges nothing.
+    let is_acknowledged = answer.status().is_success() || answer.status().is_redirection();
+    if is_acknowledged && found.as_ref().is_some_and(|found| found.route.audit.is_always()) {
         publications.settled().await;
     }
     let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;

@@ -49,10 +49,21 @@ struct State {
     failing_since: Option<Uptime>,
     /// True if a batch was given up and none was published since.
     has_given_up: bool,
-    /// The number of messages that were added since the start.
+    /// The number of messages that were added since the start. Passing ones are not counted, because no response waits for
+    /// them.
     added: u64,
     /// The number of those that were published or lost.
     settled: u64,
+}
+
+impl State {
+    /// Removes messages at the front that are published or lost. Returns the number of those that are not passing.
+    fn settle(&mut self, count: usize) -> u64 {
+        let settled = self.waiting.drain(..count).filter(|waiting| !waiting.is_passing).count();
+        let settled = u64::try_from(settled).unwrap_or_default();
+        self.settled += settled;
+        settled
+    }
 }
 
 pub(super) struct Outgoing {
@@ -87,11 +98,11 @@ impl Outgoing {
         let limit = if self.state().has_given_up { Duration::ZERO } else { ROOM_LIMIT };
         let room = timeout(limit, self.room.clone().acquire_many_owned(bytes)).await;
         let mut state = self.state();
-        state.added += 1;
+        state.added += u64::from(!is_passing);
         if let Ok(Ok(room)) = room {
             state.waiting.push_back(Waiting { kind: message.kind(), body, is_passing, _room: room });
         } else {
-            state.settled += 1;
+            state.settled += u64::from(!is_passing);
             self.lost.fetch_add(1, Ordering::Relaxed);
             let is_first = !state.has_lost && !is_passing;
             state.has_lost |= !is_passing;
@@ -135,14 +146,12 @@ impl Outgoing {
     pub(super) fn note_published(&self) {
         let mut state = self.state();
         let count = std::mem::take(&mut state.in_batch);
-        state.waiting.drain(..count);
+        state.settle(count);
         state.tells_loss = false;
         state.failing_since = None;
         state.has_given_up = false;
-        let count = u64::try_from(count).unwrap_or_default();
-        state.settled += count;
         drop(state);
-        self.published.fetch_add(count, Ordering::Relaxed);
+        self.published.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
         self.done.notify_waiters();
     }
 
@@ -154,15 +163,13 @@ impl Outgoing {
             return false;
         }
         let count = std::mem::take(&mut state.in_batch);
-        let misses = state.waiting.drain(..count).filter(|waiting| !waiting.is_passing).count() > 0;
+        let misses = state.settle(count) > 0;
         state.has_lost |= misses || state.tells_loss;
         state.tells_loss = false;
         // The next batch is given up at its first failure.
         state.has_given_up = true;
-        let count = u64::try_from(count).unwrap_or_default();
-        state.settled += count;
         drop(state);
-        self.lost.fetch_add(count, Ordering::Relaxed);
+        self.lost.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
         self.done.notify_waiters();
         true
     }
@@ -178,16 +185,21 @@ impl Outgoing {
         }
     }
 
-    /// Returns the number of messages that were added since the start.
+    /// Returns the number of messages that were added since the start, without passing ones.
     pub(super) fn added(&self) -> u64 {
         self.state().added
     }
 
-    /// Waits until the first `number` messages since the start are published or lost.
+    /// Waits until the first `number` messages since the start, without passing ones, are published or lost. Does not wait
+    /// while publishing is given up.
     pub(super) async fn settled(&self, number: u64) {
         loop {
             let done = self.done.notified();
-            if self.state().settled >= number {
+            let is_settled = {
+                let state = self.state();
+                state.has_given_up || state.settled >= number
+            };
+            if is_settled {
                 return;
             }
             done.await;
@@ -213,5 +225,58 @@ impl Outgoing {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use serde_json::json;
+
+    use super::*;
+    use crate::hub::Event;
+
+    async fn add(outgoing: &Outgoing, name: &'static str) {
+        outgoing.add(&Message::Event(Box::new(Event::new(name, json!({}))))).await;
+    }
+
+    fn is_settled(outgoing: &Outgoing) -> bool {
+        outgoing.settled(outgoing.added()).now_or_never().is_some()
+    }
+
+    #[actix_rt::test]
+    async fn no_response_waits_for_a_passing_event() {
+        let outgoing = Outgoing::new();
+        add(&outgoing, "typing").await;
+        assert!(is_settled(&outgoing));
+        add(&outgoing, "posted").await;
+        add(&outgoing, "typing").await;
+        assert!(!is_settled(&outgoing));
+        assert_eq!(outgoing.next_batch("a").await.messages.len(), 3);
+        // It waits for the next batch.
+        add(&outgoing, "posted").await;
+        outgoing.note_published();
+        assert!(outgoing.settled(1).now_or_never().is_some() && !is_settled(&outgoing));
+        assert_eq!(outgoing.next_batch("a").await.messages.len(), 1);
+        outgoing.note_published();
+        assert!(is_settled(&outgoing));
+        assert_eq!(outgoing.published(), 4);
+    }
+
+    #[actix_rt::test]
+    async fn no_response_waits_while_publishing_is_given_up() {
+        let outgoing = Outgoing::new();
+        add(&outgoing, "posted").await;
+        outgoing.next_batch("a").await;
+        assert!(!outgoing.note_failed(Uptime::from_ms(0)) && !is_settled(&outgoing));
+        assert!(outgoing.note_failed(Uptime::from_ms(GIVE_UP_AFTER_MS)));
+        add(&outgoing, "posted").await;
+        assert!(is_settled(&outgoing));
+        // It is published with the message that events were lost, and responses wait again.
+        assert_eq!(outgoing.next_batch("a").await.messages.len(), 2);
+        outgoing.note_published();
+        add(&outgoing, "posted").await;
+        assert!(!is_settled(&outgoing));
+        assert_eq!((outgoing.published(), outgoing.lost()), (1, 1));
     }
 }
