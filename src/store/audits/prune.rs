@@ -49,11 +49,15 @@ impl Db {
         let parameters = json!({ "number": last.number, "hash": last.hash, "before": before });
         let record = own_record(PRUNED, Status::Success, parameters);
         for _ in 0..MAX_ATTEMPTS {
+            // The end is read first. Another pruning adds a row: if it was before this reading, it may have deleted the
+            // row `last`, which is then missing below; if it is after it, the number of this record is taken, and the
+            // transaction fails. So the anchor never moves backwards.
+            let placed = self.chained(vec![Entry::of(&record)]).await?;
             let is_there = self.audit_hash(last.number).await?.as_ref() == Some(&last.hash);
             if !is_there {
                 return Ok(false);
             }
-            let mut statements = self.addition(&self.chained(vec![Entry::of(&record)]).await?);
+            let mut statements = self.addition(&placed);
             let classic = "DELETE FROM audits WHERE id IN (SELECT id FROM qd_audits WHERE number <= $1)";
             statements.push(statement(classic, vec![last.number.into()]));
             statements.push(statement("DELETE FROM qd_audits WHERE number <= $1", vec![last.number.into()]));

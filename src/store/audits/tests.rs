@@ -71,6 +71,25 @@ async fn pruning_ends_while_old_rows_are_added() {
 }
 
 #[actix_web::test]
+async fn two_prunings_at_once_leave_a_trail_that_can_be_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (fresh(folder.path()).await, fresh(folder.path()).await);
+    for round in 0..20 {
+        // Later than the records of the prunings, which have the time of the clock.
+        let start = (1 << 60) + round * 100;
+        one.add_audits(&records(start..start + 50)).await.unwrap();
+        // In turn the one that begins first deletes more rows or fewer.
+        let (first, second) = if round % 2 == 0 { (20, 40) } else { (40, 20) };
+        let (first, second) = futures_util::join!(one.prune_audits(start + first), two.prune_audits(start + second));
+        assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+        assert_eq!(findings(&one).await, [], "round {round}");
+        let anchor = one.audit_mark(ANCHOR).await.unwrap().unwrap().number;
+        let rows = one.read(statement("SELECT MIN(number) FROM qd_audits", Vec::new())).await.unwrap();
+        assert_eq!(rows.into_iter().next().unwrap().int().unwrap(), anchor + 1);
+    }
+}
+
+#[actix_web::test]
 async fn the_trail_is_listed_in_its_own_order_whatever_the_clock_said() {
     let folder = tempfile::tempdir().unwrap();
     let db = fresh(folder.path()).await;
