@@ -13,7 +13,7 @@ pub(super) async fn fresh(folder: &std::path::Path) -> Db {
 }
 
 /// Returns one record for each of these times.
-fn records(moments: std::ops::Range<i64>) -> Vec<Arc<AuditRecord>> {
+pub(super) fn records(moments: std::ops::Range<i64>) -> Vec<Arc<AuditRecord>> {
     let at = |at| Arc::new(AuditRecord { at, ..own_record("test", Status::Success, Json::Null) });
     moments.map(at).collect()
 }

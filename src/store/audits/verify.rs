@@ -206,7 +206,7 @@ impl Walk {
         report: &mut dyn FnMut(Finding),
     ) -> Result<(), StoreError> {
         let (number, id) = (entry.number, entry.id.clone());
-        let is_next = self.is_next(db, number).await?;
+        let is_next = self.is_next(db, entry).await?;
         // Rows with a missing key are reported at the end; their order is checked here too.
         let is_changed = entry.expected_hash(&db.audit_keys).is_some_and(|hash| hash != entry.hash);
         let is_moved = is_next && entry.previous != self.last.hash;
@@ -259,14 +259,21 @@ impl Walk {
     }
 
     /// Returns true when the row follows the last one. Rows that were pruned during the verification are not missing.
-    async fn is_next(&mut self, db: &Db, number: i64) -> Result<bool, StoreError> {
+    async fn is_next(&mut self, db: &Db, entry: &Entry) -> Result<bool, StoreError> {
+        let number = entry.number;
         if number != self.last.number + 1
             && let Some(anchor) = db.audit_mark(ANCHOR).await?
             && anchor.number > self.anchor.number
-            && anchor.number + 1 == number
+            && anchor.number.saturating_add(1) >= number
         {
-            self.last = anchor;
+            // A pruning before the row was read removed the rows before it. A further one may have removed this row since
+            // then, and with it the hash of the row before it.
+            let is_first = anchor.number == number - 1;
+            self.last = if is_first { anchor } else { Mark { number: number - 1, hash: entry.previous.clone() } };
         }
         Ok(number == self.last.number + 1)
     }
 }
+
+#[cfg(test)]
+mod tests;
