@@ -9,8 +9,8 @@ pub(crate) enum Finding {
     Missing { first: i64, last: i64 },
     /// The content of a row does not match its hash.
     Changed { number: i64, id: String },
-    /// A row does not follow the row before it. `follows` is the row that it does follow, if that exists.
-    Moved { number: i64, id: String, follows: Option<i64> },
+    /// A row does not follow the row before it.
+    Moved { number: i64, id: String, follows: Follows },
     /// The row in `audits`, which `GET audits` shows, differs from the row in `qd_audits`.
     ShownOtherwise { number: i64, id: String },
     /// The end mark was missing or pointed too far back when this row was written.
@@ -29,6 +29,17 @@ pub(crate) enum Finding {
     KeyMissing { key_id: String, rows: KeyedRows },
     /// No server wrote the end mark.
     EndForged,
+}
+
+/// The row after which a moved row was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// The row with this number.
+    Row(i64),
+    /// It was removed or replaced.
+    Removed,
+    /// It was not searched for, or the search failed.
+    Unknown,
 }
 
 /// The rows that have the same key, or no key.
@@ -52,14 +63,17 @@ impl fmt::Display for Finding {
             Self::Missing { first, last } if first == last => write!(formatter, "row {first} is missing"),
             Self::Missing { first, last } => write!(formatter, "rows {first} to {last} are missing"),
             Self::Changed { number, id } => write!(formatter, "row {number} ({id}) was changed"),
-            Self::Moved { number, id, follows: Some(other) } => {
+            Self::Moved { number, id, follows: Follows::Row(other) } => {
                 write!(formatter, "row {number} ({id}) is out of place: it was written after what is now row {other}")
             }
-            Self::Moved { number, id, follows: None } => {
+            Self::Moved { number, id, follows: Follows::Removed } => {
                 write!(
                     formatter,
                     "row {number} ({id}) is out of place: the row it was written after was removed or replaced"
                 )
+            }
+            Self::Moved { number, id, follows: Follows::Unknown } => {
+                write!(formatter, "row {number} ({id}) is out of place: it was not written after the row before it")
             }
             Self::ShownOtherwise { number, id } => {
                 write!(formatter, "row {number} ({id}): the part that GET audits shows was changed or removed")

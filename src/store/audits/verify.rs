@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::{Entry, Mark};
-use super::finding::{Finding, KeyedRows};
+use super::finding::{Finding, Follows, KeyedRows};
 use super::{ANCHOR, COLUMNS, PRUNED, Proof, REPAIRED};
 use crate::store::{Db, Row, StoreError, statement};
 
@@ -40,8 +40,6 @@ pub(crate) struct Walk {
     anchor: Mark,
     told: Mark,
     keys: BTreeMap<String, KeyedRows>,
-    /// The number of moved rows for which it is still found out which row they follow. Each takes a search.
-    searches_left: u64,
 }
 
 /// The steps in which a walk goes on.
@@ -49,27 +47,28 @@ pub(crate) struct Walk {
 pub(crate) struct Pace {
     /// The number of rows that are read at once.
     pub(crate) rows_per_page: i64,
-    /// The maximum number of moved rows for which it is found out which row they follow.
-    pub(crate) searches: u64,
+    /// True if it is found out which row a moved row follows. No index has the hashes, so this reads the whole trail for
+    /// each moved row.
+    pub(crate) searches: bool,
 }
 
 impl Db {
     /// Reads the trail and reports each row that is not as it was written.
     pub(crate) async fn verify_audits(&self, report: &mut dyn FnMut(Finding)) -> Result<Verified, StoreError> {
-        let pace = Pace { rows_per_page: ROWS_PER_PAGE, searches: u64::MAX };
-        let mut walk = self.begin_walk(pace, report).await?;
+        let pace = Pace { rows_per_page: ROWS_PER_PAGE, searches: true };
+        let mut walk = self.begin_walk(report).await?;
         while self.walk_page(&mut walk, pace, report).await? {}
         self.end_walk(&walk, report).await?;
         Ok(Verified { count: walk.count, end: walk.end, keys: walk.keys })
     }
 
     /// Begins a walk in front of the first row. Reports what is wrong with the end mark.
-    pub(crate) async fn begin_walk(&self, pace: Pace, report: &mut dyn FnMut(Finding)) -> Result<Walk, StoreError> {
+    pub(crate) async fn begin_walk(&self, report: &mut dyn FnMut(Finding)) -> Result<Walk, StoreError> {
         // The anchor is read first: a pruning stores its record with its anchor, so the pages contain that record.
         let anchor = self.audit_mark(ANCHOR).await?.unwrap_or_default();
         let end = self.audit_end(report).await?;
         let (last, told, keys) = (anchor.clone(), Mark::default(), BTreeMap::new());
-        Ok(Walk { last, count: 0, first: 0, end, anchor, told, keys, searches_left: pace.searches })
+        Ok(Walk { last, count: 0, first: 0, end, anchor, told, keys })
     }
 
     /// Lets a walk that reached its end go on with the rows that were added since. Returns `None` if the last verified row
@@ -96,7 +95,7 @@ impl Db {
     ) -> Result<bool, StoreError> {
         let rows = self.audit_page(walk.last.number, walk.end.number, pace.rows_per_page).await?;
         for (entry, is_shown) in &rows {
-            walk.step(self, entry, *is_shown, report).await?;
+            walk.step(self, (entry, *is_shown), pace, report).await?;
         }
         Ok(!rows.is_empty())
     }
@@ -170,10 +169,13 @@ impl Db {
         rows.into_iter().map(entry_and_shown).collect()
     }
 
-    async fn number_of_hash(&self, hash: &str) -> Result<Option<i64>, StoreError> {
+    /// Returns the row with this hash. The search may exceed the time limit of a statement, which is no reason to report
+    /// nothing.
+    async fn followed(&self, hash: &str) -> Follows {
         let sql = "SELECT number FROM qd_audits WHERE hash = $1 ORDER BY number LIMIT 1";
-        let rows = self.read(statement(sql, vec![hash.into()])).await?;
-        rows.into_iter().next().map(|mut row| row.int()).transpose()
+        let Ok(rows) = self.read(statement(sql, vec![hash.into()])).await else { return Follows::Unknown };
+        let Some(mut row) = rows.into_iter().next() else { return Follows::Removed };
+        row.int().map_or(Follows::Unknown, Follows::Row)
     }
 }
 
@@ -201,8 +203,8 @@ impl Walk {
     async fn step(
         &mut self,
         db: &Db,
-        entry: &Entry,
-        is_shown: bool,
+        (entry, is_shown): (&Entry, bool),
+        pace: Pace,
         report: &mut dyn FnMut(Finding),
     ) -> Result<(), StoreError> {
         let (number, id) = (entry.number, entry.id.clone());
@@ -210,9 +212,8 @@ impl Walk {
         // Rows with a missing key are reported at the end; their order is checked here too.
         let is_changed = entry.expected_hash(&db.audit_keys).is_some_and(|hash| hash != entry.hash);
         let is_moved = is_next && entry.previous != self.last.hash;
-        let is_searched = is_moved && !is_changed && self.searches_left > 0;
-        let follows = if is_searched { db.number_of_hash(&entry.previous).await? } else { None };
-        self.searches_left -= u64::from(is_searched);
+        let is_searched = is_moved && !is_changed && pace.searches;
+        let follows = if is_searched { db.followed(&entry.previous).await } else { Follows::Unknown };
         if !is_next {
             report(Finding::Missing { first: self.last.number + 1, last: number - 1 });
         }
