@@ -38,7 +38,7 @@ pub(crate) struct Verification {
     published: watch::Sender<Arc<Published>>,
 }
 
-/// The finding of the last verification.
+/// The finding of the last verification; `broken` also if the one that is under way has found this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, Default)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = AuditVerificationState)]
@@ -68,7 +68,7 @@ pub(crate) struct Listed {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = AuditVerification)]
 pub(crate) struct Report {
-    /// The finding of the last verification.
+    /// The finding of the last verification; `broken` also if the one that is under way has found this.
     pub(crate) state: State,
     /// True while a verification is under way or about to begin.
     is_running: bool,
@@ -166,7 +166,9 @@ impl Verification {
                 (report.checked_rows, report.rows_left) = (place.walk.verified().2 - before, place.walk.left());
             });
             let Place { walk, findings, .. } = &mut place;
-            let is_more = match db.walk_page(walk, PACE, &mut |finding| findings.add(&finding)).await {
+            let page = db.walk_page(walk, PACE, &mut |finding| findings.add(&finding)).await;
+            self.tell_damage(&place.findings.with(&ends));
+            let is_more = match page {
                 Ok(is_more) => is_more,
                 Err(cause) => {
                     self.failed(&cause).await;
@@ -227,15 +229,22 @@ impl Verification {
         sleep(RETRY_DELAY).await;
     }
 
+    /// Publishes damage before the end of the verification, which may take hours.
+    fn tell_damage(&self, found: &Findings) {
+        let before = self.published.borrow().report.state;
+        let is_news = found.state() == State::Broken && before != State::Broken;
+        if is_news {
+            found.log_damage();
+            self.publish(|report| found.clone().tell(report));
+        }
+    }
+
     fn end(&self, place: &Place, ends: &Findings, is_whole: bool) {
         let found = place.findings.with(ends);
         let before = self.published.borrow().report.state;
         let state = found.state();
         match state {
-            State::Broken if before != State::Broken => {
-                let first = found.listed.first().map_or("", |first| first.text.as_str());
-                error!(audit.findings = found.count, first, "the audit trail is not as the servers wrote it");
-            }
+            State::Broken if before != State::Broken => found.log_damage(),
             State::Incomplete if before != State::Incomplete => {
                 warn!("rows of the audit trail cannot be verified, because their key is missing");
             }
@@ -248,21 +257,8 @@ impl Verification {
         let now = wall_ms();
         let (first_row, last_row, row_count) = place.walk.verified();
         let whole_at = if is_whole { now } else { self.published.borrow().report.whole_at };
-        let report = Report {
-            state,
-            is_running: false,
-            checked_rows: 0,
-            rows_left: 0,
-            verified_at: now,
-            whole_at,
-            first_row,
-            last_row,
-            row_count,
-            finding_count: found.count,
-            first_broken_row: found.first_row,
-            findings: found.listed,
-            failed_at: 0,
-        };
+        let mut report = Report { verified_at: now, whole_at, first_row, last_row, row_count, ..Report::default() };
+        found.tell(&mut report);
         self.published.send_replace(Arc::new(Published { report, ended: Some(Instant::now()) }));
     }
 
@@ -289,6 +285,16 @@ impl Findings {
         let listed = self.listed.iter().chain(&other.listed).take(MAX_LISTED).cloned().collect();
         let first_row = [self.first_row, other.first_row].into_iter().flatten().min();
         Self { listed, count: self.count + other.count, broken: self.broken + other.broken, first_row }
+    }
+
+    fn log_damage(&self) {
+        let first = self.listed.first().map_or("", |first| first.text.as_str());
+        error!(audit.findings = self.count, first, "the audit trail is not as the servers wrote it");
+    }
+
+    fn tell(self, report: &mut Report) {
+        report.state = self.state();
+        (report.finding_count, report.first_broken_row, report.findings) = (self.count, self.first_row, self.listed);
     }
 
     fn state(&self) -> State {

@@ -109,3 +109,26 @@ async fn many_findings_are_counted_and_the_first_ones_are_listed() {
     let report = verification.report();
     assert_eq!((report.findings.len(), report.first_broken_row), (MAX_LISTED, Some(2)));
 }
+
+#[actix_web::test]
+async fn damage_is_told_before_all_rows_are_verified() {
+    let (_folder, db) = fresh().await;
+    let db = db.with_audit_keys(key("1"));
+    add(&db, 50).await;
+    tamper_with_audits(&db, 2, 3).await;
+    let verification = Verification::new();
+    let mut published = verification.published.subscribe();
+    let told = async {
+        let is_broken = |published: &Arc<Published>| published.report.state == State::Broken;
+        published.wait_for(is_broken).await.unwrap().report.clone()
+    };
+    let told = timeout(Duration::from_secs(30), told);
+    // The verification waits after the first page.
+    let (told, _place) = futures_util::join!(told, verification.verify(&db, None));
+    let told = told.unwrap();
+    assert_eq!((told.is_running, told.verified_at, told.finding_count), (true, 0, 2), "{told:?}");
+    assert_eq!((told.first_broken_row, told.findings.len()), (Some(2), 2));
+    let ended = verification.report();
+    assert_eq!((ended.state, ended.is_running, ended.finding_count), (State::Broken, false, 2));
+    assert!(ended.verified_at > 0);
+}
