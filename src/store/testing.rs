@@ -76,6 +76,12 @@ pub(crate) async fn tamper_with_audits(db: &Db, first: i64, last: i64) {
     db.write(statement(sql, vec![first.into(), last.into()])).await.unwrap();
 }
 
+/// Changes a row of the audit trail, and names an unknown key in it, as an attacker with access to the database would.
+pub(crate) async fn disguise_audit(db: &Db, number: i64, key_id: &str) {
+    let sql = "UPDATE qd_audits SET source = 'elsewhere', keyid = $2 WHERE number = $1";
+    db.write(statement(sql, vec![number.into(), key_id.into()])).await.unwrap();
+}
+
 /// Moves the end of the audit trail back, as an attacker with an old copy of the database would.
 pub(crate) async fn cut_audits(db: &Db, after: i64, end_mark: &str) {
     db.write(statement("DELETE FROM qd_audits WHERE number > $1", vec![after.into()])).await.unwrap();

@@ -1,6 +1,7 @@
 //! Verifies the audit trail in the background: all rows at first and once a day, and every few minutes those that were
 //! added since. A task is the only writer; callers read what is published, and may wish for a verification of all rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -48,9 +49,10 @@ pub(crate) enum State {
     NotVerified,
     /// All rows are as the servers wrote them.
     Intact,
-    /// The rows whose keys this server has are as they were written; others cannot be verified.
+    /// The rows whose keys this server has are as they were written; others cannot be verified, but a verified record names
+    /// their keys.
     Incomplete,
-    /// Rows were changed, moved, removed or added by anything but a server.
+    /// Rows were changed, moved, removed or added by anything but a server, or have a key of which no verified record tells.
     Broken,
 }
 
@@ -97,10 +99,12 @@ pub(crate) struct Report {
 }
 
 /// The state that the task publishes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Published {
     report: Report,
     ended: Option<Instant>,
+    /// The ids of the keys that the last verification lacked.
+    missing_keys: BTreeSet<String>,
 }
 
 /// A walk through the trail that can go on with rows that are added, and what it found.
@@ -117,6 +121,7 @@ struct Findings {
     count: u64,
     broken: u64,
     first_row: Option<i64>,
+    missing_keys: BTreeSet<String>,
 }
 
 impl Verification {
@@ -241,39 +246,41 @@ impl Verification {
 
     fn end(&self, place: &Place, ends: &Findings, is_whole: bool) {
         let found = place.findings.with(ends);
-        let before = self.published.borrow().report.state;
-        let state = found.state();
-        match state {
-            State::Broken if before != State::Broken => found.log_damage(),
-            State::Incomplete if before != State::Incomplete => {
-                warn!("rows of the audit trail cannot be verified, because their key is missing");
+        let before = self.published.borrow().clone();
+        match found.state() {
+            State::Broken if before.report.state != State::Broken => found.log_damage(),
+            State::Intact if before.report.state == State::Broken => {
+                info!("the audit trail is as the servers wrote it again");
             }
-            State::Intact if before == State::Broken => info!("the audit trail is as the servers wrote it again"),
             State::NotVerified | State::Intact | State::Incomplete | State::Broken => {}
+        }
+        let missing_keys = found.missing_keys.clone();
+        for key_id in missing_keys.difference(&before.missing_keys) {
+            warn!(audit.key = key_id, "rows of the audit trail cannot be verified, because their key is missing");
         }
         if is_whole {
             self.is_wanted.store(false, Ordering::Relaxed);
         }
         let now = wall_ms();
         let (first_row, last_row, row_count) = place.walk.verified();
-        let whole_at = if is_whole { now } else { self.published.borrow().report.whole_at };
+        let whole_at = if is_whole { now } else { before.report.whole_at };
         let mut report = Report { verified_at: now, whole_at, first_row, last_row, row_count, ..Report::default() };
         found.tell(&mut report);
-        self.published.send_replace(Arc::new(Published { report, ended: Some(Instant::now()) }));
+        self.published.send_replace(Arc::new(Published { report, ended: Some(Instant::now()), missing_keys }));
     }
 
     fn publish(&self, change: impl FnOnce(&mut Report)) {
-        let current = self.published.borrow().clone();
-        let mut report = current.report.clone();
-        change(&mut report);
-        self.published.send_replace(Arc::new(Published { report, ended: current.ended }));
+        let mut published = Published::clone(&self.published.borrow());
+        change(&mut published.report);
+        self.published.send_replace(Arc::new(published));
     }
 }
 
 impl Findings {
     fn add(&mut self, finding: &Finding) {
         self.count += 1;
-        self.broken += u64::from(!finding.is_missing_key());
+        self.broken += u64::from(!finding.is_incomplete());
+        self.missing_keys.extend(finding.missing_key().map(str::to_owned));
         self.first_row = [self.first_row, finding.row()].into_iter().flatten().min();
         if self.listed.len() < MAX_LISTED {
             self.listed.push(Listed { row: finding.row(), text: finding.to_string() });
@@ -284,7 +291,8 @@ impl Findings {
     fn with(&self, other: &Self) -> Self {
         let listed = self.listed.iter().chain(&other.listed).take(MAX_LISTED).cloned().collect();
         let first_row = [self.first_row, other.first_row].into_iter().flatten().min();
-        Self { listed, count: self.count + other.count, broken: self.broken + other.broken, first_row }
+        let missing_keys = self.missing_keys.union(&other.missing_keys).cloned().collect();
+        Self { listed, count: self.count + other.count, broken: self.broken + other.broken, first_row, missing_keys }
     }
 
     fn log_damage(&self) {

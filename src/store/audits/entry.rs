@@ -224,6 +224,13 @@ impl Entry {
         let hash = parameters.get("hash")?.as_str()?.to_owned();
         Some(Mark { number: parameters.get("number")?.as_i64()?, hash })
     }
+
+    /// Returns the ids of the keys that this row names, if it records a change of keys.
+    pub(super) fn named_keys(&self) -> Vec<String> {
+        let parameters: Json = serde_json::from_str(&self.parameters).unwrap_or_default();
+        let named = |name: &str| parameters.get(name).and_then(Json::as_str).map(str::to_owned);
+        ["before", "after"].into_iter().filter_map(named).collect()
+    }
 }
 
 /// Returns the record as one line, for readers of `GET audits`.

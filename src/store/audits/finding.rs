@@ -25,8 +25,8 @@ pub(crate) enum Finding {
     NotPruned { last: i64 },
     /// A row without a key follows a row with a key.
     NotKeyed { number: i64, id: String },
-    /// The key of some rows is missing here.
-    KeyMissing { key_id: String, rows: KeyedRows },
+    /// The key of some rows is missing here. `is_named` is true if a verified record of a change of keys names it.
+    KeyMissing { key_id: String, rows: KeyedRows, is_named: bool },
     /// No server wrote the end mark.
     EndForged,
 }
@@ -96,10 +96,11 @@ impl fmt::Display for Finding {
             Self::NotKeyed { number, id } => {
                 write!(formatter, "row {number} ({id}) has no key, although rows before it have one")
             }
-            Self::KeyMissing { key_id, rows } => {
+            Self::KeyMissing { key_id, rows, is_named } => {
+                let unnamed = if *is_named { "" } else { ", and no verified record names it" };
                 write!(
                     formatter,
-                    "key {key_id} is missing, so {rows} cannot be verified; name its file with --key-file"
+                    "key {key_id} is missing, so {rows} cannot be verified{unnamed}; name its file with --key-file"
                 )
             }
             Self::EndForged => write!(formatter, "the end mark was not written by a server"),
@@ -125,8 +126,14 @@ impl Finding {
         }
     }
 
+    /// Returns the id of the key that is missing, if it is about one.
+    pub(crate) fn missing_key(&self) -> Option<&str> {
+        if let Self::KeyMissing { key_id, .. } = self { Some(key_id) } else { None }
+    }
+
     /// Returns true if it is only that a key is missing here, so that rows can be verified neither as right nor as wrong.
-    pub(crate) fn is_missing_key(&self) -> bool {
-        matches!(self, Self::KeyMissing { .. })
+    /// Anyone can write a row under an unknown key, so a server must have used that key.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        matches!(self, Self::KeyMissing { is_named: true, .. })
     }
 }

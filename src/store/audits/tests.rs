@@ -177,8 +177,12 @@ async fn two_servers_with_keys_of_their_own_write_one_trail_that_both_keys_prove
     expected.sort_unstable();
     assert_eq!(counts, expected);
     let rows = verified.keys[two.in_use()];
-    let missing = Finding::KeyMissing { key_id: two.in_use().to_owned(), rows };
-    assert_eq!(findings(&first).await, [missing]);
+    let missing = |is_named| Finding::KeyMissing { key_id: two.in_use().to_owned(), rows, is_named };
+    assert_eq!(findings(&first).await, [missing(false)]);
+    // The last row is of the other server, so a start of this one names its key.
+    first.note_audit_key().await.unwrap();
+    assert_eq!(findings(&first).await, [missing(true)]);
+    assert!(missing(true).is_incomplete() && !missing(false).is_incomplete());
 }
 
 #[actix_web::test]

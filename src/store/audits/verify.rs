@@ -1,10 +1,10 @@
 //! Verifies the audit trail: reads it from the first row to the last, page by page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, Mark};
 use super::finding::{Finding, Follows, KeyedRows};
-use super::{ANCHOR, COLUMNS, PRUNED, Proof, REPAIRED};
+use super::{ANCHOR, COLUMNS, KEY_CHANGED, PRUNED, Proof, REPAIRED};
 use crate::store::{Db, Row, StoreError, statement};
 
 /// The number of rows of one page.
@@ -40,6 +40,8 @@ pub(crate) struct Walk {
     anchor: Mark,
     told: Mark,
     keys: BTreeMap<String, KeyedRows>,
+    /// The ids of keys that verified records of changes of keys name.
+    named: BTreeSet<String>,
 }
 
 /// The steps in which a walk goes on.
@@ -68,7 +70,7 @@ impl Db {
         let anchor = self.audit_mark(ANCHOR).await?.unwrap_or_default();
         let end = self.audit_end(report).await?;
         let (last, told, keys) = (anchor.clone(), Mark::default(), BTreeMap::new());
-        Ok(Walk { last, count: 0, first: 0, end, anchor, told, keys })
+        Ok(Walk { last, count: 0, first: 0, end, anchor, told, keys, named: BTreeSet::new() })
     }
 
     /// Lets a walk that reached its end go on with the rows that were added since. Returns `None` if the last verified row
@@ -125,7 +127,9 @@ impl Db {
         for (key_id, rows) in &walk.keys {
             let is_known = key_id.is_empty() || self.audit_keys.ids().any(|known| known == key_id);
             if !is_known {
-                report(Finding::KeyMissing { key_id: key_id.clone(), rows: *rows });
+                // A server without a key can verify no record that names one.
+                let is_named = walk.named.contains(key_id) || self.audit_keys.in_use().is_empty();
+                report(Finding::KeyMissing { key_id: key_id.clone(), rows: *rows, is_named });
             }
         }
         Ok(())
@@ -210,7 +214,9 @@ impl Walk {
         let (number, id) = (entry.number, entry.id.clone());
         let is_next = self.is_next(db, entry).await?;
         // Rows with a missing key are reported at the end; their order is checked here too.
-        let is_changed = entry.expected_hash(&db.audit_keys).is_some_and(|hash| hash != entry.hash);
+        let expected = entry.expected_hash(&db.audit_keys);
+        let is_proved = !entry.key_id.is_empty() && expected.as_ref() == Some(&entry.hash);
+        let is_changed = expected.is_some_and(|hash| hash != entry.hash);
         let is_moved = is_next && entry.previous != self.last.hash;
         let is_searched = is_moved && !is_changed && pace.searches;
         let follows = if is_searched { db.followed(&entry.previous).await } else { Follows::Unknown };
@@ -230,6 +236,10 @@ impl Walk {
         }
         if entry.event == REPAIRED {
             report(Finding::Repaired { number });
+        }
+        if is_proved && entry.event == KEY_CHANGED {
+            let left = MAX_KEYS.saturating_sub(self.named.len());
+            self.named.extend(entry.named_keys().into_iter().take(left));
         }
         if entry.event == PRUNED
             && let Some(pruned) = entry.pruned()

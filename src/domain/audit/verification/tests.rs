@@ -1,7 +1,7 @@
 use quarterdeck_actors::audit::{AuditRecord, Status};
 
 use super::*;
-use crate::store::testing::{cut_audits, fresh, tamper_with_audits};
+use crate::store::testing::{cut_audits, disguise_audit, fresh, tamper_with_audits};
 use crate::store::{AuditKeys, own_record};
 
 fn key(digit: &str) -> AuditKeys {
@@ -96,6 +96,24 @@ async fn a_missing_key_is_neither_in_order_nor_damage() {
     tamper_with_audits(&one, 1, 1).await;
     verification.request();
     assert_eq!(verified(&verification, &one, &mut None).await.0, State::Broken);
+}
+
+#[actix_web::test]
+async fn a_row_under_a_key_that_no_verified_record_names_is_damage() {
+    let (_folder, db) = fresh().await;
+    let (one, two) = (db.clone().with_audit_keys(key("1")), db.with_audit_keys(key("2")));
+    add(&one, 5).await;
+    let verification = Verification::new();
+    assert_eq!(verified(&verification, &one, &mut None).await.0, State::Intact);
+    disguise_audit(&one, 2, "0123456789abcdef").await;
+    assert_eq!(verified(&verification, &one, &mut None).await, (State::Broken, [1, 5], 5, 1));
+    assert_eq!(verification.published.borrow().missing_keys, BTreeSet::from(["0123456789abcdef".to_owned()]));
+    // Only the other server can verify its own record, which names both keys.
+    two.note_audit_key().await.unwrap();
+    disguise_audit(&one, 2, two.audit_key_ids().next().unwrap()).await;
+    assert_eq!(verified(&verification, &one, &mut None).await, (State::Broken, [1, 6], 6, 1));
+    one.note_audit_key().await.unwrap();
+    assert_eq!(verified(&verification, &one, &mut None).await, (State::Incomplete, [1, 7], 7, 1));
 }
 
 #[actix_web::test]

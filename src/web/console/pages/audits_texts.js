@@ -9,7 +9,7 @@ export const VERIFICATION = {
     not_verified: "Since its start, this server has not verified the trail to the end.",
     intact: "No record was changed, moved or removed.",
     incomplete: "Records with a key that this server does not have cannot be verified. The others are as they were written.",
-    broken: "Records were changed, moved, removed or added by hand.",
+    broken: "Records were changed, moved, removed or added by hand, or have an unknown key.",
   },
   rows: (/** @type {number} */ first, /** @type {number} */ last) => `Verified: records ${number(first)} to ${number(last)}.`,
   first: (/** @type {number} */ row) => `The first finding is about record ${number(row)}.`,
