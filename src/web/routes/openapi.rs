@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Read};
 
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_FRAME_OPTIONS};
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use quarterdeck_actors::background;
@@ -13,6 +13,7 @@ use zip::ZipArchive;
 use super::config::{packed, packed_as};
 use super::route::Route;
 use super::router::Router;
+use crate::web::frames::add_policy;
 use crate::web::openapi::document;
 use crate::web::prepared::Packed;
 use crate::web::request::Request;
@@ -25,8 +26,7 @@ const SCRIPT: &str = include_str!("../pages/openapi.js");
 const SWAGGER_UI: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger_ui.zip"));
 
 /// The page may load from this server only and send requests to this server only. The System Console shows it in a frame.
-const POLICY: &str =
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'";
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
 
 /// Large static bodies. The first request for one of them makes all of them, on a background thread.
 static LARGE: OnceCell<Large> = OnceCell::const_new();
@@ -67,8 +67,10 @@ pub(super) async fn show(request: Request, router: Data<Router>) -> Result<HttpR
 pub(super) const PAGE: Operation = Operation::undescribed(handler!(page));
 
 /// `GET /openapi`: returns the page.
-pub(super) async fn page() -> HttpResponse {
-    file("text/html").body(HTML)
+pub(super) async fn page(request: Request) -> HttpResponse {
+    let mut answer = file("text/html");
+    add_policy(&mut answer, POLICY, request.config());
+    answer.body(HTML)
 }
 
 pub(super) const PART: Operation = Operation::undescribed(handler!(part));
@@ -89,7 +91,6 @@ fn file(kind: &str) -> HttpResponseBuilder {
     if let Ok(kind) = HeaderValue::from_str(&format!("{kind}; charset=utf-8")) {
         answer.insert_header((CONTENT_TYPE, kind));
     }
-    answer.insert_header((CONTENT_SECURITY_POLICY, POLICY)).insert_header((X_FRAME_OPTIONS, "SAMEORIGIN"));
     answer
 }
 
