@@ -1,6 +1,5 @@
 // The upgrade of the server: its progress, and the restart into the new program.
 
-import { serverFigures } from "../api/dashboard.js";
 import { beginUpgrade, restart, upgradeStatus } from "../api/tools.js";
 import { html, useEffect, useSignal } from "../lib.js";
 import { TOOLS as T } from "../pages/tools_texts.js";
@@ -13,9 +12,6 @@ import { Icon } from "./icon.js";
 
 const LOOK_AGAIN_MS = 1_000;
 
-/** A number that no sample has, so that figures come without samples. */
-const NO_SAMPLE = 1e12;
-
 const U = T.upgrade;
 
 export function Upgrade() {
@@ -23,8 +19,6 @@ export function Upgrade() {
   const percentage = useSignal(0);
   const problem = useSignal("");
   const question = useSignal(/** @type {"begin" | "restart" | null} */ (null));
-  /** The id of the run of the server that ends; the next one has another. */
-  const run = useSignal("");
   const failed = (/** @type {unknown} */ cause) => {
     problem.value = cause instanceof Error ? cause.message : String(cause);
   };
@@ -39,9 +33,9 @@ export function Upgrade() {
   useEffect(() => {
     if (now !== "running" && now !== "restarting") return undefined;
     const timer = setInterval(async () => {
-      // Requests fail while the server is away.
+      // Requests fail while the server is away. The next run of it has not begun an upgrade.
       if (now === "running") await look().catch(() => {});
-      else if (await runOfServer().then((id) => id !== run.value, () => false)) location.reload();
+      else if (await upgradeStatus().then(({ percentage: done }) => done < 100, () => false)) location.reload();
     }, LOOK_AGAIN_MS);
     return () => clearInterval(timer);
   }, [now]);
@@ -49,7 +43,6 @@ export function Upgrade() {
     const isRestart = question.value === "restart";
     question.value = null;
     try {
-      if (isRestart) run.value = await runOfServer();
       await (isRestart ? restart() : beginUpgrade());
       phase.value = isRestart ? "restarting" : "running";
     } catch (cause) {
@@ -84,9 +77,4 @@ export function Upgrade() {
           <p>${U.questions[question.value]}</p>
         <//>`}
     </section>`;
-}
-
-/** @returns {Promise<string>} */
-async function runOfServer() {
-  return (await serverFigures(NO_SAMPLE)).node_id;
 }
