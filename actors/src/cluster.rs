@@ -48,7 +48,7 @@ const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 
 /// The maximum time for which the response to a change waits until its events are published.
-pub const SETTLE_LIMIT: Duration = Duration::from_secs(2);
+const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// The handle of the cluster. It stays valid when the actor crashes.
 #[derive(Clone)]
@@ -115,8 +115,7 @@ impl ClusterHandle {
         }
     }
 
-    /// Waits until this node has applied the messages that other nodes have published so far, at most for
-    /// [`SETTLE_LIMIT`].
+    /// Waits until this node has applied the messages that other nodes have published so far, at most for 2 s.
     pub async fn caught_up(&self) {
         let Some((_, bus)) = &self.node else { return };
         let reached = async {
@@ -129,7 +128,7 @@ impl ClusterHandle {
         }
     }
 
-    /// Returns what waits for the messages from now on.
+    /// Returns a `Publications` for the messages that are added from now on.
     pub fn publications(&self) -> Publications {
         Publications { shared: self.shared.clone(), before: self.shared.outgoing.added() }
     }
@@ -170,8 +169,8 @@ pub struct Publications {
 }
 
 impl Publications {
-    /// Waits until the messages since the begin are published, at most for [`SETTLE_LIMIT`]. A server that is killed later
-    /// loses none of them. Passing events, which clients do not miss, and a bus that has not accepted messages for a minute
+    /// Waits until the messages since the begin are published, at most for 2 s. A server that is killed later loses none of
+    /// them. Passing events, which clients do not miss, and a bus that has not accepted messages for a minute
     /// are not waited for.
     pub async fn settled(self) {
         let outgoing = &self.shared.outgoing;

@@ -256,8 +256,8 @@ impl ConfigHandle {
         self.actor.ask(TakeBack { change, by, context, draft: Draft::current() }).await?
     }
 
-    /// Notes that a session was given a version, on which the document that it sends next is based. Keeps it for 10
-    /// minutes. Returns true if other servers should be told.
+    /// Notes that a session was given a version, on which the document that it sends next is based. Keeps it for at
+    /// least 10 minutes. Returns true if other servers should be told.
     pub fn note_base(&self, session_id: &str, version: &str) -> bool {
         self.bases.note(session_id, version, Uptime::now())
     }

@@ -24,6 +24,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{self, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
+use quarterdeck_actors::cluster::Publications;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
@@ -95,6 +96,7 @@ pub(crate) async fn serve(
         _in_flight: app.limits.traffic.begin(),
         sending: app.limits.traffic.begin_sending(),
         permit: permit(client, &app),
+        publications: is_change.then(|| app.actors.cluster.publications()),
     };
     let answering = answered(http, payload, app, (clean, found), (**origin, config), counted);
     if !is_change {
@@ -118,6 +120,8 @@ struct Counted {
     _in_flight: InFlight,
     sending: InFlight,
     permit: Result<Option<Permit>, AppError>,
+    /// The messages of a change to other servers.
+    publications: Option<Publications>,
 }
 
 /// Runs the pipeline for a request to the route `found`.
@@ -135,7 +139,6 @@ async fn answered(
     let announced = incoming.announced();
     let id = new_id();
     let arrival = Arrival { id, http, clean, config, origin, announced, caller, context, is_user_counted };
-    let publications = app.actors.cluster.publications();
     let mut answer = match &counted.permit {
         Ok(_) => arrival.limit(incoming.for_handler(), &app, found.as_ref()).await,
         Err(failure) => arrival.refuse(failure, &app),
@@ -143,7 +146,7 @@ async fn answered(
     // A change that is acknowledged has told all nodes of its events, so that a crash of this one loses none. A refusal
     // acknowledges nothing.
     let is_acknowledged = answer.status().is_success() || answer.status().is_redirection();
-    if is_acknowledged && found.as_ref().is_some_and(|found| found.route.audit.is_always()) {
+    if let Some(publications) = counted.publications.filter(|_| is_acknowledged) {
         publications.settled().await;
     }
     let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;

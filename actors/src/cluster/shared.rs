@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::{NodeFacts, Outgoing, Place, Receiver, Roster, Trust};
 use crate::clock::{Clock, Uptime};
@@ -18,9 +18,7 @@ pub(super) struct Shared {
     pub(super) is_leaving: watch::Sender<bool>,
     /// Locked while a task removes dead nodes.
     pub(super) burying: Arc<tokio::sync::Mutex<()>>,
-    place: Mutex<Place>,
-    /// Rings when the place changed.
-    moved: Notify,
+    place: watch::Sender<Place>,
     received: AtomicU64,
     /// The reason why messages cannot be applied, and the time of the first failure.
     problem: Mutex<Option<(String, Uptime)>>,
@@ -58,8 +56,7 @@ impl Shared {
             receiver: watch::Sender::default(),
             is_leaving: watch::Sender::default(),
             burying: Arc::default(),
-            place: Mutex::new(place),
-            moved: Notify::new(),
+            place: watch::Sender::new(place),
             received: AtomicU64::default(),
             problem: Mutex::default(),
         }
@@ -79,23 +76,17 @@ impl Shared {
 
     /// Returns the place of the last message that was applied.
     pub(super) fn place(&self) -> Place {
-        *self.place.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.place.borrow()
     }
 
     pub(super) fn set_place(&self, place: Place) {
-        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
-        self.moved.notify_waiters();
+        self.place.send_replace(place);
     }
 
     /// Waits until the messages up to this position are applied.
     pub(super) async fn reached(&self, position: i64) {
-        loop {
-            let moved = self.moved.notified();
-            if self.place().position >= position {
-                return;
-            }
-            moved.await;
-        }
+        // The sender lives as long as this.
+        let _ = self.place.subscribe().wait_for(|place| place.position >= position).await;
     }
 
     /// Notes that the messages up to this place are applied.

@@ -11,13 +11,18 @@ pub(super) async fn base_of(app: &AppState, session: &Session) -> Option<String>
     app.actors.config.base_of(session.id())
 }
 
-/// Notes the version on which the next document of the session is based, on all servers. It is on the bus before the
-/// caller has the version.
+/// Notes the version on which the next document of the session is based, on all servers. The response to a change waits
+/// until it is on the bus, as it waits for events.
 pub(super) async fn note_base(app: &AppState, session: &Session, version: &str) {
-    let publications = app.actors.cluster.publications();
     if app.actors.config.note_base(session.id(), version) {
         let (session_id, version) = (session.id().to_owned(), version.to_owned());
         app.actors.cluster.publish(Message::Given { session_id, version }).await;
-        publications.settled().await;
     }
+}
+
+/// Does the same for a response that changes nothing: it is on the bus before the caller has the version.
+pub(super) async fn give_base(app: &AppState, session: &Session, version: &str) {
+    let publications = app.actors.cluster.publications();
+    note_base(app, session, version).await;
+    publications.settled().await;
 }

@@ -23,7 +23,7 @@ use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::bases::{base_of, note_base};
+use super::bases::{base_of, give_base, note_base};
 use super::confirmation::CONFIRM_WITHIN;
 use super::headers::{MERGED, NOT_TAKEN_BACK, SECRETS_KEPT, UNKNOWN, UNSET, tell, tell_ineffective};
 use super::stores::tell_stores;
@@ -73,7 +73,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     if is_whole && reads_everything(&session) {
         let prepared = app.prepared.current(&app.actors.config);
         let (body, version) = prepared.whole_config();
-        note_base(&app, &session, version).await;
+        give_base(&app, &session, version).await;
         let mut answer = tagged(never_cached(packed(&request, body)), version);
         tell_stores(&mut answer, &app, &[]).await;
         return Ok(answer);
@@ -96,7 +96,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     if no_defaults || no_masks {
         document = pruned(&document);
     }
-    note_base(&app, &session, config.version()).await;
+    give_base(&app, &session, config.version()).await;
     let mut answer = answer(&document, config.version())?;
     tell_stores(&mut answer, &app, &[]).await;
     Ok(answer)
