@@ -110,8 +110,8 @@ function connect() {
     if (isOwn || event === "role_updated") look();
   };
   opened.onclose = async () => {
-    for (const seq of unanswered.keys()) answer(seq, null);
     if (socket !== opened) return;
+    answerNone();
     if (wasOpen) await look();
     setTimeout(() => {
       if (socket !== opened) return;
@@ -126,4 +126,10 @@ function disconnect() {
   const closed = socket;
   socket = null;
   closed?.close();
+  answerNone();
+}
+
+/** Ends the requests of a socket that is closed. */
+function answerNone() {
+  for (const seq of unanswered.keys()) answer(seq, null);
 }
