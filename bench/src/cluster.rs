@@ -196,7 +196,7 @@ impl<'a> Cluster<'a> {
     #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
     async fn load(&self) -> Result<Option<Duration>, Failure> {
         let http = Client::new();
-        let site = Site::prepare(&http, &self.nodes, &self.database, self.options).await?;
+        let site = Site::prepare(&http, &self.nodes, self.options).await?;
         let ledger = Arc::new(Ledger::new(site.shape)?);
         let sockets = Sockets::open(site.endpoints.clone(), &ledger).await?;
         sleep(SETTLE_TIME).await;

@@ -68,7 +68,7 @@ fn name(database: &Url) -> &str {
 }
 
 /// Connects to a database.
-pub(super) async fn connect(database: &Url) -> Result<Client, Failure> {
+async fn connect(database: &Url) -> Result<Client, Failure> {
     let (client, connection) = tokio_postgres::connect(database.as_str(), NoTls).await?;
     tokio::spawn(connection);
     Ok(client)

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use reqwest::{Client, Url};
+use reqwest::Client;
 use serde_json::{Value, json};
 
 use super::Options;
-use super::database;
 use super::ledger::Shape;
 use super::nodes::Nodes;
 use crate::account::{self, url};
@@ -66,12 +65,7 @@ pub(super) struct Site {
 
 impl Site {
     /// Creates the accounts.
-    pub(super) async fn prepare(
-        http: &Client,
-        nodes: &Nodes,
-        database: &Url,
-        options: &Options,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn prepare(http: &Client, nodes: &Nodes, options: &Options) -> Result<Self, Failure> {
         let Nodes { addresses, .. } = nodes;
         let first = addresses.first().ok_or("no node")?;
         let admin = account::first(http, first).await?;
@@ -89,7 +83,7 @@ impl Site {
                 }
             }
             Kind::Typing => {
-                let (channel_id, listener) = channel(http, first, &admin, database).await?;
+                let (channel_id, listener) = channel(http, first, &admin).await?;
                 for (_, (node, address)) in places {
                     site.senders.push(Arc::new(Sender::of_typing(address, node, &admin, &channel_id)));
                 }
@@ -111,7 +105,7 @@ impl Site {
 }
 
 /// Makes a channel with the administrator and another member. Returns its id and the token of the other member.
-async fn channel(http: &Client, address: &str, admin: &str, database: &Url) -> Result<(String, String), Failure> {
+async fn channel(http: &Client, address: &str, admin: &str) -> Result<(String, String), Failure> {
     let team = json!({ "name": "bench", "display_name": "bench", "type": "O" });
     let team = http.post(url(address, "/teams")).bearer_auth(admin).json(&team).send().await?.error_for_status()?;
     let team: Value = team.json().await?;
@@ -120,9 +114,10 @@ async fn channel(http: &Client, address: &str, admin: &str, database: &Url) -> R
     let member = json!({ "team_id": team_id, "user_id": account::id(http, address, &listener).await? });
     let members = url(address, &format!("/teams/{team_id}/members"));
     http.post(members).bearer_auth(admin).json(&member).send().await?.error_for_status()?;
-    // The API has no list of channels.
-    let sql = "SELECT id FROM channels WHERE teamid = $1 ORDER BY name LIMIT 1";
-    let channel_id = database::connect(database).await?.query_one(sql, &[&team_id]).await?.get(0);
+    let channels = http.get(url(address, "/channels")).bearer_auth(admin).send().await?.error_for_status()?;
+    let channels: Vec<Value> = channels.json().await?;
+    let own = channels.iter().find(|channel| channel["team_id"] == team_id).ok_or("the team has no channel")?;
+    let channel_id = own.get("id").and_then(Value::as_str).ok_or("the channel has no id")?.to_owned();
     Ok((channel_id, listener))
 }
 
