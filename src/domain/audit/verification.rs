@@ -1,5 +1,5 @@
 //! Verifies the audit trail in the background: all rows at first and once a day, and every few minutes those that were
-//! added since. A task is the only writer; callers read what is published, and may wish for a verification of all rows.
+//! added since. A task is the only writer; callers read what is published, and may request a verification of all rows.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const PACE: Pace = Pace { rows_per_page: 32, searches: false };
 
 /// The state of the verification.
 pub(crate) struct Verification {
-    /// True while a caller wishes for a verification of all rows.
+    /// True while a verification of all rows is requested.
     is_wanted: AtomicBool,
     wake: Notify,
     published: watch::Sender<Arc<Published>>,
@@ -143,7 +143,7 @@ impl Verification {
         published.ended.map(|ended| (published.report.state, ended.elapsed()))
     }
 
-    /// Wishes for a verification of all rows now. One that is under way is enough, and goes on without delays. Returns the
+    /// Requests a verification of all rows now. One that is under way is enough, and goes on without delays. Returns the
     /// report from before its end.
     pub(crate) fn request(&self) -> Report {
         let report = Report { is_running: true, ..self.report() };
@@ -152,12 +152,12 @@ impl Verification {
         report
     }
 
-    /// Waits for this time, or until a caller wishes for a verification.
+    /// Waits for this time, or until a verification is requested.
     pub(crate) async fn wait(&self, time: Duration) {
         let _ = timeout(time, self.wake.notified()).await;
     }
 
-    /// Verifies the rows after `place`, or all rows: at first, once a day, after a wish, and if the last verified row is
+    /// Verifies the rows after `place`, or all rows: at first, once a day, after a request, and if the last verified row is
     /// not as it was. Returns the new place.
     pub(crate) async fn verify(&self, db: &Db, place: Option<Place>) -> Place {
         let is_due = |place: &Place| place.begun.elapsed() >= WHOLE_INTERVAL;

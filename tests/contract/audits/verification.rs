@@ -65,17 +65,3 @@ async fn a_verified_trail_is_in_order_until_a_row_is_changed_by_hand() {
     let begun = rows.iter().filter(|row| row["extra_info"] == "verifyAudits success").count();
     assert_eq!(begun, 2, "{rows:?}");
 }
-
-#[actix_web::test]
-async fn two_requests_at_once_begin_one_verification() {
-    let server = TestServer::start().await;
-    let admin = server.admin().await;
-    let (one, two) = futures_util::join!(admin.post(PATH, json!({})), admin.post(PATH, json!({})));
-    assert_eq!(
-        (one.expect(202)["is_running"].clone(), two.expect(202)["is_running"].clone()),
-        (json!(true), json!(true))
-    );
-    let ended = async || admin.get(PATH).await.expect(200)["is_running"] == false;
-    until("the verification ends", ended).await;
-    assert_eq!(admin.get(PATH).await.expect(200)["state"], "intact");
-}

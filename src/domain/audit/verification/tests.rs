@@ -37,9 +37,12 @@ async fn the_first_verification_reads_all_rows_and_later_ones_those_that_were_ad
     add(&db, 3).await;
     assert_eq!(verified(&verification, &db, place).await, (State::Intact, [1, 73], 73, 0));
     assert_eq!(verification.report().whole_at, whole_at);
+    // Two requests are one verification.
+    verification.request();
     verification.request();
     assert!(verification.report().is_running, "about to begin");
     assert_eq!(verified(&verification, &db, place).await, (State::Broken, [1, 73], 73, 1));
+    assert!(!verification.is_wanted.load(Ordering::Relaxed), "the request is done");
     let report = verification.report();
     assert_eq!((report.first_broken_row, report.findings[0].row), (Some(5), Some(5)));
     assert!(report.findings[0].text.starts_with("row 5 ("), "{report:?}");

@@ -1,4 +1,4 @@
-// The verification of the audit trail: what the last one found, and how far one is that is under way.
+// The verification of the audit trail: what the last one found, and the progress of a running one.
 
 import { verification, verifyAudits } from "../api/verification.js";
 import { html, useEffect, useSignal } from "../lib.js";

@@ -34,8 +34,8 @@ pub(crate) const SHOW: Operation =
         .refusals(&[403])
         .handled_by(handler!(show));
 
-/// `GET /audits/verification`: returns what the last verification of the trail found, and how far one is that is under
-/// way.
+/// `GET /audits/verification`: returns what the last verification of the trail found, and the progress of a running
+/// one.
 pub(crate) async fn show(session: Session, app: Data<AppState>) -> Answer<OfServer> {
     session.require("read_audits")?;
     Ok(Json(of_server(&app, app.trail.verification.report())))
