@@ -1,17 +1,17 @@
 // The dashboard: what needs attention, the health of the parts, the busy mark, the licence, and plots once they are
 // loaded.
 
-import { busyUntil, clearBusy, clusterNodes, licenseInForce, markBusy, ping, readiness } from "../api/dashboard.js";
+import { busyUntil, clusterNodes, licenseInForce, ping, readiness } from "../api/dashboard.js";
 import { html, useEffect, useSignal } from "../lib.js";
 import { HISTORY_PAGE, waiting } from "../state/confirmation.js";
 import { isLoaded, load, shown, storageState } from "../state/edits.js";
-import { tell, tellFailure } from "../state/notices.js";
 import { figures } from "../state/figures.js";
 import { pending } from "../state/pending.js";
 import { linkTo } from "../state/router.js";
 import { settingAt } from "../state/schema.js";
 import { isListed } from "../state/setup.js";
 import { isExpired, may } from "../state/session.js";
+import { Busy } from "../widgets/dashboard_busy.js";
 import { Live } from "../widgets/dashboard_live.js";
 import { Nodes } from "../widgets/dashboard_nodes.js";
 import { SetupList } from "../widgets/dashboard_setup.js";
@@ -41,8 +41,6 @@ const PLOTS_AFTER_MS = 1500;
 const DAY_MS = 86_400_000;
 
 const EXPIRES_SOON_DAYS = 30;
-
-const MAX_BUSY_S = 86_400;
 
 /** The beginning of the names of checks of saved storage settings. */
 const SETTINGS = "storage-settings-";
@@ -242,45 +240,6 @@ const MARKS = /** @type {const} */ ({ ok: "is-good", failed: "is-bad", degraded:
 /** @param {{ outcome: keyof typeof T.states }} props */
 function Mark({ outcome }) {
   return html`<span class="badge ${MARKS[outcome]}">${T.states[outcome]}</span>`;
-}
-
-/** @param {{ until: number | null, again: () => Promise<void> }} props */
-function Busy({ until, again }) {
-  const seconds = useSignal("3600");
-  const isWorking = useSignal(false);
-  const number = Number(seconds.value);
-  const isWrong = !Number.isInteger(number) || number < 1 || number > MAX_BUSY_S;
-  const work = async (/** @type {() => Promise<any>} */ act, /** @type {string} */ done) => {
-    isWorking.value = true;
-    try {
-      await act();
-      tell("success", done);
-    } catch (cause) {
-      tellFailure(cause);
-    }
-    await again();
-    isWorking.value = false;
-  };
-  const mark = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    if (!isWrong) work(() => markBusy(number), T.marked);
-  };
-  return html`
-    <section class="card dash-part" data-testid="busy">
-      <h2>${T.busy}</h2>
-      <p>${until === null ? T.notBusy : html`<span class="badge is-warn">${T.busyUntil}</span> <${When} at=${until} />`}</p>
-      <p class="help" id="busyHelp">${T.busyHelp}</p>
-      <form class="dash-form" onSubmit=${mark}>
-        <label for="busySeconds">${T.seconds}</label>
-        <input id="busySeconds" class="input is-number" inputmode="numeric" value=${seconds.value} autocomplete="off"
-          aria-describedby="busyLimits" aria-invalid=${isWrong || null}
-          onInput=${(/** @type {any} */ event) => { seconds.value = event.target.value.trim(); }} />
-        <button type="submit" class="button" disabled=${isWorking.value || isWrong}>${T.mark}</button>
-        ${until !== null && html`<button type="button" class="button" disabled=${isWorking.value}
-          onClick=${() => work(clearBusy, T.cleared)}>${T.clear}</button>`}
-      </form>
-      <p class=${isWrong ? "refusal" : "help"} id="busyLimits">${isWrong ? T.wrongSeconds : T.secondsLimits}</p>
-    </section>`;
 }
 
 /** @param {{ license: Record<string, string> }} props */
