@@ -5,6 +5,7 @@
 //! A debug build reads the folder at the first request: a changed file needs a new start, but no build.
 
 mod linking;
+mod styles;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -90,8 +91,7 @@ impl ConsoleFiles {
     fn make(mut sources: BTreeMap<String, String>) -> io::Result<Self> {
         let page = sources.remove(PAGE).ok_or_else(|| io::Error::other("there is no page"))?;
         let styles = sources.iter().filter(|(name, _)| name.starts_with(STYLES.0));
-        let lines = styles.flat_map(|(_, text)| text.lines().map(str::trim).filter(|line| !line.is_empty()));
-        let styles: String = lines.flat_map(|line| [line, "\n"]).collect();
+        let styles = styles::joined(styles.map(|(_, text)| text.as_str()));
         sources.retain(|name, _| !name.starts_with(STYLES.0));
         let is_module = |name: &str| SCRIPTS.iter().any(|end| name.ends_with(end));
         let (modules, mut others): (BTreeMap<_, _>, BTreeMap<_, _>) =
