@@ -11,6 +11,7 @@ mod images;
 mod logs;
 mod looks;
 mod nodes;
+mod notices;
 mod requests;
 mod stages;
 mod upgrade;

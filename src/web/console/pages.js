@@ -52,6 +52,10 @@ export const OWN_PAGES = [
     needs: ["manage_system"], load: () => import("./pages/history.js"),
   },
   {
+    address: "site_config/notices", category: "Site configuration", label: "Notices", words: "product notices unread messages",
+    needs: ["manage_system", "sysconsole_read_site_notices"], load: () => import("./pages/notices.js"),
+  },
+  {
     address: "user_management/users", category: "User management", label: "Users",
     words: "accounts people roles password sessions tokens one-time codes deactivate create",
     needs: ["sysconsole_read_user_management_users"], load: () => import("./pages/users.js"),

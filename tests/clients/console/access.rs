@@ -9,12 +9,13 @@ use super::{logs, play};
 use crate::support::{Client, Reply, TestServer, needs};
 
 /// The operations that answer a plain account too: accounts as others see them, the licence and the configuration for
-/// clients, the limits without counts, public roles, and the state of the server without details.
-const OPEN_TO_ACCOUNTS: [&str; 10] = [
+/// clients, the limits without counts, notices for users, public roles, and the state of the server without details.
+const OPEN_TO_ACCOUNTS: [&str; 11] = [
     "GET /readyz",
     "GET /api/v4/config/client",
     "GET /api/v4/license/client",
     "GET /api/v4/limits/server",
+    "GET /api/v4/system/notices/ID",
     "GET /api/v4/system/ping",
     "GET /api/v4/trial-license/prev",
     "GET /api/v4/users/ID",
@@ -85,7 +86,7 @@ async fn repeat(caller: &Client, request: &Value) -> Reply {
 }
 
 /// A page with contents of its own, and the permissions of which a caller needs one.
-const OWN_PAGES: [(&str, &[&str]); 12] = [
+const OWN_PAGES: [(&str, &[&str]); 13] = [
     ("reporting/dashboard", &[]),
     ("about/api", &[]),
     ("about/license", &[]),
@@ -94,6 +95,7 @@ const OWN_PAGES: [(&str, &[&str]); 12] = [
     ("environment/file_storage", &["manage_system", "sysconsole_read_environment_file_storage"]),
     ("environment/export_storage", &["manage_system", "sysconsole_read_environment_file_storage"]),
     ("reporting/configuration_history", &["manage_system"]),
+    ("site_config/notices", &["manage_system", "sysconsole_read_site_notices"]),
     ("user_management/users", &["sysconsole_read_user_management_users"]),
     ("user_management/permissions", &["manage_system", "sysconsole_read_user_management_permissions"]),
     ("reporting/server_logs", &["get_logs"]),

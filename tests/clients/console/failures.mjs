@@ -11,6 +11,7 @@ import {base, byId, follow, login, open, picture, play, say, violations, visit} 
 const PAGES = {
   'about/license': '[data-testid="license"]', 'reporting/system_analytics': '[data-testid="posts"] canvas',
   'reporting/configuration_history': 'p.version-none', 'user_management/users': '[data-testid="users"]',
+  'site_config/notices': '[data-testid="productNotices"] .is-note',
   'environment/tools': '[data-testid="schema"] details', 'reporting/server_logs': '#log-lines', 'compliance/audit_logging': '#audit-lines',
 };
 

@@ -14,7 +14,7 @@ async fn a_page_whose_requests_fail_says_so_and_tries_again_and_a_hidden_one_sen
     server.admin().await;
     let steps = play("failures.mjs", [browser, console], &server.base, "").await;
     let pages: Vec<_> = steps.iter().filter(|step| step["step"] == "page").collect();
-    assert_eq!(pages.len(), 7);
+    assert_eq!(pages.len(), 8);
     for page in pages {
         assert_eq!((&page["is_there"], &page["violations"]), (&json!(0), &json!([])), "{page}");
         assert!(page["offered"].as_u64().unwrap() >= 1, "{page}");

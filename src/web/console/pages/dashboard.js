@@ -7,6 +7,7 @@ import { HISTORY_PAGE, waiting } from "../state/confirmation.js";
 import { isLoaded, load, shown, storageState } from "../state/edits.js";
 import { figures } from "../state/figures.js";
 import { pending } from "../state/pending.js";
+import { loadUnread, unread } from "../state/product_notices.js";
 import { linkTo } from "../state/router.js";
 import { settingAt } from "../state/schema.js";
 import { isListed } from "../state/setup.js";
@@ -44,6 +45,8 @@ const EXPIRES_SOON_DAYS = 30;
 
 /** The beginning of the names of checks of saved storage settings. */
 const SETTINGS = "storage-settings-";
+
+const NOTICES = "AnnouncementSettings.NoticesURL";
 
 const HUB = /^actor-hub\b/;
 
@@ -90,10 +93,11 @@ export function Page() {
     <//>`;
 }
 
-/** Reads the state of the server. Other servers come with the second reading: a page opens with few requests.
+/** Reads the state of the server. Other servers and notices come with the second reading: a page opens with few requests.
  * @param {boolean} isAgain @returns {Promise<State>} */
 async function read(isAgain) {
   const until = may("manage_system") ? busyUntil() : Promise.resolve(null);
+  if (isAgain && unread.value === null && settingAt(NOTICES)) loadUnread().catch(() => {});
   // The configuration comes along at first, so that the page does not jump when it is there.
   const checked = readiness().then(async (checks) => ({ checks, nodes: isAgain ? await others(checks) : [] }));
   const [{ checks: ready, nodes }, busy, license] =
@@ -164,6 +168,8 @@ function problems({ checks, busyUntil: until, license }) {
     found.push({ text: days <= 0 ? P.expired : P.expires(days), page: "about/license", link: T.links.license, isBad: days <= 0 });
   }
   if (until !== null) found.push({ text: P.busy });
+  const count = unread.value?.length ?? 0;
+  if (count > 0) found.push({ text: P.notices(count), page: settingAt(NOTICES)?.page, link: T.links.notices });
   return found;
 }
 

@@ -1,0 +1,21 @@
+// The product notices that the caller has not read.
+
+import { markRead, unreadNotices } from "../api/notices.js";
+import { signal } from "../lib.js";
+import { user } from "./session.js";
+
+/** @typedef {import("../api/notices.js").ProductNotice} ProductNotice */
+
+/** The notices; `null` until they were read from the server. */
+export const unread = signal(/** @type {ProductNotice[] | null} */ (null));
+
+/** Reads them from the server. */
+export async function loadUnread() {
+  unread.value = await unreadNotices(user.value?.id ?? "");
+}
+
+/** Marks notices as read, on the server and here. @param {string[]} ids */
+export async function markAsRead(ids) {
+  await markRead(ids);
+  unread.value = unread.value?.filter(({ id }) => !ids.includes(id)) ?? null;
+}
