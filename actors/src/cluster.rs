@@ -8,11 +8,14 @@
 //!
 //! A server whose store belongs to it alone has no bus: its events go to its hubs directly.
 
+mod answering;
+mod asking;
 mod bus;
 mod heartbeat;
 mod message;
 mod node;
 mod outgoing;
+mod question;
 mod shared;
 mod trust;
 
@@ -25,11 +28,13 @@ use futures_util::future::BoxFuture;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
+pub use self::asking::{Answer, Asking, Others};
 pub use self::bus::{Batch, Bus, End, Place, Placed, Receiver};
 use self::heartbeat::beat;
 pub use self::message::Message;
 pub use self::node::{Beat, Node, NodeFacts, Roster};
 use self::outgoing::Outgoing;
+pub use self::question::{Absence, Content, Part, Question, Questions, Reply, Taken};
 pub use self::shared::Figures;
 use self::shared::Shared;
 pub use self::trust::Trust;
@@ -201,7 +206,7 @@ impl Actor for ClusterActor {
 async fn follow(shared: Arc<Shared>, bus: Arc<dyn Bus>) {
     let receiver = shared.the_receiver().await;
     while !*shared.is_leaving.borrow() {
-        match step(&shared, &*bus, &*receiver).await {
+        match step(&shared, &bus, &receiver).await {
             Ok(has_more) => {
                 shared.note_problem(None);
                 if !has_more {
@@ -219,7 +224,7 @@ async fn follow(shared: Arc<Shared>, bus: Arc<dyn Bus>) {
 }
 
 /// Applies the next messages. Returns false if there are no more.
-async fn step(shared: &Shared, bus: &dyn Bus, receiver: &dyn Receiver) -> Result<bool, AppError> {
+async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Receiver>) -> Result<bool, AppError> {
     let began = shared.clock.uptime();
     let mut end = bus.end().await?;
     if end.is_waiting {
@@ -256,6 +261,7 @@ async fn step(shared: &Shared, bus: &dyn Bus, receiver: &dyn Receiver) -> Result
     while let Some((placed, message)) = messages.next() {
         match message {
             Some(Message::Event(event)) => receiver.deliver(*event).await,
+            Some(Message::Question(id)) => answering::begin(shared, bus, receiver, id),
             Some(fact) => facts.push(fact),
             None => {}
         }
@@ -283,13 +289,13 @@ fn following(last: Place, found: &[Placed]) -> Option<&[Placed]> {
     next.iter().zip(last.position + 1..).all(is_next).then_some(next)
 }
 
-/// Reads a message. `None` for one of a later version, and for an invalidation of caches that this node has done before it
-/// published it. Other own messages are applied again: a message of another node may be between their publication and
-/// their first application, and the order on the bus decides on all nodes alike.
+/// Reads a message. `None` for one of a later version, for this node's own questions, and for an invalidation of caches that
+/// this node has done before it published it. Other own messages are applied again: a message of another node may be
+/// between their publication and their first application, and the order on the bus decides on all nodes alike.
 fn parse(shared: &Shared, placed: &Placed) -> Option<Message> {
     let is_own = placed.node_id == shared.own.id;
-    let is_applied = |read: &Message| is_own && matches!(read, Message::Caches);
-    Message::parse(&placed.kind, &placed.body).filter(|read| !is_applied(read))
+    let is_skipped = |read: &Message| is_own && matches!(read, Message::Caches | Message::Question(_));
+    Message::parse(&placed.kind, &placed.body).filter(|read| !is_skipped(read))
 }
 
 /// Publishes what waits, until this server has left.

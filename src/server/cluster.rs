@@ -1,5 +1,6 @@
 //! This server as a node of a cluster: joins it at the start, and applies what other nodes changed.
 
+mod answering;
 mod applying;
 
 use std::sync::Arc;

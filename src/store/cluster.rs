@@ -3,21 +3,26 @@
 
 mod bus;
 mod nodes;
+mod questions;
 
 use std::sync::Arc;
-
-use tokio::sync::Notify;
 
 pub(crate) use bus::PostgresBus;
 
 use super::engine::EngineKind;
-use super::postgres::Listening;
+use super::postgres::{Bell, Listening};
 use super::{Db, Engine, StoreError, Subject, Transaction, statement};
 
 const TABLES: &str = include_str!("../../sql/postgres_cluster.sql");
 
+/// The tables of questions between nodes.
+const QUESTIONS: &str = include_str!("../../sql/postgres_questions.sql");
+
 /// The comment on `qd_outbox` that says that this version's tables, functions and triggers are there.
 const FORM: &str = "form 2";
+
+/// The comment on `qd_questions` that says that this version's tables and functions of questions are there.
+const QUESTIONS_FORM: &str = "form 1";
 
 impl Db {
     /// Returns true if servers share this database.
@@ -27,21 +32,40 @@ impl Db {
 
     /// Creates the tables of the cluster if they are missing or those of another version.
     pub(in crate::store) async fn create_cluster(&self) -> Result<(), StoreError> {
-        // A role that only writes rows may not even run statements that would change nothing.
-        if !self.is_shared() || self.cluster_form().await?.as_deref() == Some(FORM) {
+        if !self.is_shared() {
             return Ok(());
         }
-        let statements = TABLES.split(";\n\n").map(str::trim).filter(|text| !text.is_empty());
+        // A role that only writes rows may not even run statements that would change nothing.
+        if self.cluster_form().await?.as_deref() != Some(FORM) {
+            self.run_statements(TABLES).await?;
+        }
+        // These call functions of the ones above.
+        if self.questions_form().await?.as_deref() != Some(QUESTIONS_FORM) {
+            self.run_statements(QUESTIONS).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the statements of a file in one transaction.
+    async fn run_statements(&self, file: &'static str) -> Result<(), StoreError> {
+        let statements = file.split(";\n\n").map(str::trim).filter(|text| !text.is_empty());
         let statements = statements.map(|text| statement(text, Vec::new())).collect();
         self.transaction(Transaction::of(statements).lock_exclusive(Subject::Cluster)).await.map(drop)
     }
 
-    /// Opens a connection that rings `told` when there are messages.
-    async fn listen(&self, told: Arc<Notify>) -> Result<Listening, StoreError> {
+    /// Opens a connection that rings `bell` when there are messages or answers.
+    async fn listen(&self, bell: Arc<Bell>) -> Result<Listening, StoreError> {
         match &self.engine {
-            Engine::Postgres(postgres) => postgres.listen("SELECT qd_channel()", told).await,
+            Engine::Postgres(postgres) => postgres.listen("SELECT qd_channel()", bell).await,
             Engine::Sqlite(_) => Ok(Listening::failed()),
         }
+    }
+
+    /// Returns the form of the tables of questions.
+    async fn questions_form(&self) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT obj_description(to_regclass('qd_questions'), 'pg_class')";
+        let rows = self.look(statement(sql, Vec::new())).await?;
+        rows.into_iter().next().map_or(Ok(None), |mut row| row.optional_text())
     }
 
     /// Returns the form of the tables, if all triggers are there and in force: a table that was made anew has none.

@@ -32,7 +32,7 @@ use super::engine::LOCK_KEY;
 use super::recycling::Recycling;
 use super::{PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use hosts::Hosts;
-pub(super) use listening::Listening;
+pub(super) use listening::{Bell, Listening};
 pub(super) use mark::{RESTORING, is_there as is_marked};
 use room::{ConnectionPermits, Lease};
 pub(super) use session::Session;

@@ -27,7 +27,7 @@ use tracing_subscriber::{Registry, reload};
 
 pub(crate) use file::log_files;
 pub(crate) use layer::REQUEST_TARGET;
-pub(crate) use reading::{LogReader, Span, Wanted, invalid_filter, open};
+pub(crate) use reading::{Filter, Limits, LogReader, Span, Wanted, invalid_filter, open};
 
 use file::{Console, RotatingFile};
 use layer::{Channel, Recorder, Selection};

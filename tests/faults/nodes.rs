@@ -1,6 +1,7 @@
 //! Several servers on one PostgreSQL are nodes of one cluster.
 
 mod events;
+mod logs;
 mod membership;
 mod rights;
 mod versions;

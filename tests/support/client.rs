@@ -64,6 +64,11 @@ impl Client {
         client
     }
 
+    /// Returns the name that the server has in responses about its log.
+    pub async fn node_name(&self) -> String {
+        self.get("/logs?logs_per_page=0").await.header("X-Logs-Nodes")
+    }
+
     pub async fn get(&self, path: &str) -> Reply {
         self.send(Method::GET, path, None, &[]).await
     }

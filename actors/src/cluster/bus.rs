@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{Beat, Message, Node, NodeFacts, Roster};
+use super::{Beat, Message, Node, NodeFacts, Questions, Reply, Roster, Taken};
 use crate::error::AppError;
 use crate::hub::Event;
 
@@ -41,7 +41,7 @@ pub struct End {
 }
 
 /// Carries messages between the nodes.
-pub trait Bus: Send + Sync {
+pub trait Bus: Questions {
     /// Adds this node under a name of its own, which is returned. Adding it again keeps its number of batches.
     fn join(&self, facts: NodeFacts) -> BoxFuture<'static, Result<String, AppError>>;
     /// Stores a heartbeat and returns all nodes; `None` if this node was removed.
@@ -88,6 +88,8 @@ pub trait Receiver: Send + Sync {
     fn rejoin(&self) -> BoxFuture<'static, Result<(), AppError>>;
     /// Takes over the tasks that a dead node leaves.
     fn bury(&self, node: Node) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Answers a question of another node.
+    fn answer(&self, question: Taken) -> BoxFuture<'static, Reply>;
     /// Returns the version of the configuration in force.
     fn config_hash(&self) -> String;
 }

@@ -33,6 +33,8 @@ pub enum Message {
         /// The id of the version.
         version: String,
     },
+    /// A node puts the question with this id, which is in the store.
+    Question(String),
     /// An event for WebSocket clients.
     Event(Box<Event>),
     /// Events of a node could not be published. Clients may have missed some of them.
@@ -51,6 +53,7 @@ impl Message {
             Self::Members(_) => "members",
             Self::Caches => "caches",
             Self::Given { .. } => "given",
+            Self::Question(_) => "question",
             Self::Event(_) => "event",
             Self::Lost => "lost",
         }
@@ -61,6 +64,7 @@ impl Message {
         match self {
             Self::Users(ids) | Self::Members(ids) => ids.join(" "),
             Self::Given { session_id, version } => format!("{session_id} {version}"),
+            Self::Question(id) => id.clone(),
             Self::Event(event) => serde_json::to_string(&WireEvent::of(event)).unwrap_or_default(),
             Self::Config | Self::License | Self::Busy | Self::Roles | Self::Caches | Self::Lost => String::new(),
         }
@@ -85,6 +89,7 @@ impl Message {
                 let (session_id, version) = body.split_once(' ')?;
                 Self::Given { session_id: session_id.to_owned(), version: version.to_owned() }
             }
+            "question" => Self::Question(body.to_owned()),
             "event" => Self::Event(Box::new(serde_json::from_str::<WireEvent<'_>>(body).ok()?.into_event())),
             "lost" => Self::Lost,
             _ => return None,
@@ -206,6 +211,7 @@ mod tests {
             Message::Members(Vec::new()),
             Message::Given { session_id: "s".to_owned(), version: "v".to_owned() },
             Message::Caches,
+            Message::Question("q".to_owned()),
             Message::Lost,
         ] {
             let read = Message::parse(message.kind(), &message.body()).unwrap();

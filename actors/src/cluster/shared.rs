@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
+use super::answering::MAX_ANSWERS;
+use super::asking::{MAX_QUESTIONS, MAX_SLOW_QUESTIONS};
 use super::{NodeFacts, Outgoing, Place, Receiver, Roster, Trust};
 use crate::clock::{Clock, Uptime};
 
@@ -18,6 +20,12 @@ pub(super) struct Shared {
     pub(super) is_leaving: watch::Sender<bool>,
     /// Locked while a task removes dead nodes.
     pub(super) burying: Arc<tokio::sync::Mutex<()>>,
+    /// Permits for questions to other nodes.
+    pub(super) asking: Arc<Semaphore>,
+    /// Permits for those with much time.
+    pub(super) asking_slowly: Arc<Semaphore>,
+    /// Permits for answers to other nodes.
+    pub(super) answering: Arc<Semaphore>,
     place: watch::Sender<Place>,
     received: AtomicU64,
     /// The reason why messages cannot be applied, and the time of the first failure.
@@ -56,6 +64,9 @@ impl Shared {
             receiver: watch::Sender::default(),
             is_leaving: watch::Sender::default(),
             burying: Arc::default(),
+            asking: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            asking_slowly: Arc::new(Semaphore::new(MAX_SLOW_QUESTIONS)),
+            answering: Arc::new(Semaphore::new(MAX_ANSWERS)),
             place: watch::Sender::new(place),
             received: AtomicU64::default(),
             problem: Mutex::default(),

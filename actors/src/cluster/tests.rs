@@ -1,3 +1,5 @@
+mod questions;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -25,6 +27,7 @@ struct State {
     batches: std::collections::HashMap<String, i64>,
     /// The last mark.
     mark: i64,
+    open: questions::Open,
     /// True if the next batch is stored, and its answer lost.
     loses_answer: bool,
 }
@@ -177,6 +180,10 @@ impl Receiver for Notes {
 
     fn bury(&self, node: Node) -> BoxFuture<'static, Result<(), AppError>> {
         self.note(format!("buried {}", node.facts.name))
+    }
+
+    fn answer(&self, question: Taken) -> BoxFuture<'static, Reply> {
+        questions::reply(self, question)
     }
 
     fn config_hash(&self) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::cluster::{Message, Node, Receiver};
+use quarterdeck_actors::cluster::{Absence, Message, Node, Receiver, Reply, Taken};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::Event;
 use quarterdeck_actors::task;
@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::{info, warn};
 
+use super::answering;
 use crate::domain::announce::{self, log};
 use crate::web::routes::invalidate_caches;
 use crate::web::state::AppState;
@@ -116,7 +117,7 @@ impl Changes {
                     changes.given.push((session_id.clone(), version.clone()));
                     continue;
                 }
-                Message::Event(_) => continue,
+                Message::Event(_) | Message::Question(_) => continue,
             };
             changes.parts.insert(part);
         }
@@ -200,6 +201,17 @@ impl Receiver for Applying {
             }
         };
         remove.boxed()
+    }
+
+    fn answer(&self, question: Taken) -> BoxFuture<'static, Reply> {
+        let app = self.parts.upgrade();
+        let answer = async move {
+            match app {
+                Some(app) => answering::answer(&app, question).await,
+                None => Err(Absence::Failed),
+            }
+        };
+        answer.boxed()
     }
 
     fn config_hash(&self) -> String {

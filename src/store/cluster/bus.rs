@@ -12,11 +12,11 @@ use futures_util::future::BoxFuture;
 use quarterdeck_actors::cluster::{Batch, Beat, Bus, End, NodeFacts, Place, Placed, Roster};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::task;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::super::postgres::Listening;
+use super::super::postgres::{Bell, Listening};
 use super::super::{Db, Row, StoreError, Value, statement};
 
 /// The maximum number of messages that one statement reads.
@@ -33,15 +33,15 @@ const WRITE_FAILED: &str = "app.cluster.publish.app_error";
 
 /// The bus on a database that servers share.
 pub(crate) struct PostgresBus {
-    db: Db,
-    /// Rings when the database tells of messages.
-    told: Arc<Notify>,
+    pub(super) db: Db,
+    /// Rings when the database tells of messages or answers.
+    pub(super) bell: Arc<Bell>,
     listening: Arc<Mutex<Option<Listening>>>,
 }
 
 impl PostgresBus {
     pub(crate) fn new(db: Db) -> Arc<Self> {
-        Arc::new(Self { db, told: Arc::default(), listening: Arc::default() })
+        Arc::new(Self { db, bell: Arc::default(), listening: Arc::default() })
     }
 
     /// Begins to open the connection that listens, if it is closed. Without it, messages are found when the node looks for
@@ -51,10 +51,10 @@ impl PostgresBus {
         if listening.as_ref().is_some_and(|listening| listening.is_open() || listening.age() < LISTEN_RETRY) {
             return;
         }
-        let (db, told) = (self.db.clone(), self.told.clone());
+        let (db, bell) = (self.db.clone(), self.bell.clone());
         // Not in the caller: it has to look for messages while a connection takes long to open.
         task::once("listen_to_bus", async move {
-            *listening = Some(db.listen(told).await.unwrap_or_else(|cause| {
+            *listening = Some(db.listen(bell).await.unwrap_or_else(|cause| {
                 warn!(%cause, "the database does not tell of messages from other servers; they arrive up to half a second late");
                 Listening::failed()
             }));
@@ -106,7 +106,7 @@ impl Bus for PostgresBus {
     fn wait(&self, limit: Duration) -> BoxFuture<'_, ()> {
         async move {
             self.listen();
-            let _ = timeout(limit, self.told.notified()).await;
+            let _ = timeout(limit, self.bell.moved.notified()).await;
         }
         .boxed()
     }

@@ -54,7 +54,7 @@ impl Db {
             .map_or(Ok(String::new()), |mut row| row.text())
     }
 
-    /// Stores a sign of life of a node and returns all nodes, dead ones apart. `None` if the node was removed.
+    /// Stores a sign of life of a node and returns all nodes. `None` if the node was removed.
     pub(super) async fn beat(&self, beat: &Beat) -> Result<Option<Roster>, StoreError> {
         let sql =
             "UPDATE qd_nodes SET heartbeatat = qd_now(), position = $2, confighash = $3 WHERE id = $1 RETURNING id";
@@ -62,13 +62,18 @@ impl Db {
         if self.write_apart(statement(sql, values)).await?.is_empty() {
             return Ok(None);
         }
+        self.roster().await.map(Some)
+    }
+
+    /// Returns all nodes, dead ones apart.
+    pub(super) async fn roster(&self) -> Result<Roster, StoreError> {
         let sql = format!("SELECT {COLUMNS}, qd_now() FROM qd_nodes ORDER BY startat, id");
         let mut roster = Roster::default();
         for row in self.read(statement(sql, Vec::new())).await? {
             let (node, now) = node(row)?;
             if now - node.heartbeat_at > DEAD_AFTER_MS { roster.dead.push(node) } else { roster.living.push(node) }
         }
-        Ok(Some(roster))
+        Ok(roster)
     }
 
     /// Removes a node from the list.
@@ -83,7 +88,8 @@ impl Db {
             "DELETE FROM qd_events WHERE position < (SELECT MAX(position) FROM qd_events WHERE at < qd_now() - $1)";
         self.write_apart(statement(sql, vec![KEEP_MESSAGES_MS.into()])).await?;
         let sql = "DELETE FROM qd_batches b WHERE at < qd_now() - $1 AND NOT EXISTS (SELECT 1 FROM qd_nodes n WHERE n.id = b.node)";
-        self.write_apart(statement(sql, vec![KEEP_BATCHES_MS.into()])).await.map(drop)
+        self.write_apart(statement(sql, vec![KEEP_BATCHES_MS.into()])).await?;
+        self.prune_questions().await
     }
 }
 

@@ -10,7 +10,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rand::seq::SliceRandom;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
@@ -20,6 +19,7 @@ use tracing::{debug, warn};
 
 use super::super::StoreError;
 use super::super::data_source::DataSource;
+use super::listening::Bell;
 
 /// The time that sent data may stay unacknowledged before the connection is treated as lost.
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(10);
@@ -95,23 +95,23 @@ impl Hosts {
         self.connect_to_one().await.is_ok()
     }
 
-    /// Opens a connection that rings `told` for each notification.
-    pub(super) async fn connect_listening(&self, told: Arc<Notify>) -> Result<(Client, JoinHandle<()>), Error> {
-        self.connect_to_one_of(Some(&told)).await
+    /// Opens a connection that rings `bell` for each notification.
+    pub(super) async fn connect_listening(&self, bell: Arc<Bell>) -> Result<(Client, JoinHandle<()>), Error> {
+        self.connect_to_one_of(Some(&bell)).await
     }
 
     async fn connect_to_one(&self) -> Result<(Client, JoinHandle<()>), Error> {
         self.connect_to_one_of(None).await
     }
 
-    async fn connect_to_one_of(&self, told: Option<&Arc<Notify>>) -> Result<(Client, JoinHandle<()>), Error> {
+    async fn connect_to_one_of(&self, bell: Option<&Arc<Bell>>) -> Result<(Client, JoinHandle<()>), Error> {
         let mut order: Vec<&Config> = self.connections.iter().collect();
         if self.is_random {
             order.shuffle(&mut rand::rng());
         }
         while order.len() > 1 {
             let config = order.remove(0);
-            match timeout(self.turn, self.connect_to(config, told)).await {
+            match timeout(self.turn, self.connect_to(config, bell)).await {
                 Ok(Ok(connected)) => return Ok(connected),
                 // As in libpq, a host that refuses the login ends the search.
                 Ok(Err(refused)) if refused.code().is_some_and(is_refused_login) => return Err(refused),
@@ -120,21 +120,21 @@ impl Hosts {
             }
         }
         match order.first() {
-            Some(config) => self.connect_to(config, told).await,
-            None => self.connect_to(&Config::new(), told).await,
+            Some(config) => self.connect_to(config, bell).await,
+            None => self.connect_to(&Config::new(), bell).await,
         }
     }
 
-    async fn connect_to(&self, config: &Config, told: Option<&Arc<Notify>>) -> Result<(Client, JoinHandle<()>), Error> {
-        let (config, tls, told) = (config.clone(), self.tls.clone(), told.cloned());
+    async fn connect_to(&self, config: &Config, bell: Option<&Arc<Bell>>) -> Result<(Client, JoinHandle<()>), Error> {
+        let (config, tls, bell) = (config.clone(), self.tls.clone(), bell.cloned());
         let mut connecting = Connecting(self.runtime.spawn(async move {
             let (client, mut connection) = config.connect(tls).await?;
             let work = tokio::spawn(async move {
-                let ended = match told {
+                let ended = match bell {
                     None => connection.await,
-                    Some(told) => loop {
+                    Some(bell) => loop {
                         match poll_fn(|context| connection.poll_message(context)).await {
-                            Some(Ok(AsyncMessage::Notification(_))) => told.notify_one(),
+                            Some(Ok(AsyncMessage::Notification(told))) => bell.ring(told.payload()),
                             Some(Ok(_)) => {}
                             Some(Err(failed)) => break Err(failed),
                             None => break Ok(()),

@@ -1,4 +1,8 @@
-//! Routes that read the server's log, and the route that logs messages of clients.
+//! Routes that read the logs of the servers, and the route that logs messages of clients.
+
+pub(crate) mod nodes;
+
+use std::collections::HashSet;
 
 use actix_files::NamedFile;
 use actix_web::http::header::{
@@ -16,22 +20,36 @@ use crate::base::any_case::Members;
 use crate::base::lenient::or_default;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
-use crate::telemetry::logging::{self, Span, Wanted};
+use crate::telemetry::logging::{self, Limits, Span, Wanted};
 use crate::web::answer::{Json, Reply, json_body};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
+use nodes::{NodePage, Nodes};
 
 const MAX_LINES: usize = 10_000;
 
 /// The largest message of a client that is logged in full, in bytes. A longer one is cut.
 const MAX_MESSAGE_BYTES: usize = 400;
 
-/// The node name of this server, which is the only node of its cluster.
-const NODE: &str = "default";
-
 /// The header that says why lines may be missing from the response: `size` or `time`.
 const CUT: HeaderName = HeaderName::from_static("x-logs-cut");
+
+/// The header that names the servers whose pages are cut, each with the reason.
+const CUT_NODES: HeaderName = HeaderName::from_static("x-logs-cut-nodes");
+
+/// The header that names the servers on the database.
+const NODES: HeaderName = HeaderName::from_static("x-logs-nodes");
+
+/// The header that names servers without an answer, each with the reason.
+const MISSING: HeaderName = HeaderName::from_static("x-logs-missing");
+
+/// The maximum number of servers that a header names.
+const MAX_NAMES: usize = 64;
+
+/// The line above and below the name of a server in the lines of several, as Mattermost has it.
+const RULER: &str =
+    "-----------------------------------------------------------------------------------------------------------";
 
 /// A message of a client. Further members are returned unchanged if they are texts.
 #[derive(Deserialize, ToSchema)]
@@ -50,7 +68,9 @@ pub(super) const LIST: Operation = Description::new(
     "Lists the newest lines of the log. Within a page, the oldest line comes first.",
 )
 .details(
-    "Needs the permission `get_logs`. Lines of single requests are in a log of their own: `logs/query` lists them.",
+    "Needs the permission `get_logs`. Lines of single requests are in a log of their own: `logs/query` lists them. \
+     If several servers use the database, each has a page of its own, below five lines with its name; the header \
+     `X-Logs-Missing` names those that gave no answer.",
 )
 .queries(&[
     Query::optional("page", Type::Integer, "The page, from 0."),
@@ -74,6 +94,20 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("get_logs")?;
     let span = span(&request, &audit);
+    let nodes = request.while_awaited(Nodes::of(&app.actors.cluster)).await?;
+    let is_read = span.taken > 0 && nodes.has_others();
+    let (answer, pages) = if is_read {
+        let pages = request.while_awaited(nodes.pages(&app, &HashSet::new(), None, span)).await??;
+        let lines: Vec<String> = pages.iter().flat_map(texts).collect();
+        (Json(lines).reply()?, pages)
+    } else {
+        (alone(&request, &app, span).await?, Vec::new())
+    };
+    Ok(marked(answer, &nodes, &pages))
+}
+
+/// Returns the lines of a server without others.
+async fn alone(request: &Request, app: &AppState, span: Span) -> Result<HttpResponse, AppError> {
     let settings = &request.config().view.log;
     if !settings.enable_file {
         return Json([""]).reply();
@@ -81,14 +115,32 @@ pub(super) async fn list(
     if span.taken == 0 {
         return Json(Value::Null).reply();
     }
-    let page = app.tools.log_reader.page(vec![logging::file_path(settings)], span, None);
+    let page = app.tools.log_reader.page(vec![logging::file_path(settings)], span, None, Limits::WHOLE);
     let page = request.while_awaited(page).await??;
-    Ok(marked(Json(page.texts()).reply()?, page.cut))
+    let mut answer = Json(page.texts()).reply()?;
+    set_cut(&mut answer, page.cut);
+    Ok(answer)
+}
+
+/// Returns the lines of one of several servers, below its name.
+fn texts(page: &NodePage) -> Vec<String> {
+    let head = [RULER, RULER, &page.name, RULER, RULER].map(str::to_owned);
+    let lines = match &page.lines {
+        Ok(found) => found.lines.clone(),
+        Err(absence) => vec![format!("no lines: {}", absence.name())],
+    };
+    head.into_iter().chain(lines).map(|line| format!("\n{line}")).collect()
 }
 
 pub(super) const QUERY: Operation =
     Description::new(Tag::Environment, "QueryLogs", "Lists the lines of the log that match a filter.")
-        .details("Needs the permission `get_logs`.")
+        .details(
+            "Needs the permission `get_logs`. A page counts the lines of each server apart. Where a limit cut a page \
+             (`X-Logs-Cut`, and by server `X-Logs-Cut-Nodes`), the next page does not have the lines that are missing \
+             in it: a query with `date_to` does. The header `X-Logs-Nodes` \
+             names the servers on the database, and `X-Logs-Missing` those that gave no answer, each with the reason: \
+             `silent`, `unreachable`, `busy`, `unknown` (an older version) or `failed`.",
+        )
         .queries(&[
             Query::optional("page", Type::Integer, "The page, from 0."),
             Query::optional(
@@ -101,7 +153,8 @@ pub(super) const QUERY: Operation =
         .responses(&[Response::json(
             200,
             Type::Map(&Type::List(&Type::Object)),
-            "The lines of each node. A node without lines is absent.",
+            "The lines of each server, by its name in `cluster/status`; by `default` if there is only one. A \
+             server without lines is absent.",
         )])
         .refusals(&[400, 403, 500, 503])
         .handled_by(handler!(query));
@@ -117,27 +170,35 @@ pub(super) async fn query(
     session.require_unrestricted("get_logs")?;
     let span = span(&request, &audit);
     let wanted: Wanted = body.object("filter").await.map_err(invalid_body)?;
-    let settings = &request.config().view.log;
-    let filter = wanted.filter(NODE)?;
-    if !settings.enable_file {
-        return Json(Map::new()).reply();
+    let nodes = request.while_awaited(Nodes::of(&app.actors.cluster)).await?;
+    let chosen = wanted.servers(&nodes.names(), &nodes.aliases())?;
+    wanted.clone().filter()?;
+    let pages = request.while_awaited(nodes.pages(&app, &chosen, Some(&wanted), span)).await??;
+    Ok(marked(json_body(by_name(&pages)), &nodes, &pages))
+}
+
+/// Returns the lines as a JSON object, by the names of the servers. The lines are JSON objects themselves.
+fn by_name(pages: &[NodePage]) -> Vec<u8> {
+    let found = pages.iter().filter_map(|page| Some((page.name.as_str(), &page.lines.as_ref().ok()?.lines)));
+    let mut found: Vec<_> = found.filter(|(_, lines)| !lines.is_empty()).collect();
+    found.sort_unstable();
+    let mut text = String::from("{");
+    for (number, (name, lines)) in found.into_iter().enumerate() {
+        if number > 0 {
+            text.push(',');
+        }
+        text.push_str(&Value::from(name).to_string());
+        text.push_str(":[");
+        for (number, line) in lines.iter().enumerate() {
+            if number > 0 {
+                text.push(',');
+            }
+            text.push_str(line);
+        }
+        text.push(']');
     }
-    let mut paths = vec![logging::file_path(settings)];
-    if filter.takes_requests() {
-        paths.push(logging::requests_path(settings));
-    }
-    let page = app.tools.log_reader.page(paths, span, Some(filter));
-    let page = request.while_awaited(page).await??;
-    let cut = page.cut;
-    let mut text = Vec::new();
-    if page.is_empty() {
-        text.extend(b"{}");
-    } else {
-        text.extend(format!("{{\"{NODE}\":").into_bytes());
-        text.append(&mut page.records());
-        text.push(b'}');
-    }
-    Ok(marked(json_body(text), cut))
+    text.push('}');
+    text.into_bytes()
 }
 
 /// Returns the refusal of a body that is no filter, with the place of the error.
@@ -152,7 +213,7 @@ fn invalid_body(refusal: AppError) -> AppError {
 }
 
 pub(super) const DOWNLOAD: Operation = Description::new(Tag::Environment, "DownloadLogs", "Downloads the log file.")
-    .details("Needs the permission `get_logs`.")
+    .details("Needs the permission `get_logs`. It is the file of the server that gets the request.")
     .responses(&[
         Response::media(200, "text/plain", "The whole file."),
         Response::media(206, "text/plain", "The requested range."),
@@ -236,11 +297,33 @@ fn span(request: &Request, audit: &Audit) -> Span {
     Span { skipped: page.saturating_mul(taken), taken }
 }
 
-fn marked(mut answer: HttpResponse, cut: Option<&'static str>) -> HttpResponse {
+/// Returns the response with the names of the servers, those without an answer, and the reason why lines may be missing.
+fn marked(mut answer: HttpResponse, nodes: &Nodes, pages: &[NodePage]) -> HttpResponse {
+    set_cut(&mut answer, pages.iter().find_map(|page| page.lines.as_ref().ok()?.cut));
+    let names: Vec<&str> = nodes.names().into_iter().take(MAX_NAMES).collect();
+    answer.headers_mut().insert(NODES, header(&names.join(", ")));
+    let cut = |page: &NodePage| Some(format!("{}={}", page.name, page.lines.as_ref().ok()?.cut?));
+    let missing = |page: &NodePage| Some(format!("{}={}", page.name, page.lines.as_ref().err()?.name()));
+    let headers: [(HeaderName, Vec<String>); 2] = [
+        (CUT_NODES, pages.iter().filter_map(cut).take(MAX_NAMES).collect()),
+        (MISSING, pages.iter().filter_map(missing).take(MAX_NAMES).collect()),
+    ];
+    for (name, nodes) in headers.into_iter().filter(|(_, nodes)| !nodes.is_empty()) {
+        answer.headers_mut().insert(name, header(&nodes.join(", ")));
+    }
+    answer
+}
+
+fn set_cut(answer: &mut HttpResponse, cut: Option<&'static str>) {
     if let Some(reason) = cut {
         answer.headers_mut().insert(CUT, HeaderValue::from_static(reason));
     }
-    answer
+}
+
+/// Returns a text as a header. Characters that no header can hold are replaced; names of hosts have none.
+fn header(text: &str) -> HeaderValue {
+    let text: String = text.chars().map(|one| if one.is_ascii_graphic() || one == ' ' { one } else { '?' }).collect();
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("?"))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::support::waiting::{until, within};
 use crate::support::websocket::{Frame, WebSocket};
 use crate::support::{TestServer, database, needs};
 
-const QUIET: &str = "[ServiceSettings]\nEnableUserStatuses = false\n";
+const QUIET: &str = "[ServiceSettings]\nEnableUserStatuses = false\n[LogSettings]\nEnableFile = false\n";
 
 #[actix_web::test]
 async fn a_newer_server_and_an_older_one_tell_each_other_what_changes() {
@@ -40,6 +40,14 @@ async fn a_newer_server_and_an_older_one_tell_each_other_what_changes() {
     };
     until("both versions are listed", async || versions().await.len() == 2).await;
     assert!(versions().await.iter().any(|version| version.contains(NEWER)), "{:?}", versions().await);
+
+    // A version that knows no questions between servers is named, and is not waited for.
+    for here in [&admin, &there] {
+        let look = here.post("/logs/query", json!({})).await;
+        assert_eq!(look.expect(200), json!({}));
+        let missing = look.header("X-Logs-Missing");
+        assert!(missing.is_empty() || missing.ends_with("=silent") && !missing.contains(','), "{missing}");
+    }
 
     // Events, a version of the configuration, and the end of a session cross in both directions.
     for (name, here, other) in [("of the older", &admin, &there), ("of the newer", &there, &admin)] {

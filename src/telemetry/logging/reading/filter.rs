@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::steps::{counted, walked};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -33,11 +33,11 @@ const MAX_REPEATED_CHARACTERS: usize = 64;
 
 /// The filter as a client sends it; empty members match all lines. A member of the wrong type is `None`, so that the
 /// refusal can name it.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[schema(as = LogFilter)]
 pub(crate) struct Wanted {
-    /// The nodes; this server is `default`.
-    #[serde(default = "absent", deserialize_with = "or_default")]
+    /// The servers, as `cluster/status` names them. The server that gets the request is also `default`.
+    #[serde(default = "absent", deserialize_with = "or_default", skip_serializing)]
     server_names: Option<Vec<String>>,
     /// The levels, such as `error`.
     #[serde(default = "absent", deserialize_with = "or_default")]
@@ -107,13 +107,23 @@ pub(super) enum Verdict {
 }
 
 impl Wanted {
-    /// Returns the filter for lines of the server `node`. The error names the wrong member and says which values are right.
-    pub(crate) fn filter(self, node: &str) -> Result<Filter, AppError> {
-        let names = texts("server_names", self.server_names)?;
-        if let Some(name) = counted(names.iter()).find(|name| *name != node) {
-            let name = repeated(name);
-            return Err(invalid_filter(format!("server_names contains {name}; the only server is {node:?}")));
-        }
+    /// Returns the names of the wanted servers; none stands for all. A name that is neither known nor an alias is refused,
+    /// and the refusal lists the known ones.
+    pub(crate) fn servers(&self, known: &[&str], aliases: &[&str]) -> Result<HashSet<String>, AppError> {
+        let names = texts("server_names", self.server_names.clone())?;
+        let all: HashSet<&str> = known.iter().chain(aliases).copied().collect();
+        let Some(name) = counted(names.iter()).find(|name| !all.contains(name.as_str())) else {
+            return Ok(names.into_iter().collect());
+        };
+        let name = repeated(name);
+        Err(invalid_filter(match known {
+            [only] => format!("server_names contains {name}; the only server is {only:?}"),
+            _ => format!("server_names contains {name}; the servers are {}", known.join(", ")),
+        }))
+    }
+
+    /// Returns the filter for the lines of a server. The error names the wrong member and says which values are right.
+    pub(crate) fn filter(self) -> Result<Filter, AppError> {
         let levels = texts("log_levels", self.log_levels)?;
         let levels = counted(levels.iter()).map(|name| level(name)).collect::<Result<_, _>>()?;
         let from = bound("date_from", self.date_from)?;
@@ -238,7 +248,7 @@ mod tests {
         br#"{"timestamp":"2026-03-01 12:00:00.500 Z","level":"info","msg":"say \"a\" \u00e4","request.id":"abc"}"#;
 
     fn filter(wanted: serde_json::Value) -> Filter {
-        serde_json::from_value::<Wanted>(wanted).unwrap().filter("default").unwrap()
+        serde_json::from_value::<Wanted>(wanted).unwrap().filter().unwrap()
     }
 
     #[test]
@@ -295,7 +305,7 @@ mod tests {
         assert_linear("levels", 1_000, |size| {
             filter(json!({ "log_levels": vec!["warn"; size] })).judge(LINE);
             let unknown = json!({ "log_levels": ["x".repeat(size)] });
-            serde_json::from_value::<Wanted>(unknown).unwrap().filter("default").unwrap_err();
+            serde_json::from_value::<Wanted>(unknown).unwrap().filter().unwrap_err();
         });
     }
 
@@ -313,7 +323,7 @@ mod tests {
     fn a_time_that_cannot_be_read_is_refused_by_name() {
         for text in ["yesterday", "2026-03-01", "2026-13-01 00:00:00 Z", "2026-03-01 00:00:00"] {
             let wanted: Wanted = serde_json::from_value(json!({ "date_to": text })).unwrap();
-            let refused = wanted.filter("default").unwrap_err();
+            let refused = wanted.filter().unwrap_err();
             assert!(refused.to_string().contains("date_to"), "{refused}");
         }
     }
@@ -321,7 +331,7 @@ mod tests {
     #[test]
     fn a_refusal_repeats_the_beginning_of_a_long_text_only() {
         let wanted: Wanted = serde_json::from_value(json!({ "log_levels": ["é".repeat(10_000)] })).unwrap();
-        let refused = wanted.filter("default").unwrap_err();
+        let refused = wanted.filter().unwrap_err();
         assert!(refused.to_string().len() < 500, "{refused}");
     }
 }

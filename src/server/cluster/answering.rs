@@ -1,0 +1,15 @@
+//! Answers the questions of other nodes. A question carries no right: it reads what this node's own configuration names,
+//! and the node that puts it has checked the permission of its caller.
+
+use quarterdeck_actors::cluster::{Absence, Reply, Taken};
+
+use crate::web::routes::{LOG_LINES, answer_with_lines};
+use crate::web::state::AppState;
+
+/// Returns the answer to a question.
+pub(super) async fn answer(app: &AppState, question: Taken) -> Reply {
+    match question.content.kind.as_str() {
+        LOG_LINES => answer_with_lines(app, question).await,
+        _ => Err(Absence::Unknown),
+    }
+}
