@@ -5,6 +5,7 @@
 //! A debug build reads the folder at the first request: a changed file needs a new start, but no build.
 
 mod linking;
+mod numbering;
 mod styles;
 
 use std::collections::{BTreeMap, HashMap};
@@ -97,7 +98,8 @@ impl ConsoleFiles {
         let (modules, mut others): (BTreeMap<_, _>, BTreeMap<_, _>) =
             sources.into_iter().partition(|(name, _)| is_module(name));
         others.insert(STYLES.1.to_owned(), styles);
-        others.extend(linking::linked(&modules, ENTRY).map_err(io::Error::other)?);
+        let linked = linking::linked(&modules, ENTRY).map_err(io::Error::other)?;
+        others.extend(numbering::numbered(modules.keys(), linked));
         let mut all = page.clone();
         for (name, text) in &others {
             all.extend([name.as_str(), "\0", text, "\0"]);
@@ -165,8 +167,8 @@ mod tests {
         let texts = made.files.iter().filter(|(name, _)| SCRIPTS.iter().any(|end| name.ends_with(end)));
         let texts: Vec<String> = texts.map(|(_, file)| String::from_utf8(file.body.plain.to_vec()).unwrap()).collect();
         let modules = read().unwrap().into_keys().filter(|name| SCRIPTS.iter().any(|end| name.ends_with(end)));
-        for name in modules {
-            let begin = format!("$modules[{name:?}] = (");
+        for (number, name) in modules.enumerate() {
+            let begin = format!("$modules[{number}] = (");
             let count: usize = texts.iter().map(|text| text.matches(&begin).count()).sum();
             assert_eq!(count, 1, "{name}");
         }

@@ -16,7 +16,7 @@ use std::fmt::Write;
 use parts::Parts;
 
 /// The name of the table of modules in a file.
-const TABLE: &str = "$modules";
+pub(super) const TABLE: &str = "$modules";
 
 /// An import or export statement of a module.
 #[derive(Debug, PartialEq, Eq)]
