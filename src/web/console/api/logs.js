@@ -7,6 +7,7 @@ import { call, send } from "./client.js";
 /**
  * A filter of the log, as the server takes it. Empty members match all lines.
  * @typedef {object} LogQuery
+ * @property {string[]} [server_names]
  * @property {string[]} [log_levels]
  * @property {string} [date_from] the earliest time, as `2026-01-31 23:59:59.999 +00:00`
  * @property {string} [date_to] the latest time
@@ -16,17 +17,29 @@ import { call, send } from "./client.js";
  */
 
 /**
- * Returns the newest lines that match, the oldest first. `cut` says why some may be missing: `size`, `time` or nothing;
- * `at` is the time on the server.
- * @param {LogQuery} query @param {number} count @param {number} page @param {AbortSignal} [signal]
- * @returns {Promise<{ records: LogRecord[], cut: string, requestId: string, at: number }>}
+ * An answer to a query: the newest lines of each server, the oldest first.
+ * @typedef {object} LogAnswer
+ * @property {Record<string, LogRecord[]>} pages by the name of the server; one without lines is absent
+ * @property {string[]} servers the names of all servers on the database, that of the one that answers first
+ * @property {{ name: string, reason: string }[]} missing the servers that gave no answer
+ * @property {string[]} cutServers the servers some of whose lines may be missing
+ * @property {string} cut why some lines may be missing: `size`, `time` or nothing
+ * @property {string} requestId
+ * @property {number} at the time on the server
  */
-export async function queryLogs(query, count, page, signal) {
-  const paging = { page, logs_per_page: count };
+
+/** Returns the newest lines that match. @param {LogQuery} query @param {number} count @param {AbortSignal} [signal]
+ * @returns {Promise<LogAnswer>} */
+export async function queryLogs(query, count, signal) {
+  const paging = { logs_per_page: count };
   const response = await send("POST", "logs/query", { body: query, query: paging, signal });
-  const nodes = await response.json();
+  const named = (/** @type {string} */ header) => response.headers.get(header)?.split(", ") ?? [];
+  const absence = (/** @type {string} */ text) => ({ name: text.replace(/=\w+$/, ""), reason: text.match(/\w+$/)?.[0] ?? "" });
   return {
-    records: /** @type {LogRecord[]} */ (Object.values(nodes).flat()),
+    pages: await response.json(),
+    servers: named("X-Logs-Nodes"),
+    missing: named("X-Logs-Missing").map(absence),
+    cutServers: named("X-Logs-Cut-Nodes").map((text) => absence(text).name),
     cut: response.headers.get("X-Logs-Cut") ?? "",
     requestId: response.headers.get("X-Request-Id") ?? "",
     at: Date.parse(response.headers.get("Date") ?? "") || Date.now(),

@@ -10,7 +10,7 @@ import { TEXTS } from "../texts.js";
 import { Icon } from "../widgets/icon.js";
 import { Awaited, Loading } from "../widgets/loading.js";
 import { LineDetails, LogRow } from "../widgets/logs_line.js";
-import { FilterField, RangeInputs } from "../widgets/logs_range.js";
+import { FilterField, RangeInputs, ServerInput } from "../widgets/logs_range.js";
 import { RowWindow } from "../widgets/logs_window.js";
 import { PageFrame } from "../widgets/page_frame.js";
 import { localTime, exactTime } from "../state/logs_times.js";
@@ -80,7 +80,7 @@ function Downloads({ log }) {
       onClick=${() => download(log.lines.value)}><${Icon} name="download" />${T.downloadShown}</button>
     ${!isOff && html`
       <a class="button" data-testid="downloadAll" href=${apiUrl("logs/download").href} download="mattermost.log">
-        <${Icon} name="download" />${T.downloadAll}</a>`}`;
+        <${Icon} name="download" />${T.downloadAll(log.servers.value[1] ? log.servers.value[0] ?? "" : "")}</a>`}`;
 }
 
 /** @param {Line[]} lines */
@@ -120,6 +120,8 @@ function FilterForm({ draft, log, onShow }) {
               disabled=${filter.requestId !== ""} onChange=${() => change({ requests: !filter.requests })} />${T.requests}</label>
         </div>
       </fieldset>
+      <${ServerInput} servers=${log.servers.value} value=${filter.server}
+        onChange=${(/** @type {string} */ server) => change({ server })} />
       <${RangeInputs} range=${filter.range} onChange=${(/** @type {Filter["range"]} */ range) => change({ range })} />
       <${FilterField} name="filter-text" label=${T.text} help=${T.textHelp} value=${filter.text}
         onChange=${(/** @type {string} */ text) => change({ text })} />
@@ -187,13 +189,16 @@ function Lines({ log, view }) {
 function End({ log }) {
   const cut = T.cut[log.cut.value];
   const isAtLimit = log.lines.value.length >= MAX_LINES;
-  if (!log.isLoading.value && !log.hasOlder.value && !cut && !isAtLimit) return null;
+  const missing = log.missing.value;
+  if (!log.isLoading.value && !log.hasOlder.value && !cut && !isAtLimit && missing.length === 0) return null;
   return html`
     <div class="log-end">
       ${log.isLoading.value
         ? html`<${Loading} text=${TEXTS.loading} />`
         : log.hasOlder.value && html`
           <button type="button" class="button is-small" data-testid="older" onClick=${() => log.older()}>${T.older}</button>`}
+      ${!log.isLoading.value && missing.map(({ name, reason }) => html`
+        <p key=${name} class="help" data-testid="missingServer">${T.missing(name, reason)}</p>`)}
       ${!log.isLoading.value && cut && html`<p class="help">${cut}</p>`}
       ${isAtLimit && html`<p class="help">${T.atLimit(MAX_LINES)}</p>`}
     </div>`;

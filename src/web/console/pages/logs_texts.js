@@ -14,10 +14,23 @@ export const RANGE = {
   to: "Until",
 };
 
+/** The reasons why a server gave no answer. */
+const ABSENCES = /** @type {Record<string, string>} */ ({
+  silent: "no answer in time",
+  unreachable: "the database does not answer",
+  busy: "it is busy",
+  unknown: "an older version",
+  failed: "it could not read its log",
+  away: "it does not run",
+});
+
 export const LOGS = {
   title: "Server logs",
   category: "Reporting",
-  lead: "The log of this server, the newest line first. Each look at it is recorded in the audit trail.",
+  lead: "The log, the newest line first. Each look at it is recorded in the audit trail.",
+  server: "Server",
+  allServers: "All servers",
+  missing: (/** @type {string} */ name, /** @type {string} */ reason) => `No lines of ${name}: ${ABSENCES[reason] ?? reason}.`,
   linesTitle: "Levels, all if none is chosen",
   levels: /** @type {Record<string, string>} */ ({
     error: "Error", warn: "Warn", info: "Info", debug: "Debug", trace: "Trace",
@@ -37,7 +50,7 @@ export const LOGS = {
   followHelp: "Looks for new lines every 5 seconds while this page is in sight",
   noFollow: "The chosen time has an end, so no new lines can match",
   downloadShown: "Download these lines",
-  downloadAll: "Download the whole log",
+  downloadAll: (/** @type {string} */ server) => (server ? `Download the whole log of ${server}` : "Download the whole log"),
   list: "Lines of the log",
   shown: (/** @type {number} */ lines) => count(lines, "line", "lines"),
   back: "back to",
@@ -45,7 +58,7 @@ export const LOGS = {
   atLimit: (/** @type {number} */ lines) => `No more than ${lines.toLocaleString()} lines are kept. Choose an earlier time to see older ones.`,
   cut: /** @type {Record<string, string>} */ ({
     size: "The answer reached its largest size. Older lines may match.",
-    time: "The search ended after 10 seconds. Older lines may match; a shorter time or more levels make it faster.",
+    time: "The search ended after some seconds. Older lines may match; a shorter time or more levels make it faster.",
   }),
   nothing: "No line matches.",
   noFile: "The log is not written to a file, so there is nothing to show.",

@@ -172,8 +172,9 @@ function flat(document, prefix = "") {
 /** Returns the time of a request in the log; 0 if the log does not have it, or the caller may not read it.
  * @param {string} requestId @param {AbortSignal} signal */
 async function loggedAt(requestId, signal) {
-  const { records } = await queryLogs({ request_id: requestId }, 1, 0, signal).catch(() => ({ records: [] }));
+  const { pages } = await queryLogs({ request_id: requestId }, 1, signal).catch(() => ({ pages: {} }));
   signal.throwIfAborted();
+  const records = Object.values(pages).flat();
   return records[0] ? timeOf(records[0].timestamp) : 0;
 }
 

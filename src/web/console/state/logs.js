@@ -1,8 +1,10 @@
 // The lines of the server's log that are on the screen, the newest first.
 
+import { ApiError } from "../api/client.js";
 import { queryLogs } from "../api/logs.js";
 import { batch, signal } from "../lib.js";
 import { work } from "./list_work.js";
+import { inFront, merged, startOf, unseen } from "./logs_merged.js";
 import { asServerTime, boundsOf, timeOf } from "./logs_times.js";
 import { tellFailure } from "./notices.js";
 
@@ -24,10 +26,12 @@ export const LEVELS = /** @type {Record<string, string[]>} */ ({
   trace: ["trace"],
 });
 
-/** @typedef {{ at: number, level: string, message: string, record: import("../api/logs.js").LogRecord }} Line */
+/** A line of the log; `server` is empty if there is only one.
+ * @typedef {{ at: number, level: string, message: string, server: string, record: import("../api/logs.js").LogRecord }} Line */
 
 /**
  * @typedef {object} Filter
+ * @property {string} server the name of a server; an empty text for all
  * @property {string[]} levels keys of `LEVELS`; none means all
  * @property {import("./logs_times.js").Range} range
  * @property {string} text
@@ -37,7 +41,7 @@ export const LEVELS = /** @type {Record<string, string[]>} */ ({
 
 /** The filter that matches all lines of the log. @type {Filter} */
 export const EVERYTHING = {
-  levels: [], range: { span: "any", from: "", to: "" }, text: "", requestId: "", requests: false,
+  server: "", levels: [], range: { span: "any", from: "", to: "" }, text: "", requestId: "", requests: false,
 };
 
 /** The lines of one page. */
@@ -54,14 +58,18 @@ export class LogLines {
     this.hasOlder = signal(false);
     /** The limit that ended the last answer early: `size`, `time` or nothing. */
     this.cut = signal("");
+    /** The names of the servers on the database, that of the one that answers first. @type {import("../lib.js").Signal<string[]>} */
+    this.servers = signal([]);
+    /** The servers without an answer to the last look. @type {import("../lib.js").Signal<{ name: string, reason: string }[]>} */
+    this.missing = signal([]);
     /** The number of lines that were added in front since the filter was applied. */
     this.added = signal(0);
     /** The ids of the requests of this page. Their lines are left out. @type {Set<string>} */
     this.own = new Set();
     /** @type {import("../api/logs.js").LogQuery} */
     this.query = {};
-    /** The time on the server at the last look. */
-    this.lookedAt = 0;
+    /** The time of the last look at which each server answered. @type {Map<string, number>} */
+    this.looks = new Map();
     this.abort = new AbortController();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -82,7 +90,9 @@ export class LogLines {
     this.abort.abort();
     this.abort = new AbortController();
     const { from, to } = boundsOf(filter.range, Date.now());
+    this.looks = new Map();
     this.query = {
+      server_names: filter.server ? [filter.server] : [],
       log_levels: filter.levels.flatMap((level) => LEVELS[level] ?? []),
       date_from: from === null ? "" : asServerTime(from),
       date_to: to === null ? "" : asServerTime(to),
@@ -96,9 +106,9 @@ export class LogLines {
       this.cut.value = "";
     });
     await this.work(async (signal) => {
-      const { lines, isFull } = await this.read(this.query, FIRST_LINES, 0, signal);
-      this.lines.value = lines;
-      this.hasOlder.value = isFull;
+      const pages = await this.read(this.query, FIRST_LINES, signal);
+      this.lines.value = merged(pages);
+      this.hasOlder.value = pages.some(({ isFull }) => isFull);
     });
   }
 
@@ -106,17 +116,18 @@ export class LogLines {
   older() {
     return this.work(async (signal) => {
       const oldest = this.lines.value.at(-1)?.at ?? 0;
-      const until = oldest ? { date_to: asServerTime(oldest + DISORDER_MS) } : {};
-      let page = 0;
+      let until = oldest && oldest + DISORDER_MS;
       let isFull = true;
       let found = /** @type {Line[]} */ ([]);
-      // A page may have nothing but lines that are here already, if many have the same time.
+      // An answer may have nothing but lines that are here already, if many are close together. An earlier time has others.
       while (found.length === 0 && isFull) {
-        const answer = await this.read({ ...this.query, ...until }, MORE_LINES, page, signal);
-        found = unseen(answer.lines, this.lines.value.filter((line) => line.at <= oldest + DISORDER_MS));
-        isFull = answer.isFull;
-        page += 1;
-        if (this.cut.value) break;
+        const bound = until ? { date_to: asServerTime(until) } : {};
+        const pages = await this.read({ ...this.query, ...bound }, MORE_LINES, signal);
+        found = unseen(merged(pages), this.lines.value.filter((line) => line.at <= oldest + DISORDER_MS));
+        isFull = pages.some((one) => one.isFull);
+        const start = startOf(pages);
+        if (start >= until) break;
+        until = start;
       }
       const all = [...this.lines.value, ...found];
       batch(() => {
@@ -147,16 +158,23 @@ export class LogLines {
   async look() {
     const { signal } = this.abort;
     try {
-      const since = Math.max(this.lines.value[0]?.at ?? 0, this.lookedAt) - DISORDER_MS;
-      const answer = await this.read({ ...this.query, date_from: asServerTime(since) }, MORE_LINES, 0, signal);
-      const found = unseen(answer.lines, this.lines.value.filter((line) => line.at >= since));
+      // A server that gave no answer is looked at from its last answer on.
+      const since = this.looks.size > 0 ? Math.min(...this.looks.values()) - DISORDER_MS : 0;
+      const pages = await this.read({ ...this.query, date_from: asServerTime(since) }, MORE_LINES, signal);
+      const lines = merged(pages);
+      const found = unseen(lines, this.lines.value.filter((line) => line.at >= since));
       // Lines that do not fit into one answer leave a gap, so those before it go.
-      if (answer.isFull) this.replace(answer.lines);
+      if (pages.some(({ isFull }) => isFull)) this.replace(lines);
       else if (found.length > 0) this.addInFront(found);
     } catch (cause) {
       if (signal.aborted) return;
-      this.pause();
-      tellFailure(cause);
+      // The chosen server is unknown while it restarts.
+      const name = this.filter.value.server;
+      if (name && cause instanceof ApiError && cause.status === 400) this.missing.value = [{ name, reason: "away" }];
+      else {
+        this.pause();
+        tellFailure(cause);
+      }
     }
     this.schedule(POLL_MS);
   }
@@ -171,7 +189,7 @@ export class LogLines {
 
   /** @param {Line[]} found */
   addInFront(found) {
-    const all = [...found, ...this.lines.value];
+    const all = inFront(found, this.lines.value);
     batch(() => {
       this.lines.value = all.slice(0, MAX_LINES);
       this.added.value += found.length;
@@ -183,23 +201,39 @@ export class LogLines {
     if (await work(this, task)) this.schedule(POLL_MS);
   }
 
-  /** @param {import("../api/logs.js").LogQuery} query @param {number} count @param {number} page
-   * @param {AbortSignal} signal */
-  async read(query, count, page, signal) {
-    const { records, cut, requestId, at } = await queryLogs(query, count, page, signal);
+  /** Returns the lines of each server, the newest first. @param {import("../api/logs.js").LogQuery} query
+   * @param {number} count @param {AbortSignal} signal */
+  async read(query, count, signal) {
+    const { pages, servers, missing, cut, cutServers, requestId, at } = await queryLogs(query, count, signal);
     signal.throwIfAborted();
-    this.lookedAt = at;
-    this.cut.value = cut;
+    if (query.date_to === this.query.date_to) this.noteLook(servers, missing.map(({ name }) => name), at);
     this.own.add(requestId);
-    const isOwn = (/** @type {import("../api/logs.js").LogRecord} */ record) => this.own.has(record["request.id"]);
-    const shown = query.request_id ? records : records.filter((record) => !isOwn(record));
-    return { lines: shown.map(asLine).reverse(), isFull: records.length >= count || cut !== "" };
+    batch(() => {
+      this.cut.value = cut;
+      this.servers.value = servers;
+      this.missing.value = missing;
+    });
+    const isShown = (/** @type {Line} */ { record }) => query.request_id || !this.own.has(record["request.id"]);
+    return Object.entries(pages).map(([name, records]) => {
+      const lines = records.map((record) => asLine(record, servers.length > 1 ? name : "")).reverse();
+      return { server: name, lines: lines.filter(isShown), isFull: records.length >= count || cutServers.includes(name) };
+    });
+  }
+
+  /** Notes the time of a look for each server that answered. One that is new begins with the earliest of the others.
+   * @param {string[]} servers @param {string[]} missing @param {number} at */
+  noteLook(servers, missing, at) {
+    const chosen = this.filter.value.server;
+    const before = this.looks;
+    const earliest = Math.min(at, ...before.values());
+    const awaited = servers.filter((name) => !chosen || name === chosen);
+    this.looks = new Map(awaited.map((name) => [name, missing.includes(name) ? before.get(name) ?? earliest : at]));
   }
 }
 
 /** Returns the lines as a file: one JSON object in each line, the oldest first. @param {Line[]} lines */
 export function asFile(lines) {
-  const texts = lines.map((line) => `${JSON.stringify(line.record)}\n`).reverse();
+  const texts = lines.map(({ server, record }) => `${JSON.stringify(server ? { server, ...record } : record)}\n`).reverse();
   return new Blob(texts, { type: "application/x-ndjson" });
 }
 
@@ -217,23 +251,8 @@ export function fieldText(line) {
   return own.map(([name, value]) => `${name}=${/[\s"]/.test(value) ? JSON.stringify(value) : value}`).join(" ");
 }
 
-/** @param {import("../api/logs.js").LogRecord} record @returns {Line} */
-function asLine(record) {
-  return { at: timeOf(record.timestamp), level: String(record.level ?? ""), message: String(record.msg ?? ""), record };
-}
-
-/** Returns the lines that are not among `known`. Equal lines count as often as they are there.
- * @param {Line[]} lines @param {Line[]} known */
-function unseen(lines, known) {
-  const counts = /** @type {Map<string, number>} */ (new Map());
-  for (const { record } of known) {
-    const text = JSON.stringify(record);
-    counts.set(text, (counts.get(text) ?? 0) + 1);
-  }
-  return lines.filter(({ record }) => {
-    const text = JSON.stringify(record);
-    const left = counts.get(text) ?? 0;
-    if (left > 0) counts.set(text, left - 1);
-    return left === 0;
-  });
+/** @param {import("../api/logs.js").LogRecord} record @param {string} server @returns {Line} */
+function asLine(record, server) {
+  const { timestamp, level, msg } = record;
+  return { at: timeOf(timestamp), level: String(level ?? ""), message: String(msg ?? ""), server, record };
 }

@@ -17,13 +17,13 @@ const LOOKS = /** @type {Record<string, string>} */ ({
 
 /** @param {{ line: Line, isPlain: boolean }} props */
 export function LogRow({ line, isPlain }) {
-  const { at, level, message } = line;
+  const { at, level, message, server } = line;
   const fields = fieldText(line);
   const time = html`<time class="log-time" title=${exactTime(at)}>${localTime(at)}</time>`;
-  if (isPlain) return html`${time} <span class="log-level ${LOOKS[level] ?? ""}">${level.toUpperCase()}</span> ${message} ${fields}`;
+  if (isPlain) return html`${time} <span class="log-level ${LOOKS[level] ?? ""}">${level.toUpperCase()}</span> ${server && `${server} `}${message} ${fields}`;
   return html`
     ${time}<span class="badge ${LOOKS[level] ?? ""}">${level}</span>
-    <span class="log-text">${message}${fields && html` <span class="muted">${fields}</span>`}</span>`;
+    <span class="log-text">${server && html`<span class="badge">${server}</span> `}${message}${fields && html` <span class="muted">${fields}</span>`}</span>`;
 }
 
 /** @param {{ line: Line, hasAudits: boolean, onClose: () => void }} props */
@@ -49,6 +49,7 @@ export function LineDetails({ line, hasAudits, onClose }) {
       </header>
       <dl class="log-facts">
         <dt>${T.time}</dt><dd>${localTime(line.at)} <span class="muted">${exactTime(line.at)}</span></dd>
+        ${line.server && html`<dt>${T.server}</dt><dd>${line.server}</dd>`}
         <dt>${T.level}</dt><dd><span class="badge ${LOOKS[line.level] ?? ""}">${line.level}</span></dd>
         <dt>${T.message}</dt><dd>${line.message}</dd>
         ${fieldsOf(line).map(([name, value]) => html`<dt key=${name}><code>${name}</code></dt><dd><code>${value}</code></dd>`)}

@@ -1,7 +1,7 @@
-// The choice of a range of time, for filters.
+// The inputs of filters: a range of time, a text, a server.
 
 import { html, useId } from "../lib.js";
-import { RANGE as T } from "../pages/logs_texts.js";
+import { LOGS, RANGE as T } from "../pages/logs_texts.js";
 import { SPAN_KEYS } from "../state/logs_times.js";
 
 /** @param {{ range: import("../state/logs_times.js").Range, onChange: (range: import("../state/logs_times.js").Range) => void }} props */
@@ -35,6 +35,22 @@ export function FilterField({ name, label, help = "", value, onChange }) {
       <label for=${id}>${label}</label>
       <input id=${id} data-testid=${name} class="input" autocomplete="off" spellcheck=${false} value=${value}
         title=${help || null} onInput=${(/** @type {Event} */ event) => onChange(valueOf(event))} />
+    </div>`;
+}
+
+/** The choice of a server, where there are several. One that is chosen stays in the list while it is away.
+ * @param {{ servers: string[], value: string, onChange: (value: string) => void }} props */
+export function ServerInput({ servers, value, onChange }) {
+  const id = useId();
+  if (servers.length < 2 && !value) return null;
+  return html`
+    <div class="field">
+      <label for=${id}>${LOGS.server}</label>
+      <select id=${id} data-testid="filter-server" class="input"
+          onChange=${(/** @type {Event} */ event) => onChange(valueOf(event))}>
+        ${["", ...new Set([...servers, ...(value ? [value] : [])])].map((name) => html`
+          <option key=${name} value=${name} selected=${name === value}>${name || LOGS.allServers}</option>`)}
+      </select>
     </div>`;
 }
 
