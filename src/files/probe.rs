@@ -47,6 +47,7 @@ pub(super) async fn run(objects: Arc<dyn Objects>, limits: Limits, store: Store,
         stages: run.complete(failure.as_ref()),
         failure,
         duration_ms: in_ms(started.elapsed()),
+        nodes: Vec::new(),
     }
 }
 

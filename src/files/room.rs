@@ -34,6 +34,9 @@ use objects::{Objects, too_slow};
 const SECTION: &str = "FileSettings.";
 const EXPORT_SECTION: &str = "FileSettings.Export";
 
+/// The time limit of the whole test of a store, in seconds.
+pub(crate) const TEST_SECONDS: u64 = 30;
+
 /// The time limits for the test of a store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -51,7 +54,7 @@ pub(crate) struct Stores {
 impl Default for Stores {
     /// Tests of the backends take up to 10 s for each step and 30 s as a whole.
     fn default() -> Self {
-        Self { limits: Limits { step: Duration::from_secs(10), whole: Duration::from_secs(30) } }
+        Self { limits: Limits { step: Duration::from_secs(10), whole: Duration::from_secs(TEST_SECONDS) } }
     }
 }
 

@@ -56,6 +56,7 @@ mod users;
 
 use crate::base::site_path::SitePath;
 pub(crate) use caches::invalidate_caches;
+pub(crate) use files::nodes::{STORE_TEST, answer as answer_with_test};
 pub(crate) use logs::nodes::{LOG_LINES, answer as answer_with_lines};
 use route::Route;
 use router::Router;

@@ -4,6 +4,7 @@ mod events;
 mod logs;
 mod membership;
 mod rights;
+mod stores;
 mod versions;
 
 use crate::support::{Client, TestServer};

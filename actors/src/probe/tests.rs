@@ -317,6 +317,7 @@ fn report(bucket: &str) -> Report {
         stages: Vec::new(),
         failure: None,
         duration_ms: 0,
+        nodes: Vec::new(),
     }
 }
 

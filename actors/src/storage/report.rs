@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A step of a test. The order of the variants is the order of the steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = StorageStep)]
 pub enum Step {
@@ -54,7 +54,7 @@ impl Step {
 }
 
 /// The result of one step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = StorageOutcome)]
 pub enum Outcome {
@@ -67,7 +67,7 @@ pub enum Outcome {
 }
 
 /// A step with its result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = StorageStage)]
 pub struct Stage {
     /// The step.
@@ -79,7 +79,7 @@ pub struct Stage {
 }
 
 /// The kind of a failure. It decides which message clients get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = StorageFailureKind)]
 pub enum Kind {
@@ -94,7 +94,7 @@ pub enum Kind {
 }
 
 /// The failure of a step. It contains no secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = StorageFailure)]
 pub struct StepFailure {
     /// The step that failed.
@@ -102,7 +102,7 @@ pub struct StepFailure {
     /// The kind of the failure.
     pub kind: Kind,
     /// The provider's own code, such as `NoSuchBucket` or `ENOSPC`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub code: Option<String>,
     /// The cause, in plain words.
@@ -124,7 +124,7 @@ impl fmt::Display for StepFailure {
 impl std::error::Error for StepFailure {}
 
 /// The report of a test of a store. It contains no secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = StorageReport)]
 pub struct Report {
     /// The driver, such as `amazons3`.
@@ -134,18 +134,84 @@ pub struct Report {
     /// The identity that the test used, without secrets, such as `access key AKIA…` or `the server's own user`.
     pub identity: String,
     /// The changes that were made to the settings before use, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub note: Option<String>,
     /// Every step, in order.
     pub stages: Vec<Stage>,
-    /// The failure, if a step failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The failure, if a step failed, here or on another server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "trouble")]
     #[schema(nullable = false)]
     pub failure: Option<StepFailure>,
     /// The duration in milliseconds.
     pub duration_ms: u64,
+    /// The results on the other servers of the database, if there are some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub nodes: Vec<NodeReport>,
+}
+
+/// The result of a test on one of the other servers of the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StorageReportOfServer)]
+pub struct NodeReport {
+    /// The name of the server, as `cluster/status` has it.
+    pub node: String,
+    /// The result.
+    pub outcome: NodeOutcome,
+    /// The reason why it was not tested there: `unsaved` (only saved settings are tested on other servers), `version` (the
+    /// server has another version of the configuration), or that of `X-Logs-Missing` of `logs/query`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<String>,
+    /// Every step, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub stages: Vec<Stage>,
+    /// The failure, if a step failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "trouble")]
+    #[schema(nullable = false)]
+    pub failure: Option<StepFailure>,
+}
+
+/// The result of a test on a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = StorageOutcomeOfServer)]
+pub enum NodeOutcome {
+    /// Every step passed.
+    Passed,
+    /// A step failed.
+    Failed,
+    /// The server did not test.
+    NotTested,
+}
+
+impl NodeOutcome {
+    /// Returns the name in responses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::NotTested => "not_tested",
+        }
+    }
+}
+
+impl NodeReport {
+    /// Returns the result of a server that tested.
+    pub fn of(node: String, report: Report) -> Self {
+        let outcome = if report.is_ok() { NodeOutcome::Passed } else { NodeOutcome::Failed };
+        Self { node, outcome, reason: None, stages: report.stages, failure: report.failure }
+    }
+
+    /// Returns the result of a server that did not test.
+    pub fn untested(node: String, reason: &str) -> Self {
+        let reason = Some(reason.to_owned());
+        Self { node, outcome: NodeOutcome::NotTested, reason, stages: Vec::new(), failure: None }
+    }
 }
 
 impl Report {
@@ -154,11 +220,43 @@ impl Report {
         self.failure.is_none()
     }
 
+    /// Returns the report of the server `own` with the results on the other servers. Its failure is the first one, which
+    /// names its server.
+    #[must_use]
+    pub fn with_nodes(&self, own: &str, nodes: Vec<NodeReport>) -> Self {
+        if nodes.is_empty() {
+            return self.clone();
+        }
+        let here = self.failure.as_ref().map(|failure| (own, failure));
+        let there = nodes.iter().filter_map(|node| Some((node.node.as_str(), node.failure.as_ref()?)));
+        let mut failures = here.into_iter().chain(there);
+        let failure = failures.next().map(|(node, failure)| {
+            let also: Vec<String> =
+                failures.map(|(node, failure)| format!("{node} ({})", failure.step.name())).collect();
+            let also = if also.is_empty() { String::new() } else { format!(" It also failed on {}.", also.join(", ")) };
+            StepFailure {
+                cause: format!("on the server {node}: {}", failure.cause),
+                remedy: format!("{}{also}", failure.remedy),
+                ..failure.clone()
+            }
+        });
+        Self { failure, nodes, ..self.clone() }
+    }
+
     /// Returns the report for settings from which no backend can be made.
     pub fn unusable(driver: &str, failure: StepFailure) -> Self {
         let stages = vec![Stage { step: failure.step, outcome: Outcome::Failed, duration_ms: 0 }];
         let (target, identity) = (String::new(), String::new());
-        Self { driver: driver.to_owned(), target, identity, note: None, stages, failure: Some(failure), duration_ms: 0 }
+        Self {
+            driver: driver.to_owned(),
+            target,
+            identity,
+            note: None,
+            stages,
+            failure: Some(failure),
+            duration_ms: 0,
+            nodes: Vec::new(),
+        }
     }
 }
 
@@ -167,6 +265,31 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_failure_names_its_server_and_the_others_that_failed() {
+        let failure = |step, cause: &str| StepFailure {
+            step,
+            kind: Kind::Other,
+            code: None,
+            cause: cause.to_owned(),
+            remedy: "Look.".to_owned(),
+        };
+        let failed = Report::unusable("local", failure(Step::Write, "full"));
+        let passed = Report { failure: None, ..failed.clone() };
+        let node = |name: &str, report: &Report| NodeReport::of(name.to_owned(), report.clone());
+        assert_eq!(failed.with_nodes("a", Vec::new()), failed, "a server alone has no name");
+        let all = passed.with_nodes("a", vec![node("b", &passed), NodeReport::untested("c".to_owned(), "silent")]);
+        assert!(all.is_ok() && all.nodes.len() == 2);
+        let others = vec![node("b", &passed), node("c", &failed), node("d", &failed)];
+        for (own, cause, remedy) in [
+            (&passed, "on the server c: full", "Look. It also failed on d (write)."),
+            (&failed, "on the server a: full", "Look. It also failed on c (write), d (write)."),
+        ] {
+            let found = own.with_nodes("a", others.clone()).failure.unwrap();
+            assert_eq!((found.cause.as_str(), found.remedy.as_str()), (cause, remedy));
+        }
+    }
 
     #[test]
     fn a_step_is_called_the_same_everywhere() {

@@ -1,15 +1,16 @@
-//! Answers the questions of other nodes. A question carries no right: it reads what this node's own configuration names,
-//! and the node that puts it has checked the permission of its caller.
+//! Answers the questions of other nodes. A question carries no right: it reads or tests what this node's own configuration
+//! names, and the node that puts it has checked the permission of its caller.
 
 use quarterdeck_actors::cluster::{Absence, Reply, Taken};
 
-use crate::web::routes::{LOG_LINES, answer_with_lines};
+use crate::web::routes::{LOG_LINES, STORE_TEST, answer_with_lines, answer_with_test};
 use crate::web::state::AppState;
 
 /// Returns the answer to a question.
 pub(super) async fn answer(app: &AppState, question: Taken) -> Reply {
     match question.content.kind.as_str() {
         LOG_LINES => answer_with_lines(app, question).await,
+        STORE_TEST => answer_with_test(app, question).await,
         _ => Err(Absence::Unknown),
     }
 }

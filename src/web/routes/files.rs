@@ -1,9 +1,12 @@
 //! The test of the file stores.
 
+pub(crate) mod nodes;
 mod steps;
 
 use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
+use futures_util::future::try_join;
 use quarterdeck_actors::config::table::Setting;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::storage::report::{Kind, Report, StepFailure};
@@ -12,6 +15,7 @@ use quarterdeck_actors::storage::submitted::proposed;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use self::nodes::Elsewhere;
 use crate::domain::config_access::reads;
 use crate::domain::session::Session;
 use crate::web::answer::{Done, Json, Okay, Reply};
@@ -20,6 +24,9 @@ use crate::web::routes::config::document::submitted_config;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::schema::ConfigSchema;
 use crate::web::state::AppState;
+
+/// The header that names the other servers of the database, each with the result of the test there.
+const NODES: HeaderName = HeaderName::from_static("x-storage-nodes");
 
 /// The response to a passed test, for a caller who requested its steps.
 #[derive(Serialize, ToSchema)]
@@ -49,7 +56,9 @@ const REPORT: Query = Query::optional("report", Type::Boolean, "Adds every step 
 
 const DETAILS: &str = "Needs the permission `test_s3`. A stored secret is sent only to the store in use. `null` stands \
                        for the stored value of a setting that the caller may not read, while driver, place and user \
-                       of the store are those in use.";
+                       of the store are those in use. If several servers use the database, all of them test settings \
+                       that are in force, and a failure names its server; other settings are tested on the server \
+                       that gets the request. The header `X-Storage-Nodes` names the other servers with their results.";
 
 pub(super) const TEST: Operation = Description::new(
     Tag::Environment,
@@ -65,8 +74,9 @@ pub(super) const TEST: Operation = Description::new(
         200,
         steps::MEDIA,
         "For a request whose `Accept` names this type: each step as a line of JSON while the test runs. `event` is \
-         `started`, `ended` (with the outcome, and the cause of a failure) or `report`, the last line, which has the \
-         members of the response without this type, also for a test that failed.",
+         `started`, `ended` (with the outcome, and the cause of a failure), `not_tested` (another server did not test, \
+         with the reason) or `report`, the last line, which has the members of the response without this type, also \
+         for a test that failed. If several servers use the database, each line has the name of its server in `node`.",
     ),
 ])
 .refusals(&[400, 403, 500])
@@ -95,8 +105,9 @@ pub(super) async fn test(
     // The response to a failure says nothing in hardened mode, so its steps must not either.
     let is_hardened = request.config().view.service.experimental_enable_hardened_mode;
     if request.names_media(steps::MEDIA) && !is_hardened {
+        let elsewhere = request.while_awaited(Elsewhere::begin(&app, &settings)).await?;
         let test = request.while_awaited(app.actors.files.begin(settings)).await??;
-        return Ok(steps::sent(&request, test));
+        return Ok(steps::sent(&request, test, elsewhere));
     }
     whole(&request, &app, settings).await
 }
@@ -115,15 +126,34 @@ async fn settings_of(
     proposed(submitted.as_ref(), store, &app.actors.config.current(), &may_read)
 }
 
-/// Tests a store and responds once the test has ended.
+/// Tests a store on all servers and responds once the tests have ended.
 async fn whole(request: &Request, app: &AppState, settings: StoreSettings) -> Result<HttpResponse, AppError> {
-    let report = request.while_awaited(app.actors.files.test(settings)).await??;
+    let elsewhere = request.while_awaited(Elsewhere::begin(app, &settings)).await?;
+    let own = elsewhere.own().unwrap_or_default().to_owned();
+    let tests = try_join(app.actors.files.test(settings), async { Ok(elsewhere.all().await) });
+    let (report, nodes) = request.while_awaited(tests).await??;
+    let report = report.with_nodes(&own, nodes);
     let wants_report = request.is_true("report");
     match &report.failure {
-        None if wants_report => Json(Passed { status: Okay::Okay, report: &report }).reply(),
-        None => Done.reply(),
-        Some(failure) => Err(refusal(failure, wants_report.then_some(&*report))?),
+        None if wants_report => Ok(with_nodes(Json(Passed { status: Okay::Okay, report: &report }).reply()?, &report)),
+        None => Ok(with_nodes(Done.reply()?, &report)),
+        Some(failure) => Err(refusal(failure, wants_report.then_some(&report))?),
     }
+}
+
+/// Returns the response with the results on the other servers in a header.
+fn with_nodes(mut answer: HttpResponse, report: &Report) -> HttpResponse {
+    let results = report.nodes.iter().map(|node| {
+        let result = node.reason.as_deref().unwrap_or(node.outcome.name());
+        format!("{}={result}", node.node)
+    });
+    let results: Vec<String> = results.collect();
+    if let Ok(results) = HeaderValue::from_str(&results.join(", "))
+        && !results.is_empty()
+    {
+        answer.headers_mut().insert(NODES, results);
+    }
+    answer
 }
 
 /// `POST /file/s3_test`: tests a store in the same way. Its errors have the ids that clients of Mattermost 11.6 know.

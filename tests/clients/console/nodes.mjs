@@ -1,4 +1,4 @@
-// The servers on one database: on the dashboard, and on the page of the log.
+// The servers on one database: on the dashboard, on the page of the log, and in the test of a store.
 //
 //   node nodes.mjs <browser peer> <console peer> <base URL> <name> <password> <folder for pictures>
 //
@@ -35,4 +35,9 @@ await play(async (browser) => {
   await byId(page, 'showLines').click();
   await shown(page, '40 lines');
   say('log', { all, servers, one: await rows(page), violations: found });
+
+  await visit(page, 'environment/file_storage');
+  await page.locator('#TestFileStoreConnection').click();
+  await byId(page, 'testedServers').waitFor();
+  say('store', { servers: await byId(page, 'testedServers').innerText(), violations: await violations(page) });
 });

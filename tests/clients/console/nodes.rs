@@ -8,7 +8,7 @@ use crate::support::waiting::until;
 use crate::support::{TestServer, database, needs};
 
 #[actix_web::test]
-async fn the_servers_are_listed_and_their_logs_are_shown_where_there_are_several() {
+async fn the_servers_are_listed_and_their_logs_and_stores_are_shown_where_there_are_several() {
     let Some(_) = database::only_postgres("servers share no embedded database") else { return };
     let Some(browser) = needs::peer("browser") else { return };
     let Some(console) = needs::peer("console") else { return };
@@ -21,7 +21,7 @@ async fn the_servers_are_listed_and_their_logs_are_shown_where_there_are_several
     until("both are listed", async || nodes().await.len() == 2).await;
     let names: Vec<String> = nodes().await.iter().map(|node| node["name"].as_str().unwrap().to_owned()).collect();
     let steps = play("nodes.mjs", [browser, console], &other.base, "").await;
-    assert_eq!(steps.len(), 4);
+    assert_eq!(steps.len(), 5);
     for step in &steps[..2] {
         let rows: Vec<&str> = step["rows"].as_array().unwrap().iter().map(|row| row.as_str().unwrap()).collect();
         assert_eq!(rows.len(), 2, "{step}");
@@ -44,4 +44,6 @@ async fn the_servers_are_listed_and_their_logs_are_shown_where_there_are_several
     }
     assert!(texts(&log["one"]).iter().all(|row| is_of(&row, theirs, "line 3")), "{log}");
     assert_eq!(log["violations"], json!([]));
+    assert_eq!(steps[3]["servers"].as_str().unwrap().replace('\n', " "), format!("{theirs} Passed"));
+    assert_eq!(steps[3]["violations"], json!([]));
 }

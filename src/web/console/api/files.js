@@ -12,12 +12,16 @@ import { ApiError, send } from "./client.js";
  * @property {{ step: string, outcome: "passed" | "failed" | "skipped", duration_ms: number }[]} stages
  * @property {{ step: string, kind: string, code?: string, cause: string, remedy: string }} [trouble]
  * @property {number} duration_ms
+ * @property {NodeResult[]} [nodes] the results on the other servers of the database, if there are some
  */
+
+/** @typedef {{ node: string, outcome: "passed" | "failed" | "not_tested", reason?: string, trouble?: Report["trouble"] }} NodeResult */
 
 /**
  * A step of a test that began or ended. A step that failed has the cause.
  * @typedef {object} StepLine
- * @property {"started" | "ended"} event
+ * @property {"started" | "ended" | "not_tested"} event
+ * @property {string} [node] the server, if there are several
  * @property {string} step
  * @property {"passed" | "failed"} [outcome]
  * @property {number} [duration_ms]

@@ -16,6 +16,13 @@ export const STORAGE = {
   passed: "Connection was successful",
   failed: "Connection unsuccessful:",
   stale: "Out of date: a value was changed after this test.",
+  failedAt: (/** @type {string} */ step, /** @type {string} */ cause) => `Failed at “${step}”: ${cause}`,
+  /** Results of other servers, and reasons why they did not test. */
+  onServer: /** @type {Record<string, string>} */ ({
+    passed: "Passed", unsaved: "Not tested: save the settings first", version: "Not tested: another configuration",
+    silent: "Not tested: no answer in time", unreachable: "Not tested: the database does not answer",
+    busy: "Not tested: busy", unknown: "Not tested: an older version", failed: "Not tested: unreadable answer",
+  }),
   cause: "Cause",
   code: "Code",
   remedy: "Remedy",

@@ -83,6 +83,8 @@ export class StoreTest {
       phase: "idle", report: null, message: "", requestId: "", tested: "", startedAt: 0, steps: [],
     }));
     this.abort = new AbortController();
+    /** The server that answers, if there are several. Its lines come first. @type {string | undefined} */
+    this.node = undefined;
   }
 
   /** The settings of the store as they are on the screen, as one text. */
@@ -104,6 +106,7 @@ export class StoreTest {
 
   async run() {
     this.abort = new AbortController();
+    this.node = undefined;
     const started = { tested: this.screen, startedAt: performance.now(), message: "", requestId: "", report: null, steps: expectedSteps(this.place) };
     this.outcome.value = { ...started, phase: "running" };
     try {
@@ -124,10 +127,12 @@ export class StoreTest {
     this.abort.abort();
   }
 
-  /** Shows a step that began or ended. @param {import("../api/files.js").StepLine} line */
-  told({ event, step, outcome = "passed", duration_ms: ms = 0, code, cause, remedy }) {
+  /** Shows a step of the server that answers, as it begins and ends. The report has those of the others.
+   * @param {import("../api/files.js").StepLine} line */
+  told({ event, node = "", step, outcome = "passed", duration_ms: ms = 0, code, cause, remedy }) {
     const before = this.outcome.value;
-    if (before.phase !== "running") return;
+    this.node ??= node;
+    if (before.phase !== "running" || node !== this.node) return;
     const now = { step, outcome: event === "started" ? /** @type {const} */ ("running") : outcome, duration_ms: ms };
     const steps = before.steps.map((known) => (known.step === step ? now : known));
     const trouble = outcome === "failed" ? { step, kind: "", code, cause: cause ?? "", remedy: remedy ?? "" } : undefined;
@@ -175,6 +180,9 @@ export function asReport({ report, message, requestId }) {
         `Remedy: ${failure.remedy}`);
     }
     lines.push(`Duration: ${report.duration_ms} ms`);
+    for (const { node, outcome, reason, trouble } of report.nodes ?? []) {
+      lines.push(`Server ${node}: ${outcome}${reason ? ` (${reason})` : ""}${trouble ? `, step ${trouble.step}: ${trouble.cause}` : ""}`);
+    }
   } else {
     lines.push(message);
   }

@@ -34,6 +34,7 @@ export function StoreTestRow({ test, id }) {
             ${test.isStale && html`<p class="badge is-warn" data-testid="${id}stale">${T.stale}</p>`}
             <${Verdict} isPassed=${phase === "passed"} message=${report ? message.split("; ")[0] : message} />
             ${report && html`<${Stages} stages=${report.stages} />`}
+            ${report?.nodes && html`<${Nodes} nodes=${report.nodes} />`}
             ${phase === "failed" && html`<${Mending} test=${test} />`}
             ${report && html`<${Facts} report=${report} />`}
             <${ReportText} text=${asReport(test.outcome.value)} />
@@ -76,6 +77,16 @@ function Stages({ stages }) {
           <span class="unseen">${T.outcomes[outcome]}</span>
         </li>`)}
     </ol>`;
+}
+
+/** The results on the other servers. @param {{ nodes: import("../api/files.js").NodeResult[] }} props */
+function Nodes({ nodes }) {
+  return html`
+    <dl class="mending" data-testid="testedServers">
+      ${nodes.map(({ node, outcome, reason = "", trouble }) => html`
+        <dt key=${node}>${node}</dt>
+        <dd>${trouble ? T.failedAt(T.steps[trouble.step] ?? trouble.step, trouble.cause) : T.onServer[reason || outcome] ?? reason}</dd>`)}
+    </dl>`;
 }
 
 /** @param {{ test: import("../state/storage.js").StoreTest }} props */

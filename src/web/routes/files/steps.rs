@@ -13,9 +13,10 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::probe::running::{News, RunningTest};
-use quarterdeck_actors::storage::report::{Outcome, Report, Stage, Step, StepFailure};
+use quarterdeck_actors::storage::report::{NodeReport, Outcome, Report, Stage, Step, StepFailure};
 use serde::Serialize;
 
+use super::nodes::Elsewhere;
 use super::{Passed, refusal};
 use crate::web::answer::Okay;
 use crate::web::answer::outgoing::Live;
@@ -30,9 +31,14 @@ pub(super) const MEDIA: &str = "application/x-ndjson";
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
     Started {
+        /// The server, if there are several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        node: Option<&'a str>,
         step: Step,
     },
     Ended {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        node: Option<&'a str>,
         step: Step,
         outcome: Outcome,
         duration_ms: u64,
@@ -42,6 +48,10 @@ enum Line<'a> {
         cause: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         remedy: Option<&'a str>,
+    },
+    NotTested {
+        node: &'a str,
+        reason: &'a str,
     },
     Report(Verdict<'a>),
 }
@@ -55,11 +65,15 @@ enum Verdict<'a> {
 }
 
 /// The response to a test in progress. A client that hangs up ends it for itself.
-pub(super) fn sent(request: &Request, test: RunningTest) -> HttpResponse {
+pub(super) fn sent(request: &Request, test: RunningTest, elsewhere: Elsewhere) -> HttpResponse {
     let lines = Lines {
         test,
+        told: Told::of(elsewhere.own()),
+        is_awaited: elsewhere.own().is_some(),
+        elsewhere,
+        own: None,
+        nodes: Vec::new(),
         hang_up: Box::pin(request.hang_up()),
-        told: Told::default(),
         config: request.shared_config(),
         request_id: request.request_id().to_owned(),
         is_over: false,
@@ -76,6 +90,13 @@ pub(super) fn sent(request: &Request, test: RunningTest) -> HttpResponse {
 
 struct Lines {
     test: RunningTest,
+    elsewhere: Elsewhere,
+    /// True while results of other servers are awaited.
+    is_awaited: bool,
+    /// The report of this server, once its test has ended.
+    own: Option<Arc<Report>>,
+    /// The results of other servers.
+    nodes: Vec<NodeReport>,
     hang_up: Pin<Box<dyn Future<Output = ()>>>,
     told: Told,
     config: Arc<Config>,
@@ -90,26 +111,47 @@ impl Lines {
             return None;
         }
         loop {
-            let news = tokio::select! {
+            let mut text = Vec::new();
+            if let Some(report) = self.own.as_ref().filter(|_| !self.is_awaited) {
+                let own = self.elsewhere.own().unwrap_or_default();
+                let report = report.with_nodes(own, std::mem::take(&mut self.nodes));
+                write(&mut text, &self.report(&report));
+                self.is_over = true;
+                return Some((Ok(text.into()), self));
+            }
+            tokio::select! {
                 biased;
                 () = &mut self.hang_up => return None,
-                news = self.test.next() => news,
-            };
-            let mut text = Vec::new();
-            match news {
-                News::Steps(taken) => self.told.steps(&mut text, &taken.ended, taken.running, taken.failure.as_ref()),
-                News::Ended(report) => {
-                    // A step that was skipped neither began nor ended.
-                    let ended = report.stages.iter().filter(|stage| stage.outcome != Outcome::Skipped).cloned();
-                    self.told.steps(&mut text, &ended.collect::<Vec<_>>(), None, report.failure.as_ref());
-                    write(&mut text, &self.report(&report));
-                    self.is_over = true;
-                }
+                news = self.test.next(), if self.own.is_none() => self.note(news, &mut text),
+                node = self.elsewhere.next(), if self.is_awaited => self.note_other(node, &mut text),
             }
             if !text.is_empty() {
                 return Some((Ok(text.into()), self));
             }
         }
+    }
+
+    fn note(&mut self, news: News, text: &mut Vec<u8>) {
+        match news {
+            News::Steps(taken) => self.told.steps(text, &taken.ended, taken.running, taken.failure.as_ref()),
+            News::Ended(report) => {
+                self.told.all(text, &report.stages, report.failure.as_ref());
+                self.own = Some(report);
+            }
+        }
+    }
+
+    /// Notes the result of another server; `None` after those of all.
+    fn note_other(&mut self, node: Option<NodeReport>, text: &mut Vec<u8>) {
+        let Some(node) = node else {
+            self.is_awaited = false;
+            return;
+        };
+        match &node.reason {
+            Some(reason) => write(text, &line(&Line::NotTested { node: &node.node, reason })),
+            None => Told::of(Some(&node.node)).all(text, &node.stages, node.failure.as_ref()),
+        }
+        self.nodes.push(node);
     }
 
     fn report(&self, report: &Report) -> Vec<u8> {
@@ -124,14 +166,27 @@ impl Lines {
     }
 }
 
-/// The steps that the client was told of.
+/// The steps of a server that the client was told of.
 #[derive(Default)]
 struct Told {
+    /// The name of the server, if there are several.
+    node: Option<String>,
     begun: Option<Step>,
     ended: Vec<Step>,
 }
 
 impl Told {
+    fn of(node: Option<&str>) -> Self {
+        Self { node: node.map(str::to_owned), ..Self::default() }
+    }
+
+    /// Writes the lines of a test that has ended.
+    fn all(&mut self, text: &mut Vec<u8>, stages: &[Stage], failure: Option<&StepFailure>) {
+        // A step that was skipped neither began nor ended.
+        let ended = stages.iter().filter(|stage| stage.outcome != Outcome::Skipped).cloned();
+        self.steps(text, &ended.collect::<Vec<_>>(), None, failure);
+    }
+
     /// Writes the lines that the client did not get yet.
     fn steps(&mut self, text: &mut Vec<u8>, ended: &[Stage], running: Option<Step>, failure: Option<&StepFailure>) {
         for stage in ended {
@@ -142,6 +197,7 @@ impl Told {
             self.ended.push(stage.step);
             let failure = failure.filter(|_| stage.outcome == Outcome::Failed);
             let ended = Line::Ended {
+                node: self.node.as_deref(),
                 step: stage.step,
                 outcome: stage.outcome,
                 duration_ms: stage.duration_ms,
@@ -159,7 +215,7 @@ impl Told {
     fn begin(&mut self, text: &mut Vec<u8>, step: Step) {
         if self.begun != Some(step) {
             self.begun = Some(step);
-            write(text, &line(&Line::Started { step }));
+            write(text, &line(&Line::Started { node: self.node.as_deref(), step }));
         }
     }
 }
