@@ -12,6 +12,9 @@ mod answering;
 mod asking;
 mod bus;
 mod heartbeat;
+#[cfg(test)]
+#[path = "cluster/tests/memory.rs"]
+pub(crate) mod memory;
 mod message;
 mod node;
 mod outgoing;

@@ -1,134 +1,15 @@
-mod questions;
+pub(super) mod questions;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use serde_json::json;
-use tokio::sync::Notify;
 
+use super::memory::Memory;
 use super::*;
 use crate::clock::{Uptime, wall_ms};
 use crate::waiting::until;
-
-/// A bus in memory.
-#[derive(Default)]
-struct Memory {
-    state: Mutex<State>,
-    told: Notify,
-    is_away: AtomicBool,
-}
-
-#[derive(Default)]
-struct State {
-    waiting: Vec<(&'static str, String)>,
-    placed: Vec<Placed>,
-    nodes: Vec<Node>,
-    batches: std::collections::HashMap<String, i64>,
-    /// The last mark.
-    mark: i64,
-    open: questions::Open,
-    /// True if the next batch is stored, and its answer lost.
-    loses_answer: bool,
-}
-
-impl Memory {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
-    }
-
-    /// Notes a message as a transaction of the store does.
-    fn note(&self, message: &Message) {
-        self.state().waiting.push((message.kind(), message.body()));
-        self.told.notify_waiters();
-    }
-
-    fn add(state: &mut State, node_id: &str, kind: &str, body: &str) {
-        let position = state.placed.last().map_or(0, |last| last.place.position) + 1;
-        state.mark += 1;
-        let place = Place { position, mark: state.mark };
-        let (node_id, kind, body) = (node_id.to_owned(), kind.to_owned(), body.to_owned());
-        state.placed.push(Placed { place, node_id, kind, body });
-    }
-
-    fn answer<T: Send + 'static>(&self, answer: T) -> BoxFuture<'static, Result<T, AppError>> {
-        let is_away = self.is_away.load(Ordering::Relaxed);
-        async move { if is_away { Err(AppError::new("away")) } else { Ok(answer) } }.boxed()
-    }
-}
-
-impl Bus for Memory {
-    fn join(&self, facts: NodeFacts) -> BoxFuture<'static, Result<String, AppError>> {
-        let mut state = self.state();
-        let name = format!("{}-{}", facts.hostname, state.nodes.len() + 1);
-        state.batches.entry(facts.id.clone()).or_default();
-        state.nodes.push(Node { facts: NodeFacts { name: name.clone(), ..facts }, ..Node::default() });
-        self.answer(name)
-    }
-
-    fn beat(&self, beat: Beat) -> BoxFuture<'static, Result<Option<Roster>, AppError>> {
-        let state = self.state();
-        let (dead, living): (Vec<_>, Vec<_>) = state.nodes.iter().cloned().partition(|node| node.heartbeat_at < 0);
-        let is_member = living.iter().any(|node| node.facts.id == beat.id);
-        self.answer(is_member.then_some(Roster { living, dead }))
-    }
-
-    fn leave(&self, node_id: String) -> BoxFuture<'static, Result<(), AppError>> {
-        self.state().nodes.retain(|node| node.facts.id != node_id);
-        self.answer(())
-    }
-
-    fn publish(&self, batch: Batch) -> BoxFuture<'static, Result<bool, AppError>> {
-        if self.is_away.load(Ordering::Relaxed) {
-            return self.answer(false);
-        }
-        let mut state = self.state();
-        let Some(last) = state.batches.get_mut(&batch.node_id) else { return self.answer(false) };
-        let is_new = *last < batch.number;
-        *last = (*last).max(batch.number);
-        for (kind, body) in batch.messages.iter().filter(|_| is_new) {
-            Self::add(&mut state, &batch.node_id, kind, body);
-        }
-        self.told.notify_waiters();
-        if std::mem::take(&mut state.loses_answer) {
-            return async { Err(AppError::new("the answer is lost")) }.boxed();
-        }
-        self.answer(true)
-    }
-
-    fn end(&self) -> BoxFuture<'static, Result<End, AppError>> {
-        let state = self.state();
-        let place = state.placed.last().map_or(Place::default(), |last| last.place);
-        self.answer(End { place, is_waiting: !state.waiting.is_empty() })
-    }
-
-    fn place(&self) -> BoxFuture<'static, Result<bool, AppError>> {
-        let mut state = self.state();
-        // Two at a time, and three are read at a time.
-        let count = state.waiting.len().min(2);
-        for (kind, body) in state.waiting.drain(..count).collect::<Vec<_>>() {
-            Self::add(&mut state, "", kind, &body);
-        }
-        self.answer(!state.waiting.is_empty())
-    }
-
-    fn read(&self, from: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>> {
-        let state = self.state();
-        let found = state.placed.iter().filter(|placed| placed.place.position >= from).take(3);
-        self.answer(found.cloned().collect())
-    }
-
-    fn wait(&self, limit: Duration) -> BoxFuture<'_, ()> {
-        async move {
-            let _ = tokio::time::timeout(limit.min(Duration::from_millis(5)), self.told.notified()).await;
-        }
-        .boxed()
-    }
-
-    fn prune(&self) -> BoxFuture<'static, Result<(), AppError>> {
-        self.answer(())
-    }
-}
 
 /// Notes what it is given.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use crate::cluster::question::{Absence, Content, Part, Question, Questions, Repl
 
 /// The questions of a bus in memory.
 #[derive(Default)]
-pub(super) struct Open {
+pub(crate) struct Open {
     questions: BTreeMap<String, Question>,
     answers: Vec<Part>,
     /// True if the bus repeats each message of a question.
