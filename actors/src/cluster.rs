@@ -32,7 +32,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
 pub use self::asking::{Answer, Asking, Others};
-pub use self::bus::{Batch, Bus, End, Place, Placed, Receiver};
+pub use self::bus::{Batch, Bus, End, Placed, Receiver};
 use self::heartbeat::beat;
 pub use self::message::Message;
 pub use self::node::{Beat, Node, NodeFacts, Roster};
@@ -44,6 +44,7 @@ pub use self::trust::Trust;
 use crate::clock::Clock;
 use crate::error::AppError;
 use crate::hub::{Broadcast, Event};
+use crate::place::Place;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// The time after which a node looks for messages that it was not told of.

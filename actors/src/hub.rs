@@ -12,16 +12,19 @@ mod end;
 mod epoch;
 mod event;
 mod frame;
+mod guard;
 mod joining;
 mod limits;
 mod memberships;
+mod memory;
 mod pending_joins;
 mod registry;
 mod upkeep;
+mod viewing;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix::{Handler, Message};
@@ -29,14 +32,15 @@ use futures_util::future::BoxFuture;
 use tracing::{error, warn};
 
 use self::actor::{ChangeMemberships, ChangeRoles, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub};
-use self::connection::Detached;
-pub use self::connection::{Connection, ConnectionGuard, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing, Viewing};
+pub use self::connection::{Connection, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing};
 pub use self::elsewhere::RenewedUser;
 use self::elsewhere::{CheckSessions, EndAll, RenewUsers, UsersAmong};
 pub use self::end::End;
 pub use self::epoch::Epoch;
 pub use self::event::{Audience, Event};
 pub use self::frame::{Frame, Held};
+pub use self::guard::ConnectionGuard;
+use self::guard::Detached;
 pub use self::joining::{Greeting, Joined, Joining};
 use self::limits::Shared;
 pub use self::limits::{Counts, JoinOutcome, Limits, SocketPermit};
@@ -45,6 +49,7 @@ pub use self::pending_joins::PendingJoin;
 use self::pending_joins::PendingJoins;
 use self::registry::Registry;
 use self::upkeep::PauseDetector;
+pub use self::viewing::Viewing;
 use crate::clock::Clock;
 use crate::error::AppError;
 use crate::roles::handle::RolesHandle;
@@ -70,15 +75,7 @@ pub struct HubHandle {
 impl HubHandle {
     /// Starts `count` hubs.
     pub fn start(count: usize, limits: Limits, roles: &RolesHandle, clock: &Clock) -> Self {
-        let shared = Shared {
-            limits,
-            counts: Arc::default(),
-            held: Arc::default(),
-            is_stopping: false.into(),
-            pending_joins: Arc::default(),
-            broadcast: OnceLock::new(),
-        };
-        let shared = Arc::new(shared);
+        let shared = Shared::new(limits, false);
         let start = |name| {
             let (shared, roles, clock, detached) = (shared.clone(), roles.clone(), clock.clone(), Detached::default());
             supervise(name, move || WebSocketHub {
@@ -98,15 +95,7 @@ impl HubHandle {
     /// Makes a handle without hubs, for tests without sockets.
     #[cfg(test)]
     pub(crate) fn without_hubs() -> Self {
-        let shared = Shared {
-            limits: Limits::default(),
-            counts: Arc::default(),
-            held: Arc::default(),
-            is_stopping: true.into(),
-            pending_joins: Arc::default(),
-            broadcast: OnceLock::new(),
-        };
-        Self { shared: Arc::new(shared), hubs: [].into() }
+        Self { shared: Shared::new(Limits::default(), true), hubs: [].into() }
     }
 
     /// Reserves a place for one more socket. Returns `None` at the limit or while the server stops.

@@ -22,6 +22,7 @@ pub mod license;
 pub mod locales;
 pub mod nearest;
 pub mod notices;
+pub mod place;
 pub mod presence;
 pub mod probe;
 pub mod roles;

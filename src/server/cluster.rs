@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use actix_web::web::Data;
 use quarterdeck_actors::clock::{Clock, Uptime, wall_ms};
-use quarterdeck_actors::cluster::{Bus as _, ClusterHandle, NodeFacts, Place};
+use quarterdeck_actors::cluster::{Bus as _, ClusterHandle, NodeFacts};
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::error::OrFail;
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::place::Place;
 
 use super::StartError;
 use crate::base::version::VERSION;

@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 52] = [
+const STATE: [(&str, &str); 53] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -17,6 +17,7 @@ const STATE: [(&str, &str); 52] = [
     ("actors/src/config/bases.rs", "1,024 sessions, each with two ids of at most 64 bytes"),
     ("actors/src/config/pinned.rs", "the settings of the file and the environment"),
     ("actors/src/hub/connection.rs", "bytes and places for each connection, of which the hub has a maximum"),
+    ("actors/src/hub/guard.rs", "connections whose sockets were closed since the last turn of their hub"),
     ("actors/src/hub/pending_joins.rs", "an entry for each user whose socket is joining"),
     ("actors/src/hub/limits.rs", "close codes and events that we know"),
     ("actors/src/presence/announcer.rs", "a channel of 4,096 changes of fixed size"),

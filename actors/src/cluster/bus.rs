@@ -8,15 +8,7 @@ use futures_util::future::BoxFuture;
 use super::{Beat, Message, Node, NodeFacts, Questions, Reply, Roster, Taken};
 use crate::error::AppError;
 use crate::hub::Event;
-
-/// The place of a message in the one order of all messages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The next message has the next number.
-    pub position: i64,
-    /// A random number. A store that lost messages may give their positions to others, with other marks.
-    pub mark: i64,
-}
+use crate::place::Place;
 
 /// A message with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use tokio::sync::{Semaphore, watch};
 
 use super::answering::MAX_ANSWERS;
 use super::asking::{MAX_QUESTIONS, MAX_SLOW_QUESTIONS};
-use super::{NodeFacts, Outgoing, Place, Receiver, Roster, Trust};
+use super::{NodeFacts, Outgoing, Receiver, Roster, Trust};
 use crate::clock::{Clock, Uptime};
+use crate::place::Place;
 
 pub(super) struct Shared {
     pub(super) own: NodeFacts,

@@ -5,13 +5,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
-use super::connection::{Connection, ConnectionGuard, Continuation, Detached, Offered};
+use super::connection::{Connection, Continuation, Offered};
 use super::end::End;
 use super::epoch::{Dated, Epoch};
 use super::event::Event;
 use super::frame::Frame;
+use super::guard::{ConnectionGuard, Detached};
 use super::joining::{Joined, Joining};
 use super::limits::{JoinOutcome, Shared};
 use super::memberships::Memberships;
@@ -24,10 +25,6 @@ use crate::id::new_id;
 use crate::roles::handle::RolesHandle;
 use crate::session::{Session, SessionSelection};
 use crate::supervisor::PendingMessage;
-
-/// A connection with at least this many waiting events and replies counts as slow when memory runs short. A shorter
-/// queue may just be the events of this moment.
-const MIN_QUEUED_WHEN_SLOW: usize = 16;
 
 /// The interval at which a stopping hub ends some of its connections.
 const STOP_STEP: Duration = Duration::from_millis(20);
@@ -148,16 +145,10 @@ impl WebSocketHub {
             Err(cause) => error!(%cause, "the hello event could not be serialized and is not sent"),
         }
         let spread = i64::from(rand::random::<u16>()) % self.shared.limits.ping_ms.max(1);
-        self.registry.add(Entry {
-            connection: connection.clone(),
-            session: session.clone(),
-            acknowledges: joining.acknowledges,
-            role_facts: RoleFacts::default(),
-            checked_at: now,
-            check_epoch: Epoch::default(),
-            pinged_at: now.plus_ms(-spread),
-            gone_at: None,
-        });
+        let mut entry = Entry::new(connection.clone(), session.clone(), now);
+        entry.acknowledges = joining.acknowledges;
+        entry.pinged_at = now.plus_ms(-spread);
+        self.registry.add(entry);
         self.shared.counts.connections.fetch_add(1, Ordering::Relaxed);
         connection
     }
@@ -199,44 +190,6 @@ impl WebSocketHub {
             } else if let Some(entry) = self.registry.get_mut(&connection.id) {
                 entry.gone_at = Some(now);
             }
-        }
-    }
-
-    /// Frees memory while the limit is exceeded. It ends connections without a socket first, then drops the events that
-    /// could be sent again, then ends the connections with the longest queues.
-    fn free_memory(&mut self) {
-        let is_over = |hub: &Self| hub.shared.held.bytes() > hub.shared.limits.held_bytes;
-        if !is_over(self) {
-            return;
-        }
-        let absent: Vec<Arc<str>> = self
-            .registry
-            .entries()
-            .filter(|entry| !entry.connection.has_socket())
-            .map(|entry| entry.connection.id.clone())
-            .collect();
-        for id in absent {
-            self.end(&id, End::OutOfMemory);
-        }
-        if is_over(self) {
-            self.registry.entries().for_each(|entry| entry.connection.clear_ring());
-        }
-        while is_over(self) {
-            let waiting = |entry: &Entry| (entry.connection.waiting(), entry.connection.id.clone());
-            let Some((longest, id)) = self.registry.entries().map(waiting).max() else { return };
-            // The slowest connection may be in another hub, which ends it. So this hub ends only connections that are
-            // clearly slow, unless twice the limit is in use.
-            let least =
-                if self.shared.held.bytes() / 2 > self.shared.limits.held_bytes { 1 } else { MIN_QUEUED_WHEN_SLOW };
-            if longest < least {
-                return;
-            }
-            warn!(
-                connection.id = %id,
-                waiting = longest,
-                "queued events exceed the memory limit; the slowest connection is ended"
-            );
-            self.end(&id, End::OutOfMemory);
         }
     }
 }

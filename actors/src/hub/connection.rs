@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::end::End;
 use super::frame::Frame;
+use super::viewing::Viewing;
 use crate::clock::Uptime;
 
 /// The maximum number of events that wait for one connection.
@@ -37,26 +38,6 @@ pub enum Outgoing {
     CheckSession,
     /// The end of the connection, with its reason.
     End(End),
-}
-
-/// The channels that the user looks at, as the client reported them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Viewing {
-    /// The channel in the centre of the window.
-    pub channel: Option<String>,
-    /// The channel of the thread in the thread view.
-    pub thread_view: Option<String>,
-    /// The channel of the thread in the right-hand sidebar.
-    pub side: Option<String>,
-}
-
-impl Viewing {
-    /// Returns true if events for viewers of that channel are to be sent. A view that the client did not report matches
-    /// every channel.
-    pub fn wants(&self, channel_id: &str) -> bool {
-        let told = [&self.channel, &self.thread_view, &self.side];
-        told.iter().any(|viewed| viewed.as_deref().is_none_or(|viewed| viewed == channel_id))
-    }
 }
 
 /// The result of offering an event to a connection.
@@ -258,7 +239,7 @@ impl Connection {
     }
 
     /// Gives the connection to another socket. The socket that had it is woken and ends.
-    fn take(&self) -> u32 {
+    pub(super) fn take(&self) -> u32 {
         let mut outbox = self.outbox();
         outbox.has_socket = true;
         outbox.turn = outbox.turn.wrapping_add(1);
@@ -271,7 +252,7 @@ impl Connection {
         turn
     }
 
-    fn release(&self, turn: u32) -> bool {
+    pub(super) fn release(&self, turn: u32) -> bool {
         let mut outbox = self.outbox();
         let is_mine = outbox.turn == turn;
         if is_mine {
@@ -283,7 +264,7 @@ impl Connection {
         is_mine
     }
 
-    fn poll_next(&self, turn: u32, context: &Context<'_>) -> Poll<Outgoing> {
+    pub(super) fn poll_next(&self, turn: u32, context: &Context<'_>) -> Poll<Outgoing> {
         let mut outbox = self.outbox();
         if outbox.turn != turn {
             return Poll::Ready(Outgoing::End(End::Replaced));
@@ -342,38 +323,6 @@ fn wake(mut outbox: MutexGuard<'_, Outbox>) {
     drop(outbox);
     if let Some(reader) = reader {
         reader.wake();
-    }
-}
-
-/// The connections whose socket was closed and which the hub has not handled yet.
-pub(super) type Detached = Arc<Mutex<Vec<Arc<Connection>>>>;
-
-/// A socket's ownership of its connection. When it is dropped, the connection waits for a client that resumes it.
-#[derive(Debug)]
-pub struct ConnectionGuard {
-    /// The connection.
-    pub connection: Arc<Connection>,
-    turn: u32,
-    detached: Detached,
-}
-
-impl ConnectionGuard {
-    pub(super) fn on(connection: Arc<Connection>, detached: &Detached) -> Self {
-        let turn = connection.take();
-        Self { connection, turn, detached: detached.clone() }
-    }
-
-    /// Polls for the next thing to send. After an end nothing follows.
-    pub fn poll_next(&self, context: &Context<'_>) -> Poll<Outgoing> {
-        self.connection.poll_next(self.turn, context)
-    }
-}
-
-impl Drop for ConnectionGuard {
-    fn drop(&mut self) {
-        if self.connection.release(self.turn) {
-            self.detached.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection.clone());
-        }
     }
 }
 

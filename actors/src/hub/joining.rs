@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::connection::{Connection, ConnectionGuard};
+use super::connection::Connection;
 use super::event::Event;
+use super::guard::ConnectionGuard;
 use super::limits::JoinOutcome;
 use super::memberships::Memberships;
 use super::pending_joins::PendingJoin;

@@ -164,6 +164,19 @@ pub(super) struct Shared {
     pub(super) broadcast: OnceLock<Arc<dyn Broadcast>>,
 }
 
+impl Shared {
+    pub(super) fn new(limits: Limits, is_stopping: bool) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            counts: Arc::default(),
+            held: Arc::default(),
+            is_stopping: is_stopping.into(),
+            pending_joins: Arc::default(),
+            broadcast: OnceLock::new(),
+        })
+    }
+}
+
 /// The place of one open socket in the limit for sockets. It is free again when this is dropped.
 #[derive(Debug)]
 pub struct SocketPermit(Arc<Counts>);

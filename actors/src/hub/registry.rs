@@ -30,6 +30,22 @@ pub(super) struct Entry {
     pub(super) gone_at: Option<Uptime>,
 }
 
+impl Entry {
+    /// Returns the entry of a connection that is new here.
+    pub(super) fn new(connection: Arc<Connection>, session: Arc<Session>, now: Uptime) -> Self {
+        Self {
+            connection,
+            session,
+            acknowledges: false,
+            role_facts: RoleFacts::default(),
+            checked_at: now,
+            check_epoch: Epoch::default(),
+            pinged_at: now,
+            gone_at: None,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct User {
     memberships: Dated<Memberships>,

@@ -120,9 +120,7 @@ fn due(entry: &Entry, limits: &Limits, pauses: &PauseDetector, now: Uptime, wall
 mod tests {
     use super::*;
     use crate::clock::DAY_MS;
-    use crate::hub::Epoch;
     use crate::hub::connection::Connection;
-    use crate::hub::pending_joins::RoleFacts;
     use crate::hub::tests::session;
 
     fn at(ms: i64) -> Uptime {
@@ -130,16 +128,7 @@ mod tests {
     }
 
     fn entry(now: Uptime) -> Entry {
-        Entry {
-            connection: Connection::new("connection".into(), "anna".into(), now),
-            session: session("anna", "anna"),
-            acknowledges: false,
-            role_facts: RoleFacts::default(),
-            checked_at: now,
-            check_epoch: Epoch::default(),
-            pinged_at: now,
-            gone_at: None,
-        }
+        Entry::new(Connection::new("connection".into(), "anna".into(), now), session("anna", "anna"), now)
     }
 
     #[test]

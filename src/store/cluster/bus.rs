@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::cluster::{Batch, Beat, Bus, End, NodeFacts, Place, Placed, Roster};
+use quarterdeck_actors::cluster::{Batch, Beat, Bus, End, NodeFacts, Placed, Roster};
 use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::place::Place;
 use quarterdeck_actors::task;
 use tokio::sync::Mutex;
 use tokio::time::timeout;

@@ -9,8 +9,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::tests::questions::Open;
-use super::{Batch, Beat, Bus, End, Message, Node, NodeFacts, Place, Placed, Roster};
+use super::{Batch, Beat, Bus, End, Message, Node, NodeFacts, Placed, Roster};
 use crate::error::AppError;
+use crate::place::Place;
 
 /// A bus in memory.
 #[derive(Default)]

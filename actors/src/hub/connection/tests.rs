@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::super::event::Event;
 use super::super::frame::Held;
+use super::super::guard::{ConnectionGuard, Detached};
 use super::*;
 
 fn frame(name: &'static str) -> Arc<Frame> {
@@ -129,14 +130,4 @@ fn replies_die_with_the_socket_on_which_they_were_asked_for() {
     let connection = guard.connection.clone();
     drop(guard);
     assert_eq!(sent(&ConnectionGuard::on(connection, &Detached::default())), [0]);
-}
-
-#[test]
-fn what_a_client_did_not_tell_wants_everything() {
-    let mut viewing = Viewing { channel: Some("a".to_owned()), ..Viewing::default() };
-    assert!(viewing.wants("b"));
-    viewing.thread_view = Some("c".to_owned());
-    viewing.side = Some("d".to_owned());
-    assert!(!viewing.wants("b"));
-    assert!(["a", "c", "d"].iter().all(|channel| viewing.wants(channel)));
 }
