@@ -6,6 +6,7 @@
 //! again.
 
 mod actor;
+mod audience;
 mod connection;
 mod elsewhere;
 mod end;
@@ -144,15 +145,20 @@ impl HubHandle {
     /// Sends an event that a node published to its audience on this node. Waits for room in the hubs' mailboxes, but not
     /// for any receiver.
     pub async fn deliver(&self, event: Event) {
-        let frame = match Frame::of(&event, &self.shared.held) {
-            Ok(frame) => frame,
-            Err(cause) => {
-                error!(event = %event.name, %cause, "an event could not be serialized and is not sent");
-                return;
-            }
-        };
+        let acknowledged = event.acknowledged().map(|event| Frame::of(&event, &self.shared.held)).transpose();
+        let (frame, acknowledged) =
+            match Frame::of(&event, &self.shared.held).and_then(|frame| Ok((frame, acknowledged?))) {
+                Ok(frames) => frames,
+                Err(cause) => {
+                    error!(event = %event.name, %cause, "an event could not be serialized and is not sent");
+                    return;
+                }
+            };
         let event = Arc::new(event);
-        let publish = |pending| Publish { event: event.clone(), frame: frame.clone(), pending };
+        let publish = |pending| {
+            let (event, frame, acknowledged) = (event.clone(), frame.clone(), acknowledged.clone());
+            Publish { event, frame, acknowledged, pending }
+        };
         let only = Some(&event.audience.user_id).filter(|id| !id.is_empty()).and_then(|id| self.hub_of(id));
         let concerned = only.map_or(&self.hubs[..], std::slice::from_ref);
         for hub in concerned {

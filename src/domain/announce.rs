@@ -173,12 +173,11 @@ pub(crate) async fn posted(hub: &HubHandle, channel: &DirectChannel, post: &Post
         "set_online": false,
         "team_id": "",
     });
-    let event = |data: Value| Event::new("posted", data).for_channel(&channel.id);
-    hub.publish(event(data.clone()).for_acknowledging(false)).await;
+    let event = Event::new("posted", data.clone()).for_channel(&channel.id);
     if let Some(members) = data.as_object_mut() {
         members.insert("should_ack".to_owned(), true.into());
     }
-    hub.publish(event(data).for_acknowledging(true)).await;
+    hub.publish(event.with_acknowledged(data)).await;
 }
 
 /// Publishes that a user is typing, to the other members of the channel.

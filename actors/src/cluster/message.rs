@@ -90,7 +90,14 @@ impl Message {
                 Self::Given { session_id: session_id.to_owned(), version: version.to_owned() }
             }
             "question" => Self::Question(body.to_owned()),
-            "event" => Self::Event(Box::new(serde_json::from_str::<WireEvent<'_>>(body).ok()?.into_event())),
+            "event" => {
+                let event = serde_json::from_str::<WireEvent<'_>>(body).ok()?;
+                // Nodes of earlier versions publish such an event in two forms. All clients get the other one here.
+                if event.acknowledging == Some(true) {
+                    return None;
+                }
+                Self::Event(Box::new(event.into_event()))
+            }
             "lost" => Self::Lost,
             _ => return None,
         })
@@ -121,6 +128,9 @@ struct WireEvent<'a> {
     #[serde(default, skip_serializing_if = "str::is_empty")]
     also_user_id: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    data_to_acknowledge: Option<Cow<'a, Value>>,
+    /// The form of an event of an earlier version: for clients that acknowledge posts, or for the others.
+    #[serde(default, skip_serializing)]
     acknowledging: Option<bool>,
     #[serde(default)]
     is_sanitized: bool,
@@ -131,7 +141,7 @@ struct WireEvent<'a> {
 impl<'a> WireEvent<'a> {
     fn of(event: &'a Event) -> Self {
         // Named one by one, so that a new member of the audience cannot be forgotten.
-        let Event { name, data, audience } = event;
+        let Event { name, data, data_to_acknowledge, audience } = event;
         let Audience {
             omit_users,
             user_id,
@@ -140,7 +150,6 @@ impl<'a> WireEvent<'a> {
             connection_id,
             omit_connection_id,
             also_user_id,
-            acknowledging,
             contains_sanitized_data,
             contains_sensitive_data,
         } = audience;
@@ -154,7 +163,8 @@ impl<'a> WireEvent<'a> {
             connection_id: connection_id.into(),
             omit_connection_id: omit_connection_id.into(),
             also_user_id: also_user_id.into(),
-            acknowledging: *acknowledging,
+            data_to_acknowledge: data_to_acknowledge.as_ref().map(Cow::Borrowed),
+            acknowledging: None,
             is_sanitized: *contains_sanitized_data,
             is_sensitive: *contains_sensitive_data,
         }
@@ -169,11 +179,15 @@ impl<'a> WireEvent<'a> {
             connection_id: self.connection_id.into_owned(),
             omit_connection_id: self.omit_connection_id.into_owned(),
             also_user_id: self.also_user_id.into_owned(),
-            acknowledging: self.acknowledging,
             contains_sanitized_data: self.is_sanitized,
             contains_sensitive_data: self.is_sensitive,
         };
-        Event { name: Cow::Owned(self.event.into_owned()), data: self.data.into_owned(), audience }
+        Event {
+            name: Cow::Owned(self.event.into_owned()),
+            data: self.data.into_owned(),
+            data_to_acknowledge: self.data_to_acknowledge.map(Cow::into_owned),
+            audience,
+        }
     }
 }
 
@@ -190,7 +204,7 @@ mod tests {
             .for_team("t")
             .for_user("u")
             .without_user("o")
-            .for_acknowledging(false)
+            .with_acknowledged(json!({ "should_ack": true }))
             .sensitive()
             .sanitized();
         event.audience.connection_id = "one".to_owned();
@@ -200,7 +214,8 @@ mod tests {
         for event in [event, plain] {
             let message = Message::Event(Box::new(event.clone()));
             let Some(Message::Event(read)) = Message::parse(message.kind(), &message.body()) else { panic!() };
-            assert_eq!((&read.name, &read.data, &read.audience), (&event.name, &event.data, &event.audience));
+            let parts = |event: &Event| (event.name.clone(), event.data.clone(), event.data_to_acknowledge.clone());
+            assert_eq!((parts(&read), &read.audience), (parts(&event), &event.audience));
         }
         for message in [
             Message::Config,
@@ -219,5 +234,8 @@ mod tests {
         }
         assert!(Message::parse("of a later version", "").is_none());
         assert!(Message::parse("event", "{").is_none());
+        let earlier = |form: bool| format!(r#"{{"event":"posted","data":{{}},"acknowledging":{form}}}"#);
+        assert!(Message::parse("event", &earlier(true)).is_none());
+        assert!(Message::parse("event", &earlier(false)).is_some());
     }
 }

@@ -199,25 +199,33 @@ impl WebSocketHub {
 pub(super) struct Publish {
     pub(super) event: Arc<Event>,
     pub(super) frame: Arc<Frame>,
+    /// The event for connections whose client acknowledges posts, if they get another one.
+    pub(super) acknowledged: Option<Arc<Frame>>,
     pub(super) pending: PendingMessage,
 }
 
 impl Handler<Publish> for WebSocketHub {
     type Result = ();
 
-    fn handle(&mut self, Publish { event, frame, pending: _pending }: Publish, _: &mut Self::Context) {
+    fn handle(&mut self, publish: Publish, _: &mut Self::Context) {
+        let Publish { event, frame, acknowledged, pending: _pending } = publish;
         let (mut accepted, mut spared, mut overflowed) = (0, 0, Vec::new());
-        self.registry.for_each_receiver(&event, |entry| match entry.connection.offer(&frame) {
-            Offered::Accepted => accepted += 1,
-            Offered::Spared => spared += 1,
-            Offered::Overflowed => overflowed.push(entry.connection.id.clone()),
+        self.registry.for_each_receiver(&event, |entry| {
+            // A connection without a socket acknowledges nothing.
+            let acknowledges = || entry.acknowledges && entry.connection.has_socket();
+            let frame = acknowledged.as_ref().filter(|_| acknowledges()).unwrap_or(&frame);
+            match entry.connection.offer(frame) {
+                Offered::Accepted => accepted += 1,
+                Offered::Spared => spared += 1,
+                Offered::Overflowed => overflowed.push(entry.connection.id.clone()),
+            }
         });
         self.shared.counts.deliveries.fetch_add(accepted, Ordering::Relaxed);
         self.shared.counts.spared.fetch_add(spared, Ordering::Relaxed);
         for id in overflowed {
             self.end(&id, End::TooSlow);
         }
-        drop(frame);
+        drop((frame, acknowledged));
         self.free_memory();
     }
 }

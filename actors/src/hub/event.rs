@@ -19,6 +19,8 @@ pub struct Event {
     pub name: Cow<'static, str>,
     /// The data of the event; a JSON object.
     pub data: Value,
+    /// The data for a connection whose client acknowledges posts, if it gets other data.
+    pub data_to_acknowledge: Option<Value>,
     /// The clients that receive it.
     pub audience: Audience,
 }
@@ -41,9 +43,6 @@ pub struct Audience {
     /// This user as well, even if no member of the team or channel any more. It is not on the wire.
     #[serde(skip)]
     pub also_user_id: String,
-    /// If true, only connections whose client acknowledges posts; if false, only the others. It is not on the wire.
-    #[serde(skip)]
-    pub acknowledging: Option<bool>,
     /// True if administrators do not get this event. They get the unabridged data in another event.
     #[serde(skip_serializing_if = "is_false")]
     pub contains_sanitized_data: bool,
@@ -55,7 +54,7 @@ pub struct Audience {
 impl Event {
     /// Makes an event for all clients.
     pub fn new(name: impl Into<Cow<'static, str>>, data: Value) -> Self {
-        Self { name: name.into(), data, audience: Audience::default() }
+        Self { name: name.into(), data, data_to_acknowledge: None, audience: Audience::default() }
     }
 
     /// Restricts the event to one user.
@@ -93,10 +92,10 @@ impl Event {
         self
     }
 
-    /// Restricts the event to connections whose client acknowledges posts, or to the others.
+    /// Sets the data for connections whose client acknowledges posts.
     #[must_use]
-    pub fn for_acknowledging(mut self, does_acknowledge: bool) -> Self {
-        self.audience.acknowledging = Some(does_acknowledge);
+    pub fn with_acknowledged(mut self, data: Value) -> Self {
+        self.data_to_acknowledge = Some(data);
         self
     }
 
@@ -112,6 +111,12 @@ impl Event {
     pub fn sanitized(mut self) -> Self {
         self.audience.contains_sanitized_data = true;
         self
+    }
+
+    /// Returns the event as connections get it whose client acknowledges posts, if they get another one.
+    pub(super) fn acknowledged(&self) -> Option<Self> {
+        let data = self.data_to_acknowledge.clone()?;
+        Some(Self { name: self.name.clone(), data, data_to_acknowledge: None, audience: self.audience.clone() })
     }
 
     /// Returns true if the event is not sent to slow connections.

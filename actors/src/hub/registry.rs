@@ -3,16 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::audience::Candidate;
 use super::connection::Connection;
 use super::epoch::{Dated, Epoch};
-use super::event::{Audience, Event};
+use super::event::Event;
 use super::memberships::Memberships;
 use super::pending_joins::RoleFacts;
 use crate::clock::Uptime;
 use crate::session::{Session, SessionSelection};
-
-/// Events about other users. Guests do not receive them, because they may not see all users.
-const ABOUT_OTHERS: [&str; 2] = ["user_updated", "new_user"];
 
 /// A connection with the facts that its hub keeps about it.
 #[derive(Debug)]
@@ -168,49 +166,15 @@ impl Registry {
         ids.iter().filter_map(|id| self.entries.get(id))
     }
 
-    /// Returns true if a connection receives an event. The first rule that applies decides.
     fn receives(&self, entry: &Entry, event: &Event) -> bool {
-        let audience = &event.audience;
         let connection = &entry.connection;
-        // A connection without a socket acknowledges nothing.
-        let acknowledges = || entry.acknowledges && connection.has_socket();
-        if audience.acknowledging.is_some_and(|wanted| wanted != acknowledges()) {
-            return false;
-        }
-        if audience.contains_sanitized_data && entry.role_facts.is_admin {
-            return false;
-        }
-        if audience.contains_sensitive_data && !entry.role_facts.is_admin {
-            return false;
-        }
-        if !audience.connection_id.is_empty() {
-            return *connection.id == audience.connection_id;
-        }
-        if *connection.id == audience.omit_connection_id {
-            return false;
-        }
-        if !audience.user_id.is_empty() {
-            return *connection.user_id == audience.user_id;
-        }
-        let is_omitted = audience.omit_users.as_ref().is_some_and(|omitted| omitted.contains_key(&*connection.user_id));
-        if is_omitted {
-            return false;
-        }
-        (*connection.user_id == audience.also_user_id) || self.belongs(entry, event, audience)
-    }
-
-    fn belongs(&self, entry: &Entry, event: &Event, audience: &Audience) -> bool {
-        let memberships = self.users.get(&entry.connection.user_id).map(|user| &user.memberships.value);
-        let is_in = |ids: fn(&Memberships) -> &Vec<String>, id: &String| {
-            memberships.is_some_and(|memberships| ids(memberships).contains(id))
+        let candidate = Candidate {
+            connection_id: &connection.id,
+            user_id: &connection.user_id,
+            role_facts: entry.role_facts,
+            memberships: self.users.get(&connection.user_id).map(|user| &user.memberships.value),
+            viewer: Some(connection),
         };
-        if !audience.channel_id.is_empty() {
-            let is_wanted = !event.is_of_viewed_channel() || entry.connection.wants(&audience.channel_id);
-            return is_wanted && is_in(|memberships| &memberships.channels, &audience.channel_id);
-        }
-        if !audience.team_id.is_empty() {
-            return is_in(|memberships| &memberships.teams, &audience.team_id);
-        }
-        !(entry.role_facts.is_guest && ABOUT_OTHERS.contains(&event.name.as_ref()))
+        candidate.receives(event)
     }
 }
