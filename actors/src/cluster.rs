@@ -168,6 +168,10 @@ impl Broadcast for ClusterHandle {
     fn send(&self, event: Event) -> BoxFuture<'_, ()> {
         async move { self.shared.outgoing.add(&Message::Event(Box::new(event))).await }.boxed()
     }
+
+    fn send_here(&self, event: Event) -> BoxFuture<'_, ()> {
+        self.send(event.for_node(&self.shared.own.id))
+    }
 }
 
 /// Follows what one request publishes.
@@ -230,32 +234,33 @@ async fn follow(shared: Arc<Shared>, bus: Arc<dyn Bus>) {
 /// Applies the next messages. Returns false if there are no more.
 async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Receiver>) -> Result<bool, AppError> {
     let began = shared.clock.uptime();
-    let mut end = bus.end().await?;
-    if end.is_waiting {
-        while bus.place().await? {}
-        end = bus.end().await?;
-    }
+    let end = complete_end(&**bus).await?;
     let last = shared.place();
-    if end.place == last {
+    if end == last {
         shared.trust.note_news(began);
+        receiver.reached(last).await;
         return Ok(false);
     }
     let found = bus.read(last.position).await?;
     let Some(next) = following(last, &found) else {
         error!(
             position = last.position,
-            found = end.place.position,
+            found = end.position,
             "messages from other servers were missed; everything is read anew"
         );
+        // Nodes that know nothing of it must not compute the events of connections across this place.
+        shared.outgoing.add(&Message::Rewound).await;
+        let told = shared.outgoing.passed(shared.outgoing.added());
+        timeout(SETTLE_LIMIT, told).await.map_err(|_| AppError::new("app.cluster.publish.app_error"))?;
         let end = bus.end().await?.place;
         receiver.renew().await?;
         shared.set_place(end);
         return Ok(true);
     };
     let messages: Vec<Option<Message>> = next.iter().map(|placed| parse(shared, placed)).collect();
-    let facts: Vec<Message> = messages.iter().flatten().filter(|message| !message.is_event()).cloned().collect();
+    let facts: Vec<Message> = messages.iter().flatten().filter(|message| message.is_fact()).cloned().collect();
     receiver.invalidate(&facts);
-    let is_end = next.last().is_none_or(|placed| placed.place.position >= end.place.position);
+    let is_end = next.last().is_none_or(|placed| placed.place.position >= end.position);
     if is_end {
         shared.trust.note_news(began);
     }
@@ -264,12 +269,13 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
     let mut messages = next.iter().zip(messages).peekable();
     while let Some((placed, message)) = messages.next() {
         match message {
-            Some(Message::Event(event)) => receiver.deliver(*event).await,
             Some(Message::Question(id)) => answering::begin(shared, bus, receiver, id),
+            Some(Message::Event(event)) if is_for_another_node(shared, &event) => {}
+            Some(Message::Event(event)) => receiver.deliver(*event, placed.place).await,
             Some(fact) => facts.push(fact),
             None => {}
         }
-        let is_last_fact = messages.peek().is_none_or(|(_, next)| next.as_ref().is_some_and(Message::is_event));
+        let is_last_fact = messages.peek().is_none_or(|(_, next)| next.as_ref().is_some_and(|next| !next.is_fact()));
         if is_last_fact && !facts.is_empty() {
             receiver.apply(std::mem::take(&mut facts)).await?;
         }
@@ -277,12 +283,28 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
             shared.note_received(placed.place);
         }
     }
+    receiver.reached(shared.place()).await;
     Ok(!is_end)
+}
+
+/// Returns the end of the messages, after all that wait got their places.
+pub(crate) async fn complete_end(bus: &dyn Bus) -> Result<Place, AppError> {
+    let mut end = bus.end().await?;
+    if end.is_waiting {
+        while bus.place().await? {}
+        end = bus.end().await?;
+    }
+    Ok(end.place)
+}
+
+fn is_for_another_node(shared: &Shared, event: &Event) -> bool {
+    let node_id = &event.audience.node_id;
+    !node_id.is_empty() && *node_id != shared.own.id
 }
 
 /// Returns the messages after the last one that was applied. `None` if some are missing: they were deleted before this
 /// node read them, or the store lost them and is in an earlier state or has others in their place.
-fn following(last: Place, found: &[Placed]) -> Option<&[Placed]> {
+pub(crate) fn following(last: Place, found: &[Placed]) -> Option<&[Placed]> {
     let next = match found.split_first() {
         Some((first, next)) if first.place == last => next,
         // Before the first message there is none.

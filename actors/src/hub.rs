@@ -20,12 +20,13 @@ mod memberships;
 mod memory;
 mod pending_joins;
 mod registry;
+mod storing;
 mod upkeep;
 mod viewing;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::{Handler, Message};
@@ -53,6 +54,7 @@ use self::upkeep::PauseDetector;
 pub use self::viewing::Viewing;
 use crate::clock::Clock;
 use crate::error::AppError;
+use crate::place::Place;
 use crate::roles::handle::RolesHandle;
 use crate::session::{Session, SessionSelection};
 use crate::supervisor::{ActorRef, Vitals, supervise};
@@ -64,6 +66,9 @@ const NAMES: [&str; 8] = ["hub-0", "hub-1", "hub-2", "hub-3", "hub-4", "hub-5", 
 pub trait Broadcast: Send + Sync {
     /// Publishes an event. Waits for room, but not for its delivery.
     fn send(&self, event: Event) -> BoxFuture<'_, ()>;
+    /// Publishes an event to the hubs of this node, in the same order. So the other nodes know which of its connections
+    /// got it.
+    fn send_here(&self, event: Event) -> BoxFuture<'_, ()>;
 }
 
 /// The handle of all hubs. It stays valid when a hub crashes.
@@ -71,14 +76,18 @@ pub trait Broadcast: Send + Sync {
 pub struct HubHandle {
     shared: Arc<Shared>,
     hubs: Arc<[ActorRef<WebSocketHub>]>,
+    /// For each hub: true if an event did not reach it.
+    missed: Arc<[Arc<AtomicBool>]>,
 }
 
 impl HubHandle {
     /// Starts `count` hubs.
     pub fn start(count: usize, limits: Limits, roles: &RolesHandle, clock: &Clock) -> Self {
         let shared = Shared::new(limits, false);
-        let start = |name| {
+        let missed: Arc<[Arc<AtomicBool>]> = NAMES.iter().take(count).map(|_| Arc::default()).collect();
+        let start = |(name, missed): (&'static str, &Arc<AtomicBool>)| {
             let (shared, roles, clock, detached) = (shared.clone(), roles.clone(), clock.clone(), Detached::default());
+            let missed = missed.clone();
             supervise(name, move || WebSocketHub {
                 shared: shared.clone(),
                 roles: roles.clone(),
@@ -86,17 +95,19 @@ impl HubHandle {
                 detached: detached.clone(),
                 registry: Registry::default(),
                 pauses: PauseDetector::default(),
+                position: None,
+                missed: missed.clone(),
                 stopping: Vec::new(),
             })
         };
-        let hubs = NAMES.into_iter().take(count).map(start).collect();
-        Self { shared, hubs }
+        let hubs = NAMES.into_iter().zip(missed.iter()).map(start).collect();
+        Self { shared, hubs, missed }
     }
 
     /// Makes a handle without hubs, for tests without sockets.
     #[cfg(test)]
     pub(crate) fn without_hubs() -> Self {
-        Self { shared: Shared::new(Limits::default(), true), hubs: [].into() }
+        Self { shared: Shared::new(Limits::default(), true), hubs: [].into(), missed: [].into() }
     }
 
     /// Reserves a place for one more socket. Returns `None` at the limit or while the server stops.
@@ -132,19 +143,22 @@ impl HubHandle {
         self.shared.counts.note_event(&event);
         match self.shared.broadcast.get() {
             Some(broadcast) => broadcast.send(event).await,
-            None => self.deliver(event).await,
+            None => self.deliver(event, None).await,
         }
     }
 
     /// Sends an event to its audience on this node, for what every node tells its own clients.
     pub async fn publish_here(&self, event: Event) {
         self.shared.counts.note_event(&event);
-        self.deliver(event).await;
+        match self.shared.broadcast.get() {
+            Some(broadcast) => broadcast.send_here(event).await,
+            None => self.deliver(event, None).await,
+        }
     }
 
     /// Sends an event that a node published to its audience on this node. Waits for room in the hubs' mailboxes, but not
-    /// for any receiver.
-    pub async fn deliver(&self, event: Event) {
+    /// for any receiver. `place` is that of the event on the bus.
+    pub async fn deliver(&self, event: Event, place: Option<Place>) {
         let acknowledged = event.acknowledged().map(|event| Frame::of(&event, &self.shared.held)).transpose();
         let (frame, acknowledged) =
             match Frame::of(&event, &self.shared.held).and_then(|frame| Ok((frame, acknowledged?))) {
@@ -157,14 +171,17 @@ impl HubHandle {
         let event = Arc::new(event);
         let publish = |pending| {
             let (event, frame, acknowledged) = (event.clone(), frame.clone(), acknowledged.clone());
-            Publish { event, frame, acknowledged, pending }
+            Publish { event, frame, acknowledged, place, pending }
         };
-        let only = Some(&event.audience.user_id).filter(|id| !id.is_empty()).and_then(|id| self.hub_of(id));
-        let concerned = only.map_or(&self.hubs[..], std::slice::from_ref);
-        for hub in concerned {
+        let only = Some(&event.audience.user_id).filter(|id| !id.is_empty()).and_then(|id| self.index_of(id));
+        for (at, (hub, missed)) in self.hubs.iter().zip(self.missed.iter()).enumerate() {
+            if only.is_some_and(|only| only != at) {
+                continue;
+            }
             if let Err(cause) = hub.tell(&publish).await {
                 self.shared.counts.lost.fetch_add(1, Ordering::Relaxed);
-                error!(event = %event.name, %cause, "a WebSocket hub did not accept an event; its clients may miss it");
+                missed.store(true, Ordering::Relaxed);
+                error!(event = %event.name, %cause, "a WebSocket hub did not accept an event; its clients get a new greeting");
             }
         }
     }
@@ -274,11 +291,15 @@ impl HubHandle {
     }
 
     fn hub_of(&self, user_id: &str) -> Option<&ActorRef<WebSocketHub>> {
+        self.hubs.get(self.index_of(user_id)?)
+    }
+
+    fn index_of(&self, user_id: &str) -> Option<usize> {
         let mut hasher = DefaultHasher::new();
         user_id.hash(&mut hasher);
         let count = u64::try_from(self.hubs.len()).unwrap_or(u64::MAX);
         let at = hasher.finish().checked_rem(count)?;
-        self.hubs.get(usize::try_from(at).ok()?)
+        usize::try_from(at).ok()
     }
 
     async fn ask_all<M>(&self, message: impl Fn() -> M) -> Result<(), AppError>

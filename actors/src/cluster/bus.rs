@@ -72,8 +72,10 @@ pub trait Receiver: Send + Sync {
     fn invalidate(&self, facts: &[Message]);
     /// Applies messages about facts. If it fails, the same messages come again.
     fn apply(&self, facts: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Sends an event to the clients of this node.
-    fn deliver(&self, event: Event) -> BoxFuture<'static, ()>;
+    /// Sends the event at a place to the clients of this node.
+    fn deliver(&self, event: Event, place: Place) -> BoxFuture<'static, ()>;
+    /// Notes that all messages up to a place are applied.
+    fn reached(&self, place: Place) -> BoxFuture<'static, ()>;
     /// Reads everything that messages keep true, because some were missed, and ends the sockets.
     fn renew(&self) -> BoxFuture<'static, Result<(), AppError>>;
     /// Makes known again what other nodes removed when they took this one for dead.

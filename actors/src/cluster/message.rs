@@ -39,6 +39,8 @@ pub enum Message {
     Event(Box<Event>),
     /// Events of a node could not be published. Clients may have missed some of them.
     Lost,
+    /// The store is in an earlier state than the sender knew: messages that nodes have read are gone.
+    Rewound,
 }
 
 impl Message {
@@ -54,8 +56,11 @@ impl Message {
             Self::Caches => "caches",
             Self::Given { .. } => "given",
             Self::Question(_) => "question",
+            // Nodes of earlier versions would send it to all clients.
+            Self::Event(event) if !event.audience.node_id.is_empty() => "here",
             Self::Event(_) => "event",
             Self::Lost => "lost",
+            Self::Rewound => "rewound",
         }
     }
 
@@ -66,13 +71,15 @@ impl Message {
             Self::Given { session_id, version } => format!("{session_id} {version}"),
             Self::Question(id) => id.clone(),
             Self::Event(event) => serde_json::to_string(&WireEvent::of(event)).unwrap_or_default(),
-            Self::Config | Self::License | Self::Busy | Self::Roles | Self::Caches | Self::Lost => String::new(),
+            Self::Config | Self::License | Self::Busy | Self::Roles | Self::Caches | Self::Lost | Self::Rewound => {
+                String::new()
+            }
         }
     }
 
-    /// Returns true for an event.
-    pub fn is_event(&self) -> bool {
-        matches!(self, Self::Event(_))
+    /// Returns true for a message about facts, which a receiver reads from the store.
+    pub fn is_fact(&self) -> bool {
+        !matches!(self, Self::Event(_) | Self::Question(_))
     }
 
     /// Reads a stored message. Returns `None` for one that only a later version understands.
@@ -90,7 +97,7 @@ impl Message {
                 Self::Given { session_id: session_id.to_owned(), version: version.to_owned() }
             }
             "question" => Self::Question(body.to_owned()),
-            "event" => {
+            "event" | "here" => {
                 let event = serde_json::from_str::<WireEvent<'_>>(body).ok()?;
                 // Nodes of earlier versions publish such an event in two forms. All clients get the other one here.
                 if event.acknowledging == Some(true) {
@@ -99,6 +106,7 @@ impl Message {
                 Self::Event(Box::new(event.into_event()))
             }
             "lost" => Self::Lost,
+            "rewound" => Self::Rewound,
             _ => return None,
         })
     }
@@ -127,6 +135,8 @@ struct WireEvent<'a> {
     omit_connection_id: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "str::is_empty")]
     also_user_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    node_id: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data_to_acknowledge: Option<Cow<'a, Value>>,
     /// The form of an event of an earlier version: for clients that acknowledge posts, or for the others.
@@ -150,6 +160,7 @@ impl<'a> WireEvent<'a> {
             connection_id,
             omit_connection_id,
             also_user_id,
+            node_id,
             contains_sanitized_data,
             contains_sensitive_data,
         } = audience;
@@ -163,6 +174,7 @@ impl<'a> WireEvent<'a> {
             connection_id: connection_id.into(),
             omit_connection_id: omit_connection_id.into(),
             also_user_id: also_user_id.into(),
+            node_id: node_id.into(),
             data_to_acknowledge: data_to_acknowledge.as_ref().map(Cow::Borrowed),
             acknowledging: None,
             is_sanitized: *contains_sanitized_data,
@@ -179,6 +191,7 @@ impl<'a> WireEvent<'a> {
             connection_id: self.connection_id.into_owned(),
             omit_connection_id: self.omit_connection_id.into_owned(),
             also_user_id: self.also_user_id.into_owned(),
+            node_id: self.node_id.into_owned(),
             contains_sanitized_data: self.is_sanitized,
             contains_sensitive_data: self.is_sensitive,
         };
@@ -205,6 +218,7 @@ mod tests {
             .for_user("u")
             .without_user("o")
             .with_acknowledged(json!({ "should_ack": true }))
+            .for_node("n")
             .sensitive()
             .sanitized();
         event.audience.connection_id = "one".to_owned();
@@ -228,6 +242,7 @@ mod tests {
             Message::Caches,
             Message::Question("q".to_owned()),
             Message::Lost,
+            Message::Rewound,
         ] {
             let read = Message::parse(message.kind(), &message.body()).unwrap();
             assert_eq!((read.kind(), read.body()), (message.kind(), message.body()));

@@ -193,13 +193,18 @@ impl Outgoing {
     /// Waits until the first `number` messages since the start, without passing ones, are published or lost. Does not wait
     /// while publishing is given up.
     pub(super) async fn settled(&self, number: u64) {
+        self.until(|state| state.has_given_up || state.settled >= number).await;
+    }
+
+    /// Waits until the first `number` messages since the start, without passing ones, are published or lost.
+    pub(super) async fn passed(&self, number: u64) {
+        self.until(|state| state.settled >= number).await;
+    }
+
+    async fn until(&self, is_done: impl Fn(&State) -> bool) {
         loop {
             let done = self.done.notified();
-            let is_settled = {
-                let state = self.state();
-                state.has_given_up || state.settled >= number
-            };
-            if is_settled {
+            if is_done(&self.state()) {
                 return;
             }
             done.await;

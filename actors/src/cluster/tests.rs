@@ -46,8 +46,12 @@ impl Receiver for Notes {
         async { Ok(()) }.boxed()
     }
 
-    fn deliver(&self, event: Event) -> BoxFuture<'static, ()> {
+    fn deliver(&self, event: Event, _: Place) -> BoxFuture<'static, ()> {
         self.lines.lock().unwrap().push(event.name.into_owned());
+        async {}.boxed()
+    }
+
+    fn reached(&self, _: Place) -> BoxFuture<'static, ()> {
         async {}.boxed()
     }
 
@@ -101,6 +105,16 @@ async fn all_nodes_apply_all_messages_in_one_order_and_their_own_as_well() {
     until("the figures are right", async || one.figures().position == 4 && one.figures().received == 4).await;
     assert_eq!((one.figures().published, other.figures().published, one.figures().lost), (2, 1, 0));
     assert!(one.trust().holds(Uptime::now()));
+}
+
+#[actix_rt::test]
+async fn an_event_for_the_clients_of_one_node_is_in_the_order_of_all_and_delivered_there_only() {
+    let bus = Arc::new(Memory::default());
+    let ((one, of_one), (_other, of_other)) = (node(&bus, "a").await, node(&bus, "b").await);
+    one.send_here(event("here")).await;
+    one.send(event("later")).await;
+    until("the other has one", async || of_other.lines() == ["later"]).await;
+    until("this one has both", async || of_one.lines() == ["here", "later"]).await;
 }
 
 #[actix_rt::test]
@@ -185,7 +199,8 @@ async fn messages_that_were_missed_are_told_and_everything_is_read_anew() {
     let place = Place { position: 7, mark: 70 };
     bus.state().placed.push(Placed { place, node_id: String::new(), kind: "config".to_owned(), body: String::new() });
     until("it reads anew again", async || of_one.lines() == ["first", "renewed", "second", "renewed"]).await;
-    until("it is at the end", async || one.figures().position == 7).await;
+    // It told that by a message of its own.
+    until("it is at the end", async || one.figures().position == 8).await;
     // The store lost messages and gave their positions to others.
     bus.state().placed.last_mut().unwrap().place.mark = 71;
     one.send(event("third")).await;

@@ -1,6 +1,6 @@
 //! One of the hubs: the only writer of its registry.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use super::upkeep::{PauseDetector, TICK};
 use crate::clock::{Clock, Uptime};
 use crate::error::AppError;
 use crate::id::new_id;
+use crate::place::Place;
 use crate::roles::handle::RolesHandle;
 use crate::session::{Session, SessionSelection};
 use crate::supervisor::PendingMessage;
@@ -36,6 +37,10 @@ pub(super) struct WebSocketHub {
     pub(super) detached: Detached,
     pub(super) registry: Registry,
     pub(super) pauses: PauseDetector,
+    /// The place on the bus up to which this hub has all events; `None` as long as that is unknown.
+    pub(super) position: Option<Place>,
+    /// True if an event did not reach this hub.
+    pub(super) missed: Arc<AtomicBool>,
     /// The connections that remain to be ended after the server has begun to stop.
     pub(super) stopping: Vec<Arc<Connection>>,
 }
@@ -201,6 +206,8 @@ pub(super) struct Publish {
     pub(super) frame: Arc<Frame>,
     /// The event for connections whose client acknowledges posts, if they get another one.
     pub(super) acknowledged: Option<Arc<Frame>>,
+    /// The event's place on the bus.
+    pub(super) place: Option<Place>,
     pub(super) pending: PendingMessage,
 }
 
@@ -208,7 +215,13 @@ impl Handler<Publish> for WebSocketHub {
     type Result = ();
 
     fn handle(&mut self, publish: Publish, _: &mut Self::Context) {
-        let Publish { event, frame, acknowledged, pending: _pending } = publish;
+        let Publish { event, frame, acknowledged, place, pending: _pending } = publish;
+        let has_it = |place: Place| self.position.is_some_and(|position| place.position <= position.position);
+        if place.is_some_and(has_it) {
+            // Its sender crashed and sends it again.
+            return;
+        }
+        self.end_if_missed();
         let (mut accepted, mut spared, mut overflowed) = (0, 0, Vec::new());
         self.registry.for_each_receiver(&event, |entry| {
             // A connection without a socket acknowledges nothing.
@@ -220,6 +233,7 @@ impl Handler<Publish> for WebSocketHub {
                 Offered::Overflowed => overflowed.push(entry.connection.id.clone()),
             }
         });
+        self.position = place.or(self.position);
         self.shared.counts.deliveries.fetch_add(accepted, Ordering::Relaxed);
         self.shared.counts.spared.fetch_add(spared, Ordering::Relaxed);
         for id in overflowed {

@@ -89,6 +89,14 @@ impl Handler<EndAll> for WebSocketHub {
     type Result = ();
 
     fn handle(&mut self, EndAll(end): EndAll, _: &mut Self::Context) {
+        self.end_all(end);
+    }
+}
+
+impl WebSocketHub {
+    /// Ends all connections. The hub has all events again from the next place on.
+    pub(super) fn end_all(&mut self, end: End) {
+        self.position = None;
         let all: Vec<Arc<str>> = self.registry.entries().map(|entry| entry.connection.id.clone()).collect();
         for id in all {
             self.end(&id, end);

@@ -43,6 +43,9 @@ pub struct Audience {
     /// This user as well, even if no member of the team or channel any more. It is not on the wire.
     #[serde(skip)]
     pub also_user_id: String,
+    /// Clients of this node only. It is not on the wire.
+    #[serde(skip)]
+    pub node_id: String,
     /// True if administrators do not get this event. They get the unabridged data in another event.
     #[serde(skip_serializing_if = "is_false")]
     pub contains_sanitized_data: bool,
@@ -96,6 +99,13 @@ impl Event {
     #[must_use]
     pub fn with_acknowledged(mut self, data: Value) -> Self {
         self.data_to_acknowledge = Some(data);
+        self
+    }
+
+    /// Restricts the event to the clients of one node.
+    #[must_use]
+    pub fn for_node(mut self, node_id: impl Into<String>) -> Self {
+        self.audience.node_id = node_id.into();
         self
     }
 

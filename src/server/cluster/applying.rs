@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use quarterdeck_actors::cluster::{Absence, Message, Node, Receiver, Reply, Taken};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::Event;
+use quarterdeck_actors::place::Place;
 use quarterdeck_actors::task;
 use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -117,7 +118,8 @@ impl Changes {
                     changes.given.push((session_id.clone(), version.clone()));
                     continue;
                 }
-                Message::Event(_) | Message::Question(_) => continue,
+                // A server that has read the messages that are gone notices it by itself.
+                Message::Event(_) | Message::Question(_) | Message::Rewound => continue,
             };
             changes.parts.insert(part);
         }
@@ -164,7 +166,7 @@ impl Receiver for Applying {
         self.apply(Changes::of(&facts))
     }
 
-    fn deliver(&self, event: Event) -> BoxFuture<'static, ()> {
+    fn deliver(&self, event: Event, place: Place) -> BoxFuture<'static, ()> {
         let app = self.parts.upgrade();
         let deliver = async move {
             let Some(app) = app else { return };
@@ -173,9 +175,19 @@ impl Receiver for Applying {
                 let user_id = event.data.get("user_id").and_then(Value::as_str).unwrap_or_default();
                 app.actors.presence.invalidate_users(&[user_id.to_owned()]);
             }
-            app.actors.hub.deliver(event).await;
+            app.actors.hub.deliver(event, Some(place)).await;
         };
         deliver.boxed()
+    }
+
+    fn reached(&self, place: Place) -> BoxFuture<'static, ()> {
+        let app = self.parts.upgrade();
+        let reached = async move {
+            if let Some(app) = app {
+                app.actors.hub.reached(place).await;
+            }
+        };
+        reached.boxed()
     }
 
     fn renew(&self) -> BoxFuture<'static, Result<(), AppError>> {
