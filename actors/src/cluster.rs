@@ -126,14 +126,26 @@ impl ClusterHandle {
 
     /// Waits until this node has applied the messages that other nodes have published so far, at most for 2 s.
     pub async fn caught_up(&self) {
-        let Some((_, bus)) = &self.node else { return };
+        if !self.has_caught_up().await {
+            debug!("a request did not wait any longer for the messages of other servers");
+        }
+    }
+
+    async fn has_caught_up(&self) -> bool {
+        let Some((_, bus)) = &self.node else { return true };
         let reached = async {
             let end = bus.end().await?;
             self.shared.reached(end.place.position).await;
             Ok::<(), AppError>(())
         };
-        if !matches!(timeout(SETTLE_LIMIT, reached).await, Ok(Ok(()))) {
-            debug!("a request did not wait any longer for the messages of other servers");
+        matches!(timeout(SETTLE_LIMIT, reached).await, Ok(Ok(())))
+    }
+
+    /// Waits until the first `number` messages of this node were sent to its hubs, or are lost.
+    async fn delivered(self, number: u64) {
+        self.shared.outgoing.passed(number).await;
+        while !(self.has_caught_up().await || *self.shared.is_leaving.borrow()) {
+            sleep(LOOK_INTERVAL).await;
         }
     }
 
@@ -169,8 +181,10 @@ impl Broadcast for ClusterHandle {
         async move { self.shared.outgoing.add(&Message::Event(Box::new(event))).await }.boxed()
     }
 
-    fn send_here(&self, event: Event) -> BoxFuture<'_, ()> {
-        self.send(event.for_node(&self.shared.own.id))
+    fn send_here(&self, event: Event) -> BoxFuture<'_, BoxFuture<'static, ()>> {
+        let event = event.for_node(&self.shared.own.id);
+        let follow = move |()| self.clone().delivered(self.shared.outgoing.added()).boxed();
+        self.send(event).map(follow).boxed()
     }
 }
 

@@ -6,6 +6,7 @@
 //! again.
 
 mod actor;
+mod announcing;
 mod audience;
 mod connection;
 mod elsewhere;
@@ -34,6 +35,7 @@ use futures_util::future::BoxFuture;
 use tracing::{error, warn};
 
 use self::actor::{ChangeMemberships, ChangeRoles, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub};
+pub use self::announcing::Announcing;
 pub use self::connection::{Connection, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing};
 pub use self::elsewhere::RenewedUser;
 use self::elsewhere::{CheckSessions, EndAll, RenewUsers, UsersAmong};
@@ -67,8 +69,8 @@ pub trait Broadcast: Send + Sync {
     /// Publishes an event. Waits for room, but not for its delivery.
     fn send(&self, event: Event) -> BoxFuture<'_, ()>;
     /// Publishes an event to the hubs of this node, in the same order. So the other nodes know which of its connections
-    /// got it.
-    fn send_here(&self, event: Event) -> BoxFuture<'_, ()>;
+    /// got it. The result is done when the hubs were sent the event, or when it is lost.
+    fn send_here(&self, event: Event) -> BoxFuture<'_, BoxFuture<'static, ()>>;
 }
 
 /// The handle of all hubs. It stays valid when a hub crashes.
@@ -143,15 +145,6 @@ impl HubHandle {
         self.shared.counts.note_event(&event);
         match self.shared.broadcast.get() {
             Some(broadcast) => broadcast.send(event).await,
-            None => self.deliver(event, None).await,
-        }
-    }
-
-    /// Sends an event to its audience on this node, for what every node tells its own clients.
-    pub async fn publish_here(&self, event: Event) {
-        self.shared.counts.note_event(&event);
-        match self.shared.broadcast.get() {
-            Some(broadcast) => broadcast.send_here(event).await,
             None => self.deliver(event, None).await,
         }
     }

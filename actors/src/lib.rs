@@ -4,6 +4,7 @@
 //! them.
 
 pub mod analytics;
+pub mod announced;
 pub mod audit;
 pub mod background;
 pub mod busy;

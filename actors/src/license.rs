@@ -19,6 +19,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tracing::{error, info};
 
+use crate::announced::Announced;
 use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
@@ -56,6 +57,7 @@ type Current = Option<Arc<License>>;
 pub struct LicenseHandle {
     actor: ActorRef<LicenseActor>,
     current: watch::Receiver<Current>,
+    announced: Arc<Announced>,
 }
 
 impl LicenseHandle {
@@ -68,13 +70,16 @@ impl LicenseHandle {
         let publish = Arc::new(watch::Sender::new(found.map(Arc::new)));
         let current = publish.subscribe();
         let mark = Arc::new(watch::Sender::new(mark));
+        let announced = Arc::new(Announced::default());
+        let of_actor = announced.clone();
         let actor = supervise("license", move || LicenseActor {
             store: store.clone(),
             verifier: verifier.clone(),
             publish: publish.clone(),
             mark: mark.clone(),
+            announced: of_actor.clone(),
         });
-        Self { actor, current }
+        Self { actor, current, announced }
     }
 
     /// Returns the licence in force now.
@@ -94,6 +99,12 @@ impl LicenseHandle {
     /// Returns a receiver that sees each change of the licence in force.
     pub fn follow(&self) -> watch::Receiver<Option<Arc<License>>> {
         self.current.clone()
+    }
+
+    /// Returns how many changes are announced to clients. A receiver that holds a licence reads the number of the changes
+    /// that led to it.
+    pub fn announced(&self) -> &Announced {
+        &self.announced
     }
 
     /// Stores the signed text of a licence, then puts it in force.
@@ -129,6 +140,7 @@ struct LicenseActor {
     publish: Arc<watch::Sender<Current>>,
     /// The mark of the last stored change that this server made or followed.
     mark: Arc<watch::Sender<String>>,
+    announced: Arc<Announced>,
 }
 
 impl Actor for LicenseActor {
@@ -136,6 +148,17 @@ impl Actor for LicenseActor {
 }
 
 impl LicenseActor {
+    /// Changes the licence in force, and notifies the subscribers if `change` returns true.
+    fn publish(&self, change: impl FnOnce(&mut Current) -> bool) -> bool {
+        self.publish.send_if_modified(|current| {
+            let is_changed = change(current);
+            if is_changed {
+                self.announced.note_change();
+            }
+            is_changed
+        })
+    }
+
     /// Puts the stored licence in force, if its mark is another one than before.
     fn follow(&self, StoredLicense { mark, text }: StoredLicense) {
         if *self.mark.borrow() == mark {
@@ -150,7 +173,7 @@ impl LicenseActor {
             }
         };
         let id = license.as_ref().map(|license| license.id.clone());
-        let is_other = self.publish.send_if_modified(|current| {
+        let is_other = self.publish(|current| {
             let is_other = *current != license;
             if is_other {
                 *current = license;
@@ -181,7 +204,10 @@ impl Handler<Install> for LicenseActor {
             let mark = stored?;
             let license = Arc::new(license);
             actor.mark.send_replace(mark);
-            actor.publish.send_replace(Some(license.clone()));
+            actor.publish(|current| {
+                *current = Some(license.clone());
+                true
+            });
             info!(license.id = %license.id, license.sku = %license.sku_short_name, "license installed");
             Ok(license)
         })))
@@ -196,7 +222,7 @@ impl Handler<Republish> for LicenseActor {
     type Result = ();
 
     fn handle(&mut self, Republish: Republish, _: &mut Self::Context) {
-        self.publish.send_modify(|_| {});
+        self.publish(|_| true);
     }
 }
 
@@ -212,7 +238,7 @@ impl Handler<Remove> for LicenseActor {
         let removing = around(draft, self.store.remove()).into_actor(self);
         AtomicResponse::new(Box::pin(removing.map(|removed, actor, _| {
             actor.mark.send_replace(removed?);
-            if actor.publish.send_if_modified(|current| current.take().is_some()) {
+            if actor.publish(|current| current.take().is_some()) {
                 info!("license removed");
             }
             Ok(())

@@ -20,6 +20,13 @@ use crate::web::state::AppState;
 
 /// Starts the tasks. One that starts again publishes what may have changed while it did not run.
 pub(super) fn start(app: &Data<AppState>) {
+    let (configurations_told, licenses_told) = (app.actors.config.clone(), app.actors.license.clone());
+    // Clients connect later.
+    configurations_told.announced().note_announced(configurations_told.announced().changes());
+    licenses_told.announced().note_announced(licenses_told.announced().changes());
+    app.actors
+        .hub
+        .announced_if(move || configurations_told.announced().is_complete() && licenses_told.announced().is_complete());
     let config = app.actors.config.follow();
     keep(app, "announce_configurations", move |app| configurations(app, config.clone()));
     let stores = app.actors.files.follow();
@@ -48,19 +55,27 @@ async fn configurations(app: Data<AppState>, since_start: watch::Receiver<Arc<Co
 }
 
 async fn publish(app: &AppState) {
+    let announced = app.actors.config.announced();
+    let number = announced.changes();
     let prepared = app.prepared.current(&app.actors.config);
     match serde_json::from_slice::<Value>(&prepared.authenticated_config.plain) {
         Ok(config) => app.actors.hub.publish_here(Event::new("config_changed", json!({ "config": config }))).await,
         Err(cause) => error!(%cause, "the client configuration could not be parsed; config_changed is not sent"),
     }
+    announced.note_announced(number);
 }
 
 /// Publishes each change of the licence to all clients.
 async fn licenses(app: Data<AppState>, mut current: watch::Receiver<Option<Arc<License>>>) {
     while current.changed().await.is_ok() {
-        let license = current.borrow_and_update().clone();
+        let (license, number) = {
+            // No other one comes into force between the two.
+            let license = current.borrow_and_update();
+            (license.clone(), app.actors.license.announced().changes())
+        };
         let told = told_to_anybody(license.as_deref());
         app.actors.hub.publish_here(Event::new("license_changed", json!({ "license": told }))).await;
+        app.actors.license.announced().note_announced(number);
         // A licence may let the settings enforce one-time codes, or no longer.
         log(app.actors.hub.check_sessions().await);
     }

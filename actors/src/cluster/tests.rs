@@ -111,7 +111,7 @@ async fn all_nodes_apply_all_messages_in_one_order_and_their_own_as_well() {
 async fn an_event_for_the_clients_of_one_node_is_in_the_order_of_all_and_delivered_there_only() {
     let bus = Arc::new(Memory::default());
     let ((one, of_one), (_other, of_other)) = (node(&bus, "a").await, node(&bus, "b").await);
-    one.send_here(event("here")).await;
+    one.send_here(event("here")).await.await;
     one.send(event("later")).await;
     until("the other has one", async || of_other.lines() == ["later"]).await;
     until("this one has both", async || of_one.lines() == ["here", "later"]).await;

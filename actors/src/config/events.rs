@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
+use super::ConfigHandle;
 use super::active::Avoided;
 use super::effective::Config;
+use crate::announced::Announced;
 
 /// The maximum number of changes that wait for a subscriber. A slower subscriber gets the number of changes that it
 /// missed.
@@ -24,6 +26,7 @@ pub struct ConfigChanged {
 pub(super) struct Publisher {
     current: watch::Sender<Arc<Config>>,
     events: broadcast::Sender<ConfigChanged>,
+    announced: Announced,
     /// Versions of the store that do not come into force. They outlive a crash of the actor.
     pub(super) avoided: Avoided,
 }
@@ -31,7 +34,7 @@ pub(super) struct Publisher {
 impl Publisher {
     pub(super) fn new(config: Config) -> Self {
         let (current, events) = (watch::Sender::new(Arc::new(config)), broadcast::Sender::new(MAX_QUEUED_CHANGES));
-        Self { current, events, avoided: Avoided::default() }
+        Self { current, events, announced: Announced::default(), avoided: Avoided::default() }
     }
 
     pub(super) fn current(&self) -> Arc<Config> {
@@ -52,10 +55,18 @@ impl Publisher {
         self.avoided.note(&before, &after);
         let is_changed = differs(&before, &after);
         if is_changed {
+            self.announced.note_change();
             // Sending fails only without subscribers, and then there is no one to notify.
             let _ = self.events.send(ConfigChanged { before, after });
         }
         is_changed
+    }
+}
+
+impl ConfigHandle {
+    /// Returns how many of the changes that subscribers receive are announced to clients.
+    pub fn announced(&self) -> &Announced {
+        &self.publisher.announced
     }
 }
 

@@ -162,6 +162,10 @@ pub(super) struct Shared {
     pub(super) pending_joins: Arc<PendingJoins>,
     /// Where events are published if there are other nodes. They come back from there.
     pub(super) broadcast: OnceLock<Arc<dyn Broadcast>>,
+    /// The number of announcements to clients of this node that are under way.
+    pub(super) announcing: AtomicUsize,
+    /// Returns true if every change is announced.
+    pub(super) announced: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl Shared {
@@ -173,6 +177,8 @@ impl Shared {
             is_stopping: is_stopping.into(),
             pending_joins: Arc::default(),
             broadcast: OnceLock::new(),
+            announcing: AtomicUsize::default(),
+            announced: OnceLock::new(),
         })
     }
 }

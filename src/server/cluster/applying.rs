@@ -280,6 +280,8 @@ async fn refresh_config(app: &Arc<AppState>, refreshing: Arc<Mutex<()>>) {
     if app.actors.config.refresh(app.facts.decision_context()).await.is_ok() {
         return;
     }
+    // Clients hear of it when it is in force here. Until then they are not sure to hear of it on another server.
+    let announcing = app.actors.hub.announcing();
     let Ok(turn) = refreshing.clone().try_lock_owned() else { return };
     let app = Arc::downgrade(app);
     let attempt = move || {
@@ -290,7 +292,10 @@ async fn refresh_config(app: &Arc<AppState>, refreshing: Arc<Mutex<()>>) {
         };
         refresh.boxed()
     };
-    task::once("refresh_config", try_again(turn, refreshing, CONFIG_DELAYS, attempt));
+    task::once("refresh_config", async move {
+        try_again(turn, refreshing, CONFIG_DELAYS, attempt).await;
+        drop(announcing);
+    });
 }
 
 /// Repeats an attempt, with growing delays, until it returns true or another task repeats it.

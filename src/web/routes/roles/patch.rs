@@ -94,6 +94,7 @@ pub(crate) async fn patch(
             audit.nothing();
             return Ok(Json(role));
         };
+        let _announcing = app.actors.hub.announcing();
         let stored = app.db.set_permissions(id, &text, &change.permissions, wall_ms()).await.or_fail(FAILED)?;
         let Some(role) = stored else { continue };
         audit.parameter("added", change.added);
