@@ -51,9 +51,39 @@ CREATE TABLE IF NOT EXISTS qd_events (
 
 CREATE INDEX IF NOT EXISTS idx_qd_events_at ON qd_events (at);
 
+-- The connections of WebSocket clients. From a checkpoint (a position, its mark, and the number of the next event) another
+-- node computes the events that a connection got since. There are two: a client may have missed events before the newer one.
+-- They hold as long as the database has the same history (qd_timeline). The rule is 0 while no node may go on with the row.
+-- Rows are renewed where they stand, so no index but the key may have a column that changes.
+CREATE TABLE IF NOT EXISTS qd_sockets (
+    id varchar(26) NOT NULL,
+    node varchar(26) NOT NULL,
+    userid varchar(26) NOT NULL,
+    sessionid varchar(26) NOT NULL,
+    rule bigint NOT NULL,
+    timeline bigint NOT NULL,
+    earlierposition bigint NOT NULL,
+    earliermark bigint NOT NULL,
+    earliernumber bigint NOT NULL,
+    position bigint NOT NULL,
+    mark bigint NOT NULL,
+    number bigint NOT NULL,
+    at bigint NOT NULL,
+    PRIMARY KEY (id)
+) WITH (fillfactor = 70);
+
 -- The clock of the database, in Unix milliseconds.
 CREATE OR REPLACE FUNCTION qd_now() RETURNS bigint LANGUAGE sql VOLATILE AS
     'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint';
+
+-- The history of the database. After a failover or a restore to an earlier moment, which may lose messages that servers
+-- had read, it is another one. 0 for a service that does not tell it.
+CREATE OR REPLACE FUNCTION qd_timeline() RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint;
+EXCEPTION WHEN OTHERS THEN
+    RETURN 0;
+END $$;
 
 -- The channel on which nodes are told of messages. Channels belong to the whole database, so the schema is in the name.
 CREATE OR REPLACE FUNCTION qd_channel() RETURNS text LANGUAGE sql STABLE AS
@@ -279,4 +309,4 @@ DROP TRIGGER IF EXISTS qd_configurations_truncated ON configurations;
 CREATE TRIGGER qd_configurations_truncated AFTER TRUNCATE ON configurations
     FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('config');
 
-COMMENT ON TABLE qd_outbox IS 'form 2';
+COMMENT ON TABLE qd_outbox IS 'form 3';

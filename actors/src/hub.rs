@@ -8,6 +8,7 @@
 mod actor;
 mod announcing;
 mod audience;
+mod checkpoints;
 mod connection;
 mod elsewhere;
 mod end;
@@ -36,6 +37,8 @@ use tracing::{error, warn};
 
 use self::actor::{ChangeMemberships, ChangeRoles, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub};
 pub use self::announcing::Announcing;
+pub use self::audience::RULE;
+pub use self::checkpoints::{Checkpoint, SocketRow};
 pub use self::connection::{Connection, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing};
 pub use self::elsewhere::RenewedUser;
 use self::elsewhere::{CheckSessions, EndAll, RenewUsers, UsersAmong};

@@ -1,13 +1,15 @@
-//! The tables of a cluster: its nodes, and the bus between them. Only PostgreSQL has them; the embedded engine belongs to
-//! one server.
+//! The tables of a cluster: its nodes, the bus between them, and the connections of clients. Only PostgreSQL has them; the
+//! embedded engine belongs to one server.
 
 mod bus;
 mod nodes;
 mod questions;
+mod sockets;
 
 use std::sync::Arc;
 
 pub(crate) use bus::PostgresBus;
+pub use sockets::NodeSockets;
 
 use super::engine::EngineKind;
 use super::postgres::{Bell, Listening};
@@ -19,7 +21,7 @@ const TABLES: &str = include_str!("../../sql/postgres_cluster.sql");
 const QUESTIONS: &str = include_str!("../../sql/postgres_questions.sql");
 
 /// The comment on `qd_outbox` that says that this version's tables, functions and triggers are there.
-const FORM: &str = "form 2";
+const FORM: &str = "form 3";
 
 /// The comment on `qd_questions` that says that this version's tables and functions of questions are there.
 const QUESTIONS_FORM: &str = "form 1";

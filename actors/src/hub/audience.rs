@@ -8,6 +8,9 @@ use super::event::{Audience, Event};
 use super::memberships::Memberships;
 use super::pending_joins::RoleFacts;
 
+/// The version of the rule. A node takes over only connections whose events were decided by the same version.
+pub const RULE: i64 = 1;
+
 /// Events about other users. Guests do not receive them, because they may not see all users.
 const ABOUT_OTHERS: [&str; 2] = ["user_updated", "new_user"];
 

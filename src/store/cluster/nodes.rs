@@ -11,6 +11,10 @@ const DEAD_AFTER_MS: i64 = 10_000;
 /// The time for which messages are kept, in ms. A node that is behind for longer reads everything anew.
 const KEEP_MESSAGES_MS: i64 = 10 * MINUTE_MS;
 
+/// The time for which rows of connections are kept that a living node does not renew, in ms. The node has lost the answer
+/// to the statement that made them.
+const KEEP_SOCKETS_MS: i64 = DAY_MS;
+
 /// The time for which the number of the last batch of a node that left is kept, in ms. A node gives a batch up long before.
 const KEEP_BATCHES_MS: i64 = DAY_MS;
 
@@ -81,12 +85,16 @@ impl Db {
         self.write_apart(statement("DELETE FROM qd_nodes WHERE id = $1", vec![id.into()])).await.map(drop)
     }
 
-    /// Deletes messages that every node has read long ago. The last of them stays: it may be the one that all have read, and
-    /// a reader compares its mark.
+    /// Deletes messages that every node has read long ago, and the connections whose checkpoints are before them. The last
+    /// message stays: it may be the one that all have read, and a reader compares its mark.
     pub(super) async fn prune_messages(&self) -> Result<(), StoreError> {
         let sql =
             "DELETE FROM qd_events WHERE position < (SELECT MAX(position) FROM qd_events WHERE at < qd_now() - $1)";
         self.write_apart(statement(sql, vec![KEEP_MESSAGES_MS.into()])).await?;
+        // A living node renews its rows, and must find those that it did not lose to another one.
+        let sql = "DELETE FROM qd_sockets s WHERE at < qd_now() - $1 AND (rule = 0 OR at < qd_now() - $2 \
+                   OR NOT EXISTS (SELECT 1 FROM qd_nodes n WHERE n.id = s.node))";
+        self.write_apart(statement(sql, vec![KEEP_MESSAGES_MS.into(), KEEP_SOCKETS_MS.into()])).await?;
         let sql = "DELETE FROM qd_batches b WHERE at < qd_now() - $1 AND NOT EXISTS (SELECT 1 FROM qd_nodes n WHERE n.id = b.node)";
         self.write_apart(statement(sql, vec![KEEP_BATCHES_MS.into()])).await?;
         self.prune_questions().await
