@@ -154,6 +154,11 @@ impl ClusterHandle {
         Publications { shared: self.shared.clone(), before: self.shared.outgoing.added() }
     }
 
+    /// Returns the bus; `None` for a server without other nodes.
+    pub(crate) fn bus(&self) -> Option<Arc<dyn Bus>> {
+        self.node.as_ref().map(|(_, bus)| bus.clone())
+    }
+
     /// Publishes what waits, for a few seconds, and leaves the cluster. No node takes this one for dead then.
     pub async fn leave(&self) -> Result<(), AppError> {
         let Some((_, bus)) = &self.node else { return Ok(()) };
@@ -286,6 +291,8 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
             Some(Message::Question(id)) => answering::begin(shared, bus, receiver, id),
             Some(Message::Event(event)) if is_for_another_node(shared, &event) => {}
             Some(Message::Event(event)) => receiver.deliver(*event, placed.place).await,
+            Some(Message::Moved(_)) if placed.node_id == shared.own.id => {}
+            Some(Message::Moved(ids)) => receiver.moved(ids, placed.place).await?,
             Some(fact) => facts.push(fact),
             None => {}
         }

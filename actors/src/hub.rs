@@ -26,6 +26,7 @@ mod storing;
 mod upkeep;
 mod viewing;
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +39,7 @@ use tracing::{error, warn};
 use self::actor::{ChangeMemberships, ChangeRoles, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub};
 pub use self::announcing::Announcing;
 pub use self::audience::RULE;
-pub use self::checkpoints::{Checkpoint, SocketRow};
+pub use self::checkpoints::{ChangedRows, Checkpoint, DueRows, RENEW_MS, SocketRow};
 pub use self::connection::{Connection, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing};
 pub use self::elsewhere::RenewedUser;
 use self::elsewhere::{CheckSessions, EndAll, RenewUsers, UsersAmong};
@@ -102,6 +103,8 @@ impl HubHandle {
                 pauses: PauseDetector::default(),
                 position: None,
                 missed: missed.clone(),
+                lists: 0,
+                ended: HashSet::new(),
                 stopping: Vec::new(),
             })
         };

@@ -10,6 +10,7 @@ use quarterdeck_actors::license::LicenseHandle;
 use quarterdeck_actors::notices::NoticesHandle;
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
+use quarterdeck_actors::sockets::SocketsHandle;
 use quarterdeck_actors::upgrade::UpgradeHandle;
 
 /// The handles of the actors.
@@ -24,5 +25,6 @@ pub(crate) struct Actors {
     pub(crate) presence: PresenceHandle,
     pub(crate) hub: HubHandle,
     pub(crate) cluster: ClusterHandle,
+    pub(crate) sockets: SocketsHandle,
     pub(crate) upgrade: UpgradeHandle,
 }

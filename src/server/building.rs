@@ -21,6 +21,7 @@ use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::roles::handle::RolesHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
+use quarterdeck_actors::sockets::SocketsHandle;
 use quarterdeck_actors::upgrade::UpgradeHandle;
 use tokio::sync::Notify;
 
@@ -197,6 +198,7 @@ async fn actors(
     let busy = BusyHandle::start(store(), clock.clone()).await?;
     let audience = Arc::new(Statuses(hub.clone()));
     let statuses = Arc::new(db.presence(cluster.own().id.clone()));
+    let sockets = SocketsHandle::new(hub.clone(), &cluster, Arc::new(db.sockets(cluster.own().id.clone())));
     let presence = PresenceHandle::start(statuses, config.clone(), busy.clone(), audience, clock);
     let license = LicenseHandle::start(store(), Arc::new(facts.verification_key.clone()), license);
     let source = upgrade::Source::named(&facts.options).map_err(StartError::Configuration)?;
@@ -220,6 +222,7 @@ async fn actors(
         presence,
         hub,
         cluster,
+        sockets,
     })
 }
 

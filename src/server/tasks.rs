@@ -44,7 +44,9 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "sample_figures", sampling::keep_sampling);
     keep(app, "report_refusals", keep_reporting_refusals);
     keep(app, "close_drafts", keep_closing_drafts);
-    if !app.db.is_shared() {
+    if app.db.is_shared() {
+        keep(app, "store_sockets", |app| async move { app.actors.sockets.keep_stored().await });
+    } else {
         // Servers that share a database hear of these changes over the bus.
         keep(app, "renew_roles", keep_renewing_roles);
         keep(app, "renew_sessions", keep_renewing_sessions);

@@ -16,7 +16,7 @@ use crate::tidy::bounds::shipped;
 const METRICS: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\nAuditRetentionDays = 30\n";
 
 /// The tasks that run as long as the server, on its own thread.
-const TASKS: [&str; 17] = [
+const TASKS: [&str; 18] = [
     "renew_prepared",
     "watch_site_path",
     "announce_configurations",
@@ -34,15 +34,19 @@ const TASKS: [&str; 17] = [
     "deactivate_guests",
     "verify_audits",
     "take_back_config",
+    "store_sockets",
 ];
 
 /// Those of them that only run on the embedded engine. Servers that share a database hear of the changes over the bus.
 const OF_ONE_SERVER: [&str; 2] = ["renew_roles", "renew_sessions"];
 
+/// Those of them that only run where servers can share the database.
+const OF_SERVERS: [&str; 1] = ["store_sockets"];
+
 /// Returns the tasks that run on the engine of this run.
 fn running() -> impl Iterator<Item = &'static str> {
-    let is_shared = database::base().is_some();
-    TASKS.into_iter().filter(move |name| !(is_shared && OF_ONE_SERVER.contains(name)))
+    let others = if database::base().is_some() { &OF_ONE_SERVER[..] } else { &OF_SERVERS[..] };
+    TASKS.into_iter().filter(move |name| !others.contains(name))
 }
 
 /// The other tasks that start again after a panic: on the thread of an actor, of the program only, and with TLS only.

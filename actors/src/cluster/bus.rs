@@ -74,6 +74,8 @@ pub trait Receiver: Send + Sync {
     fn apply(&self, facts: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>>;
     /// Sends the event at a place to the clients of this node.
     fn deliver(&self, event: Event, place: Place) -> BoxFuture<'static, ()>;
+    /// Ends connections of this node that another one took over, as the message at a place says.
+    fn moved(&self, ids: Vec<String>, place: Place) -> BoxFuture<'static, Result<(), AppError>>;
     /// Notes that all messages up to a place are applied.
     fn reached(&self, place: Place) -> BoxFuture<'static, ()>;
     /// Reads everything that messages keep true, because some were missed, and ends the sockets.

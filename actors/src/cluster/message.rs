@@ -41,6 +41,8 @@ pub enum Message {
     Lost,
     /// The store is in an earlier state than the sender knew: messages that nodes have read are gone.
     Rewound,
+    /// The sender took over the connections with these ids from other nodes.
+    Moved(Vec<String>),
 }
 
 impl Message {
@@ -61,13 +63,14 @@ impl Message {
             Self::Event(_) => "event",
             Self::Lost => "lost",
             Self::Rewound => "rewound",
+            Self::Moved(_) => "moved",
         }
     }
 
     /// Returns the content, as it is stored.
     pub fn body(&self) -> String {
         match self {
-            Self::Users(ids) | Self::Members(ids) => ids.join(" "),
+            Self::Users(ids) | Self::Members(ids) | Self::Moved(ids) => ids.join(" "),
             Self::Given { session_id, version } => format!("{session_id} {version}"),
             Self::Question(id) => id.clone(),
             Self::Event(event) => serde_json::to_string(&WireEvent::of(event)).unwrap_or_default(),
@@ -79,7 +82,7 @@ impl Message {
 
     /// Returns true for a message about facts, which a receiver reads from the store.
     pub fn is_fact(&self) -> bool {
-        !matches!(self, Self::Event(_) | Self::Question(_))
+        !matches!(self, Self::Event(_) | Self::Moved(_) | Self::Question(_))
     }
 
     /// Reads a stored message. Returns `None` for one that only a later version understands.
@@ -107,6 +110,7 @@ impl Message {
             }
             "lost" => Self::Lost,
             "rewound" => Self::Rewound,
+            "moved" => Self::Moved(ids(body)),
             _ => return None,
         })
     }
@@ -243,6 +247,7 @@ mod tests {
             Message::Question("q".to_owned()),
             Message::Lost,
             Message::Rewound,
+            Message::Moved(vec!["c".to_owned()]),
         ] {
             let read = Message::parse(message.kind(), &message.body()).unwrap();
             assert_eq!((read.kind(), read.body()), (message.kind(), message.body()));

@@ -51,6 +51,10 @@ impl Receiver for Notes {
         async {}.boxed()
     }
 
+    fn moved(&self, ids: Vec<String>, _: Place) -> BoxFuture<'static, Result<(), AppError>> {
+        self.note(format!("moved {}", ids.join(" ")))
+    }
+
     fn reached(&self, _: Place) -> BoxFuture<'static, ()> {
         async {}.boxed()
     }

@@ -1,5 +1,6 @@
 //! One of the hubs: the only writer of its registry.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tracing::{debug, error};
 
+use super::checkpoints::RowState;
 use super::connection::{Connection, Continuation, Offered};
 use super::end::End;
 use super::epoch::{Dated, Epoch};
@@ -30,6 +32,9 @@ use crate::supervisor::PendingMessage;
 /// The interval at which a stopping hub ends some of its connections.
 const STOP_STEP: Duration = Duration::from_millis(20);
 
+/// The maximum number of ended connections whose rows wait for their removal. Others are removed by their age.
+const MAX_ENDED: usize = 100_000;
+
 pub(super) struct WebSocketHub {
     pub(super) shared: Arc<Shared>,
     pub(super) roles: RolesHandle,
@@ -41,6 +46,10 @@ pub(super) struct WebSocketHub {
     pub(super) position: Option<Place>,
     /// True if an event did not reach this hub.
     pub(super) missed: Arc<AtomicBool>,
+    /// The number of lists of rows that are due.
+    pub(super) lists: u64,
+    /// Ended connections that may be in the store.
+    pub(super) ended: HashSet<Arc<str>>,
     /// The connections that remain to be ended after the server has begun to stop.
     pub(super) stopping: Vec<Arc<Connection>>,
 }
@@ -129,6 +138,9 @@ impl WebSocketHub {
                 return (successor, JoinOutcome::Lost);
             }
         };
+        if entry.session.id != joining.session.id {
+            entry.row.set_due_after(i64::MIN);
+        }
         entry.session = joining.session.clone();
         entry.acknowledges = joining.acknowledges;
         entry.checked_at = now;
@@ -154,6 +166,7 @@ impl WebSocketHub {
         entry.acknowledges = joining.acknowledges;
         entry.pinged_at = now.plus_ms(-spread);
         self.registry.add(entry);
+        self.shared.rows_due.notify_one();
         self.shared.counts.connections.fetch_add(1, Ordering::Relaxed);
         connection
     }
@@ -172,12 +185,20 @@ impl WebSocketHub {
 
     pub(super) fn remove_entry(&mut self, id: &str) -> Option<Entry> {
         let entry = self.registry.remove(id)?;
+        if entry.row.may_be_stored() && self.ended.len() < MAX_ENDED {
+            self.ended.insert(entry.connection.id.clone());
+        }
         self.shared.counts.connections.fetch_sub(1, Ordering::Relaxed);
         Some(entry)
     }
 
-    /// Ends a connection for good.
+    /// Ends a connection for good. When the server stops, another node may have it.
     pub(super) fn end(&mut self, id: &str, end: End) {
+        if end == End::Stopping
+            && let Some(entry) = self.registry.get_mut(id)
+        {
+            entry.row = RowState::default();
+        }
         if let Some(entry) = self.remove_entry(id) {
             self.shared.counts.end(end);
             entry.connection.end(end);
@@ -189,11 +210,13 @@ impl WebSocketHub {
     pub(super) fn take_note_of_left(&mut self, now: Uptime) {
         let detached = std::mem::take(&mut *self.detached.lock().unwrap_or_else(PoisonError::into_inner));
         for connection in detached.iter().filter(|connection| !connection.has_socket()) {
+            // The connection may have left for another node and come back as a new one with its id.
+            let is_this = |entry: &&mut Entry| Arc::ptr_eq(&entry.connection, connection);
+            let Some(entry) = self.registry.get_mut(&connection.id).filter(is_this) else { continue };
+            entry.gone_at = Some(now);
             if let Some(end) = connection.ended() {
                 // It ended by itself because its queue of replies was full. It holds nothing to resume.
                 self.end(&connection.id, end);
-            } else if let Some(entry) = self.registry.get_mut(&connection.id) {
-                entry.gone_at = Some(now);
             }
         }
     }

@@ -26,6 +26,14 @@ impl Drop for Announcing {
     }
 }
 
+impl Shared {
+    /// Returns true if no announcement is under way or outstanding.
+    pub(super) fn is_announced(&self) -> bool {
+        let is_complete = self.announced.get().is_none_or(|is_announced| is_announced());
+        is_complete && self.announcing.load(Ordering::SeqCst) == 0
+    }
+}
+
 /// Comes after all events that a hub was sent before.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -25,6 +25,15 @@ pub const MAX_RING_EVENTS: usize = 128;
 /// replies.
 const MAX_EXTRA_REPLIES: usize = 64;
 
+/// The number of waiting events and replies from which a connection that gets all events gets no more passing ones soon.
+const MIN_QUEUED_WHEN_SLOWING: usize = 96;
+
+/// That number for a connection without a socket, whose client may come to another node.
+const MIN_QUEUED_WHEN_ABSENT: usize = 192;
+
+/// A connection that was slow counts as slow until fewer events and replies wait.
+const MAX_QUEUED_WHEN_FAST: usize = 16;
+
 /// The next thing that a socket does for its connection.
 #[derive(Debug)]
 pub enum Outgoing {
@@ -73,11 +82,22 @@ struct Outbox {
     /// The number of the current socket. Only the socket with this number may send.
     turn: u32,
     has_socket: bool,
+    numbering: Numbering,
     must_ping: bool,
     must_check: bool,
     /// The reason to close the current socket. Another socket may resume the connection.
     close_socket: Option<End>,
     end: Option<End>,
+}
+
+/// The events that get a number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Numbering {
+    /// Some are left out: passing ones for a slow client, and those of channels out of view.
+    #[default]
+    Selective,
+    /// All, so that another node can compute the numbers.
+    Exact,
 }
 
 #[derive(Debug)]
@@ -126,7 +146,40 @@ impl Connection {
     /// Returns true if this connection gets events for viewers of that channel.
     pub(super) fn wants(&self, channel_id: &str) -> bool {
         let viewing = self.viewing.lock().unwrap_or_else(PoisonError::into_inner);
-        viewing.as_ref().is_none_or(|viewing| viewing.wants(channel_id))
+        viewing.as_ref().is_none_or(|viewing| viewing.wants(channel_id)) || self.is_exact()
+    }
+
+    /// Returns true if events are left out for its client or are to be: it is slow, or reported what it shows.
+    pub fn needs_exceptions(&self) -> bool {
+        let viewing = self.viewing.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_complete = viewing.as_ref().is_some_and(|viewing| viewing.is_complete());
+        let outbox = self.outbox();
+        let is_slow = match outbox.numbering {
+            Numbering::Selective => outbox.waiting.len() >= MAX_QUEUED_WHEN_FAST,
+            Numbering::Exact => {
+                let least = if outbox.has_socket { MIN_QUEUED_WHEN_SLOWING } else { MIN_QUEUED_WHEN_ABSENT };
+                outbox.waiting.len() >= least + outbox.again
+            }
+        };
+        is_complete || is_slow
+    }
+
+    /// Returns true while another node may compute the numbers of its events.
+    pub fn is_exact(&self) -> bool {
+        self.outbox().numbering == Numbering::Exact
+    }
+
+    /// Numbers all events from now on, so that another node can compute them. Returns the number of the next one.
+    pub(super) fn begin_exact(&self) -> i64 {
+        let mut outbox = self.outbox();
+        outbox.numbering = Numbering::Exact;
+        let events = outbox.waiting.iter().filter(|waiting| matches!(waiting, Waiting::Event(_))).count();
+        outbox.next_seq.saturating_add(i64::try_from(events).unwrap_or(i64::MAX))
+    }
+
+    /// Leaves events out where that is useful, because no other node can compute the numbers.
+    pub(super) fn end_exact(&self) {
+        self.outbox().numbering = Numbering::Selective;
     }
 
     /// Puts a reply at the end of the queue. Ends the connection if there is no room.
@@ -142,7 +195,9 @@ impl Connection {
 
     pub(super) fn offer(&self, frame: &Arc<Frame>) -> Offered {
         let mut outbox = self.outbox();
-        if outbox.end.is_some() || (frame.is_passing && outbox.waiting.len() >= MAX_QUEUED_FOR_PASSING) {
+        let is_slow = outbox.waiting.len() >= MAX_QUEUED_FOR_PASSING;
+        let is_selective = outbox.numbering == Numbering::Selective;
+        if outbox.end.is_some() || (frame.is_passing && is_slow && is_selective) {
             return Offered::Spared;
         }
         if outbox.waiting.len() >= outbox.room() {

@@ -63,7 +63,15 @@ impl Handler<RenewUsers> for WebSocketHub {
             self.shared.pending_joins.record(id, facts);
             self.registry.set_memberships(id, memberships);
             self.registry.set_role_facts(id, role_facts);
+            // No event before this fact can be computed with it, so a checkpoint after it is needed.
+            let Some(position) = self.position.map(|place| place.position) else { continue };
+            for connection in self.registry.ids_of_user(id) {
+                if let Some(entry) = self.registry.get_mut(&connection) {
+                    entry.row.set_due_after(position);
+                }
+            }
         }
+        self.shared.rows_due.notify_one();
     }
 }
 

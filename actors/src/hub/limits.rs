@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::Broadcast;
 use super::end::End;
 use super::event::Event;
@@ -166,6 +168,10 @@ pub(super) struct Shared {
     pub(super) announcing: AtomicUsize,
     /// Returns true if every change is announced.
     pub(super) announced: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// Rings when a row of a connection is due soon.
+    pub(super) rows_due: Notify,
+    /// Rings when rows were changed.
+    pub(super) rows_changed: Notify,
 }
 
 impl Shared {
@@ -179,6 +185,8 @@ impl Shared {
             broadcast: OnceLock::new(),
             announcing: AtomicUsize::default(),
             announced: OnceLock::new(),
+            rows_due: Notify::new(),
+            rows_changed: Notify::new(),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::audience::Candidate;
+use super::checkpoints::RowState;
 use super::connection::Connection;
 use super::epoch::{Dated, Epoch};
 use super::event::Event;
@@ -26,6 +27,11 @@ pub(super) struct Entry {
     pub(super) pinged_at: Uptime,
     /// The time at which its socket was closed.
     pub(super) gone_at: Option<Uptime>,
+    /// The position at which it came to this node, and the first list of rows in which it can be. A connection may come
+    /// back while a message or a list from before is under way.
+    pub(super) since: (i64, u64),
+    /// The state of its row in the store.
+    pub(super) row: RowState,
 }
 
 impl Entry {
@@ -40,6 +46,8 @@ impl Entry {
             check_epoch: Epoch::default(),
             pinged_at: now,
             gone_at: None,
+            since: (0, 0),
+            row: RowState::default(),
         }
     }
 }

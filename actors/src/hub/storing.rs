@@ -1,13 +1,135 @@
-//! The place on the bus up to which a hub has all events.
+//! The rows of connections in the store. Hubs name the rows that are due, and learn what became of them; they never wait
+//! for the store.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::{Handler, Message};
+use tokio::sync::futures::Notified;
 
 use super::HubHandle;
 use super::actor::WebSocketHub;
+use super::checkpoints::{ChangedRows, Checkpoint, DueRows, RowState, SocketRow};
+use super::connection::Connection;
 use super::end::End;
+use super::registry::Entry;
+use crate::clock::Uptime;
+use crate::error::AppError;
 use crate::place::Place;
+
+/// The maximum number of rows of one kind that a hub names at once.
+const MAX_ROWS: usize = 1_000;
+
+#[derive(Message)]
+#[rtype(result = "DueRows")]
+pub(super) struct CollectRows {
+    pub(super) node_id: Arc<str>,
+}
+
+impl Handler<CollectRows> for WebSocketHub {
+    type Result = actix::MessageResult<CollectRows>;
+
+    fn handle(&mut self, CollectRows { node_id }: CollectRows, _: &mut Self::Context) -> Self::Result {
+        let now = self.clock.uptime();
+        self.take_note_of_left(now);
+        self.lists += 1;
+        let mut due = DueRows {
+            removals: self.ended.iter().take(MAX_ROWS).map(ToString::to_string).collect(),
+            has_more: self.ended.len() > MAX_ROWS,
+            number: self.lists,
+            ..DueRows::default()
+        };
+        let Some(place) = self.position else { return actix::MessageResult(due) };
+        let is_announced = self.shared.is_announced();
+        for entry in self.registry.entries_mut(None) {
+            let longest = due.new.len().max(due.known.len()).max(due.inexact.len());
+            if longest >= MAX_ROWS {
+                due.has_more = true;
+                break;
+            }
+            collect(entry, place, &node_id, now, (is_announced, &mut due));
+        }
+        actix::MessageResult(due)
+    }
+}
+
+fn collect(entry: &mut Entry, place: Place, node_id: &str, now: Uptime, (is_announced, due): (bool, &mut DueRows)) {
+    let (connection, row) = (&entry.connection, &mut entry.row);
+    if connection.ended().is_some() {
+        return;
+    }
+    if connection.needs_exceptions() {
+        if row.may_be_stored {
+            due.inexact.push(connection.id.to_string());
+        }
+        return;
+    }
+    if !is_announced || !row.is_due(entry.gone_at.is_some(), place.position, now) {
+        return;
+    }
+    let last = Checkpoint { place, number: connection.begin_exact() };
+    let of_store = SocketRow {
+        id: connection.id.to_string(),
+        node_id: node_id.to_owned(),
+        user_id: connection.user_id.to_string(),
+        session_id: entry.session.id.clone(),
+        earlier: row.stored.unwrap_or(last),
+        last,
+    };
+    row.may_be_stored = true;
+    if row.stored.is_some() { due.known.push(of_store) } else { due.new.push(of_store) }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct ConfirmRows(pub(super) Arc<ChangedRows>);
+
+impl Handler<ConfirmRows> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, ConfirmRows(changed): ConfirmRows, _: &mut Self::Context) {
+        let now = self.clock.uptime();
+        for stored in &changed.stored {
+            let Some(entry) = self.listed(&stored.id, changed.number) else { continue };
+            entry.row.stored = Some(stored.last);
+            entry.row.renewed_at = Some(now);
+            entry.row.due_after = entry.row.due_after.filter(|after| *after >= stored.last.place.position);
+        }
+        for id in &changed.removed {
+            self.ended.remove(id.as_str());
+            let Some(entry) = self.listed(id, changed.number) else { continue };
+            entry.row = RowState::default();
+            entry.connection.end_exact();
+        }
+        for id in &changed.lost {
+            self.ended.remove(id.as_str());
+            if self.listed(id, changed.number).is_some() {
+                self.release(id);
+            }
+        }
+    }
+}
+
+/// Ends connections that another node took over, as the message at this position says.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct EndMoved {
+    pub(super) ids: Arc<[String]>,
+    pub(super) position: i64,
+}
+
+impl Handler<EndMoved> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, EndMoved { ids, position }: EndMoved, _: &mut Self::Context) {
+        for id in ids.iter() {
+            // A connection that came back after that belongs to this node.
+            if self.registry.get(id).is_some_and(|entry| entry.since.0 < position) {
+                self.release(id);
+            }
+        }
+    }
+}
 
 /// Notes that the hub has all events up to a place.
 #[derive(Message)]
@@ -25,15 +147,70 @@ impl Handler<Reached> for WebSocketHub {
 }
 
 impl WebSocketHub {
+    /// Returns a connection if it was here when the list with this number was made.
+    fn listed(&mut self, id: &str, number: u64) -> Option<&mut Entry> {
+        self.registry.get_mut(id).filter(|entry| entry.since.1 <= number)
+    }
+
     /// Ends all connections if an event did not reach this hub: their numbers would hide it.
     pub(super) fn end_if_missed(&mut self) {
         if self.missed.swap(false, Ordering::Relaxed) {
             self.end_all(End::EventsLost);
         }
     }
+
+    /// Ends a connection that another node has now. Its row belongs to that node.
+    pub(super) fn release(&mut self, id: &str) {
+        if let Some(entry) = self.registry.get_mut(id) {
+            entry.row = RowState::default();
+        }
+        self.end(id, End::Replaced);
+    }
 }
 
 impl HubHandle {
+    /// Returns the time for which a connection can be resumed, in ms.
+    pub(crate) fn resume_ms(&self) -> i64 {
+        self.shared.limits.resume_ms
+    }
+
+    /// Returns the rows that hub number `hub` wants to change; `None` if there is no such hub.
+    pub(crate) async fn due_rows(&self, hub: usize, node_id: &Arc<str>) -> Option<Result<DueRows, AppError>> {
+        let hub = self.hubs.get(hub)?;
+        Some(hub.ask(CollectRows { node_id: node_id.clone() }).await)
+    }
+
+    /// Tells a hub what became of the rows that it named.
+    pub(crate) async fn confirm_rows(&self, hub: usize, changed: ChangedRows) -> Result<(), AppError> {
+        let Some(hub) = self.hubs.get(hub) else { return Ok(()) };
+        let told = hub.ask(ConfirmRows(changed.into())).await;
+        self.shared.rows_changed.notify_waiters();
+        told
+    }
+
+    /// Waits until a row is due soon.
+    pub(crate) fn rows_due(&self) -> Notified<'_> {
+        self.shared.rows_due.notified()
+    }
+
+    /// Ends connections that another node took over. `place` is that of the message about it.
+    pub async fn end_moved(&self, ids: Vec<String>, place: Place) -> Result<(), AppError> {
+        let ids: Arc<[String]> = ids.into();
+        self.ask_all(|| EndMoved { ids: ids.clone(), position: place.position }).await
+    }
+
+    /// Waits until events can be left out for a connection: until no other node can compute their numbers.
+    pub async fn inexact(&self, connection: &Connection) {
+        loop {
+            let changed = self.shared.rows_changed.notified();
+            if !(connection.is_exact() && connection.needs_exceptions()) {
+                return;
+            }
+            self.shared.rows_due.notify_one();
+            changed.await;
+        }
+    }
+
     /// Notes that all events up to a place were sent to the hubs.
     pub async fn reached(&self, place: Place) {
         for hub in self.hubs.iter() {

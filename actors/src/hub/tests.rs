@@ -391,8 +391,9 @@ async fn a_stop_ends_every_connection_within_its_window_and_admits_no_more() {
     assert_eq!(late.id, "app.socket.too_many.app_error");
 }
 
+#[path = "tests/checkpoints.rs"]
+mod checkpoints;
 #[path = "tests/memory.rs"]
 mod memory;
-
 #[path = "tests/order.rs"]
 mod order;

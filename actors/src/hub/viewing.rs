@@ -15,8 +15,16 @@ impl Viewing {
     /// Returns true if events for viewers of that channel are to be sent. A view that the client did not report matches
     /// every channel.
     pub fn wants(&self, channel_id: &str) -> bool {
-        let told = [&self.channel, &self.thread_view, &self.side];
-        told.iter().any(|viewed| viewed.as_deref().is_none_or(|viewed| viewed == channel_id))
+        self.views().iter().any(|viewed| viewed.as_deref().is_none_or(|viewed| viewed == channel_id))
+    }
+
+    /// Returns true if the client reported each view, so that events of other channels are not sent.
+    pub(super) fn is_complete(&self) -> bool {
+        self.views().iter().all(|viewed| viewed.is_some())
+    }
+
+    fn views(&self) -> [&Option<String>; 3] {
+        [&self.channel, &self.thread_view, &self.side]
     }
 }
 
@@ -27,10 +35,10 @@ mod tests {
     #[test]
     fn a_view_that_a_client_did_not_report_wants_every_channel() {
         let mut viewing = Viewing { channel: Some("a".to_owned()), ..Viewing::default() };
-        assert!(viewing.wants("b"));
+        assert!(viewing.wants("b") && !viewing.is_complete());
         viewing.thread_view = Some("c".to_owned());
         viewing.side = Some("d".to_owned());
-        assert!(!viewing.wants("b"));
+        assert!(!viewing.wants("b") && viewing.is_complete());
         assert!(["a", "c", "d"].iter().all(|channel| viewing.wants(channel)));
     }
 }

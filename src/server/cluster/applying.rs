@@ -119,7 +119,7 @@ impl Changes {
                     continue;
                 }
                 // A server that has read the messages that are gone notices it by itself.
-                Message::Event(_) | Message::Question(_) | Message::Rewound => continue,
+                Message::Event(_) | Message::Question(_) | Message::Moved(_) | Message::Rewound => continue,
             };
             changes.parts.insert(part);
         }
@@ -178,6 +178,17 @@ impl Receiver for Applying {
             app.actors.hub.deliver(event, Some(place)).await;
         };
         deliver.boxed()
+    }
+
+    fn moved(&self, ids: Vec<String>, place: Place) -> BoxFuture<'static, Result<(), AppError>> {
+        let app = self.parts.upgrade();
+        let end = async move {
+            match app {
+                Some(app) => app.actors.hub.end_moved(ids, place).await,
+                None => Ok(()),
+            }
+        };
+        end.boxed()
     }
 
     fn reached(&self, place: Place) -> BoxFuture<'static, ()> {

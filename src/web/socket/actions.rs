@@ -1,6 +1,7 @@
 //! The requests that a client may send over its WebSocket.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::Data;
 use futures_util::FutureExt;
@@ -12,6 +13,7 @@ use quarterdeck_actors::hub::{Connection, Greeting, Joined, Joining, Viewing};
 use quarterdeck_actors::id::is_id;
 use quarterdeck_actors::session::Session as Stored;
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::close::Close;
@@ -22,6 +24,9 @@ use crate::domain::accounts::check_mfa;
 use crate::domain::session::{Session, resolve};
 use crate::web::server_figures::ServerFigures;
 use crate::web::state::AppState;
+
+/// The maximum time until the reply to a client that reported the channels that it shows.
+const VIEW_LIMIT: Duration = Duration::from_secs(1);
 
 type Work = LocalBoxFuture<'static, Outcome>;
 
@@ -82,8 +87,7 @@ pub(super) fn perform(
     }
     if request.action == "presence" {
         connection.view(|viewing| set_viewing(viewing, &request));
-        connection.reply(granted(request.seq, &Map::new()));
-        return None;
+        return view(app.clone(), connection.clone(), request.seq);
     }
     let known = ACTIONS.iter().find(|(name, _)| *name == request.action);
     let Some((_, action)) = known else {
@@ -135,6 +139,22 @@ async fn answer(
 
 fn pong() -> Map<String, Value> {
     object(json!({ "text": "pong", "version": API_VERSION, "server_time": wall_ms(), "node_id": "" }))
+}
+
+/// Replies to a client once events of channels that it does not show are left out.
+fn view(app: Data<AppState>, connection: Arc<Connection>, seq: i64) -> Option<Work> {
+    let reply = move |connection: &Connection| connection.reply(granted(seq, &Map::new()));
+    if !(connection.is_exact() && connection.needs_exceptions()) {
+        reply(&connection);
+        return None;
+    }
+    let wait = async move {
+        // Later is no harm: the client gets events that it does not show.
+        let _ = timeout(VIEW_LIMIT, app.actors.hub.inexact(&connection)).await;
+        reply(&connection);
+        Outcome::Done
+    };
+    Some(wait.boxed_local())
 }
 
 /// The length of an id, in characters. A longer text is not an id.

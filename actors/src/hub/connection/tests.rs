@@ -131,3 +131,27 @@ fn replies_die_with_the_socket_on_which_they_were_asked_for() {
     drop(guard);
     assert_eq!(sent(&ConnectionGuard::on(connection, &Detached::default())), [0]);
 }
+
+#[test]
+fn a_connection_whose_numbers_are_computed_elsewhere_leaves_no_event_out_until_that_ends() {
+    let guard = held();
+    guard.connection.offer(&frame("hello"));
+    guard.connection.reply(b"reply".to_vec());
+    assert_eq!(guard.connection.begin_exact(), 1);
+    assert_eq!(sent(&guard), [0]);
+    for _ in 0..MIN_QUEUED_WHEN_SLOWING {
+        assert!(!guard.connection.needs_exceptions());
+        guard.connection.offer(&frame("posted"));
+    }
+    assert!(guard.connection.needs_exceptions());
+    for _ in MIN_QUEUED_WHEN_SLOWING..MAX_QUEUED_FOR_PASSING {
+        guard.connection.offer(&frame("posted"));
+    }
+    assert_eq!(guard.connection.offer(&frame("typing")), Offered::Accepted);
+    let all = || ["channel", "thread", "side"].map(|name| Some(name.to_owned()));
+    guard.connection.view(|viewing| [viewing.channel, viewing.thread_view, viewing.side] = all());
+    assert!(guard.connection.wants("other"));
+    guard.connection.end_exact();
+    assert!(!guard.connection.wants("other") && guard.connection.wants("side"));
+    assert_eq!(guard.connection.offer(&frame("typing")), Offered::Spared);
+}
