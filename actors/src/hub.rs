@@ -20,6 +20,7 @@ mod joining;
 mod limits;
 mod memberships;
 mod memory;
+mod moving;
 mod pending_joins;
 mod registry;
 mod storing;
@@ -38,6 +39,7 @@ use tracing::{error, warn};
 
 use self::actor::{ChangeMemberships, ChangeRoles, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub};
 pub use self::announcing::Announcing;
+pub(crate) use self::audience::Candidate;
 pub use self::audience::RULE;
 pub use self::checkpoints::{ChangedRows, Checkpoint, DueRows, RENEW_MS, SocketRow};
 pub use self::connection::{Connection, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing};
@@ -53,6 +55,8 @@ pub use self::joining::{Greeting, Joined, Joining};
 use self::limits::Shared;
 pub use self::limits::{Counts, JoinOutcome, Limits, SocketPermit};
 pub use self::memberships::Memberships;
+use self::moving::Abandoned;
+pub(crate) use self::moving::{Adoption, Arrival, Arriving};
 pub use self::pending_joins::PendingJoin;
 use self::pending_joins::PendingJoins;
 use self::registry::Registry;
@@ -84,6 +88,9 @@ pub struct HubHandle {
     hubs: Arc<[ActorRef<WebSocketHub>]>,
     /// For each hub: true if an event did not reach it.
     missed: Arc<[Arc<AtomicBool>]>,
+    /// For each hub: connections that arrived and were given up.
+    abandoned: Arc<[Abandoned]>,
+    roles: RolesHandle,
 }
 
 impl HubHandle {
@@ -91,9 +98,10 @@ impl HubHandle {
     pub fn start(count: usize, limits: Limits, roles: &RolesHandle, clock: &Clock) -> Self {
         let shared = Shared::new(limits, false);
         let missed: Arc<[Arc<AtomicBool>]> = NAMES.iter().take(count).map(|_| Arc::default()).collect();
-        let start = |(name, missed): (&'static str, &Arc<AtomicBool>)| {
+        let abandoned: Arc<[Abandoned]> = NAMES.iter().take(count).map(|_| Abandoned::default()).collect();
+        let start = |((name, missed), abandoned): ((&'static str, &Arc<AtomicBool>), &Abandoned)| {
             let (shared, roles, clock, detached) = (shared.clone(), roles.clone(), clock.clone(), Detached::default());
-            let missed = missed.clone();
+            let (missed, abandoned) = (missed.clone(), abandoned.clone());
             supervise(name, move || WebSocketHub {
                 shared: shared.clone(),
                 roles: roles.clone(),
@@ -103,19 +111,27 @@ impl HubHandle {
                 pauses: PauseDetector::default(),
                 position: None,
                 missed: missed.clone(),
+                abandoned: abandoned.clone(),
                 lists: 0,
                 ended: HashSet::new(),
                 stopping: Vec::new(),
             })
         };
-        let hubs = NAMES.into_iter().zip(missed.iter()).map(start).collect();
-        Self { shared, hubs, missed }
+        let hubs = NAMES.into_iter().zip(missed.iter()).zip(abandoned.iter()).map(start).collect();
+        Self { shared, hubs, missed, abandoned, roles: roles.clone() }
     }
 
     /// Makes a handle without hubs, for tests without sockets.
     #[cfg(test)]
     pub(crate) fn without_hubs() -> Self {
-        Self { shared: Shared::new(Limits::default(), true), hubs: [].into(), missed: [].into() }
+        let roles = RolesHandle::new(crate::roles::Roles::default());
+        Self {
+            shared: Shared::new(Limits::default(), true),
+            hubs: [].into(),
+            missed: [].into(),
+            abandoned: [].into(),
+            roles,
+        }
     }
 
     /// Reserves a place for one more socket. Returns `None` at the limit or while the server stops.

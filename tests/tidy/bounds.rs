@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 53] = [
+const STATE: [(&str, &str); 57] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -18,6 +18,7 @@ const STATE: [(&str, &str); 53] = [
     ("actors/src/config/pinned.rs", "the settings of the file and the environment"),
     ("actors/src/hub/connection.rs", "bytes and places for each connection, of which the hub has a maximum"),
     ("actors/src/hub/guard.rs", "connections whose sockets were closed since the last turn of their hub"),
+    ("actors/src/hub/moving.rs", "connections that were given up in the last turns of their hub"),
     ("actors/src/hub/pending_joins.rs", "an entry for each user whose socket is joining"),
     ("actors/src/hub/limits.rs", "close codes and events that we know"),
     ("actors/src/presence/announcer.rs", "a channel of 4,096 changes of fixed size"),
@@ -28,6 +29,12 @@ const STATE: [(&str, &str); 53] = [
     ("actors/src/presence/shared.rs", "what people holds, and the numbers of a turn"),
     ("actors/src/sessions.rs", "one number; the cache is in sessions/cache"),
     ("actors/src/sessions/cache.rs", "bytes, the texts of the session included"),
+    ("actors/src/sockets/finding.rs", "an entry for each client that connects, of which there is a maximum"),
+    ("actors/src/sockets/backlog.rs", "64 MiB of messages, each with 256 bytes more than its content"),
+    (
+        "actors/src/sockets/permits.rs",
+        "an entry for each user whose connection moves here, and for 10,000 whose moves failed",
+    ),
     ("actors/src/supervisor/faults.rs", "tests only"),
     ("actors/src/supervisor/thread.rs", "one number"),
     ("actors/src/task.rs", "one number for each name in the code"),

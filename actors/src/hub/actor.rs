@@ -18,6 +18,7 @@ use super::guard::{ConnectionGuard, Detached};
 use super::joining::{Joined, Joining};
 use super::limits::{JoinOutcome, Shared};
 use super::memberships::Memberships;
+use super::moving::Abandoned;
 use super::pending_joins::{RoleFacts, UserFacts};
 use super::registry::{Entry, Registry};
 use super::upkeep::{PauseDetector, TICK};
@@ -46,6 +47,8 @@ pub(super) struct WebSocketHub {
     pub(super) position: Option<Place>,
     /// True if an event did not reach this hub.
     pub(super) missed: Arc<AtomicBool>,
+    /// Connections that arrived and were given up.
+    pub(super) abandoned: Abandoned,
     /// The number of lists of rows that are due.
     pub(super) lists: u64,
     /// Ended connections that may be in the store.
@@ -107,7 +110,7 @@ impl Handler<Join> for WebSocketHub {
 }
 
 impl WebSocketHub {
-    fn apply_facts(&mut self, user_id: &str, memberships: Dated<Memberships>, role_facts: Dated<RoleFacts>) {
+    pub(super) fn apply_facts(&mut self, user_id: &str, memberships: Dated<Memberships>, role_facts: Dated<RoleFacts>) {
         self.registry.set_memberships(user_id, memberships);
         self.registry.set_role_facts(user_id, role_facts);
     }
@@ -173,7 +176,7 @@ impl WebSocketHub {
 
     /// Keeps the connections of a user within the limit for sockets: at the limit, it removes the one that has been
     /// without a socket for the longest time.
-    fn make_room_for(&mut self, user_id: &str) {
+    pub(super) fn make_room_for(&mut self, user_id: &str) {
         if self.registry.of_user(user_id).count() < self.shared.limits.sockets_per_user {
             return;
         }
@@ -219,6 +222,7 @@ impl WebSocketHub {
                 self.end(&connection.id, end);
             }
         }
+        self.remove_abandoned();
     }
 }
 
@@ -379,5 +383,6 @@ fn kept_at(elapsed_ms: i64, window: Duration, all: usize) -> usize {
 /// has a socket, the session must be the same too: a client notices a broken network long before the server does.
 fn may_resume(entry: &Entry, session: &Session) -> bool {
     let is_own = *entry.connection.user_id == *session.user_id;
-    is_own && (!entry.connection.has_socket() || entry.session.id == session.id)
+    let is_free = !entry.connection.has_socket() || entry.session.id == session.id;
+    is_own && is_free && entry.arriving.is_none()
 }

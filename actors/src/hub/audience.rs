@@ -3,6 +3,8 @@
 //! A hub applies it to its connections. A node that takes over a connection of another node applies it to the events
 //! that the client missed, and so finds the numbers that the other node gave them.
 
+use std::collections::HashSet;
+
 use super::connection::Connection;
 use super::event::{Audience, Event};
 use super::memberships::Memberships;
@@ -20,9 +22,40 @@ pub(crate) struct Candidate<'a> {
     pub(crate) connection_id: &'a str,
     pub(crate) user_id: &'a str,
     pub(super) role_facts: RoleFacts,
-    pub(super) memberships: Option<&'a Memberships>,
+    pub(super) places: Places<'a>,
     /// The connection whose client may have reported the channels that it shows.
     pub(crate) viewer: Option<&'a Connection>,
+}
+
+/// The teams and channels of a user.
+#[derive(Debug)]
+pub(super) enum Places<'a> {
+    /// As the hub has them, for one event.
+    List(Option<&'a Memberships>),
+    /// For many events.
+    Sets { teams: HashSet<&'a str>, channels: HashSet<&'a str> },
+}
+
+impl<'a> Places<'a> {
+    /// Returns the teams and channels for many events.
+    pub(super) fn sets(memberships: &'a Memberships) -> Self {
+        let set = |ids: &'a Vec<String>| ids.iter().map(String::as_str).collect();
+        Self::Sets { teams: set(&memberships.teams), channels: set(&memberships.channels) }
+    }
+
+    fn has_team(&self, id: &String) -> bool {
+        match self {
+            Self::List(memberships) => memberships.is_some_and(|memberships| memberships.teams.contains(id)),
+            Self::Sets { teams, .. } => teams.contains(id.as_str()),
+        }
+    }
+
+    fn has_channel(&self, id: &String) -> bool {
+        match self {
+            Self::List(memberships) => memberships.is_some_and(|memberships| memberships.channels.contains(id)),
+            Self::Sets { channels, .. } => channels.contains(id.as_str()),
+        }
+    }
 }
 
 impl Candidate<'_> {
@@ -55,15 +88,11 @@ impl Candidate<'_> {
         if !audience.channel_id.is_empty() {
             let wants = || self.viewer.is_none_or(|viewer| viewer.wants(&audience.channel_id));
             let is_wanted = !event.is_of_viewed_channel() || wants();
-            return is_wanted && self.is_in(|memberships| &memberships.channels, &audience.channel_id);
+            return is_wanted && self.places.has_channel(&audience.channel_id);
         }
         if !audience.team_id.is_empty() {
-            return self.is_in(|memberships| &memberships.teams, &audience.team_id);
+            return self.places.has_team(&audience.team_id);
         }
         !(self.role_facts.is_guest && ABOUT_OTHERS.contains(&event.name.as_ref()))
-    }
-
-    fn is_in(&self, ids: fn(&Memberships) -> &Vec<String>, id: &String) -> bool {
-        self.memberships.is_some_and(|memberships| ids(memberships).contains(id))
     }
 }

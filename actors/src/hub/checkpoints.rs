@@ -83,6 +83,11 @@ pub(super) struct RowState {
 }
 
 impl RowState {
+    /// Returns the state of a row that this node has taken over.
+    pub(super) fn taken(last: Checkpoint, now: Uptime) -> Self {
+        Self { stored: Some(last), may_be_stored: true, renewed_at: Some(now), ..Self::default() }
+    }
+
     /// Returns true if the row may be in the store.
     pub(super) fn may_be_stored(&self) -> bool {
         self.may_be_stored

@@ -182,6 +182,18 @@ impl Connection {
         self.outbox().numbering = Numbering::Selective;
     }
 
+    /// Puts events that the client missed on another node before those that came since. The first of all has the number
+    /// `wanted`. Returns false if the connection has ended.
+    pub(super) fn adopt(&self, missed: Vec<Arc<Frame>>, wanted: i64) -> bool {
+        let mut outbox = self.outbox();
+        outbox.next_seq = wanted;
+        outbox.again = missed.len();
+        for frame in missed.into_iter().rev() {
+            outbox.waiting.push_front(Waiting::Event(frame));
+        }
+        outbox.end.is_none()
+    }
+
     /// Puts a reply at the end of the queue. Ends the connection if there is no room.
     pub fn reply(&self, reply: Vec<u8>) {
         let mut outbox = self.outbox();

@@ -60,11 +60,13 @@ pub enum JoinOutcome {
     Lost,
     /// The requested connection is unknown, so the client gets a new connection.
     Unknown,
+    /// The client resumed a connection of another node.
+    Moved,
 }
 
 impl JoinOutcome {
     /// All variants, for metrics.
-    pub const ALL: [Self; 5] = [Self::Fresh, Self::Replayed, Self::Lossless, Self::Lost, Self::Unknown];
+    pub const ALL: [Self; 6] = [Self::Fresh, Self::Replayed, Self::Lossless, Self::Lost, Self::Unknown, Self::Moved];
 
     /// Returns the name in metrics.
     pub fn name(self) -> &'static str {
@@ -74,6 +76,7 @@ impl JoinOutcome {
             Self::Lossless => "lossless",
             Self::Lost => "lost",
             Self::Unknown => "unknown",
+            Self::Moved => "moved",
         }
     }
 }

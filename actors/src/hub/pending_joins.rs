@@ -80,6 +80,13 @@ impl PendingJoins {
         }
     }
 
+    /// Returns true if facts about a joining user were recorded that are newer than `epoch`.
+    pub(super) fn has_newer(&self, user_id: &str, epoch: Epoch) -> bool {
+        let joining = self.lock();
+        let facts = joining.get(user_id).map(|awaited| &awaited.facts);
+        facts.is_some_and(|facts| facts.memberships.epoch.max(facts.role_facts.epoch) > epoch)
+    }
+
     /// Returns those of these users who are joining, or all who are.
     pub(super) fn users_among(&self, ids: Option<&[String]>) -> Vec<String> {
         let joining = self.lock();

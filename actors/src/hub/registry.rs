@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::audience::Candidate;
+use super::audience::{Candidate, Places};
 use super::checkpoints::RowState;
 use super::connection::Connection;
 use super::epoch::{Dated, Epoch};
@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub(super) pinged_at: Uptime,
     /// The time at which its socket was closed.
     pub(super) gone_at: Option<Uptime>,
+    /// The attempt in which it moves to this node. No client can have it before that is done.
+    pub(super) arriving: Option<u64>,
     /// The position at which it came to this node, and the first list of rows in which it can be. A connection may come
     /// back while a message or a list from before is under way.
     pub(super) since: (i64, u64),
@@ -46,6 +48,7 @@ impl Entry {
             check_epoch: Epoch::default(),
             pinged_at: now,
             gone_at: None,
+            arriving: None,
             since: (0, 0),
             row: RowState::default(),
         }
@@ -180,7 +183,7 @@ impl Registry {
             connection_id: &connection.id,
             user_id: &connection.user_id,
             role_facts: entry.role_facts,
-            memberships: self.users.get(&connection.user_id).map(|user| &user.memberships.value),
+            places: Places::List(self.users.get(&connection.user_id).map(|user| &user.memberships.value)),
             viewer: Some(connection),
         };
         candidate.receives(event)

@@ -55,7 +55,7 @@ impl Handler<CollectRows> for WebSocketHub {
 
 fn collect(entry: &mut Entry, place: Place, node_id: &str, now: Uptime, (is_announced, due): (bool, &mut DueRows)) {
     let (connection, row) = (&entry.connection, &mut entry.row);
-    if connection.ended().is_some() {
+    if entry.arriving.is_some() || connection.ended().is_some() {
         return;
     }
     if connection.needs_exceptions() {
@@ -169,11 +169,6 @@ impl WebSocketHub {
 }
 
 impl HubHandle {
-    /// Returns the time for which a connection can be resumed, in ms.
-    pub(crate) fn resume_ms(&self) -> i64 {
-        self.shared.limits.resume_ms
-    }
-
     /// Returns the rows that hub number `hub` wants to change; `None` if there is no such hub.
     pub(crate) async fn due_rows(&self, hub: usize, node_id: &Arc<str>) -> Option<Result<DueRows, AppError>> {
         let hub = self.hubs.get(hub)?;

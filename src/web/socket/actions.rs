@@ -266,8 +266,11 @@ pub(super) async fn join(app: &AppState, session: &Arc<Stored>, wishes: Wishes) 
         server_hostname: app.facts.hostname.clone(),
     };
     let Wishes { resume, acknowledges } = wishes;
-    let joining = Joining { pending_join, session, memberships, resume, acknowledges, greeting };
-    let joined = app.actors.hub.join(joining).await?;
+    let mut joining = Joining { pending_join, session, memberships, resume, acknowledges, greeting };
+    let joined = match app.actors.sockets.resume(&mut joining).await {
+        Some(joined) => joined,
+        None => app.actors.hub.join(joining).await?,
+    };
     // The session may have ended during the join. The hub received that revocation before it knew this connection, so
     // the session is checked once more.
     look_up().await?;

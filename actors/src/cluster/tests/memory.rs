@@ -23,7 +23,7 @@ pub(crate) struct Memory {
 
 #[derive(Default)]
 pub(crate) struct State {
-    waiting: Vec<(&'static str, String)>,
+    waiting: Vec<(String, &'static str, String)>,
     pub(crate) placed: Vec<Placed>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) batches: std::collections::HashMap<String, i64>,
@@ -41,7 +41,12 @@ impl Memory {
 
     /// Notes a message as a transaction of the store does.
     pub(crate) fn note(&self, message: &Message) {
-        self.state().waiting.push((message.kind(), message.body()));
+        self.note_of("", message);
+    }
+
+    /// Notes a message of a node as a transaction of the store does.
+    pub(crate) fn note_of(&self, node_id: &str, message: &Message) {
+        self.state().waiting.push((node_id.to_owned(), message.kind(), message.body()));
         self.told.notify_waiters();
     }
 
@@ -108,8 +113,8 @@ impl Bus for Memory {
         let mut state = self.state();
         // Two at a time, and three are read at a time.
         let count = state.waiting.len().min(2);
-        for (kind, body) in state.waiting.drain(..count).collect::<Vec<_>>() {
-            Self::add(&mut state, "", kind, &body);
+        for (node_id, kind, body) in state.waiting.drain(..count).collect::<Vec<_>>() {
+            Self::add(&mut state, &node_id, kind, &body);
         }
         Memory::answer(self, !state.waiting.is_empty())
     }

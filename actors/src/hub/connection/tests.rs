@@ -155,3 +155,15 @@ fn a_connection_whose_numbers_are_computed_elsewhere_leaves_no_event_out_until_t
     assert!(!guard.connection.wants("other") && guard.connection.wants("side"));
     assert_eq!(guard.connection.offer(&frame("typing")), Offered::Spared);
 }
+
+#[test]
+fn missed_events_come_before_those_that_came_since() {
+    let connection = Connection::new("one".into(), "anna".into(), Uptime::default());
+    assert_eq!(connection.begin_exact(), 0);
+    connection.offer(&frame("since"));
+    assert!(connection.adopt(vec![frame("missed"), frame("missed")], 40));
+    assert_eq!(connection.begin_exact(), 43);
+    assert_eq!(sent(&ConnectionGuard::on(connection.clone(), &Detached::default())), [40, 41, 42]);
+    connection.end(End::Stopping);
+    assert!(!connection.adopt(Vec::new(), 0));
+}
