@@ -11,7 +11,7 @@ use crate::support::server::PASSWORD;
 use crate::support::stand::Stand;
 use crate::support::teams::meeting;
 use crate::support::web_peer::WebPeer;
-use crate::support::{Home, Proxy, needs, peers};
+use crate::support::{Home, Proxy, backdoor, database, needs, peers, waiting};
 
 #[actix_web::test]
 async fn the_javascript_client_manages_accounts() {
@@ -37,6 +37,48 @@ async fn the_javascript_client_stays_connected_through_drops_and_a_restart_until
 #[actix_web::test]
 async fn the_javascript_client_is_told_when_it_was_away_too_long() {
     connect("forgetful", "[Quarterdeck]\nSocketResumeSeconds = 0\n", "longer_drop_is_a_new_start").await;
+}
+
+#[actix_web::test]
+async fn the_javascript_client_goes_on_at_another_server_after_its_own_was_killed() {
+    let Some(_) = database::only_postgres("servers share no embedded database") else { return };
+    let Some(folder) = needs::peer("js") else { return };
+    let place = tempfile::tempdir().unwrap();
+    let shared = database::fresh(place.path()).await;
+    let (home, beside) = (Home::on_database(&shared, ""), Home::on_database(&shared, ""));
+    let mut killed = Some(home.start().await);
+    let direct = killed.as_ref().unwrap().base.clone();
+    let (channel_id, ..) = meeting(&killed.as_ref().unwrap().client(), home.folder()).await;
+    let other = beside.start().await;
+    let proxy = Proxy::start(direct.strip_prefix("http://").unwrap());
+    let mut node = script(folder);
+    node.args(["moving", &format!("http://{}", proxy.address()), &direct, &channel_id, PASSWORD, engine()]);
+    let steps = peers::converse(&mut node, async |ask| {
+        if ask != "kill" {
+            proxy.restore();
+            return String::new();
+        }
+        let sql = "SELECT id FROM qd_sockets";
+        let are_stored = async || backdoor::texts_in(home.folder(), sql).await.len() == 2;
+        waiting::until("both connections are stored", are_stored).await;
+        proxy.refuse();
+        killed.take().unwrap().kill().await;
+        proxy.lead_to(other.base.strip_prefix("http://").unwrap());
+        other.base.clone()
+    });
+    assert_eq!(steps.await.last().unwrap()["step"], "what_was_missed_arrives_at_another_server");
+}
+
+/// Returns the command that plays a scenario of the WebSocket.
+fn script(folder: std::path::PathBuf) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js/websocket.mjs");
+    let mut node = Command::new(peers::tool("node"));
+    node.arg(script).current_dir(folder);
+    node
+}
+
+fn engine() -> &'static str {
+    if database::base().is_some() { "postgres" } else { "sqlite" }
 }
 
 #[actix_web::test]
@@ -76,10 +118,8 @@ async fn connect(scenario: &str, settings: &str, last: &str) {
     let direct = server.as_ref().unwrap().base.clone();
     let (channel_id, ..) = meeting(&server.as_ref().unwrap().client(), home.folder()).await;
     let proxy = Proxy::start(direct.strip_prefix("http://").unwrap());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js/websocket.mjs");
-    let mut node = Command::new(peers::tool("node"));
-    let base = format!("http://{}", proxy.address());
-    node.arg(script).args([scenario, &base, &direct, &channel_id, PASSWORD]).current_dir(folder);
+    let mut node = script(folder);
+    node.args([scenario, &format!("http://{}", proxy.address()), &direct, &channel_id, PASSWORD, engine()]);
     let steps = peers::converse(&mut node, async |ask| match ask {
         "cut" => {
             proxy.refuse();

@@ -3,6 +3,7 @@
 mod events;
 mod logs;
 mod membership;
+mod resume;
 mod rights;
 mod stores;
 mod versions;

@@ -28,7 +28,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 40] = [
+const LOOPS: [(&str, usize, &str); 41] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
     ("actors/src/sockets/tests.rs", 2, STEP),
@@ -48,6 +48,7 @@ const LOOPS: [(&str, usize, &str); 40] = [
     ("tests/faults/cluster_runs/traffic.rs", 3, STEP),
     ("tests/faults/hung_up.rs", 1, STEP),
     ("tests/faults/license_hostile.rs", 1, STEP),
+    ("tests/faults/nodes/resume.rs", 2, STEP),
     ("tests/faults/restore_killed.rs", 1, STEP),
     ("tests/faults/tasks.rs", 1, STEP),
     ("tests/faults/websocket.rs", 2, "each step has a deadline; three minutes end it"),
