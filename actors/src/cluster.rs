@@ -34,7 +34,7 @@ use tracing::{debug, error, info, warn};
 pub use self::asking::{Answer, Asking, Others};
 pub use self::bus::{Batch, Bus, End, Placed, Receiver};
 use self::heartbeat::beat;
-pub use self::message::Message;
+pub use self::message::{Admitted, Bucket, BucketKind, Message};
 pub use self::node::{Beat, Node, NodeFacts, Roster};
 use self::outgoing::Outgoing;
 pub use self::question::{Absence, Content, Part, Question, Questions, Reply, Taken};
@@ -336,12 +336,13 @@ pub(crate) fn following(last: Place, found: &[Placed]) -> Option<&[Placed]> {
     next.iter().zip(last.position + 1..).all(is_next).then_some(next)
 }
 
-/// Reads a message. `None` for one of a later version, for this node's own questions, and for an invalidation of caches that
-/// this node has done before it published it. Other own messages are applied again: a message of another node may be
+/// Reads a message. `None` for one of a later version, for this node's own questions, and for one that this node has applied
+/// before it published it: an invalidation of caches, and requests that it has counted. Other own messages are applied again: a message of another node may be
 /// between their publication and their first application, and the order on the bus decides on all nodes alike.
 fn parse(shared: &Shared, placed: &Placed) -> Option<Message> {
     let is_own = placed.node_id == shared.own.id;
-    let is_skipped = |read: &Message| is_own && matches!(read, Message::Caches | Message::Question(_));
+    let is_skipped =
+        |read: &Message| is_own && matches!(read, Message::Caches | Message::Admitted(_) | Message::Question(_));
     Message::parse(&placed.kind, &placed.body).filter(|read| !is_skipped(read))
 }
 

@@ -101,7 +101,7 @@ pub(super) async fn state(
     let actors = actors(&facts, &db, &outside.outbound, &trail.audit, (config, license, hub, cluster)).await?;
     let (passwords, attempts) = (Passwords::new(&facts.options), Attempts::new(NameKey::of(&facts.fingerprint_key)));
     let limits = Limits {
-        limiter: Limiter::new(actors.config.clone()),
+        limiter: Limiter::new(actors.config.clone(), &facts.fingerprint_key, db.is_shared()),
         connections: Connections::new(&facts.options, &shares),
         bodies: BodyBudget::new(facts.options.body_bytes),
         sending,

@@ -1,6 +1,7 @@
 //! Several servers on one PostgreSQL are nodes of one cluster.
 
 mod events;
+mod limits;
 mod logs;
 mod membership;
 mod resume;

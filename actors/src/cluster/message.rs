@@ -35,6 +35,8 @@ pub enum Message {
     },
     /// A node puts the question with this id, which is in the store.
     Question(String),
+    /// Requests that a node has admitted, of which the rate limits of the others should know.
+    Admitted(Vec<Admitted>),
     /// An event for WebSocket clients.
     Event(Box<Event>),
     /// Events of a node could not be published. Clients may have missed some of them.
@@ -60,6 +62,7 @@ impl Message {
             Self::Question(_) => "question",
             // Nodes of earlier versions would send it to all clients.
             Self::Event(event) if !event.audience.node_id.is_empty() => "here",
+            Self::Admitted(_) => "admitted",
             Self::Event(_) => "event",
             Self::Lost => "lost",
             Self::Rewound => "rewound",
@@ -73,6 +76,7 @@ impl Message {
             Self::Users(ids) | Self::Members(ids) | Self::Moved(ids) => ids.join(" "),
             Self::Given { session_id, version } => format!("{session_id} {version}"),
             Self::Question(id) => id.clone(),
+            Self::Admitted(all) => all.iter().map(Admitted::text).collect::<Vec<_>>().join(" "),
             Self::Event(event) => serde_json::to_string(&WireEvent::of(event)).unwrap_or_default(),
             Self::Config | Self::License | Self::Busy | Self::Roles | Self::Caches | Self::Lost | Self::Rewound => {
                 String::new()
@@ -83,6 +87,11 @@ impl Message {
     /// Returns true for a message about facts, which a receiver reads from the store.
     pub fn is_fact(&self) -> bool {
         !matches!(self, Self::Event(_) | Self::Moved(_) | Self::Question(_))
+    }
+
+    /// Returns true for a message that may be lost without harm. No response waits for it.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Admitted(_)) || matches!(self, Self::Event(event) if event.is_passing())
     }
 
     /// Reads a stored message. Returns `None` for one that only a later version understands.
@@ -100,6 +109,7 @@ impl Message {
                 Self::Given { session_id: session_id.to_owned(), version: version.to_owned() }
             }
             "question" => Self::Question(body.to_owned()),
+            "admitted" => Self::Admitted(body.split_whitespace().filter_map(Admitted::read).collect()),
             "event" | "here" => {
                 let event = serde_json::from_str::<WireEvent<'_>>(body).ok()?;
                 // Nodes of earlier versions publish such an event in two forms. All clients get the other one here.
@@ -113,6 +123,55 @@ impl Message {
             "moved" => Self::Moved(ids(body)),
             _ => return None,
         })
+    }
+}
+
+/// The kinds of buckets that a rate limit has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BucketKind {
+    /// Requests of a user.
+    User,
+    /// Requests of an address.
+    Address,
+    /// Logins of an address.
+    Login,
+}
+
+/// A bucket of a rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Bucket {
+    /// The kind.
+    pub kind: BucketKind,
+    /// A keyed hash of the user or the address. All nodes have the same key.
+    pub key: u64,
+}
+
+/// The number of requests that a node has admitted for a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admitted {
+    /// The bucket.
+    pub bucket: Bucket,
+    /// The number of requests.
+    pub count: u32,
+}
+
+impl Admitted {
+    fn text(&self) -> String {
+        let mark = match self.bucket.kind {
+            BucketKind::User => 'u',
+            BucketKind::Address => 'a',
+            BucketKind::Login => 'l',
+        };
+        format!("{mark}{:x}:{}", self.bucket.key, self.count)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (bucket, count) = text.split_once(':')?;
+        let (kind, key) = [('u', BucketKind::User), ('a', BucketKind::Address), ('l', BucketKind::Login)]
+            .into_iter()
+            .find_map(|(mark, kind)| Some((kind, bucket.strip_prefix(mark)?)))?;
+        let bucket = Bucket { kind, key: u64::from_str_radix(key, 16).ok()? };
+        Some(Self { bucket, count: count.parse().ok()? })
     }
 }
 
@@ -245,6 +304,11 @@ mod tests {
             Message::Given { session_id: "s".to_owned(), version: "v".to_owned() },
             Message::Caches,
             Message::Question("q".to_owned()),
+            Message::Admitted(vec![
+                Admitted { bucket: Bucket { kind: BucketKind::User, key: u64::MAX }, count: u32::MAX },
+                Admitted { bucket: Bucket { kind: BucketKind::Address, key: 1 }, count: 0 },
+                Admitted { bucket: Bucket { kind: BucketKind::Login, key: 0 }, count: 1 },
+            ]),
             Message::Lost,
             Message::Rewound,
             Message::Moved(vec!["c".to_owned()]),

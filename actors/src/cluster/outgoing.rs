@@ -91,7 +91,7 @@ impl Outgoing {
 
     /// Adds a message. Waits for room; a message that finds none is lost, which clients are told.
     pub(super) async fn add(&self, message: &Message) {
-        let is_passing = matches!(message, Message::Event(event) if event.is_passing());
+        let is_passing = message.is_passing();
         let body = message.body();
         let bytes = u32::try_from(body.len()).unwrap_or(MAX_BYTES).saturating_add(BYTES_OF_MESSAGE).min(MAX_BYTES);
         // While nothing can be published, waiting for room would only delay the caller.

@@ -116,9 +116,12 @@ impl<'c, 'm> Replay<'c, 'm> {
             | Message::Caches
             | Message::Lost
             | Message::Rewound => false,
-            Message::Busy | Message::Given { .. } | Message::Question(_) | Message::Moved(_) | Message::Event(_) => {
-                true
-            }
+            Message::Busy
+            | Message::Given { .. }
+            | Message::Admitted(_)
+            | Message::Question(_)
+            | Message::Moved(_)
+            | Message::Event(_) => true,
         }
     }
 }

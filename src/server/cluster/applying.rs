@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::cluster::{Absence, Message, Node, Receiver, Reply, Taken};
+use quarterdeck_actors::cluster::{Absence, Admitted, Message, Node, Receiver, Reply, Taken};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::Event;
 use quarterdeck_actors::place::Place;
@@ -92,6 +92,8 @@ struct Changes {
     members: Users,
     /// Sessions and the versions of the configuration that they were given.
     given: Vec<(String, String)>,
+    /// Requests that other servers have admitted.
+    admitted: Vec<Admitted>,
 }
 
 impl Changes {
@@ -120,6 +122,10 @@ impl Changes {
                 }
                 // A server that has read the messages that are gone notices it by itself.
                 Message::Event(_) | Message::Question(_) | Message::Moved(_) | Message::Rewound => continue,
+                Message::Admitted(admitted) => {
+                    changes.admitted.extend_from_slice(admitted);
+                    continue;
+                }
             };
             changes.parts.insert(part);
         }
@@ -129,7 +135,7 @@ impl Changes {
     /// Everything that messages keep true.
     fn of_everything() -> Self {
         let parts = [Part::Roles, Part::Config, Part::License, Part::Busy].into();
-        Self { parts, users: Users::All, members: Users::All, given: Vec::new() }
+        Self { parts, users: Users::All, members: Users::All, ..Self::default() }
     }
 
     fn has(&self, part: Part) -> bool {
@@ -282,6 +288,8 @@ async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>
         warn!("events from other servers are lost; all WebSocket clients get a new greeting");
         log(app.actors.hub.end_all().await);
     }
+    // Behind everything that can fail: the same messages would count the requests again.
+    app.limits.limiter.count_elsewhere(&changes.admitted);
     Ok(())
 }
 

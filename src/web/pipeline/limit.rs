@@ -1,22 +1,30 @@
 //! The rate limit of `RateLimitSettings`: one leaky bucket for each user with a session, and one for each address of
 //! callers without a session.
+//!
+//! Servers of one database tell each other of the requests that they admit, so that a caller who spreads requests over
+//! all of them has about the same rate as at one.
 
 mod store;
+mod untold;
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
+use aws_lc_rs::hmac;
+use quarterdeck_actors::clock::Uptime;
+use quarterdeck_actors::cluster::{Admitted, Bucket, BucketKind};
 use quarterdeck_actors::config::view::RateLimitSettings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::secret::Secret;
 
 use crate::base::network::{group, parse};
 use crate::web::address::ClientAddress;
 use crate::web::request::header_of;
 use store::{Quantities, Store};
+use untold::{Untold, few_of};
 
 /// The rate limit for logins of one address. It applies in addition, while rate limiting is on.
 const LOGINS: Quantities = Quantities { per_sec: 5, burst: 10 };
@@ -24,11 +32,13 @@ const LOGINS: Quantities = Quantities { per_sec: 5, burst: 10 };
 /// The rate limiter. Its buckets are replaced when the rate or the burst in the configuration changes.
 pub(crate) struct Limiter {
     config: ConfigHandle,
-    // Keys are hashes with a random seed: a long header takes no memory, and a client cannot choose the bucket of
-    // another one.
-    hasher: RandomState,
+    // Keys are keyed hashes: a long header takes no memory, and a client cannot choose the bucket of another one. All
+    // servers of the database have the same key.
+    key: hmac::Key,
     stores: RwLock<Option<Arc<Stores>>>,
     logins: Store,
+    /// `None` for a server without others.
+    untold: Option<Untold>,
 }
 
 /// The buckets of users and of addresses. They are separate, so that requests from many addresses cannot fill the store
@@ -48,15 +58,20 @@ pub(crate) struct Rate {
 }
 
 impl Limiter {
-    pub(crate) fn new(config: ConfigHandle) -> Self {
-        Self { config, hasher: RandomState::new(), stores: RwLock::new(None), logins: Store::new(LOGINS) }
+    /// Creates the rate limiter. `installation` is a secret that all servers of the database have.
+    pub(crate) fn new(config: ConfigHandle, installation: &Secret, has_others: bool) -> Self {
+        let installation = hmac::Key::new(hmac::HMAC_SHA256, installation.expose().as_bytes());
+        let own = hmac::sign(&installation, b"buckets of the rate limit");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, own.as_ref());
+        let (stores, logins, untold) = (RwLock::new(None), Store::new(LOGINS), has_others.then(Untold::default));
+        Self { config, key, stores, logins, untold }
     }
 
     /// Counts a request of a user with a session.
     pub(super) fn count_user(&self, user_id: &str, http: &HttpRequest, config: &Config) -> Rate {
         let settings = &config.view.rate_limit;
-        let key = self.hasher.hash_one((user_id, by_header(http, settings)));
-        self.stores().users.take(key, settings.memory_store_size)
+        let bucket = self.bucket(BucketKind::User, user_id, &by_header(http, settings));
+        self.count(bucket, settings)
     }
 
     /// Counts a request by its address.
@@ -64,9 +79,9 @@ impl Limiter {
         let settings = &config.view.rate_limit;
         // A request without a session is counted by its address, even if it carries a token.
         let is_by_address = settings.vary_by_remote_addr || settings.vary_by_user;
-        let address = ClientAddress::determined(http).address.filter(|_| is_by_address).map(group);
-        let key = self.hasher.hash_one((address, by_header(http, settings)));
-        self.stores().addresses.take(key, settings.memory_store_size)
+        let address = ClientAddress::determined(http).address.filter(|_| is_by_address);
+        let bucket = self.bucket(BucketKind::Address, &text_of(address), &by_header(http, settings));
+        self.count(bucket, settings)
     }
 
     /// Counts a login from `address`.
@@ -75,8 +90,54 @@ impl Limiter {
         if !settings.enable {
             return Ok(());
         }
-        let address: Option<IpAddr> = parse(address);
-        self.logins.take(self.hasher.hash_one(address.map(group)), settings.memory_store_size).admit()
+        self.count(self.bucket(BucketKind::Login, &text_of(parse(address)), ""), settings).admit()
+    }
+
+    /// Takes out the requests of which the other servers should know, if there are so many servers.
+    pub(crate) fn untold(&self, servers: usize) -> Vec<Admitted> {
+        let stores = self.stores();
+        let few = |bucket: &Bucket| few_of(self.store(&stores, bucket.kind).quantities(), servers);
+        self.untold.as_ref().map(|untold| untold.take(few, Uptime::now())).unwrap_or_default()
+    }
+
+    /// Counts requests that another server has admitted.
+    pub(crate) fn count_elsewhere(&self, admitted: &[Admitted]) {
+        let settings = &self.config.current().view.rate_limit;
+        if !settings.enable {
+            return;
+        }
+        let stores = self.stores();
+        for Admitted { bucket, count } in admitted {
+            self.store(&stores, bucket.kind).fill(bucket.key, *count, settings.memory_store_size);
+        }
+    }
+
+    fn count(&self, bucket: Bucket, settings: &RateLimitSettings) -> Rate {
+        let stores = self.stores();
+        let rate = self.store(&stores, bucket.kind).take(bucket.key, settings.memory_store_size);
+        if let Some(untold) = self.untold.as_ref().filter(|_| !rate.is_over()) {
+            untold.note(bucket, Uptime::now());
+        }
+        rate
+    }
+
+    fn store<'a>(&'a self, stores: &'a Stores, kind: BucketKind) -> &'a Store {
+        match kind {
+            BucketKind::User => &stores.users,
+            BucketKind::Address => &stores.addresses,
+            BucketKind::Login => &self.logins,
+        }
+    }
+
+    /// Returns the bucket of a user or an address.
+    fn bucket(&self, kind: BucketKind, whose: &str, header: &str) -> Bucket {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in [whose, "\0", header] {
+            context.update(part.as_bytes());
+        }
+        let tag = context.sign();
+        let key = tag.as_ref().iter().take(size_of::<u64>()).fold(0, |key, byte| key << 8 | u64::from(*byte));
+        Bucket { kind, key }
     }
 
     /// Returns the stores for the rate and burst of the configuration in force. A request that began under an earlier
@@ -136,6 +197,11 @@ impl Rate {
 pub(super) fn refusal() -> HttpResponse {
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     HttpResponse::TooManyRequests().insert_header((CONTENT_TYPE, plain)).body("limit exceeded\n")
+}
+
+/// Returns the text of an address, or of its network if a client has a whole one.
+fn text_of(address: Option<IpAddr>) -> String {
+    address.map(|address| group(address).to_string()).unwrap_or_default()
 }
 
 fn by_header(http: &HttpRequest, settings: &RateLimitSettings) -> String {
@@ -201,7 +267,7 @@ mod tests {
         let burst = Arc::new(Burst(AtomicU32::new(9)));
         let first = Config::compose(None, overrides(9)).unwrap();
         let config = ConfigHandle::start(first, burst.clone(), burst.clone());
-        let limiter = Limiter::new(config.clone());
+        let limiter = Limiter::new(config.clone(), &Secret::new("of a test"), true);
         let http = TestRequest::default().to_http_request();
         let old = config.current();
         assert_eq!(limiter.count_user("anna", &http, &old).limit, 10);
@@ -226,7 +292,7 @@ mod tests {
         let burst = Arc::new(Burst(AtomicU32::new(9)));
         let first = Config::compose(None, overrides(9)).unwrap();
         let config = ConfigHandle::start(first, burst.clone(), burst.clone());
-        let limiter = Limiter::new(config.clone());
+        let limiter = Limiter::new(config.clone(), &Secret::new("of a test"), true);
         for change in 10..20 {
             burst.0.store(change, Ordering::Relaxed);
             let earlier = limiter.stores();

@@ -65,6 +65,27 @@ impl Store {
         }
     }
 
+    /// Returns the size of a bucket and its rate.
+    pub(super) fn quantities(&self) -> Quantities {
+        self.quantities
+    }
+
+    /// Counts requests that another server has admitted under `key`: as many of them as the bucket has space for.
+    pub(super) fn fill(&self, key: u64, count: u32, max_keys: usize) {
+        // The bucket that callers share at a full store is not filled: they have not all been at the other server.
+        if self.is_full(max_keys, Instant::now()) {
+            return;
+        }
+        let mut part = count.min(self.quantities.burst);
+        let mut left = part;
+        while let Some(size) = NonZeroU32::new(part.min(left)) {
+            match self.buckets.check_key_n(&key, size) {
+                Ok(Ok(_)) => left -= size.get(),
+                Ok(Err(_)) | Err(_) => part /= 2,
+            }
+        }
+    }
+
     /// Returns true if there is no space for another bucket. Drops empty buckets first, at most once a second, because
     /// a sweep walks over all of them.
     fn is_full(&self, max_keys: usize, now: Instant) -> bool {
@@ -105,6 +126,20 @@ mod tests {
         let store = Store::new(Quantities { per_sec: 1, burst: 5 });
         let remaining: Vec<u32> = [1, 2, 3, 4].map(|key| store.take(key, 2).remaining).into();
         assert_eq!(remaining, [4, 4, 4, 3]);
+    }
+
+    #[test]
+    fn requests_at_another_server_take_the_space_that_is_left() {
+        let store = Store::new(Quantities { per_sec: 1, burst: 100 });
+        store.fill(1, 60, usize::MAX);
+        assert_eq!(store.take(1, usize::MAX).remaining, 39);
+        store.fill(1, 1_000, usize::MAX);
+        assert!(store.take(1, usize::MAX).is_over());
+        store.fill(2, u32::MAX, usize::MAX);
+        assert!(store.take(2, usize::MAX).is_over());
+        store.fill(3, 0, usize::MAX);
+        store.fill(3, 50, 0);
+        assert_eq!(store.take(3, usize::MAX).remaining, 99);
     }
 
     #[test]
