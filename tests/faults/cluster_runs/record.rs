@@ -1,7 +1,7 @@
 //! The requests of the clients of a run, and their events.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
@@ -22,11 +22,20 @@ pub(super) struct Span {
 }
 
 /// The numbers that a client wrote into a setting.
-#[derive(Default, Clone, Copy)]
+#[derive(Default, Clone)]
 pub(super) struct Attempts {
     pub(super) last: u64,
     pub(super) acknowledged: u64,
     pub(super) count: u64,
+    /// The changes without an answer. A server that was frozen may make them later than the next ones.
+    pub(super) unanswered: BTreeSet<u64>,
+}
+
+impl Attempts {
+    /// Returns true if the setting may have this value at the end of the run.
+    pub(super) fn may_end_with(&self, number: u64) -> bool {
+        (self.acknowledged..=self.last).contains(&number) || self.unanswered.contains(&number)
+    }
 }
 
 #[derive(Default)]

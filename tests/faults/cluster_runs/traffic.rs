@@ -113,10 +113,14 @@ async fn write_setting(setting: &'static str, client: Client, record: Rc<Record>
         let change = json!({ "SupportSettings": { setting: format!("https://run.example/{number}") } });
         record.settings.borrow_mut().entry(setting).or_default().last = number;
         let reply = attempt(&client, Method::PUT, "/config/patch", Some(change)).await;
-        if reply.is_some_and(|reply| reply.status == 200) {
+        {
             let mut settings = record.settings.borrow_mut();
             let attempts = settings.entry(setting).or_default();
-            (attempts.acknowledged, attempts.count) = (number, attempts.count + 1);
+            match reply.map(|reply| reply.status) {
+                Some(200) => (attempts.acknowledged, attempts.count) = (number, attempts.count + 1),
+                Some(400..500) => {}
+                _ => _ = attempts.unanswered.insert(number),
+            }
         }
         sleep(Duration::from_millis(250)).await;
     }
