@@ -337,13 +337,14 @@ pub(crate) fn following(last: Place, found: &[Placed]) -> Option<&[Placed]> {
 }
 
 /// Reads a message. `None` for one of a later version, for this node's own questions, and for one that this node has applied
-/// before it published it: an invalidation of caches, and requests that it has counted. Other own messages are applied again: a message of another node may be
+/// before it published it: an invalidation of caches, requests and sockets that it has counted. Other own messages are applied again: a message of another node may be
 /// between their publication and their first application, and the order on the bus decides on all nodes alike.
 fn parse(shared: &Shared, placed: &Placed) -> Option<Message> {
     let is_own = placed.node_id == shared.own.id;
-    let is_skipped =
-        |read: &Message| is_own && matches!(read, Message::Caches | Message::Admitted(_) | Message::Question(_));
-    Message::parse(&placed.kind, &placed.body).filter(|read| !is_skipped(read))
+    let is_for_others = |read: &Message| {
+        matches!(read, Message::Caches | Message::Admitted(_) | Message::Sockets { .. } | Message::Question(_))
+    };
+    Message::parse(&placed.kind, &placed.body).filter(|read| !(is_own && is_for_others(read)))
 }
 
 /// Publishes what waits, until this server has left.

@@ -10,6 +10,7 @@ mod announcing;
 mod audience;
 mod checkpoints;
 mod connection;
+mod crowds;
 mod elsewhere;
 mod end;
 mod epoch;
@@ -27,6 +28,7 @@ mod storing;
 mod upkeep;
 mod viewing;
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -43,6 +45,7 @@ pub(crate) use self::audience::Candidate;
 pub use self::audience::RULE;
 pub use self::checkpoints::{ChangedRows, Checkpoint, DueRows, RENEW_MS, SocketRow};
 pub use self::connection::{Connection, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing};
+use self::crowds::UsersWith;
 pub use self::elsewhere::RenewedUser;
 use self::elsewhere::{CheckSessions, EndAll, RenewUsers, UsersAmong};
 pub use self::end::End;
@@ -62,7 +65,7 @@ use self::pending_joins::PendingJoins;
 use self::registry::Registry;
 use self::upkeep::PauseDetector;
 pub use self::viewing::Viewing;
-use crate::clock::Clock;
+use crate::clock::{Clock, Uptime};
 use crate::error::AppError;
 use crate::place::Place;
 use crate::roles::handle::RolesHandle;
@@ -267,6 +270,23 @@ impl HubHandle {
         found.sort_unstable();
         found.dedup();
         Ok(found)
+    }
+
+    /// Returns the users with at least so many sockets, 2,000 at most: those with the most sockets first.
+    pub async fn users_with(&self, least: usize) -> Result<Vec<(String, usize)>, AppError> {
+        let mut found = Vec::new();
+        for hub in self.hubs.iter() {
+            found.extend(hub.ask(UsersWith(least)).await?);
+        }
+        found.sort_unstable_by_key(|(_, sockets)| Reverse(*sockets));
+        found.truncate(crowds::MAX_USERS);
+        Ok(found)
+    }
+
+    /// Notes the numbers of sockets of users on another node, in the place of those that it told before. They count in the
+    /// limit for the sockets of a user for 6 s.
+    pub fn note_elsewhere(&self, node_id: String, sockets: Vec<(String, usize)>, now: Uptime) {
+        self.shared.crowds.note(node_id, sockets.into_iter().collect(), now);
     }
 
     /// Sets the roles and the memberships of users, which the caller read in `epoch`.

@@ -2,27 +2,23 @@
 
 mod answering;
 mod applying;
+pub(super) mod telling;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::web::Data;
 use quarterdeck_actors::clock::{Clock, Uptime, wall_ms};
-use quarterdeck_actors::cluster::{Bus as _, ClusterHandle, Message, NodeFacts};
+use quarterdeck_actors::cluster::{Bus as _, ClusterHandle, NodeFacts};
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::error::OrFail;
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::place::Place;
 
 use super::StartError;
-use super::tasks::every;
 use crate::base::version::VERSION;
 use crate::store::{Db, PostgresBus};
 use crate::web::state::{AppState, Facts};
 use applying::Applying;
-
-/// The interval between two messages to the other servers about admitted requests.
-const TELL_INTERVAL: Duration = Duration::from_millis(500);
 
 const JOIN_FAILED: &str = "app.cluster.publish.app_error";
 
@@ -62,17 +58,4 @@ impl Bus {
 pub(super) fn follow(app: &Data<AppState>) {
     let parts = Arc::downgrade(&app.clone().into_inner());
     app.actors.cluster.follow(Arc::new(Applying::new(parts)));
-}
-
-/// Tells the other servers of the requests that this one admits, for ever.
-pub(super) async fn keep_telling_requests(app: Data<AppState>) {
-    every(TELL_INTERVAL, async || {
-        let servers = app.actors.cluster.nodes().living.len();
-        let is_limited = app.actors.config.current().view.rate_limit.enable;
-        let admitted = app.limits.limiter.untold(servers);
-        if servers > 1 && is_limited && !admitted.is_empty() {
-            app.actors.cluster.publish(Message::Admitted(admitted)).await;
-        }
-    })
-    .await;
 }

@@ -12,7 +12,8 @@ use quarterdeck_actors::task;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{announcing, cluster, guests, sampling, unconfirmed, user_names, verifying};
+use super::cluster::telling;
+use super::{announcing, guests, sampling, unconfirmed, user_names, verifying};
 use crate::domain::accounts::renew_sessions;
 use crate::domain::announce;
 use crate::store::{Db, StoreError, own_record};
@@ -46,7 +47,8 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "close_drafts", keep_closing_drafts);
     if app.db.is_shared() {
         keep(app, "store_sockets", |app| async move { app.actors.sockets.keep_stored().await });
-        keep(app, "tell_requests", cluster::keep_telling_requests);
+        keep(app, "tell_requests", telling::keep_telling_requests);
+        keep(app, "tell_sockets", telling::keep_telling_sockets);
     } else {
         // Servers that share a database hear of these changes over the bus.
         keep(app, "renew_roles", keep_renewing_roles);

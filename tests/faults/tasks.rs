@@ -16,7 +16,7 @@ use crate::tidy::bounds::shipped;
 const METRICS: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\nAuditRetentionDays = 30\n";
 
 /// The tasks that run as long as the server, on its own thread.
-const TASKS: [&str; 19] = [
+const TASKS: [&str; 20] = [
     "renew_prepared",
     "watch_site_path",
     "announce_configurations",
@@ -36,13 +36,14 @@ const TASKS: [&str; 19] = [
     "take_back_config",
     "store_sockets",
     "tell_requests",
+    "tell_sockets",
 ];
 
 /// Those of them that only run on the embedded engine. Servers that share a database hear of the changes over the bus.
 const OF_ONE_SERVER: [&str; 2] = ["renew_roles", "renew_sessions"];
 
 /// Those of them that only run where servers can share the database.
-const OF_SERVERS: [&str; 2] = ["store_sockets", "tell_requests"];
+const OF_SERVERS: [&str; 3] = ["store_sockets", "tell_requests", "tell_sockets"];
 
 /// Returns the tasks that run on the engine of this run.
 fn running() -> impl Iterator<Item = &'static str> {

@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 58] = [
+const STATE: [(&str, &str); 59] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -20,6 +20,7 @@ const STATE: [(&str, &str); 58] = [
     ("actors/src/hub/guard.rs", "connections whose sockets were closed since the last turn of their hub"),
     ("actors/src/hub/moving.rs", "connections that were given up in the last turns of their hub"),
     ("actors/src/hub/pending_joins.rs", "an entry for each user whose socket is joining"),
+    ("actors/src/hub/crowds.rs", "2,000 ids and numbers for each node"),
     ("actors/src/hub/limits.rs", "close codes and events that we know"),
     ("actors/src/presence/announcer.rs", "a channel of 4,096 changes of fixed size"),
     (

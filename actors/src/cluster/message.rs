@@ -37,6 +37,13 @@ pub enum Message {
     Question(String),
     /// Requests that a node has admitted, of which the rate limits of the others should know.
     Admitted(Vec<Admitted>),
+    /// The numbers of sockets that users with many have on a node, by user id. Others have few or none there.
+    Sockets {
+        /// The id of the node.
+        node_id: String,
+        /// The numbers.
+        counts: Vec<(String, usize)>,
+    },
     /// An event for WebSocket clients.
     Event(Box<Event>),
     /// Events of a node could not be published. Clients may have missed some of them.
@@ -63,6 +70,7 @@ impl Message {
             // Nodes of earlier versions would send it to all clients.
             Self::Event(event) if !event.audience.node_id.is_empty() => "here",
             Self::Admitted(_) => "admitted",
+            Self::Sockets { .. } => "sockets",
             Self::Event(_) => "event",
             Self::Lost => "lost",
             Self::Rewound => "rewound",
@@ -77,6 +85,9 @@ impl Message {
             Self::Given { session_id, version } => format!("{session_id} {version}"),
             Self::Question(id) => id.clone(),
             Self::Admitted(all) => all.iter().map(Admitted::text).collect::<Vec<_>>().join(" "),
+            Self::Sockets { node_id, counts } => {
+                counts.iter().fold(node_id.clone(), |text, (user_id, count)| format!("{text} {user_id}:{count}"))
+            }
             Self::Event(event) => serde_json::to_string(&WireEvent::of(event)).unwrap_or_default(),
             Self::Config | Self::License | Self::Busy | Self::Roles | Self::Caches | Self::Lost | Self::Rewound => {
                 String::new()
@@ -91,7 +102,8 @@ impl Message {
 
     /// Returns true for a message that may be lost without harm. No response waits for it.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Admitted(_)) || matches!(self, Self::Event(event) if event.is_passing())
+        matches!(self, Self::Admitted(_) | Self::Sockets { .. })
+            || matches!(self, Self::Event(event) if event.is_passing())
     }
 
     /// Reads a stored message. Returns `None` for one that only a later version understands.
@@ -110,6 +122,15 @@ impl Message {
             }
             "question" => Self::Question(body.to_owned()),
             "admitted" => Self::Admitted(body.split_whitespace().filter_map(Admitted::read).collect()),
+            "sockets" => {
+                let mut words = body.split_whitespace();
+                let node_id = words.next()?.to_owned();
+                let count = |word: &str| {
+                    let (user_id, count) = word.split_once(':')?;
+                    Some((user_id.to_owned(), count.parse().ok()?))
+                };
+                Self::Sockets { node_id, counts: words.filter_map(count).collect() }
+            }
             "event" | "here" => {
                 let event = serde_json::from_str::<WireEvent<'_>>(body).ok()?;
                 // Nodes of earlier versions publish such an event in two forms. All clients get the other one here.
@@ -309,6 +330,8 @@ mod tests {
                 Admitted { bucket: Bucket { kind: BucketKind::Address, key: 1 }, count: 0 },
                 Admitted { bucket: Bucket { kind: BucketKind::Login, key: 0 }, count: 1 },
             ]),
+            Message::Sockets { node_id: "n".to_owned(), counts: vec![("u".to_owned(), 7), ("v".to_owned(), 1)] },
+            Message::Sockets { node_id: "n".to_owned(), counts: Vec::new() },
             Message::Lost,
             Message::Rewound,
             Message::Moved(vec!["c".to_owned()]),

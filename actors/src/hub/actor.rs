@@ -89,7 +89,8 @@ impl Handler<Join> for WebSocketHub {
         let now = self.clock.uptime();
         self.take_note_of_left(now);
         let user_id = joining.session.user_id.clone();
-        let is_full = self.registry.sockets_of(&user_id) >= self.shared.limits.sockets_per_user;
+        let sockets = self.registry.sockets_of(&user_id) + self.shared.crowds.sockets_of(&user_id, now);
+        let is_full = sockets >= self.shared.limits.sockets_per_user;
         if is_full && !self.takes_over(&joining) {
             self.shared.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(AppError::new("app.socket.too_many_of_user.app_error"));

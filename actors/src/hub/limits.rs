@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
 use super::Broadcast;
+use super::crowds::Crowds;
 use super::end::End;
 use super::event::Event;
 use super::frame::Held;
@@ -165,6 +166,7 @@ pub(super) struct Shared {
     pub(super) held: Arc<Held>,
     pub(super) is_stopping: AtomicBool,
     pub(super) pending_joins: Arc<PendingJoins>,
+    pub(super) crowds: Crowds,
     /// Where events are published if there are other nodes. They come back from there.
     pub(super) broadcast: OnceLock<Arc<dyn Broadcast>>,
     /// The number of announcements to clients of this node that are under way.
@@ -185,6 +187,7 @@ impl Shared {
             held: Arc::default(),
             is_stopping: is_stopping.into(),
             pending_joins: Arc::default(),
+            crowds: Crowds::default(),
             broadcast: OnceLock::new(),
             announcing: AtomicUsize::default(),
             announced: OnceLock::new(),

@@ -122,6 +122,13 @@ impl Registry {
         self.of_user(user_id).filter(|entry| entry.connection.has_socket()).count()
     }
 
+    /// Returns the users with at least so many sockets, and the numbers.
+    pub(super) fn users_with(&self, least: usize) -> Vec<(String, usize)> {
+        let crowded = self.users.iter().filter(|(_, user)| user.connections.len() >= least);
+        let counted = crowded.map(|(id, _)| (id.to_string(), self.sockets_of(id)));
+        counted.filter(|(_, sockets)| *sockets >= least).collect()
+    }
+
     /// Sets the memberships of a user, unless the known ones are newer. Does nothing for a user without a connection.
     pub(super) fn set_memberships(&mut self, user_id: &str, memberships: Dated<Memberships>) {
         if let Some(user) = self.users.get_mut(user_id) {

@@ -119,6 +119,7 @@ impl<'c, 'm> Replay<'c, 'm> {
             Message::Busy
             | Message::Given { .. }
             | Message::Admitted(_)
+            | Message::Sockets { .. }
             | Message::Question(_)
             | Message::Moved(_)
             | Message::Event(_) => true,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::cluster::{Absence, Admitted, Message, Node, Receiver, Reply, Taken};
+use quarterdeck_actors::cluster::{Absence, Message, Node, Receiver, Reply, Taken};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::Event;
 use quarterdeck_actors::place::Place;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::{info, warn};
 
-use super::answering;
+use super::{answering, telling};
 use crate::domain::announce::{self, log};
 use crate::web::routes::invalidate_caches;
 use crate::web::state::AppState;
@@ -92,8 +92,8 @@ struct Changes {
     members: Users,
     /// Sessions and the versions of the configuration that they were given.
     given: Vec<(String, String)>,
-    /// Requests that other servers have admitted.
-    admitted: Vec<Admitted>,
+    /// The messages that count in the limits of users and addresses.
+    told: Vec<Message>,
 }
 
 impl Changes {
@@ -122,8 +122,8 @@ impl Changes {
                 }
                 // A server that has read the messages that are gone notices it by itself.
                 Message::Event(_) | Message::Question(_) | Message::Moved(_) | Message::Rewound => continue,
-                Message::Admitted(admitted) => {
-                    changes.admitted.extend_from_slice(admitted);
+                Message::Admitted(_) | Message::Sockets { .. } => {
+                    changes.told.push(message.clone());
                     continue;
                 }
             };
@@ -289,7 +289,7 @@ async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>
         log(app.actors.hub.end_all().await);
     }
     // Behind everything that can fail: the same messages would count the requests again.
-    app.limits.limiter.count_elsewhere(&changes.admitted);
+    telling::count(app, changes.told);
     Ok(())
 }
 
