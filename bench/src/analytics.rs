@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use reqwest::{Client, Url};
 use tokio::time::sleep;
-use tokio_postgres::{Client as Database, NoTls};
+use tokio_postgres::Client as Database;
 
 use crate::account;
 use crate::compare::Folder;
+use crate::database::{Databases, connect};
 use crate::load::{Request, run as load};
 use crate::process::Process;
 use crate::report::{median, to_float};
@@ -55,13 +56,9 @@ pub(crate) struct Options {
 
 /// Creates a database for the run, measures, and drops it.
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
-    let name = format!("quarterdeck_bench_{}", std::process::id());
-    let outside = connect(&options.database).await?;
-    outside.batch_execute(&format!("CREATE DATABASE {name}")).await?;
-    let mut inside = options.database.clone();
-    inside.set_path(&name);
-    let measured = measure(options, &inside).await;
-    outside.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+    let databases = Databases::at(&options.database).await?;
+    let measured = measure(options, &databases.create().await?).await;
+    databases.drop_all().await?;
     measured
 }
 
@@ -108,12 +105,6 @@ async fn measure(options: &Options, database: &Url) -> Result<(), Failure> {
     watch.abort();
     println!("statements that counted messages at the same time, at most: {}", busiest.load(Ordering::Relaxed));
     Ok(())
-}
-
-async fn connect(database: &Url) -> Result<Database, Failure> {
-    let (client, connection) = tokio_postgres::connect(database.as_str(), NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client)
 }
 
 /// Inserts messages of 500 users in 100 channels over 40 days.

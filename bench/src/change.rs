@@ -12,11 +12,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::NoTls;
 
 use crate::account;
 use crate::compare::Folder;
 use crate::cpu;
+use crate::database::Databases;
 use crate::load::{histogram, read_answer};
 use crate::process::Process;
 use crate::report::{median, micros_each, rate, to_float};
@@ -74,22 +74,11 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let Some(outside) = &options.database else {
         return measure(options, [None, None]).await;
     };
-    let (client, connection) = tokio_postgres::connect(outside.as_str(), NoTls).await?;
-    tokio::spawn(connection);
-    let names = ["baseline", "measured"].map(|side| format!("quarterdeck_bench_{side}_{}", std::process::id()));
-    for name in &names {
-        client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
-    }
-    let inside = names.each_ref().map(|name| {
-        let mut inside = outside.clone();
-        inside.set_path(name);
-        Some(inside)
-    });
-    let measured = measure(options, inside).await;
-    for name in &names {
-        client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
-    }
-    measured
+    let databases = Databases::at(outside).await?;
+    let (baseline, measured) = (databases.create().await?, databases.create().await?);
+    let outcome = measure(options, [Some(baseline), Some(measured)]).await;
+    databases.drop_all().await?;
+    outcome
 }
 
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]

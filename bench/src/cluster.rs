@@ -2,10 +2,10 @@
 //! PostgreSQL.
 
 mod alone;
-mod database;
 mod figures;
 mod ledger;
 mod nodes;
+mod postgres;
 mod publishers;
 mod site;
 mod sockets;
@@ -19,10 +19,10 @@ use reqwest::{Client, Url};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
+use crate::database::Databases;
 use crate::report::{percentiles, rate};
 use crate::ws::fanout::Volume;
 use crate::ws::place::raise_limit_of_files;
-use database::Databases;
 use figures::Usage;
 use ledger::{Ledger, Outcome};
 use nodes::Nodes;

@@ -12,6 +12,7 @@ mod cluster;
 mod compare;
 mod config;
 mod cpu;
+mod database;
 mod load;
 mod logs;
 mod memory;

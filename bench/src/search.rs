@@ -8,10 +8,11 @@ use hdrhistogram::Histogram;
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use tokio::time::sleep;
-use tokio_postgres::{Client as Database, NoTls};
+use tokio_postgres::Client as Database;
 
 use crate::account;
 use crate::compare::Folder;
+use crate::database::{Databases, connect};
 use crate::process::Process;
 
 const FIRST_NAMES: [&str; 20] = [
@@ -72,13 +73,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         let file = folder.path().join("data/quarterdeck.db");
         return measure(options, &server, &Site::Embedded(file)).await;
     };
-    let name = format!("quarterdeck_bench_{}", std::process::id());
-    let outside = connect(database).await?;
-    outside.batch_execute(&format!("CREATE DATABASE {name}")).await?;
-    let mut inside = database.clone();
-    inside.set_path(&name);
-    let measured = on_postgres(options, folder.path(), &inside).await;
-    outside.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+    let databases = Databases::at(database).await?;
+    let measured = on_postgres(options, folder.path(), &databases.create().await?).await;
+    databases.drop_all().await?;
     measured
 }
 
@@ -207,10 +204,4 @@ impl Site {
         }
         Ok(())
     }
-}
-
-async fn connect(database: &Url) -> Result<Database, Failure> {
-    let (client, connection) = tokio_postgres::connect(database.as_str(), NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client)
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use reqwest::Client;
 
-use super::database::Databases;
 use super::nodes::settings;
 use crate::compare::{self, Folder, Options, Side};
+use crate::database::Databases;
 use crate::ping::PING;
 use crate::process::Process;
 use crate::ws::fanout::{self, Volume};

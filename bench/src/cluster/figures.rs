@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use reqwest::Url;
 use tokio::time::sleep;
 
-use super::database::{Databases, ServerProcess};
 use super::nodes::Nodes;
+use super::postgres::ServerProcess;
 use crate::cpu;
+use crate::database::Databases;
 use crate::report::micros_each;
 
 /// The interval between two readings of PostgreSQL's processes. A process that begins and ends in between is not counted.

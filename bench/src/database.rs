@@ -1,0 +1,51 @@
+//! The databases that a run creates on a PostgreSQL server, and drops.
+
+use std::sync::{Mutex, PoisonError};
+
+use reqwest::Url;
+use tokio_postgres::{Client, NoTls};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// The databases of a run.
+pub(crate) struct Databases {
+    /// The database that was given. Only connections to the created ones are measured.
+    given: Url,
+    pub(crate) client: Client,
+    names: Mutex<Vec<String>>,
+}
+
+impl Databases {
+    pub(crate) async fn at(given: &Url) -> Result<Self, Failure> {
+        Ok(Self { given: given.clone(), client: connect(given).await?, names: Mutex::default() })
+    }
+
+    /// Creates a database and returns its address.
+    pub(crate) async fn create(&self) -> Result<Url, Failure> {
+        let name = {
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.push(format!("quarterdeck_bench_{}_{}", std::process::id(), names.len()));
+            names.last().cloned().unwrap_or_default()
+        };
+        self.client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
+        let mut created = self.given.clone();
+        created.set_path(&name);
+        Ok(created)
+    }
+
+    /// Drops the databases that were created, and ends the connections to them.
+    pub(crate) async fn drop_all(&self) -> Result<(), Failure> {
+        let names = std::mem::take(&mut *self.names.lock().unwrap_or_else(PoisonError::into_inner));
+        for name in names {
+            self.client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Connects to a database.
+pub(crate) async fn connect(database: &Url) -> Result<Client, Failure> {
+    let (client, connection) = tokio_postgres::connect(database.as_str(), NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
