@@ -253,6 +253,7 @@ async fn follow(shared: Arc<Shared>, bus: Arc<dyn Bus>) {
 /// Applies the next messages. Returns false if there are no more.
 async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Receiver>) -> Result<bool, AppError> {
     let began = shared.clock.uptime();
+    let is_late = !shared.trust.holds(began);
     let end = complete_end(&**bus).await?;
     let last = shared.place();
     if end == last {
@@ -276,7 +277,7 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
         shared.set_place(end);
         return Ok(true);
     };
-    let messages: Vec<Option<Message>> = next.iter().map(|placed| parse(shared, placed)).collect();
+    let messages: Vec<Option<Message>> = next.iter().map(|placed| parse(shared, placed, is_late)).collect();
     let facts: Vec<Message> = messages.iter().flatten().filter(|message| message.is_fact()).cloned().collect();
     receiver.invalidate(&facts);
     let is_end = next.last().is_none_or(|placed| placed.place.position >= end.position);
@@ -336,15 +337,18 @@ pub(crate) fn following(last: Place, found: &[Placed]) -> Option<&[Placed]> {
     next.iter().zip(last.position + 1..).all(is_next).then_some(next)
 }
 
-/// Reads a message. `None` for one of a later version, for this node's own questions, and for one that this node has applied
-/// before it published it: an invalidation of caches, requests and sockets that it has counted. Other own messages are applied again: a message of another node may be
-/// between their publication and their first application, and the order on the bus decides on all nodes alike.
-fn parse(shared: &Shared, placed: &Placed) -> Option<Message> {
+/// Reads a message. `None` for one of a later version, for this node's own questions, and for one that this node has
+/// applied before it published it: an invalidation of caches, requests and sockets that it has counted. Other own
+/// messages are applied again: a message of another node may be between their publication and their first application,
+/// and the order on the bus decides on all nodes alike. `None` also for requests that are read late, because their
+/// buckets have emptied meanwhile.
+fn parse(shared: &Shared, placed: &Placed, is_late: bool) -> Option<Message> {
     let is_own = placed.node_id == shared.own.id;
     let is_for_others = |read: &Message| {
         matches!(read, Message::Caches | Message::Admitted(_) | Message::Sockets { .. } | Message::Question(_))
     };
-    Message::parse(&placed.kind, &placed.body).filter(|read| !(is_own && is_for_others(read)))
+    Message::parse(&placed.kind, &placed.body)
+        .filter(|read| !(is_own && is_for_others(read) || is_late && matches!(read, Message::Admitted(_))))
 }
 
 /// Publishes what waits, until this server has left.

@@ -24,8 +24,9 @@ impl Databases {
     pub(crate) async fn create(&self) -> Result<Url, Failure> {
         let name = {
             let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            names.push(format!("quarterdeck_bench_{}_{}", std::process::id(), names.len()));
-            names.last().cloned().unwrap_or_default()
+            let name = format!("quarterdeck_bench_{}_{}", std::process::id(), names.len());
+            names.push(name.clone());
+            name
         };
         self.client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
         let mut created = self.given.clone();

@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 59] = [
+const STATE: [(&str, &str); 60] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -67,6 +67,7 @@ const STATE: [(&str, &str); 59] = [
     ("src/web/connections.rs", "an entry for each network with a connection, of which there is a maximum"),
     ("src/web/connections/entry.rs", "an entry for each connection, of which there is a maximum"),
     ("src/web/pipeline/limit.rs", "two stores"),
+    ("src/web/pipeline/limit/debts.rs", "65,536 numbers, keyed by hashes of 8 bytes"),
     ("src/web/pipeline/limit/store.rs", "bytes, keyed by hashes of 8 bytes"),
     ("src/web/pipeline/limit/untold.rs", "65,536 numbers, keyed by hashes of 8 bytes"),
     ("src/web/prepared.rs", "the texts of one configuration"),

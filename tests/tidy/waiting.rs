@@ -3,8 +3,9 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 15] = [
+const SLEEPS: [(&str, usize, &str); 16] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
+    ("src/web/pipeline/limit/store.rs", 1, "the pace of requests"),
     ("tests/contract/users/search_work.rs", 2, "the database delays an answer, or the counts that it tells"),
     ("tests/faults/audit_killed.rs", 1, KILL),
     ("tests/faults/clocks.rs", 1, "a process is stopped for this long"),
@@ -28,7 +29,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 41] = [
+const LOOPS: [(&str, usize, &str); 42] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
     ("actors/src/sockets/tests.rs", 2, STEP),
@@ -38,6 +39,7 @@ const LOOPS: [(&str, usize, &str); 41] = [
     ("src/outbound/client/tests/peer.rs", 2, PEER),
     ("src/outbound/client/tests/tls.rs", 1, PEER),
     ("src/web/answer/outgoing.rs", 1, "a body in memory ends by itself"),
+    ("src/web/pipeline/limit/store.rs", 1, "two seconds end it"),
     ("tests/clients/mmctl.rs", 1, STEP),
     ("tests/contract/files.rs", 2, PEER),
     ("tests/contract/files_steps.rs", 3, PEER),

@@ -114,8 +114,11 @@ impl Backlog {
     async fn portion_after(&self, before: Place) -> Result<Option<Portion>, AppError> {
         let found = self.bus.read(before.position).await?;
         let Some(next) = following(before, &found).filter(|next| !next.is_empty()) else { return Ok(None) };
-        let logged =
-            next.iter().map(|placed| Logged::new(Message::parse(&placed.kind, &placed.body), placed.body.len()));
+        let logged = next.iter().map(|placed| match Message::parse(&placed.kind, &placed.body) {
+            // They say nothing about events, and there may be many.
+            Some(Message::Admitted(_) | Message::Sockets { .. }) => Logged::new(Some(Message::Admitted(Vec::new())), 0),
+            message => Logged::new(message, placed.body.len()),
+        });
         let messages: Vec<Logged> = logged.collect();
         let bytes = messages.iter().map(Logged::memory).sum();
         Ok(Some(Portion { before, places: next.iter().map(|placed| placed.place).collect(), messages, bytes }))

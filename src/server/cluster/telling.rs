@@ -27,7 +27,9 @@ pub(in crate::server) async fn keep_telling_requests(app: Data<AppState>) {
         let servers = app.actors.cluster.nodes().living.len();
         let is_limited = app.actors.config.current().view.rate_limit.enable;
         let admitted = app.limits.limiter.untold(servers);
-        if servers > 1 && is_limited && !admitted.is_empty() {
+        // While messages do not arrive, each server counts alone: later the requests would count at a wrong time.
+        let is_connected = app.actors.cluster.trust().holds(Uptime::now());
+        if servers > 1 && is_limited && is_connected && !admitted.is_empty() {
             app.actors.cluster.publish(Message::Admitted(admitted)).await;
         }
     })

@@ -4,6 +4,7 @@
 //! Servers of one database tell each other of the requests that they admit, so that a caller who spreads requests over
 //! all of them has about the same rate as at one.
 
+mod debts;
 mod store;
 mod untold;
 
@@ -93,7 +94,7 @@ impl Limiter {
         self.count(self.bucket(BucketKind::Login, &text_of(parse(address)), ""), settings).admit()
     }
 
-    /// Takes out the requests of which the other servers should know, if there are so many servers.
+    /// Takes out the requests of which the other servers should know. `servers` is the number of all servers.
     pub(crate) fn untold(&self, servers: usize) -> Vec<Admitted> {
         let stores = self.stores();
         let few = |bucket: &Bucket| few_of(self.store(&stores, bucket.kind).quantities(), servers);

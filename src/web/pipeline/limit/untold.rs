@@ -59,7 +59,7 @@ impl Untold {
     }
 }
 
-/// Returns the number up to which the requests of a bucket are few, for each of so many servers.
+/// Returns the number up to which the requests of a bucket are few on one server. `servers` is the number of all servers.
 pub(super) fn few_of(quantities: Quantities, servers: usize) -> u32 {
     let servers = u32::try_from(servers).unwrap_or(u32::MAX).max(1);
     (quantities.burst / FEW_PART).min(quantities.per_sec) / servers
