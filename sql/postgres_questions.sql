@@ -29,10 +29,13 @@ CREATE UNLOGGED TABLE IF NOT EXISTS qd_answers (
     PRIMARY KEY (question, node, part)
 );
 
+-- The names of parameters cannot be replaced.
+DROP FUNCTION IF EXISTS qd_ask(text, text, text, text, bigint, text[], bigint, bigint);
+
 -- Stores a question and tells the nodes of it. Returns false if too many questions are open. The lock makes questions of
 -- several nodes count one after the other.
 CREATE OR REPLACE FUNCTION qd_ask(question_id text, sender text, given_kind text, given text, max_bytes bigint,
-    asked text[], limit_ms bigint, max_questions bigint) RETURNS boolean
+    given_targets text[], limit_ms bigint, max_questions bigint) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('quarterdeck questions ' || current_schema(), 0));
@@ -41,7 +44,7 @@ BEGIN
         RETURN false;
     END IF;
     INSERT INTO qd_questions (id, node, kind, arguments, maxbytes, targets, closesat)
-    VALUES (question_id, sender, given_kind, given, max_bytes, asked, qd_now() + limit_ms);
+    VALUES (question_id, sender, given_kind, given, max_bytes, given_targets, qd_now() + limit_ms);
     INSERT INTO qd_outbox (node, kind, body) VALUES (sender, 'question', question_id);
     PERFORM pg_notify(qd_channel(), 'waiting');
     RETURN true;

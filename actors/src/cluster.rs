@@ -201,9 +201,9 @@ pub struct Publications {
 }
 
 impl Publications {
-    /// Waits until the messages since the begin are published, at most for 2 s. A server that is killed later loses none of
-    /// them. Passing events, which clients do not miss, and a bus that has not accepted messages for a minute
-    /// are not waited for.
+    /// Waits until the messages since the begin are published, at most for 2 s. A server that is killed later loses none
+    /// of them. Passing events, which clients do not miss, and a bus that has not accepted messages for a minute are not
+    /// waited for.
     pub async fn settled(self) {
         let outgoing = &self.shared.outgoing;
         let added = outgoing.added();

@@ -90,8 +90,11 @@ impl ClusterHandle {
                 (self.nodes().living.iter().map(|node| node.facts.clone()).collect::<Vec<_>>(), false)
             }
         };
-        let (own, others): (Vec<_>, Vec<_>) =
-            with_unique_names(nodes).into_iter().partition(|node| node.id == self.own().id);
+        let is_own = |node: &NodeFacts| node.id == self.own().id;
+        // This node is not in the list while it is taken for dead, and another one may have its name then.
+        let missing = (!nodes.iter().any(is_own)).then(|| self.own().clone());
+        let nodes = nodes.into_iter().chain(missing).collect();
+        let (own, others): (Vec<_>, Vec<_>) = with_unique_names(nodes).into_iter().partition(is_own);
         let own = own.into_iter().next().unwrap_or_else(|| self.own().clone());
         Others { nodes: others, own: own.name, is_current }
     }

@@ -174,6 +174,8 @@ pub trait Questions: Send + Sync {
     fn take(&self, question_id: String, node_id: String) -> BoxFuture<'static, Result<Option<Taken>, AppError>>;
     /// Returns the ids of the targets that did not take a question yet.
     fn untaken(&self, question_id: String) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
+    /// Returns true while a question is open.
+    fn is_open(&self, question_id: String) -> BoxFuture<'static, Result<bool, AppError>>;
     /// Stores a part of an answer. Returns false if the question is closed.
     fn answer(&self, part: Part) -> BoxFuture<'static, Result<bool, AppError>>;
     /// Returns some parts of answers, those of a node in order, and removes them.

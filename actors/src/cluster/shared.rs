@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
-use super::answering::MAX_ANSWERS;
+use super::answering::{MAX_ANSWERS, MAX_REFUSALS};
 use super::asking::{MAX_QUESTIONS, MAX_SLOW_QUESTIONS};
 use super::{NodeFacts, Outgoing, Receiver, Roster, Trust};
 use crate::clock::{Clock, Uptime};
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) asking_slowly: Arc<Semaphore>,
     /// Permits for answers to other nodes.
     pub(super) answering: Arc<Semaphore>,
+    /// Permits for refusals of questions beyond those.
+    pub(super) refusing: Arc<Semaphore>,
     place: watch::Sender<Place>,
     received: AtomicU64,
     /// The reason why messages cannot be applied, and the time of the first failure.
@@ -68,6 +70,7 @@ impl Shared {
             asking: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             asking_slowly: Arc::new(Semaphore::new(MAX_SLOW_QUESTIONS)),
             answering: Arc::new(Semaphore::new(MAX_ANSWERS)),
+            refusing: Arc::new(Semaphore::new(MAX_REFUSALS)),
             place: watch::Sender::new(place),
             received: AtomicU64::default(),
             problem: Mutex::default(),

@@ -45,6 +45,11 @@ impl Questions for PostgresBus {
         async move { db.untaken_targets(&question_id).await.or_fail(READ_FAILED) }.boxed()
     }
 
+    fn is_open(&self, question_id: String) -> BoxFuture<'static, Result<bool, AppError>> {
+        let db = self.db.clone();
+        async move { db.has_question(&question_id).await.or_fail(READ_FAILED) }.boxed()
+    }
+
     fn answer(&self, part: Part) -> BoxFuture<'static, Result<bool, AppError>> {
         let db = self.db.clone();
         async move { db.add_answer(part).await.or_fail(WRITE_FAILED) }.boxed()
@@ -97,6 +102,11 @@ impl Db {
         let sql = "SELECT unnest(targets) FROM qd_questions WHERE id = $1";
         let rows = self.read(statement(sql, vec![question_id.into()])).await?;
         rows.into_iter().map(|mut row| row.text()).collect()
+    }
+
+    async fn has_question(&self, id: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM qd_questions WHERE id = $1 AND closesat > qd_now())";
+        first_bool(self.read(statement(sql, vec![id.into()])).await?)
     }
 
     async fn add_answer(&self, part: Part) -> Result<bool, StoreError> {

@@ -56,6 +56,10 @@ impl Questions for Memory {
         Memory::answer(self, targets.unwrap_or_default())
     }
 
+    fn is_open(&self, question_id: String) -> BoxFuture<'static, Result<bool, AppError>> {
+        Memory::answer(self, self.state().open.questions.contains_key(&question_id))
+    }
+
     fn answer(&self, part: Part) -> BoxFuture<'static, Result<bool, AppError>> {
         let mut state = self.state();
         let is_open = state.open.questions.contains_key(&part.question_id);
@@ -201,23 +205,50 @@ async fn nodes_with_one_name_are_told_apart() {
     let others = one.others().await;
     let names: Vec<&str> = others.nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!((others.own.as_str(), names), ("host-1", vec!["host-1-c"]));
+    // This node was removed while it was frozen, and its name was given away.
+    bus.state().nodes.retain(|node| node.facts.id == "c");
+    let others = one.others().await;
+    let names: Vec<&str> = others.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!((others.own.as_str(), names), ("host-1-a", vec!["host-1"]));
 }
 
 #[actix_rt::test]
-async fn a_flood_of_questions_is_answered_within_the_limit_and_the_rest_is_left_out() {
+async fn a_question_beyond_the_limit_is_refused_and_work_ends_with_its_question() {
     let bus = Arc::new(Memory::default());
     let (_one, of_one) = node(&bus, "a").await;
-    let count = answering::MAX_ANSWERS + 5;
-    for number in 0..count {
-        let (targets, content) = (vec!["a".to_owned()], content("never", "x", 5));
-        let question = Question { id: number.to_string(), node_id: "z".to_owned(), targets, content, limit: LIMIT };
-        bus.open(question).await.unwrap();
+    let put = async |id: String, kind: &str| {
+        let (targets, content) = (vec!["a".to_owned()], content(kind, "x", 5));
+        let question = Question { id, node_id: "z".to_owned(), targets, content, limit: Duration::from_hours(1) };
+        assert!(bus.open(question).await.unwrap());
+    };
+    let states = |id: &str| {
+        let state = bus.state();
+        let parts = state.open.answers.iter().filter(|part| part.question_id == id);
+        parts.map(|part| part.state.clone()).collect::<Vec<_>>()
+    };
+    for number in 0..answering::MAX_ANSWERS {
+        put(number.to_string(), "never").await;
     }
+    let begun = async || of_one.lines().iter().filter(|line| *line == "asked x").count();
+    until("it works on some", async || begun().await == answering::MAX_ANSWERS).await;
+    put("more".to_owned(), "echo").await;
+    until("one is refused", async || states("more") == ["busy"]).await;
     bus.note(&Message::Config);
     until("later messages come", async || of_one.lines().contains(&"config".to_owned())).await;
-    let is_answered = |line: &&String| *line == "asked x";
-    until("it answers some", async || of_one.lines().iter().filter(is_answered).count() == answering::MAX_ANSWERS)
-        .await;
+    assert_eq!(begun().await, answering::MAX_ANSWERS);
+    // The callers hang up.
+    for number in 0..answering::MAX_ANSWERS {
+        bus.close(number.to_string()).await.unwrap();
+    }
+    let mut count = 0;
+    until("there is room again", async || {
+        count += 1;
+        let id = format!("later {count}");
+        put(id.clone(), "echo").await;
+        until("it has an answer", async || !states(&id).is_empty()).await;
+        states(&id) == ["last"]
+    })
+    .await;
 }
 
 #[actix_rt::test]
