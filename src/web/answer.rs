@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::json::to_json;
 use serde::Serialize;
@@ -24,6 +24,9 @@ pub(crate) type Answer<T> = Result<Json<T>, AppError>;
 /// The content type without a charset. Clients compare the whole value, and a charset makes them treat the body as
 /// text.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The maximum number of servers that a header names.
+const MAX_SERVERS: usize = 64;
 
 /// The limits within which response bodies are made and sent, shared by all workers.
 #[derive(Debug)]
@@ -114,7 +117,40 @@ pub(crate) fn json_body(body: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body)
 }
 
+/// Adds a header that lists servers, such as `chat-1, chat-2` or `chat-1=busy`; none without servers. Characters that no
+/// header can hold are replaced; names of hosts have none.
+pub(crate) fn list_servers(answer: &mut HttpResponse, name: HeaderName, servers: impl IntoIterator<Item = String>) {
+    let servers: Vec<String> = servers.into_iter().take(MAX_SERVERS).collect();
+    let visible = |one: char| if one.is_ascii_graphic() || one == ' ' { one } else { '?' };
+    let text: String = servers.join(", ").chars().map(visible).collect();
+    if let Ok(value) = HeaderValue::from_str(&text)
+        && !servers.is_empty()
+    {
+        answer.headers_mut().insert(name, value);
+    }
+}
+
 fn json_response(status: StatusCode, value: &impl Serialize) -> Result<HttpResponse, AppError> {
     let body = to_json(value).or_fail("api.marshal_error")?;
     Ok(HttpResponse::build(status).insert_header((CONTENT_TYPE, JSON)).body(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(servers: Vec<String>) -> Option<String> {
+        let mut answer = HttpResponse::Ok().finish();
+        let name = HeaderName::from_static("x-servers");
+        list_servers(&mut answer, name.clone(), servers);
+        answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_header_lists_servers_within_its_bound_and_in_characters_that_it_can_hold() {
+        assert_eq!(listed(Vec::new()), None);
+        assert_eq!(listed(vec!["a=busy".to_owned(), "ü\n".to_owned()]).unwrap(), "a=busy, ??");
+        let many = (0..=MAX_SERVERS).map(|number| number.to_string()).collect();
+        assert!(listed(many).unwrap().ends_with(&format!(", {}", MAX_SERVERS - 1)));
+    }
 }

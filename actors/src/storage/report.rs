@@ -202,9 +202,9 @@ impl NodeOutcome {
 
 impl NodeReport {
     /// Returns the result of a server that tested.
-    pub fn of(node: String, report: Report) -> Self {
-        let outcome = if report.is_ok() { NodeOutcome::Passed } else { NodeOutcome::Failed };
-        Self { node, outcome, reason: None, stages: report.stages, failure: report.failure }
+    pub fn of(node: String, stages: Vec<Stage>, failure: Option<StepFailure>) -> Self {
+        let outcome = if failure.is_none() { NodeOutcome::Passed } else { NodeOutcome::Failed };
+        Self { node, outcome, reason: None, stages, failure }
     }
 
     /// Returns the result of a server that did not test.
@@ -277,7 +277,9 @@ mod tests {
         };
         let failed = Report::unusable("local", failure(Step::Write, "full"));
         let passed = Report { failure: None, ..failed.clone() };
-        let node = |name: &str, report: &Report| NodeReport::of(name.to_owned(), report.clone());
+        let node = |name: &str, report: &Report| {
+            NodeReport::of(name.to_owned(), report.stages.clone(), report.failure.clone())
+        };
         assert_eq!(failed.with_nodes("a", Vec::new()), failed, "a server alone has no name");
         let all = passed.with_nodes("a", vec![node("b", &passed), NodeReport::untested("c".to_owned(), "silent")]);
         assert!(all.is_ok() && all.nodes.len() == 2);

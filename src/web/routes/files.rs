@@ -4,7 +4,7 @@ pub(crate) mod nodes;
 mod steps;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::HeaderName;
 use actix_web::web::Data;
 use futures_util::future::try_join;
 use quarterdeck_actors::config::table::Setting;
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use self::nodes::Elsewhere;
 use crate::domain::config_access::reads;
 use crate::domain::session::Session;
-use crate::web::answer::{Done, Json, Okay, Reply};
+use crate::web::answer::{Done, Json, Okay, Reply, list_servers};
 use crate::web::request::{Body, Request};
 use crate::web::routes::config::document::submitted_config;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
@@ -147,12 +147,7 @@ fn with_nodes(mut answer: HttpResponse, report: &Report) -> HttpResponse {
         let result = node.reason.as_deref().unwrap_or(node.outcome.name());
         format!("{}={result}", node.node)
     });
-    let results: Vec<String> = results.collect();
-    if let Ok(results) = HeaderValue::from_str(&results.join(", "))
-        && !results.is_empty()
-    {
-        answer.headers_mut().insert(NODES, results);
-    }
+    list_servers(&mut answer, NODES, results);
     answer
 }
 

@@ -3,13 +3,15 @@
 //! They test the settings that they have in force, so only saved settings are tested there: a question between servers
 //! carries no settings, neither a secret nor a host, and makes a server call no host that its configuration does not name.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use quarterdeck_actors::cluster::{Absence, Answer, Asking, Content, Reply, Taken};
-use quarterdeck_actors::storage::report::{NodeReport, Report};
+use quarterdeck_actors::storage::report::{NodeReport, Report, Stage, StepFailure};
 use quarterdeck_actors::storage::settings::{Store, StoreSettings};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
+use tracing::warn;
 
 use crate::files::TEST_SECONDS;
 use crate::web::state::AppState;
@@ -26,6 +28,9 @@ const VERSION_SECONDS: u64 = 3;
 /// The maximum size of an answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
+/// The refusal of a test beyond the limit.
+const TOO_MANY: &str = "app.file.too_many_tests.app_error";
+
 /// The reason for no test: the settings are not those in force.
 const UNSAVED: &str = "unsaved";
 
@@ -36,8 +41,10 @@ const OTHER_VERSION: &str = "version";
 pub(super) struct Elsewhere {
     /// The name of this server; empty if there is no other one.
     own: String,
+    /// The names of the others, in the order of their starts.
+    names: Vec<String>,
     /// The servers that do not test.
-    untested: Vec<NodeReport>,
+    untested: VecDeque<NodeReport>,
     asking: Option<Asking>,
 }
 
@@ -52,8 +59,15 @@ struct Arguments {
 /// The answer to a question.
 #[derive(Serialize, Deserialize)]
 enum Told {
-    Tested(Box<Report>),
+    Tested { stages: Vec<Stage>, failure: Option<StepFailure> },
     OtherVersion,
+}
+
+impl From<&Report> for Told {
+    /// The target and the identity of a store stay on their server.
+    fn from(Report { stages, failure, .. }: &Report) -> Self {
+        Self::Tested { stages: stages.clone(), failure: failure.clone() }
+    }
 }
 
 impl Elsewhere {
@@ -61,14 +75,15 @@ impl Elsewhere {
     pub(super) async fn begin(app: &AppState, settings: &StoreSettings) -> Self {
         let cluster = &app.actors.cluster;
         let others = cluster.others().await;
-        if others.nodes.is_empty() {
-            return Self { own: String::new(), untested: Vec::new(), asking: None };
+        let names: Vec<String> = others.nodes.iter().map(|node| node.name.clone()).collect();
+        if names.is_empty() {
+            return Self { own: String::new(), names, untested: VecDeque::new(), asking: None };
         }
         let own = others.own.clone();
         let config = app.actors.config.current();
         if config.store(settings.store) != *settings {
-            let untested = others.nodes.iter().map(|node| NodeReport::untested(node.name.clone(), UNSAVED)).collect();
-            return Self { own, untested, asking: None };
+            let untested = names.iter().map(|name| NodeReport::untested(name.clone(), UNSAVED)).collect();
+            return Self { own, names, untested, asking: None };
         }
         let arguments = Arguments { is_export: settings.store == Store::Exports, version: config.version().to_owned() };
         let content = Content {
@@ -77,7 +92,7 @@ impl Elsewhere {
             max_bytes: MAX_ANSWER_BYTES,
         };
         let asking = cluster.ask(&others, content, ANSWER_LIMIT);
-        Self { own, untested: Vec::new(), asking: Some(asking) }
+        Self { own, names, untested: VecDeque::new(), asking: Some(asking) }
     }
 
     /// Returns the name of this server; `None` if there is no other one.
@@ -87,18 +102,24 @@ impl Elsewhere {
 
     /// Returns the result of the next server; `None` after those of all.
     pub(super) async fn next(&mut self) -> Option<NodeReport> {
-        if let Some(untested) = self.untested.pop() {
+        if let Some(untested) = self.untested.pop_front() {
             return Some(untested);
         }
         self.asking.as_mut()?.next().await.map(read)
     }
 
-    /// Returns the results of all servers.
+    /// Returns the results of all servers, in the order of their starts.
     pub(super) async fn all(mut self) -> Vec<NodeReport> {
         let mut nodes = Vec::new();
         while let Some(node) = self.next().await {
             nodes.push(node);
         }
+        self.sorted(nodes)
+    }
+
+    /// Returns results in the order of the starts of their servers.
+    pub(super) fn sorted(&self, mut nodes: Vec<NodeReport>) -> Vec<NodeReport> {
+        nodes.sort_by_key(|node| self.names.iter().position(|name| *name == node.node));
         nodes
     }
 }
@@ -106,7 +127,7 @@ impl Elsewhere {
 fn read(Answer { node, reply }: Answer) -> NodeReport {
     let told = reply.map(|text| serde_json::from_str::<Told>(&text));
     match told {
-        Ok(Ok(Told::Tested(report))) => NodeReport::of(node.name, *report),
+        Ok(Ok(Told::Tested { stages, failure })) => NodeReport::of(node.name, stages, failure),
         Ok(Ok(Told::OtherVersion)) => NodeReport::untested(node.name, OTHER_VERSION),
         Ok(Err(_)) => NodeReport::untested(node.name, Absence::Failed.name()),
         Err(absence) => NodeReport::untested(node.name, absence.name()),
@@ -119,10 +140,14 @@ pub(crate) async fn answer(app: &AppState, Taken { content, .. }: Taken) -> Repl
     let store = if arguments.is_export { Store::Exports } else { Store::Files };
     let settings = settings_of(app, store, &arguments.version).await;
     let told = match settings {
-        Some(settings) => {
-            let tested = app.actors.files.test(settings).await;
-            Told::Tested(Box::new(tested.map_err(|_| Absence::Busy)?.as_ref().clone()))
-        }
+        Some(settings) => match app.actors.files.test(settings).await {
+            Ok(report) => Told::from(&*report),
+            Err(refusal) if refusal.id == TOO_MANY => return Err(Absence::Busy),
+            Err(cause) => {
+                warn!(%cause, "a store could not be tested for another server");
+                return Err(Absence::Failed);
+            }
+        },
         None => Told::OtherVersion,
     };
     serde_json::to_string(&told).map_err(|_| Absence::Failed)
@@ -134,4 +159,40 @@ async fn settings_of(app: &AppState, store: Store, version: &str) -> Option<Stor
     let waiting =
         timeout(Duration::from_secs(VERSION_SECONDS), config.wait_for(|config| config.version() == version)).await;
     waiting.ok()?.ok().map(|config| config.store(store))
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::storage::report::{Kind, Step};
+
+    use super::*;
+
+    fn failed() -> Report {
+        let [cause, remedy] = ["cause", "remedy"].map(str::to_owned);
+        let failure = StepFailure { step: Step::Connect, kind: Kind::Other, code: None, cause, remedy };
+        let [target, identity] = ["https://s3.example/bucket", "access key AKIA"].map(str::to_owned);
+        Report { target, identity, note: Some("note".to_owned()), ..Report::unusable("amazons3", failure) }
+    }
+
+    #[test]
+    fn an_answer_has_the_steps_and_the_failure_and_nothing_else_of_the_report() {
+        let report = failed();
+        let text = serde_json::to_string(&Told::from(&report)).unwrap();
+        for hidden in ["s3.example", "AKIA", "amazons3", "note"] {
+            assert!(!text.contains(hidden), "{text}");
+        }
+        let Told::Tested { stages, failure } = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+        assert_eq!((stages, failure), (report.stages, report.failure));
+    }
+
+    #[actix_web::test]
+    async fn servers_come_in_one_order_however_late_their_answers_are() {
+        let names = ["c", "a", "b"].map(str::to_owned);
+        let nodes = names.clone().map(|name| NodeReport::untested(name, UNSAVED));
+        let untested = nodes.clone().into();
+        let elsewhere = Elsewhere { own: "d".to_owned(), names: names.to_vec(), untested, asking: None };
+        let reversed = nodes.iter().rev().cloned().collect();
+        assert_eq!(elsewhere.sorted(reversed), nodes);
+        assert_eq!(elsewhere.all().await, nodes);
+    }
 }

@@ -114,7 +114,8 @@ impl Lines {
             let mut text = Vec::new();
             if let Some(report) = self.own.as_ref().filter(|_| !self.is_awaited) {
                 let own = self.elsewhere.own().unwrap_or_default();
-                let report = report.with_nodes(own, std::mem::take(&mut self.nodes));
+                let nodes = self.elsewhere.sorted(std::mem::take(&mut self.nodes));
+                let report = report.with_nodes(own, nodes);
                 write(&mut text, &self.report(&report));
                 self.is_over = true;
                 return Some((Ok(text.into()), self));
