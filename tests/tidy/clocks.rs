@@ -82,6 +82,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/web/pipeline/trail.rs", STORED),
     ("src/web/routes/busy.rs", STORED),
     ("src/web/routes/license.rs", "the end of a licence, and the age of rows that store wall time"),
+    ("src/web/routes/logs/nodes.rs", "a client compares it with the times of lines"),
     ("src/web/routes/notices.rs", "notices begin and end at wall times"),
     ("src/web/routes/notifications.rs", STORED),
     ("src/web/routes/reports.rs", "a range of the calendar ends now"),

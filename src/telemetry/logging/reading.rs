@@ -70,6 +70,11 @@ impl Limits {
     pub(crate) fn of_each(count: usize) -> Self {
         Self { bytes: (MAX_PAGE_BYTES / count.max(1)).max(MIN_PAGE_BYTES), ..Self::WHOLE }
     }
+
+    /// Returns the limits of a page that another server requests, which cannot be more than those of this one.
+    pub(crate) fn for_other(bytes: usize, time: Duration) -> Self {
+        Self { bytes: bytes.min(MAX_PAGE_BYTES), time: time.min(READ_TIMEOUT), is_for_other: true }
+    }
 }
 
 /// Lines of the log, oldest first.
@@ -221,6 +226,13 @@ mod tests {
         assert_eq!((large.lines.len(), large.cut), (16, Some("size")));
         let late = gather(&paths, span, None, MAX_PAGE_BYTES, &|| true).unwrap();
         assert_eq!((late.lines.len(), late.cut), (0, Some("time")));
+    }
+
+    #[test]
+    fn another_server_gets_no_more_than_the_limits_of_this_one() {
+        let limits = Limits::for_other(usize::MAX, Duration::MAX);
+        assert_eq!((limits.bytes, limits.time), (MAX_PAGE_BYTES, READ_TIMEOUT));
+        assert_eq!(Limits::for_other(5, Duration::ZERO).bytes, 5);
     }
 
     #[actix_web::test]

@@ -21,7 +21,7 @@ use crate::base::lenient::or_default;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::telemetry::logging::{self, Limits, Span, Wanted};
-use crate::web::answer::{Json, Reply, json_body};
+use crate::web::answer::{Json, Reply, json_body, list_servers};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
@@ -44,8 +44,8 @@ const NODES: HeaderName = HeaderName::from_static("x-logs-nodes");
 /// The header that names servers without an answer, each with the reason.
 const MISSING: HeaderName = HeaderName::from_static("x-logs-missing");
 
-/// The maximum number of servers that a header names.
-const MAX_NAMES: usize = 64;
+/// The header with the time of each server's clock at which it began to read, in Unix milliseconds.
+const CLOCKS: HeaderName = HeaderName::from_static("x-logs-clocks");
 
 /// The line above and below the name of a server in the lines of several, as Mattermost has it.
 const RULER: &str =
@@ -126,7 +126,7 @@ async fn alone(request: &Request, app: &AppState, span: Span) -> Result<HttpResp
 fn texts(page: &NodePage) -> Vec<String> {
     let head = [RULER, RULER, &page.name, RULER, RULER].map(str::to_owned);
     let lines = match &page.lines {
-        Ok(found) => found.lines.clone(),
+        Ok(found) => found.texts.clone(),
         Err(absence) => vec![format!("no lines: {}", absence.name())],
     };
     head.into_iter().chain(lines).map(|line| format!("\n{line}")).collect()
@@ -139,7 +139,9 @@ pub(super) const QUERY: Operation =
              (`X-Logs-Cut`, and by server `X-Logs-Cut-Nodes`), the next page does not have the lines that are missing \
              in it: a query with `date_to` does. The header `X-Logs-Nodes` \
              names the servers on the database, and `X-Logs-Missing` those that gave no answer, each with the reason: \
-             `silent`, `unreachable`, `busy`, `unknown` (an older version) or `failed`.",
+             `silent`, `unreachable`, `busy`, `unknown` (an older version) or `failed`. `X-Logs-Clocks` has the time \
+             of each server's clock at which it began to read, in Unix milliseconds: its later lines are not in the \
+             response.",
         )
         .queries(&[
             Query::optional("page", Type::Integer, "The page, from 0."),
@@ -179,7 +181,7 @@ pub(super) async fn query(
 
 /// Returns the lines as a JSON object, by the names of the servers. The lines are JSON objects themselves.
 fn by_name(pages: &[NodePage]) -> Vec<u8> {
-    let found = pages.iter().filter_map(|page| Some((page.name.as_str(), &page.lines.as_ref().ok()?.lines)));
+    let found = pages.iter().filter_map(|page| Some((page.name.as_str(), &page.lines.as_ref().ok()?.texts)));
     let mut found: Vec<_> = found.filter(|(_, lines)| !lines.is_empty()).collect();
     found.sort_unstable();
     let mut text = String::from("{");
@@ -300,17 +302,13 @@ fn span(request: &Request, audit: &Audit) -> Span {
 /// Returns the response with the names of the servers, those without an answer, and the reason why lines may be missing.
 fn marked(mut answer: HttpResponse, nodes: &Nodes, pages: &[NodePage]) -> HttpResponse {
     set_cut(&mut answer, pages.iter().find_map(|page| page.lines.as_ref().ok()?.cut));
-    let names: Vec<&str> = nodes.names().into_iter().take(MAX_NAMES).collect();
-    answer.headers_mut().insert(NODES, header(&names.join(", ")));
+    list_servers(&mut answer, NODES, nodes.names().into_iter().map(str::to_owned));
     let cut = |page: &NodePage| Some(format!("{}={}", page.name, page.lines.as_ref().ok()?.cut?));
+    let clock = |page: &NodePage| Some(format!("{}={}", page.name, page.lines.as_ref().ok()?.at?));
     let missing = |page: &NodePage| Some(format!("{}={}", page.name, page.lines.as_ref().err()?.name()));
-    let headers: [(HeaderName, Vec<String>); 2] = [
-        (CUT_NODES, pages.iter().filter_map(cut).take(MAX_NAMES).collect()),
-        (MISSING, pages.iter().filter_map(missing).take(MAX_NAMES).collect()),
-    ];
-    for (name, nodes) in headers.into_iter().filter(|(_, nodes)| !nodes.is_empty()) {
-        answer.headers_mut().insert(name, header(&nodes.join(", ")));
-    }
+    list_servers(&mut answer, CUT_NODES, pages.iter().filter_map(cut));
+    list_servers(&mut answer, CLOCKS, pages.iter().filter_map(clock));
+    list_servers(&mut answer, MISSING, pages.iter().filter_map(missing));
     answer
 }
 
@@ -318,12 +316,6 @@ fn set_cut(answer: &mut HttpResponse, cut: Option<&'static str>) {
     if let Some(reason) = cut {
         answer.headers_mut().insert(CUT, HeaderValue::from_static(reason));
     }
-}
-
-/// Returns a text as a header. Characters that no header can hold are replaced; names of hosts have none.
-fn header(text: &str) -> HeaderValue {
-    let text: String = text.chars().map(|one| if one.is_ascii_graphic() || one == ' ' { one } else { '?' }).collect();
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("?"))
 }
 
 #[cfg(test)]

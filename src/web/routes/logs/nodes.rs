@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::try_join;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::cluster::{Absence, Answer, ClusterHandle, Content, Others, Reply, Taken};
 use quarterdeck_actors::error::AppError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::warn;
 
+use super::MAX_LINES;
 use crate::telemetry::logging::{self, Limits, Span, Wanted};
 use crate::web::state::AppState;
 
@@ -46,9 +48,11 @@ pub(super) struct NodePage {
 /// Lines of a log, oldest first.
 #[derive(Default)]
 pub(super) struct Lines {
-    pub(super) lines: Vec<String>,
+    pub(super) texts: Vec<String>,
     /// The limit that ended the page early, if one did.
     pub(super) cut: Option<&'static str>,
+    /// The time of the server's clock before it read, in Unix milliseconds.
+    pub(super) at: Option<i64>,
 }
 
 /// The arguments of a question.
@@ -58,6 +62,13 @@ struct Arguments {
     filter: Option<Wanted>,
     skipped: usize,
     taken: usize,
+}
+
+impl Arguments {
+    /// Returns the requested page, which has no more lines than one that a caller of this server gets.
+    fn span(&self) -> Span {
+        Span { skipped: self.skipped, taken: self.taken.min(MAX_LINES) }
+    }
 }
 
 impl Nodes {
@@ -130,10 +141,10 @@ impl Nodes {
 pub(crate) async fn answer(app: &AppState, Taken { content, left }: Taken) -> Reply {
     let Ok(arguments) = serde_json::from_str::<Arguments>(&content.arguments) else { return Err(Absence::Unknown) };
     let time = READ_LIMIT.min(left.saturating_sub(SEND_LIMIT));
-    let limits = Limits { bytes: content.max_bytes, time, is_for_other: true };
-    let span = Span { skipped: arguments.skipped, taken: arguments.taken };
+    let limits = Limits::for_other(content.max_bytes, time);
+    let span = arguments.span();
     match own_lines(app, arguments.filter, span, limits).await {
-        Ok(lines) => Ok(written(lines, content.max_bytes)),
+        Ok(lines) => Ok(written(lines, limits.bytes)),
         Err(refusal) if refusal.id == BUSY => Err(Absence::Busy),
         Err(cause) => {
             warn!(%cause, "the log could not be read for another server");
@@ -146,23 +157,25 @@ pub(crate) async fn answer(app: &AppState, Taken { content, left }: Taken) -> Re
 async fn own_lines(app: &AppState, wanted: Option<Wanted>, span: Span, limits: Limits) -> Result<Lines, AppError> {
     let config = app.actors.config.current();
     let settings = &config.view.log;
+    let at = Some(wall_ms());
     let filter = wanted.map(Wanted::filter).transpose()?;
     if !settings.enable_file || span.taken == 0 {
-        return Ok(Lines::default());
+        return Ok(Lines { at, ..Lines::default() });
     }
     let mut paths = vec![logging::file_path(settings)];
     if filter.as_ref().is_some_and(logging::Filter::takes_requests) {
         paths.push(logging::requests_path(settings));
     }
     let page = app.tools.log_reader.page(paths, span, filter, limits).await?;
-    Ok(Lines { cut: page.cut, lines: page.lines() })
+    Ok(Lines { cut: page.cut, texts: page.lines(), at })
 }
 
-/// Returns lines as an answer: the limit that cut them in the first line, if one did, and then the lines. Of too many the
-/// oldest are left out.
-fn written(Lines { lines, mut cut }: Lines, max_bytes: usize) -> String {
+/// Returns lines as an answer: in the first line the limit that cut them, if one did, and the time; then the lines. Of too
+/// many the oldest are left out.
+fn written(Lines { texts: lines, mut cut, at }: Lines, max_bytes: usize) -> String {
+    let time = at.map(|at| at.to_string()).unwrap_or_default();
     // The first line has at most as many bytes as this text.
-    let mut bytes = "size".len();
+    let mut bytes = "size ".len() + time.len();
     let fitting = lines.iter().rev().take_while(|line| {
         bytes += line.len() + 1;
         bytes <= max_bytes
@@ -171,7 +184,7 @@ fn written(Lines { lines, mut cut }: Lines, max_bytes: usize) -> String {
     if start > 0 {
         cut = Some("size");
     }
-    let mut text = cut.unwrap_or_default().to_owned();
+    let mut text = format!("{} {time}", cut.unwrap_or_default());
     for line in lines.iter().skip(start) {
         text.push('\n');
         text.push_str(line);
@@ -182,17 +195,15 @@ fn written(Lines { lines, mut cut }: Lines, max_bytes: usize) -> String {
 /// Reads an answer. With a filter, all lines must be JSON objects, because they become part of a JSON text.
 fn read(text: &str, are_records: bool) -> Result<Lines, Absence> {
     let mut lines = text.split('\n');
-    let cut = match lines.next() {
-        Some("size") => Some("size"),
-        Some("time") => Some("time"),
-        Some(_) | None => None,
-    };
+    let (cut, time) = lines.next().and_then(|first| first.split_once(' ')).unwrap_or_default();
+    let cut = ["size", "time"].into_iter().find(|limit| *limit == cut);
+    let at = time.parse().ok();
     let lines: Vec<String> = lines.map(str::to_owned).collect();
     let is_record = |line: &String| line.starts_with('{') && serde_json::from_str::<&RawValue>(line).is_ok();
     if are_records && !lines.iter().all(is_record) {
         return Err(Absence::Failed);
     }
-    Ok(Lines { lines, cut })
+    Ok(Lines { texts: lines, cut, at })
 }
 
 #[cfg(test)]
@@ -200,10 +211,12 @@ mod tests {
     use super::*;
 
     fn round(lines: &[&str], cut: Option<&'static str>, max_bytes: usize) -> (Vec<String>, Option<&'static str>) {
-        let text = written(Lines { lines: lines.iter().map(|line| (*line).to_owned()).collect(), cut }, max_bytes);
+        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+        let text = written(Lines { texts: lines, cut, at: Some(7) }, max_bytes);
         assert!(text.len() <= max_bytes);
         let read = read(&text, false).unwrap();
-        (read.lines, read.cut)
+        assert_eq!(read.at, Some(7));
+        (read.texts, read.cut)
     }
 
     #[test]
@@ -213,13 +226,19 @@ mod tests {
             round(&["one", "", "two"], Some("time"), 50),
             (["one", "", "two"].map(str::to_owned).into(), Some("time"))
         );
-        assert_eq!(round(&["one", "two"], None, 9), (vec!["two".to_owned()], Some("size")));
-        assert_eq!(round(&["one", "two"], None, 12), (["one", "two"].map(str::to_owned).into(), None));
+        assert_eq!(round(&["one", "two"], None, 11), (vec!["two".to_owned()], Some("size")));
+        assert_eq!(round(&["one", "two"], None, 14), (["one", "two"].map(str::to_owned).into(), None));
+    }
+
+    #[test]
+    fn a_page_for_another_server_has_no_more_lines_than_a_page_of_this_one() {
+        let span = |taken| Arguments { filter: None, skipped: 3, taken }.span();
+        assert_eq!((span(usize::MAX).taken, span(5).taken, span(5).skipped), (MAX_LINES, 5, 3));
     }
 
     #[test]
     fn an_answer_that_is_no_list_of_records_is_refused_where_records_are_wanted() {
-        assert_eq!(read("\n{\"a\":1}\n{}", true).unwrap().lines.len(), 2);
+        assert_eq!(read("\n{\"a\":1}\n{}", true).unwrap().texts.len(), 2);
         for text in ["\n{\"a\":1}\n", "\nplain", "\n{\"a\":1},\"b\":{}", "\n[]"] {
             assert_eq!(read(text, true).err(), Some(Absence::Failed), "{text}");
             assert!(read(text, false).is_ok());
