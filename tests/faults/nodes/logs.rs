@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use futures_util::future::join_all;
+use quarterdeck_actors::clock::{MINUTE_MS, wall_ms};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -15,8 +16,9 @@ use crate::support::{Client, Home, TestServer, database};
 
 const QUERY: &str = "/logs/query";
 
-/// The questions that were put since the start, also those that are closed.
-const QUESTIONS: &str = "SELECT COUNT(*) FROM qd_events WHERE kind = 'question'";
+/// The number of questions that were put since the start, also of those that are closed or have no place yet.
+pub(super) const QUESTIONS: &str = "SELECT (SELECT COUNT(*) FROM qd_outbox WHERE kind = 'question') \
+                                    + (SELECT COUNT(*) FROM qd_events WHERE kind = 'question')";
 
 /// Two servers on one database, each with a log that the test wrote.
 struct Logs {
@@ -70,6 +72,12 @@ async fn lines_of_all_nodes_come_by_name_and_a_filter_chooses_nodes() {
     let all = admin.post(QUERY, json!({})).await;
     assert_eq!(all.expect(200), json!({ &names[0]: ours, &names[1]: theirs }));
     assert_eq!((all.header("X-Logs-Missing"), all.header("X-Logs-Cut")), (String::new(), String::new()));
+    let clocks = all.header("X-Logs-Clocks");
+    let (of_one, of_other) = clocks.split_once(", ").unwrap();
+    for (clock, name) in [of_one, of_other].into_iter().zip(names) {
+        let at: i64 = clock.strip_prefix(&format!("{name}=")).unwrap().parse().unwrap();
+        assert!((wall_ms() - at).abs() < MINUTE_MS, "{clocks}");
+    }
     let of = async |servers: Value, path: &str| admin.post(path, json!({ "server_names": servers })).await.expect(200);
     assert_eq!(of(json!([names[1]]), QUERY).await, json!({ &names[1]: theirs }));
     assert_eq!(of(json!([names[0]]), QUERY).await, json!({ &names[0]: ours }));
@@ -99,16 +107,16 @@ async fn a_caller_without_the_permission_puts_no_question() {
     let Some(_) = database::only_postgres(REASON) else { return };
     let logs = start("", "").await;
     let anna = logs.one.user(&logs.admin, "anna").await;
-    let before = count(&logs.one, QUESTIONS).await;
+    let questions = async || count(&logs.one, QUESTIONS).await.parse::<u32>().unwrap();
+    let before = questions().await;
     anna.post(QUERY, json!({})).await.expect_refusal(403, "api.context.permissions.app_error");
     anna.get("/logs").await.expect_refusal(403, "api.context.permissions.app_error");
     logs.admin
         .post(QUERY, json!({ "log_levels": ["loud"] }))
         .await
         .expect_refusal(400, "api.system.logs.invalidFilter");
-    assert_eq!(count(&logs.one, QUESTIONS).await, before);
     logs.admin.post(QUERY, json!({})).await.expect(200);
-    assert_ne!(count(&logs.one, QUESTIONS).await, before);
+    assert_eq!(questions().await, before + 1, "the refused requests put none");
 }
 
 #[actix_web::test]
@@ -137,8 +145,9 @@ async fn a_flood_of_looks_is_bounded_and_a_server_without_an_answer_is_named() {
         let found = look.expect(200);
         for name in &logs.names {
             let is_there = found[name].as_array().is_some_and(|lines| lines.len() == 1);
-            // On a loaded machine it may also be silent for too long.
-            assert_ne!(is_there, missing.contains(&format!("{name}=")), "{missing}");
+            // A loaded machine may not answer in time.
+            let is_named = ["busy", "silent"].iter().any(|reason| missing.contains(&format!("{name}={reason}")));
+            assert_ne!(is_there, is_named, "{missing}");
         }
         complete += u32::from(missing.is_empty());
     }
@@ -190,8 +199,8 @@ async fn a_question_in_the_tables_reads_what_it_may_and_is_answered_once() {
     };
     assert_eq!(put("logs", r#"{"filter":null,"skipped":0,"taken":5}"#).await, ["last", "last"]);
     assert_eq!(put("logs-of-others", "{}").await, ["unknown", "unknown"]);
-    let bodies = logs.one.texts("SELECT body FROM qd_answers WHERE question = 'logs' ORDER BY body").await;
-    assert!(bodies[0].contains("a 0") && bodies[1].contains("b 0"), "{bodies:?}");
+    let bodies = logs.one.texts("SELECT body FROM qd_answers WHERE question = 'logs'").await;
+    assert!(["a 0", "b 0"].iter().all(|line| bodies.iter().any(|body| body.contains(line))), "{bodies:?}");
     // Later messages are applied, so the repetition was as well.
     logs.admin.post(QUERY, json!({})).await.expect(200);
     assert_eq!(count(&logs.one, "SELECT COUNT(*) FROM qd_answers").await, "4");
