@@ -17,6 +17,11 @@ export class ApiError extends Error {
     /** The steps of a test. @type {any} */
     this.report = body?.report ?? null;
   }
+
+  /** Returns a failure as an error of a request. @param {unknown} cause */
+  static of(cause) {
+    return cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
+  }
 }
 
 /**
@@ -121,6 +126,16 @@ async function sendOnce(method, path, { body, headers = {}, query, signal }) {
     if (signal?.aborted) throw cause;
     throw new ApiError(0, { id: "unreachable", message: "The server could not be reached." }, "");
   }
+}
+
+/** Lets the browser save data as a file. @param {Blob} blob @param {string} name */
+export function saveAs(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser has begun to read it by then.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 /** @param {Response} response */

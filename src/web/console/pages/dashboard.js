@@ -11,7 +11,7 @@ import { loadUnread, unread } from "../state/product_notices.js";
 import { linkTo } from "../state/router.js";
 import { settingAt } from "../state/schema.js";
 import { isListed } from "../state/setup.js";
-import { isExpired, may } from "../state/session.js";
+import { isWatched, may } from "../state/session.js";
 import { Busy } from "../widgets/dashboard_busy.js";
 import { Live } from "../widgets/dashboard_live.js";
 import { Nodes } from "../widgets/dashboard_nodes.js";
@@ -59,11 +59,10 @@ export function Page() {
       state.value = await read(state.value !== null);
       failure.value = "";
     } catch (cause) {
-      failure.value = cause instanceof Error ? cause.message : String(cause);
+      failure.value = /** @type {Error} */ (cause).message;
     }
   };
   useEffect(() => {
-    const isWatched = () => document.visibilityState === "visible" && !isExpired.value;
     const timer = setInterval(() => isWatched() && look(), READ_AGAIN_MS);
     const showPlots = () => { hasPlots.value = true; };
     let later = 0;

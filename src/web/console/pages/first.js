@@ -63,7 +63,7 @@ function Form({ onOffline }) {
     try {
       await makeFirst(values.value);
     } catch (cause) {
-      const error = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
+      const error = ApiError.of(cause);
       const found = atField(error, values.value.code !== "");
       if (isOffline(error)) return onOffline();
       needsCode.value ||= "code" in found;

@@ -1,6 +1,6 @@
 // The page of the server's log: a filter, the lines that match, and the chosen line with all its fields.
 
-import { apiUrl } from "../api/client.js";
+import { apiUrl, saveAs } from "../api/client.js";
 import { html, useEffect, useMemo, useRef, useSignal } from "../lib.js";
 import { saved } from "../state/edits.js";
 import { asFile, EVERYTHING, LEVELS, LogLines, MAX_LINES } from "../state/logs.js";
@@ -85,12 +85,7 @@ function Downloads({ log }) {
 
 /** @param {Line[]} lines */
 function download(lines) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(asFile(lines));
-  link.download = `quarterdeck-log-${new Date().toISOString().slice(0, 19).replace(/\D/g, "")}.jsonl`;
-  link.click();
-  // The browser has begun to read it by then.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  saveAs(asFile(lines), `quarterdeck-log-${new Date().toISOString().slice(0, 19).replace(/\D/g, "")}.jsonl`);
 }
 
 /** @param {{ draft: import("../lib.js").Signal<Filter>, log: LogLines, onShow: (filter: Filter) => void }} props */

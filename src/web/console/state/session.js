@@ -27,6 +27,9 @@ export const loginNote = signal("");
 /** True while a session that ended waits for a new login. */
 export const isExpired = signal(false);
 
+/** Returns true while a person may look at the page: only then does it read again by itself. */
+export const isWatched = () => document.visibilityState === "visible" && !isExpired.value;
+
 /** The state without a session. @type {Phase} */
 const OUTSIDE = SETUP ? "setup" : "anonymous";
 
@@ -145,7 +148,7 @@ export function leaveConsole() {
 
 /** @param {unknown} cause */
 function fail(cause) {
-  const error = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
+  const error = ApiError.of(cause);
   const phases = /** @type {Record<number, Phase>} */ ({ 401: OUTSIDE, 403: "refused" });
   failure.value = error;
   phase.value = phases[error.status] ?? "failed";

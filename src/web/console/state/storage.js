@@ -117,7 +117,7 @@ export class StoreTest {
         this.outcome.value = { ...started, phase: "idle" };
         return;
       }
-      const error = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
+      const error = ApiError.of(cause);
       const { report, message, requestId } = error;
       this.outcome.value = { ...started, phase: "failed", report, message, requestId };
     }

@@ -3,7 +3,7 @@
 import { html, signal, useEffect } from "../lib.js";
 import { DASHBOARD as T } from "../pages/dashboard_texts.js";
 import { figures, perMinute, readFigures, timesOf } from "../state/figures.js";
-import { isExpired } from "../state/session.js";
+import { isWatched } from "../state/session.js";
 
 const READ_AGAIN_MS = 10_000;
 
@@ -17,13 +17,13 @@ const readAt = signal(0);
 const failure = signal("");
 
 async function read() {
-  if (document.visibilityState !== "visible" || isExpired.value) return;
+  if (!isWatched()) return;
   try {
     await readFigures();
     readAt.value = Date.now();
     failure.value = "";
   } catch (cause) {
-    failure.value = cause instanceof Error ? cause.message : String(cause);
+    failure.value = /** @type {Error} */ (cause).message;
   }
 }
 

@@ -1,5 +1,6 @@
 // The support packet: prepared by the server, looked at, and only then saved as a file.
 
+import { saveAs } from "../api/client.js";
 import { supportPacket } from "../api/tools.js";
 import { html, useEffect, useRef, useSignal } from "../lib.js";
 import { TOOLS as T } from "../pages/tools_texts.js";
@@ -61,11 +62,7 @@ export function SupportPacket() {
 function Prepared({ packet: { name, blob, manifest }, drop }) {
   const isSaved = useSignal(false);
   const save = () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    saveAs(blob, name);
     isSaved.value = true;
   };
   return html`

@@ -31,7 +31,7 @@ export function Tool({ id, texts, help, run, before = null, more = null, isDisab
       const took = `${Math.round(performance.now() - startedAt)} ms`;
       outcome.value = { text: T.doneAfter(texts.done, took), isGood: true, basis };
     } catch (cause) {
-      outcome.value = { text: cause instanceof ApiError ? cause.message : String(cause), isGood: false, basis };
+      outcome.value = { text: ApiError.of(cause).message, isGood: false, basis };
       tellFailure(cause);
     }
     isRunning.value = false;

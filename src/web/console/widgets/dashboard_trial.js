@@ -51,7 +51,7 @@ function Request({ close, again }) {
       close();
     } catch (cause) {
       // The message must be in front of the dialog, which stays with what was typed.
-      refusal.value = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
+      refusal.value = ApiError.of(cause);
       isWorking.value = false;
     }
     await again();

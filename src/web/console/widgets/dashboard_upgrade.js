@@ -20,7 +20,7 @@ export function Upgrade() {
   const problem = useSignal("");
   const question = useSignal(/** @type {"begin" | "restart" | null} */ (null));
   const failed = (/** @type {unknown} */ cause) => {
-    problem.value = cause instanceof Error ? cause.message : String(cause);
+    problem.value = /** @type {Error} */ (cause).message;
   };
   const look = async () => {
     const { percentage: done, error } = await upgradeStatus();

@@ -33,7 +33,7 @@ export function LoginForm({ name = "", button = T.button, act = login, children 
     try {
       await act(text("login_id"), text("password"), text("code"));
     } catch (cause) {
-      const failed = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
+      const failed = ApiError.of(cause);
       const isFirstQuestion = failed.id === NEEDS_CODE && !needsCode.value;
       needsCode.value ||= failed.id === NEEDS_CODE || failed.id === WRONG_CODE;
       error.value = isFirstQuestion ? null : failed;

@@ -5,7 +5,7 @@ import { html, useEffect, useSignal } from "../lib.js";
 import { VERIFICATION as T } from "../pages/audits_texts.js";
 import { exactTime, localTime } from "../state/logs_times.js";
 import { tellFailure } from "../state/notices.js";
-import { isExpired } from "../state/session.js";
+import { isWatched } from "../state/session.js";
 import { Awaited } from "./loading.js";
 
 /** @typedef {import("../api/verification.js").Verification} Report */
@@ -32,7 +32,7 @@ export function Verification({ mayBegin }) {
   useEffect(() => { look(verification); }, []);
   useEffect(() => {
     // After a failure, nothing is sent until the reader asks for it.
-    const again = () => document.visibilityState === "visible" && !isExpired.value && !hasFailed.value && look(verification);
+    const again = () => isWatched() && !hasFailed.value && look(verification);
     const timer = setInterval(again, isRunning ? READ_RUNNING_MS : READ_AGAIN_MS);
     return () => clearInterval(timer);
   }, [isRunning]);

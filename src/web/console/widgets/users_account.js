@@ -30,7 +30,7 @@ export function AccountDetails({ id }) {
       account.value = account.value?.email_verified ? { ...found, email_verified: true } : found;
       failure.value = null;
     } catch (cause) {
-      failure.value = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
+      failure.value = ApiError.of(cause);
     }
   };
   const verify = async () => {

@@ -15,7 +15,7 @@ export function usePart(fetch) {
       data.value = await fetch();
       failure.value = null;
     } catch (cause) {
-      failure.value = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
+      failure.value = ApiError.of(cause);
     }
   };
   useEffect(() => {

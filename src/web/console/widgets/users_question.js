@@ -41,7 +41,7 @@ export function Question({ title, yes, done, isDanger = false, isWide = false, i
       tell("success", typeof done === "string" ? done : done(result));
       onClose();
     } catch (cause) {
-      error.value = cause instanceof ApiError ? cause : new ApiError(0, { message: String(cause) }, "");
+      error.value = ApiError.of(cause);
     } finally {
       isBusy.value = false;
     }
