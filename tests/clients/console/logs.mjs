@@ -184,6 +184,56 @@ await play(async (browser) => {
   say('many', { total, plain, elements: frames.most, last, median: frames.times[30], slowest: frames.times[59], ends: await byId(made, 'older').count() });
   await made.context().close();
 
+  // Several made-up servers: the clock of "two" is an hour behind, "three" is silent at first and goes away for a while.
+  const several = await open(browser, { storageState: await page.context().storageState() });
+  const clocks = { one: 0, two: -3_600_000, three: 0 };
+  const world = { at: Date.UTC(2020, 2, 1, 12), silent: ['three'], gone: [], cut: ['one'], lines: [] };
+  const write = (server, message) => world.lines.push({ server, at: world.at + clocks[server], message });
+  const stamp = (at) => new Date(at).toISOString().replace('T', ' ').replace('Z', ' Z');
+  const parsed = (text) => { const [day, time, zone] = text.split(' '); return Date.parse(`${day}T${time}${zone}`); };
+  const lags = [];
+  await several.route('**/logs/query*', async (route) => {
+    const { server_names: chosen, date_from: since } = route.request().postDataJSON();
+    const from = since ? parsed(since) : 0;
+    if (from > 0 && chosen.length === 0) lags.push((world.at - from) / 1000);
+    const living = Object.keys(clocks).filter((server) => !world.gone.includes(server));
+    const wanted = living.filter((server) => chosen.length === 0 || chosen.includes(server));
+    const silent = wanted.filter((server) => world.silent.includes(server));
+    const answering = wanted.filter((server) => !silent.includes(server));
+    const pages = answering.map((server) => [server, world.lines.filter((line) => line.server === server && line.at >= from)]);
+    const records = pages.filter(([, lines]) => lines.length > 0)
+      .map(([server, lines]) => [server, lines.map(({ at, message }) => ({ timestamp: stamp(at), level: 'info', msg: message }))]);
+    const list = (servers, valueOf) => servers.map((server) => `${server}=${valueOf(server)}`).join(', ');
+    const headers = {
+      'X-Logs-Nodes': living.join(', '), 'X-Logs-Clocks': list(answering, (server) => world.at + clocks[server]),
+      ...(silent.length > 0 && { 'X-Logs-Missing': list(silent, () => 'silent') }),
+      ...(world.cut.length > 0 && { 'X-Logs-Cut': 'time', 'X-Logs-Cut-Nodes': list(world.cut, () => 'time') }),
+    };
+    await route.fulfill({ json: Object.fromEntries(records), headers });
+  });
+  await visit(several, LOGS);
+  // A search that ended without a line is not complete.
+  await byId(several, 'older').waitFor();
+  const absent = await byId(several, 'missingServer').innerText();
+  world.cut = [];
+  write('one', 'an older line');
+  await byId(several, 'older').click();
+  await several.getByText('an older line').waitFor();
+  const later = async (change, text) => {
+    world.at += 100_000;
+    change();
+    await several.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await several.getByText(text).waitFor();
+  };
+  await byId(several, 'follow').click();
+  await later(() => { write('two', 'a line of a slow clock'); write('three', 'a line of a silent server'); }, 'a line of a slow clock');
+  await later(() => { world.silent = []; }, 'a line of a silent server');
+  await later(() => { world.gone = ['three']; write('three', 'a line of a server that was away'); write('one', 'a line of others'); }, 'a line of others');
+  await later(() => write('one', 'a later line of others'), 'a later line of others');
+  await later(() => { world.gone = []; }, 'a line of a server that was away');
+  say('servers', { absent, total: await count(several), lags });
+  await several.context().close();
+
   // A caller who may only read sees the records, but not the values.
   const reader = await open(browser);
   await login(reader, 'reader');

@@ -86,6 +86,12 @@ async fn an_administrator_reads_the_log_and_the_audit_trail() {
     assert!(text(&many["plain"]).contains("INFO made-up line 0 http.status=200"), "{many}");
     assert_eq!(many["ends"], 0);
 
+    let servers = step("servers");
+    assert!(text(&servers["absent"]).contains("three") && text(&servers["total"]).starts_with("6 lines"), "{servers}");
+    // The time between two looks, and that by which lines may be late: no server makes a look at all of them longer.
+    let lags = servers["lags"].as_array().unwrap();
+    assert!(lags.len() >= 5 && lags.iter().all(|lag| lag.as_u64().unwrap() <= 105), "{servers}");
+
     let reader = step("reader");
     assert!(text(&reader["record"]).contains("need the permission to manage the system"), "{reader}");
     assert_eq!(reader["found"], 1, "the record of the request: {reader}");

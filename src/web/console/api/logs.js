@@ -21,11 +21,11 @@ import { call, send } from "./client.js";
  * @typedef {object} LogAnswer
  * @property {Record<string, LogRecord[]>} pages by the name of the server; one without lines is absent
  * @property {string[]} servers the names of all servers on the database, that of the one that answers first
- * @property {{ name: string, reason: string }[]} missing the servers that gave no answer
+ * @property {[string, string][]} missing the servers that gave no answer, each with the reason
  * @property {string[]} cutServers the servers some of whose lines may be missing
  * @property {string} cut why some lines may be missing: `size`, `time` or nothing
  * @property {string} requestId
- * @property {number} at the time on the server
+ * @property {Map<string, number>} clocks the time of each server's clock at which it began to read
  */
 
 /** Returns the newest lines that match. @param {LogQuery} query @param {number} count @param {AbortSignal} [signal]
@@ -34,15 +34,16 @@ export async function queryLogs(query, count, signal) {
   const paging = { logs_per_page: count };
   const response = await send("POST", "logs/query", { body: query, query: paging, signal });
   const named = (/** @type {string} */ header) => response.headers.get(header)?.split(", ") ?? [];
-  const absence = (/** @type {string} */ text) => ({ name: text.replace(/=\w+$/, ""), reason: text.match(/\w+$/)?.[0] ?? "" });
+  const pairs = (/** @type {string} */ header) =>
+    named(header).map((text) => /** @type {[string, string]} */ (text.split(/=(?=\w+$)/)));
   return {
     pages: await response.json(),
     servers: named("X-Logs-Nodes"),
-    missing: named("X-Logs-Missing").map(absence),
-    cutServers: named("X-Logs-Cut-Nodes").map((text) => absence(text).name),
+    missing: pairs("X-Logs-Missing"),
+    cutServers: pairs("X-Logs-Cut-Nodes").map(([name]) => name),
+    clocks: new Map(pairs("X-Logs-Clocks").map(([name, at]) => [name, Number(at)])),
     cut: response.headers.get("X-Logs-Cut") ?? "",
     requestId: response.headers.get("X-Request-Id") ?? "",
-    at: Date.parse(response.headers.get("Date") ?? "") || Date.now(),
   };
 }
 

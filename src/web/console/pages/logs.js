@@ -192,7 +192,7 @@ function End({ log }) {
         ? html`<${Loading} text=${TEXTS.loading} />`
         : log.hasOlder.value && html`
           <button type="button" class="button is-small" data-testid="older" onClick=${() => log.older()}>${T.older}</button>`}
-      ${!log.isLoading.value && missing.map(({ name, reason }) => html`
+      ${!log.isLoading.value && missing.map(([name, reason]) => html`
         <p key=${name} class="help" data-testid="missingServer">${T.missing(name, reason)}</p>`)}
       ${!log.isLoading.value && cut && html`<p class="help">${cut}</p>`}
       ${isAtLimit && html`<p class="help">${T.atLimit(MAX_LINES)}</p>`}

@@ -4,7 +4,7 @@ import { ApiError } from "../api/client.js";
 import { queryLogs } from "../api/logs.js";
 import { batch, signal } from "../lib.js";
 import { work } from "./list_work.js";
-import { inFront, merged, startOf, unseen } from "./logs_merged.js";
+import { DISORDER_MS, inFront, lateOf, merged, sinceOf, startOf, unseen, withClocks } from "./logs_merged.js";
 import { asServerTime, boundsOf, timeOf } from "./logs_times.js";
 import { tellFailure } from "./notices.js";
 
@@ -16,9 +16,6 @@ export const POLL_MS = 5_000;
 
 const FIRST_LINES = 1_000;
 const MORE_LINES = 10_000;
-
-/** The time by which lines can be late or out of order, because several threads write them and a queue is between. */
-const DISORDER_MS = 5_000;
 
 /** The levels that can be chosen, each with the names that lines have. */
 export const LEVELS = /** @type {Record<string, string[]>} */ ({
@@ -60,7 +57,7 @@ export class LogLines {
     this.cut = signal("");
     /** The names of the servers on the database, that of the one that answers first. @type {import("../lib.js").Signal<string[]>} */
     this.servers = signal([]);
-    /** The servers without an answer to the last look. @type {import("../lib.js").Signal<{ name: string, reason: string }[]>} */
+    /** The servers without an answer to the last look, each with the reason. @type {import("../lib.js").Signal<[string, string][]>} */
     this.missing = signal([]);
     /** The number of lines that were added in front since the filter was applied. */
     this.added = signal(0);
@@ -68,7 +65,7 @@ export class LogLines {
     this.own = new Set();
     /** @type {import("../api/logs.js").LogQuery} */
     this.query = {};
-    /** The time of the last look at which each server answered. @type {Map<string, number>} */
+    /** @type {import("./logs_merged.js").Looks} */
     this.looks = new Map();
     this.abort = new AbortController();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -126,7 +123,8 @@ export class LogLines {
         found = unseen(merged(pages), this.lines.value.filter((line) => line.at <= oldest + DISORDER_MS));
         isFull = pages.some((one) => one.isFull);
         const start = startOf(pages);
-        if (start >= until) break;
+        // A server that found nothing in its time does not say from when on its lines are complete.
+        if (!start || start >= until) break;
         until = start;
       }
       const all = [...this.lines.value, ...found];
@@ -156,21 +154,33 @@ export class LogLines {
 
   /** Adds new lines in front. */
   async look() {
-    const { signal } = this.abort;
+    const { abort: { signal }, looks } = this;
+    const readSince = (/** @type {number} */ since, names = this.query.server_names) =>
+      this.read({ ...this.query, server_names: names, date_from: asServerTime(since) }, MORE_LINES, signal);
     try {
-      // A server that gave no answer is looked at from its last answer on.
-      const since = this.looks.size > 0 ? Math.min(...this.looks.values()) - DISORDER_MS : 0;
-      const pages = await this.read({ ...this.query, date_from: asServerTime(since) }, MORE_LINES, signal);
+      let since = looks.size > 0 ? sinceOf(looks) : 0;
+      let pages = await readSince(since);
+      const late = lateOf(looks, this.looks);
+      if (late.size > 0) {
+        const missing = this.missing.value;
+        // They keep their times if this read fails, so the next look tries again.
+        this.looks = new Map([...this.looks, ...late]);
+        since = Math.min(...late.values()) - DISORDER_MS;
+        const more = await readSince(since, [...late.keys()]).catch(() => []);
+        signal.throwIfAborted();
+        this.missing.value = [...missing, ...this.missing.value.filter(([name]) => late.has(name))];
+        pages = [...pages.filter(({ server }) => !late.has(server)), ...more];
+      }
       const lines = merged(pages);
       const found = unseen(lines, this.lines.value.filter((line) => line.at >= since));
       // Lines that do not fit into one answer leave a gap, so those before it go.
-      if (pages.some(({ isFull }) => isFull)) this.replace(lines);
+      if (pages.some(({ isFull, lines: own }) => isFull && own[0])) this.replace(lines);
       else if (found.length > 0) this.addInFront(found);
     } catch (cause) {
       if (signal.aborted) return;
       // The chosen server is unknown while it restarts.
       const name = this.filter.value.server;
-      if (name && cause instanceof ApiError && cause.status === 400) this.missing.value = [{ name, reason: "away" }];
+      if (name && cause instanceof ApiError && cause.status === 400) this.missing.value = [[name, "away"]];
       else {
         this.pause();
         tellFailure(cause);
@@ -204,9 +214,14 @@ export class LogLines {
   /** Returns the lines of each server, the newest first. @param {import("../api/logs.js").LogQuery} query
    * @param {number} count @param {AbortSignal} signal */
   async read(query, count, signal) {
-    const { pages, servers, missing, cut, cutServers, requestId, at } = await queryLogs(query, count, signal);
+    const { pages, servers, missing, cut, cutServers, requestId, clocks } = await queryLogs(query, count, signal);
     signal.throwIfAborted();
-    if (query.date_to === this.query.date_to) this.noteLook(servers, missing.map(({ name }) => name), at);
+    for (const name of cutServers.filter((one) => !pages[one])) {
+      pages[name] = [];
+      // The next look reads from its earlier time again.
+      clocks.delete(name);
+    }
+    if (query.date_to === this.query.date_to) this.looks = withClocks(this.looks, clocks, servers);
     this.own.add(requestId);
     batch(() => {
       this.cut.value = cut;
@@ -218,16 +233,6 @@ export class LogLines {
       const lines = records.map((record) => asLine(record, servers.length > 1 ? name : "")).reverse();
       return { server: name, lines: lines.filter(isShown), isFull: records.length >= count || cutServers.includes(name) };
     });
-  }
-
-  /** Notes the time of a look for each server that answered. One that is new begins with the earliest of the others.
-   * @param {string[]} servers @param {string[]} missing @param {number} at */
-  noteLook(servers, missing, at) {
-    const chosen = this.filter.value.server;
-    const before = this.looks;
-    const earliest = Math.min(at, ...before.values());
-    const awaited = servers.filter((name) => !chosen || name === chosen);
-    this.looks = new Map(awaited.map((name) => [name, missing.includes(name) ? before.get(name) ?? earliest : at]));
   }
 }
 
