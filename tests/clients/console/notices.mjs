@@ -15,6 +15,19 @@ await play(async (browser) => {
   await page.getByRole('button', { name: 'Refresh' }).click();
   await attention.getByText('unread').waitFor();
   const told = await attention.innerText();
+  // They are read again after an hour.
+  let reads = 0;
+  const isRead = (one) => one.url().includes('/system/notices/');
+  page.on('request', (one) => { reads += Number(isRead(one)); });
+  const looked = page.waitForResponse((one) => one.url().includes('/license/client'));
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await looked;
+  const soon = reads;
+  const again = page.waitForResponse(isRead);
+  await page.evaluate(() => { const now = Date.now; Date.now = () => now() + 3_600_001; });
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await again;
+  say('again', { soon });
   await attention.getByRole('link', { name: 'Notices' }).click();
   await byId(page, 'notice-linked').waitFor();
   await picture(page, 'notices_light_1280');

@@ -27,6 +27,7 @@ async fn an_administrator_reads_the_notices_and_is_shown_them_once() {
 
     let page = step("page");
     assert!(page["told"].as_str().unwrap().contains("3 notices about the product are unread."), "{page}");
+    assert_eq!(step("again")["soon"], 0);
     let text = page["text"].as_str().unwrap();
     assert!(text.contains("<b>Support ends</b>") && text.contains("Read it."), "{page}");
     assert_eq!(text.matches("for system administrators").count(), 2, "{page}");

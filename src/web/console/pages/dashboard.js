@@ -7,7 +7,7 @@ import { HISTORY_PAGE, waiting } from "../state/confirmation.js";
 import { isLoaded, load, shown, storageState } from "../state/edits.js";
 import { figures } from "../state/figures.js";
 import { pending } from "../state/pending.js";
-import { loadUnread, unread } from "../state/product_notices.js";
+import { isOld, loadUnread, unread } from "../state/product_notices.js";
 import { linkTo } from "../state/router.js";
 import { settingAt } from "../state/schema.js";
 import { isListed } from "../state/setup.js";
@@ -96,7 +96,7 @@ export function Page() {
  * @param {boolean} isAgain @returns {Promise<State>} */
 async function read(isAgain) {
   const until = may("manage_system") ? busyUntil() : Promise.resolve(null);
-  if (isAgain && unread.value === null && settingAt(NOTICES)) loadUnread().catch(() => {});
+  if (isAgain && isOld() && settingAt(NOTICES)) loadUnread().catch(() => {});
   // The configuration comes along at first, so that the page does not jump when it is there.
   const checked = readiness().then(async (checks) => ({ checks, nodes: isAgain ? await others(checks) : [] }));
   const [{ checks: ready, nodes }, busy, license] =
