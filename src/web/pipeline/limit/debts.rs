@@ -2,10 +2,11 @@
 //! same rate, and no request is admitted before.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::store::Quantities;
+use super::store::{Quantities, is_sweep_due};
 
 /// The maximum number of buckets with such requests. Those of further buckets are not counted.
 const MAX_BUCKETS: usize = 65_536;
@@ -30,27 +31,52 @@ impl Debt {
     }
 }
 
+#[derive(Default)]
+struct State {
+    debts: HashMap<u64, Debt>,
+    swept: Option<Instant>,
+}
+
 /// The requests by bucket.
 #[derive(Default)]
-pub(super) struct Debts(Mutex<HashMap<u64, Debt>>);
+pub(super) struct Debts {
+    state: Mutex<State>,
+    /// The number of buckets. A server without others never has one, and takes no lock.
+    count: AtomicUsize,
+}
 
 impl Debts {
-    /// Takes out the requests of a bucket.
-    pub(super) fn take(&self, key: u64, quantities: Quantities, now: Instant) -> u32 {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(&key).map(|debt| debt.left(quantities, now)).unwrap_or_default()
+    /// Adds requests to those of a bucket, and lets `fit` put them into the bucket. `fit` returns the number for which there
+    /// is no space: the bucket is full then. They are kept, as many as a bucket holds at most, so that a caller waits no
+    /// longer than twice the time in which it empties. Returns their number.
+    pub(super) fn settle(&self, key: u64, more: u32, quantities: Quantities, fit: impl FnOnce(u32) -> u32) -> u32 {
+        if more == 0 && self.count.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
+        let now = Instant::now();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.debts.remove(&key).map(|debt| debt.left(quantities, now)).unwrap_or_default();
+        let left = match before.saturating_add(more) {
+            0 => 0,
+            all => fit(all).min(quantities.burst),
+        };
+        if left > 0 && state.has_room(quantities, now) {
+            state.debts.insert(key, Debt { requests: left, since: now });
+        }
+        self.count.store(state.debts.len(), Ordering::Relaxed);
+        left
     }
+}
 
-    /// Notes requests of a bucket that is full: as many as it holds at most, so that a caller waits no longer than twice the
-    /// time in which it empties.
-    pub(super) fn put(&self, key: u64, requests: u32, quantities: Quantities, now: Instant) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MAX_BUCKETS {
-            all.retain(|_, debt| debt.left(quantities, now) > 0);
+impl State {
+    /// Returns true if there is room for another bucket. At the limit it drops those that have emptied, at most once a
+    /// second, because a sweep walks over all of them.
+    fn has_room(&mut self, quantities: Quantities, now: Instant) -> bool {
+        if self.debts.len() >= MAX_BUCKETS && is_sweep_due(self.swept, now) {
+            self.debts.retain(|_, debt| debt.left(quantities, now) > 0);
+            self.swept = Some(now);
         }
-        if requests > 0 && all.len() < MAX_BUCKETS {
-            all.insert(key, Debt { requests: requests.min(quantities.burst), since: now });
-        }
+        self.debts.len() < MAX_BUCKETS
     }
 }
 
@@ -70,17 +96,26 @@ mod tests {
     }
 
     #[test]
-    fn buckets_and_their_requests_have_a_largest_number() {
-        let (debts, quantities, now) = (Debts::default(), Quantities { per_sec: 1, burst: 5 }, Instant::now());
-        debts.put(1, 1_000, quantities, now);
-        debts.put(2, 0, quantities, now);
-        assert_eq!([1, 1, 2].map(|key| debts.take(key, quantities, now)), [5, 0, 0]);
+    fn requests_without_space_are_held_up_to_a_burst_and_asked_for_first() {
+        let (debts, quantities) = (Debts::default(), Quantities { per_sec: 1, burst: 5 });
+        let settle = |more, space: u32| debts.settle(1, more, quantities, |all| all.saturating_sub(space));
+        assert_eq!(debts.settle(1, 0, quantities, |_| panic!("there is none")), 0);
+        assert_eq!([settle(1_000, 3), settle(0, 2), settle(1, 0), settle(0, 9)], [5, 3, 4, 0]);
+        assert_eq!(debts.settle(1, 0, quantities, |_| panic!("all had space")), 0);
+    }
+
+    #[test]
+    fn buckets_have_a_largest_number_and_those_that_emptied_make_room_once_a_second() {
+        let (debts, quantities) = (Debts::default(), Quantities { per_sec: 1, burst: 5 });
         for key in 0..100_000 {
-            debts.put(key, 1, quantities, now);
+            debts.settle(key, 1, quantities, |all| all);
         }
-        assert_eq!(debts.0.lock().unwrap().len(), MAX_BUCKETS);
+        let mut state = debts.state.lock().unwrap();
+        assert_eq!((state.debts.len(), debts.count.load(Ordering::Relaxed)), (MAX_BUCKETS, MAX_BUCKETS));
         // All have emptied after 6 s.
-        debts.put(1_000_000, 2, quantities, now + Duration::from_secs(6));
-        assert_eq!(debts.0.lock().unwrap().len(), 1);
+        let later = Instant::now() + Duration::from_secs(7);
+        state.swept = Some(later);
+        assert!(!state.has_room(quantities, later + Duration::from_millis(999)));
+        assert!(state.has_room(quantities, later + Duration::from_secs(1)) && state.debts.is_empty());
     }
 }

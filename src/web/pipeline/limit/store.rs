@@ -51,10 +51,9 @@ impl Store {
 
     /// Counts a request under `key`.
     pub(super) fn take(&self, key: u64, max_keys: usize) -> Rate {
-        let now = Instant::now();
-        let key = if self.is_full(max_keys, now) { OVERFLOW_KEY } else { key };
+        let key = if self.is_full(max_keys, Instant::now()) { OVERFLOW_KEY } else { key };
         let Quantities { per_sec, burst: limit } = self.quantities;
-        let left = self.fit(key, self.debts.take(key, self.quantities, now), now);
+        let left = self.debts.settle(key, 0, self.quantities, |all| self.put(key, all));
         if left > 0 {
             let (wait_s, reset_s) = (
                 u64::from(left).div_ceil(u64::from(per_sec)),
@@ -84,15 +83,14 @@ impl Store {
 
     /// Counts requests that another server has admitted under `key`.
     pub(super) fn fill(&self, key: u64, count: u32, max_keys: usize) {
-        let now = Instant::now();
         // The bucket that callers share at a full store is not filled: they have not all been at the other server.
-        if !self.is_full(max_keys, now) {
-            self.fit(key, self.debts.take(key, self.quantities, now).saturating_add(count), now);
+        if !self.is_full(max_keys, Instant::now()) {
+            self.debts.settle(key, count, self.quantities, |all| self.put(key, all));
         }
     }
 
-    /// Puts requests into a bucket, as many as it has space for. The rest is a debt. Returns the number of the rest.
-    fn fit(&self, key: u64, count: u32, now: Instant) -> u32 {
+    /// Puts requests into a bucket, as many as it has space for. Returns the number of the rest.
+    fn put(&self, key: u64, count: u32) -> u32 {
         let (mut left, mut part) = (count, count.min(self.quantities.burst));
         while let Some(size) = NonZeroU32::new(part.min(left)) {
             match self.buckets.check_key_n(&key, size) {
@@ -100,7 +98,6 @@ impl Store {
                 Ok(Err(_)) | Err(_) => part /= 2,
             }
         }
-        self.debts.put(key, left, self.quantities, now);
         left
     }
 
@@ -124,7 +121,7 @@ fn within_bytes(max_keys: usize) -> usize {
     max_keys.min(MAX_BYTES / BUCKET_BYTES)
 }
 
-fn is_sweep_due(swept: Option<Instant>, now: Instant) -> bool {
+pub(super) fn is_sweep_due(swept: Option<Instant>, now: Instant) -> bool {
     swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_INTERVAL)
 }
 
