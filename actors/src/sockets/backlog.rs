@@ -51,19 +51,25 @@ impl Slice {
 /// The last messages of the bus.
 pub(super) struct Backlog {
     bus: Arc<dyn Bus>,
+    max_messages: i64,
+    max_bytes: usize,
     portions: Mutex<Vec<Arc<Portion>>>,
     used_at: StdMutex<Option<Instant>>,
 }
 
 impl Backlog {
     pub(super) fn new(bus: Arc<dyn Bus>) -> Self {
-        Self { bus, portions: Mutex::default(), used_at: StdMutex::default() }
+        Self::bounded(bus, MAX_MESSAGES, MAX_BYTES)
+    }
+
+    fn bounded(bus: Arc<dyn Bus>, max_messages: i64, max_bytes: usize) -> Self {
+        Self { bus, max_messages, max_bytes, portions: Mutex::default(), used_at: StdMutex::default() }
     }
 
     /// Returns the messages after `from`, up to the one at `to`. `None` if they are not the ones that were there before,
     /// if some were deleted, or if they are too many.
     pub(super) async fn between(&self, from: Place, to: Place) -> Result<Option<Vec<Slice>>, AppError> {
-        if from.position > to.position || to.position - from.position > MAX_MESSAGES {
+        if from.position > to.position || to.position - from.position > self.max_messages {
             return Ok(None);
         }
         let mut portions = self.portions.lock().await;
@@ -76,6 +82,10 @@ impl Backlog {
         }
         let mut last = portions.last().map_or(from, |portion| portion.end());
         let mut bytes: usize = portions.iter().map(|portion| portion.bytes).sum();
+        if bytes > self.max_bytes {
+            portions.clear();
+            return Ok(None);
+        }
         while last.position < to.position {
             let Some(portion) = self.portion_after(last).await? else {
                 portions.clear();
@@ -84,7 +94,7 @@ impl Backlog {
             last = portion.end();
             bytes += portion.bytes;
             portions.push(Arc::new(portion));
-            if bytes > MAX_BYTES {
+            while bytes > self.max_bytes {
                 let excess = portions.remove(0);
                 bytes -= excess.bytes;
             }

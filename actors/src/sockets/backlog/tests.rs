@@ -55,8 +55,27 @@ async fn messages_that_were_deleted_or_replaced_are_not_guessed() {
     assert_eq!(names(&backlog, Place { position: 2, mark: 3 }, to).await, None);
     assert_eq!(names(&backlog, from, to).await, None);
     assert_eq!(names(&backlog, to, to).await, Some(Vec::new()));
-    let far = Place { position: to.position + MAX_MESSAGES + 1, mark: 0 };
-    assert_eq!(names(&backlog, to, far).await, None);
+}
+
+#[tokio::test]
+async fn messages_and_their_bytes_have_a_largest_number() {
+    let bus = bus_with(10).await;
+    let count = async |backlog: &Backlog, from, to| {
+        names(backlog, place(&bus, from), place(&bus, to)).await.map(|names| names.len())
+    };
+    let few = Backlog::bounded(bus.clone(), 4, MAX_BYTES);
+    assert_eq!((count(&few, 2, 6).await, count(&few, 2, 7).await), (Some(4), None));
+    // Two portions of three messages.
+    let whole = Backlog::new(bus.clone());
+    assert_eq!(count(&whole, 0, 3).await, Some(3));
+    let max_bytes = 2 * whole.portions.lock().await[0].bytes;
+    let small = Backlog::bounded(bus.clone(), MAX_MESSAGES, max_bytes);
+    assert_eq!((count(&small, 4, 10).await, count(&small, 4, 5).await), (Some(6), Some(1)));
+    assert_eq!(count(&small, 0, 10).await, None, "the front does not fit");
+    assert_eq!(count(&small, 0, 9).await, None, "the end drops the front");
+    assert_eq!(count(&small, 6, 9).await, Some(3));
+    let bytes: usize = small.portions.lock().await.iter().map(|portion| portion.bytes).sum();
+    assert!((1..=max_bytes).contains(&bytes), "{bytes} of {max_bytes}");
 }
 
 #[tokio::test]
@@ -69,4 +88,7 @@ async fn a_bus_that_does_not_answer_is_an_error_and_its_messages_are_found_later
     assert_eq!(names(&backlog, Place::default(), place(&bus, 5)).await.map(|names| names.len()), Some(5));
     backlog.drop_if_idle();
     assert!(!backlog.portions.lock().await.is_empty(), "a client needed them a moment ago");
+    *backlog.used_at.lock().unwrap() = Instant::now().checked_sub(IDLE);
+    backlog.drop_if_idle();
+    assert!(backlog.portions.lock().await.is_empty(), "no client has needed them for a while");
 }
