@@ -354,4 +354,4 @@ impl HubHandle {
 
 #[cfg(test)]
 #[path = "hub/tests.rs"]
-mod tests;
+pub(crate) mod tests;

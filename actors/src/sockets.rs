@@ -241,7 +241,7 @@ impl Parts {
             let due = due.unwrap_or_default();
             let has_more = due.has_more;
             let changed = self.change(due).await?;
-            if changed != (ChangedRows { number: changed.number, ..ChangedRows::default() }) {
+            if !changed.is_empty() {
                 self.hub.confirm_rows(hub, changed).await?;
             }
             hub += usize::from(!has_more);

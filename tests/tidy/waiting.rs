@@ -32,7 +32,7 @@ const STEP: &str = "each step has a deadline";
 const LOOPS: [(&str, usize, &str); 42] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
-    ("actors/src/sockets/tests.rs", 2, STEP),
+    ("actors/src/sockets/tests.rs", 1, STEP),
     ("src/domain/support_packet/outlet.rs", 1, "the number of bytes ends it"),
     ("src/files/tests/held.rs", 3, "its connections end it, and the test has a deadline"),
     ("src/files/tests/line.rs", 1, PEER),

@@ -69,6 +69,13 @@ pub struct ChangedRows {
     pub number: u64,
 }
 
+impl ChangedRows {
+    /// Returns true if nothing was changed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stored.is_empty() && self.removed.is_empty() && self.lost.is_empty()
+    }
+}
+
 /// The state of a connection's row, as its hub knows it.
 #[derive(Debug, Default)]
 pub(super) struct RowState {

@@ -61,7 +61,7 @@ async fn joined(hub: &HubHandle, user_id: &str) -> ConnectionGuard {
 }
 
 /// Returns the next event as JSON, or the end.
-async fn next(guard: &ConnectionGuard) -> Result<Value, End> {
+pub(crate) async fn next(guard: &ConnectionGuard) -> Result<Value, End> {
     loop {
         match within("something is sent", poll_fn(|context| guard.poll_next(context))).await {
             Outgoing::Event(frame, seq) => {
@@ -75,7 +75,7 @@ async fn next(guard: &ConnectionGuard) -> Result<Value, End> {
     }
 }
 
-async fn named(guard: &ConnectionGuard) -> (String, i64) {
+pub(crate) async fn named(guard: &ConnectionGuard) -> (String, i64) {
     let event = next(guard).await.unwrap();
     (event["event"].as_str().unwrap().to_owned(), event["seq"].as_i64().unwrap())
 }

@@ -1,16 +1,16 @@
 use std::collections::{BTreeMap, HashMap};
-use std::future::poll_fn;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::FutureExt;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 use crate::clock::{Clock, Uptime, wall_ms};
 use crate::cluster::memory::Memory;
 use crate::cluster::{Absence, Message, Node, NodeFacts, Receiver, Reply, Taken};
-use crate::hub::{ConnectionGuard, End, Event, Greeting, JoinOutcome, Limits, Memberships, Outgoing};
+use crate::hub::tests::{named, next};
+use crate::hub::{ConnectionGuard, End, Event, Greeting, JoinOutcome, Limits, Memberships};
 use crate::place::Place;
 use crate::roles::Roles;
 use crate::roles::handle::RolesHandle;
@@ -203,25 +203,6 @@ impl TestNode {
         assert_eq!(joined.outcome, JoinOutcome::Moved);
         Some(joined.guard)
     }
-}
-
-async fn next(guard: &ConnectionGuard) -> Result<Value, End> {
-    loop {
-        match within("something is sent", poll_fn(|context| guard.poll_next(context))).await {
-            Outgoing::Event(frame, seq) => {
-                let mut text = Vec::new();
-                frame.write(seq, &mut text);
-                return Ok(serde_json::from_slice(&text).unwrap());
-            }
-            Outgoing::End(end) => return Err(end),
-            Outgoing::Reply(_) | Outgoing::Ping | Outgoing::CheckSession => {}
-        }
-    }
-}
-
-async fn named(guard: &ConnectionGuard) -> (String, i64) {
-    let event = next(guard).await.unwrap();
-    (event["event"].as_str().unwrap().to_owned(), event["seq"].as_i64().unwrap())
 }
 
 fn event(name: &'static str) -> Event {
