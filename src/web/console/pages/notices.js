@@ -1,9 +1,9 @@
 // The product notices that the caller has not read, and their settings.
 
-import { html, useEffect, useSignal } from "../lib.js";
+import { html, useEffect, useMemo, useSignal } from "../lib.js";
 import { shown } from "../state/edits.js";
 import { entryOf } from "../state/menu.js";
-import { tellFailure } from "../state/notices.js";
+import { work } from "../state/list_work.js";
 import { loadUnread, markAsRead, unread } from "../state/product_notices.js";
 import { settingsOf } from "../state/schema.js";
 import { may } from "../state/session.js";
@@ -24,17 +24,8 @@ export function Page({ address }) {
 function Unread() {
   const hasFailed = useSignal(false);
   const isWorking = useSignal(false);
-  const attempt = async (/** @type {() => Promise<void>} */ work) => {
-    hasFailed.value = false;
-    isWorking.value = true;
-    try {
-      await work();
-    } catch (cause) {
-      hasFailed.value = true;
-      tellFailure(cause);
-    }
-    isWorking.value = false;
-  };
+  const abort = useMemo(() => new AbortController(), []);
+  const attempt = (/** @type {() => Promise<void>} */ task) => work({ abort, hasFailed, isLoading: isWorking }, task);
   const look = () => attempt(loadUnread);
   useEffect(() => { look(); }, []);
   const list = unread.value;
