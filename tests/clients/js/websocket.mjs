@@ -203,10 +203,15 @@ const scenarios = {
     forgetful: {
         connect,
         async longer_drop_is_a_new_start() {
+            // A socket that connects a moment after a publication gets the event too.
+            const witness = open(direct, anna.token);
+            await until('the witness is greeted', () => hellos(witness).length === 1);
             await drop(async () => {
                 await sleep(1_500);
                 await typeIn(writer, 'one');
+                await until('the event is out', () => typings(witness).length === 1);
             });
+            witness.socket.close();
             await startsAnew(2);
             await typeIn(writer, 'two');
             await until('the event is there', () => typings(reader).length > 0);
