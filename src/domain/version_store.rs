@@ -219,26 +219,21 @@ impl VersionStore {
 
     /// Returns the records of the versions, newest first.
     pub(crate) async fn records(&self, paging: Paging) -> Result<Vec<VersionRecord>, AppError> {
-        let records = match self {
-            Self::Database(db) => db.configuration_records(paging).await.or_fail(LOAD_FAILED)?,
+        match self {
+            Self::Database(db) => db.configuration_records(paging).await.or_fail(LOAD_FAILED),
             Self::File(file) => {
-                let versions = in_background(file, ConfigJson::versions).await?.into_iter().map(|saved| saved.record);
-                versions.skip(paging.page.saturating_mul(paging.per_page)).take(paging.per_page).collect()
+                let records = records_in(file).await?.into_iter();
+                Ok(records.skip(paging.page.saturating_mul(paging.per_page)).take(paging.per_page).collect())
             }
-        };
-        self.with_confirmation(records).await
+        }
     }
 
     /// Returns the record of the version with this id.
     pub(crate) async fn record(&self, id: &str) -> Result<Option<VersionRecord>, AppError> {
-        let record = match self {
-            Self::Database(db) => db.configuration_record(id).await.or_fail(LOAD_FAILED)?,
-            Self::File(file) => {
-                let versions = in_background(file, ConfigJson::versions).await?;
-                versions.into_iter().map(|saved| saved.record).find(|record| record.id == id)
-            }
-        };
-        Ok(self.with_confirmation(record.into_iter().collect()).await?.pop())
+        match self {
+            Self::Database(db) => db.configuration_record(id).await.or_fail(LOAD_FAILED),
+            Self::File(file) => Ok(records_in(file).await?.into_iter().find(|record| record.id == id)),
+        }
     }
 
     /// Returns the readable versions, newest first. If there are very many, only the newest ones.
@@ -351,6 +346,10 @@ pub(crate) async fn has_tables(db: &Db) -> Result<bool, StoreError> {
 /// Returns the proposal to restore an earlier version, for an operator of this machine.
 pub(crate) fn restoring(document: Document) -> Proposal {
     Proposal::unlimited(ChangeMode::Restore, document)
+}
+
+async fn records_in(file: &ConfigJson) -> Result<Vec<VersionRecord>, AppError> {
+    in_background(file, ConfigJson::records).await?.map_err(|cause| unreadable(&cause))
 }
 
 /// Runs blocking file access on a background thread, so that it does not block other requests.

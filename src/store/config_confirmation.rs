@@ -24,7 +24,7 @@ pub(super) fn reading() -> Statement {
 
 /// Returns the change that waits for its confirmation, from the answer to `reading`.
 pub(super) fn waiting(answer: Option<&Vec<Row>>) -> Result<Option<Confirmation>, StoreError> {
-    answer.into_iter().flatten().next().cloned().map(parsed).transpose()
+    answer.into_iter().flatten().next().cloned().map(|mut row| parsed(&row.text()?)).transpose()
 }
 
 /// Returns the statement that deletes the row of this version.
@@ -33,13 +33,17 @@ pub(super) fn deleting(version: &str) -> Statement {
 }
 
 impl Db {
-    /// Returns the change of the configuration that waits for its confirmation. A database that an earlier version
-    /// made has none.
+    /// Returns the change of the configuration that waits for its confirmation.
     pub(crate) async fn confirmation(&self) -> Result<Option<Confirmation>, StoreError> {
-        if self.tables_among(&[TABLE]).await?.is_empty() {
+        if !self.has_confirmations().await? {
             return Ok(None);
         }
         waiting(Some(&self.read(reading()).await?))
+    }
+
+    /// Returns false for a database that an earlier version made: no change waits in it.
+    pub(super) async fn has_confirmations(&self) -> Result<bool, StoreError> {
+        Ok(!self.tables_among(&[TABLE]).await?.is_empty())
     }
 
     /// Stores `after` in place of `before`, or deletes `before`. Returns false if something else is stored.
@@ -65,9 +69,8 @@ impl Db {
     }
 }
 
-fn parsed(mut row: Row) -> Result<Confirmation, StoreError> {
-    let state = row.text()?;
-    serde_json::from_str(&state).map_err(|cause| StoreError::Column(format!("{TABLE}.state: {cause}")))
+pub(super) fn parsed(state: &str) -> Result<Confirmation, StoreError> {
+    serde_json::from_str(state).map_err(|cause| StoreError::Column(format!("{TABLE}.state: {cause}")))
 }
 
 #[cfg(test)]

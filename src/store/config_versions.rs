@@ -13,7 +13,7 @@ use serde_json::ser::PrettyFormatter;
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::{Db, Row, Statement, StoreError, Subject, Transaction, config_confirmation, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, config_confirmation, statement};
 use crate::base::paging::Paging;
 
 /// The error of an unreadable stored configuration. It is never treated as empty.
@@ -85,8 +85,8 @@ const NOT_WAITING: &str = "app.config.confirmation.missing.app_error";
 const NEWEST_FIRST: &str = "ORDER BY CASE WHEN c.active THEN 0 ELSE 1 END, c.createat DESC, c.id";
 
 /// A version that Mattermost stored has no row in `qd_configversions`.
-const RECORD: &str = "SELECT c.id, c.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes \
-                      FROM configurations c LEFT JOIN qd_configversions v ON v.id = c.id";
+const RECORD: &str = "c.id, c.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes";
+const VERSIONS: &str = "configurations c LEFT JOIN qd_configversions v ON v.id = c.id";
 
 impl Db {
     /// Returns the version in force, or `None` when none was ever stored.
@@ -114,15 +114,22 @@ impl Db {
 
     /// Returns a page of the versions' records, newest first.
     pub(crate) async fn configuration_records(&self, paging: Paging) -> Result<Vec<VersionRecord>, StoreError> {
-        let sql = format!("{RECORD} {NEWEST_FIRST} LIMIT $1 OFFSET $2");
-        let rows = self.read(statement(sql, vec![paging.limit().into(), paging.offset().into()])).await?;
-        rows.into_iter().map(record).collect()
+        let selection = format!("{NEWEST_FIRST} LIMIT $1 OFFSET $2");
+        self.records(&selection, vec![paging.limit().into(), paging.offset().into()]).await
     }
 
     /// Returns the record of the version with this id.
     pub(crate) async fn configuration_record(&self, id: &str) -> Result<Option<VersionRecord>, StoreError> {
-        let rows = self.read(statement(format!("{RECORD} WHERE c.id = $1"), vec![id.into()])).await?;
-        rows.into_iter().next().map(record).transpose()
+        Ok(self.records("WHERE c.id = $1", vec![id.into()]).await?.pop())
+    }
+
+    /// Returns records and the confirmation that one of them waits for. One statement reads both: between two, a change
+    /// that is taken back would look like one that was confirmed.
+    async fn records(&self, selection: &str, values: Vec<Value>) -> Result<Vec<VersionRecord>, StoreError> {
+        let waiting = "(SELECT w.state FROM qd_configconfirmation w WHERE w.version = c.id)";
+        let confirmation = if self.has_confirmations().await? { waiting } else { "NULL" };
+        let sql = format!("SELECT {RECORD}, {confirmation} FROM {VERSIONS} {selection}");
+        self.read(statement(sql, values)).await?.into_iter().map(record).collect()
     }
 
     /// Returns the id of the active version, even when its document is unreadable.
@@ -237,7 +244,7 @@ fn record(mut row: Row) -> Result<VersionRecord, StoreError> {
         comment: row.text()?,
         is_active: row.bool()?,
         changes: row.json()?,
-        confirmation: None,
+        confirmation: row.optional_text()?.as_deref().map(config_confirmation::parsed).transpose()?.map(Into::into),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
+use futures_util::future::join4;
 use serde_json::{Value, json};
 
 use crate::support::config_place::{ConfigPlace, StoreKind, read_json, version_of};
@@ -43,6 +44,39 @@ pub async fn end_the_time_in(home: &Home, store: &Path) {
     let texts = backdoor::texts_in(home.folder(), "SELECT state FROM qd_configconfirmation").await;
     let state = ended(serde_json::from_str(&texts[0]).unwrap());
     home.execute(&format!("UPDATE qd_configconfirmation SET state = '{state}'")).await;
+}
+
+/// Looks at the list of versions until it shows that this version was taken back.
+async fn look_until_taken_back(place: &ConfigPlace, version: &str) {
+    until("the version is taken back", async || {
+        let list = place.client().get("/config/versions?per_page=5").await.expect(200);
+        let records = list.as_array().unwrap();
+        let waits = |record: &Value| record["id"] == version && record["confirmation"].is_object();
+        let is_end = |record: &Value| record["source"] == "taken_back" && record["comment"] == version;
+        let is_over = records.iter().any(is_end);
+        assert!(is_over || records.iter().any(waits), "neither the wait nor its end is in the list: {list}");
+        is_over
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn no_list_shows_a_change_without_its_confirmation_before_it_is_taken_back() {
+    in_both_stores(async |place| {
+        let server = place.start().await;
+        place.rename("before").await;
+        for number in 0..10 {
+            let version = patch(place, json!({ "TeamSettings": { "SiteName": format!("name {number}") } })).await;
+            let end = async {
+                let address = format!("/config/versions/{version}/confirm");
+                place.client().delete(&address).await.expect(200);
+            };
+            let looks = || look_until_taken_back(place, &version);
+            join4(looks(), looks(), looks(), end).await;
+        }
+        assert!(server.stop().await.success());
+    })
+    .await;
 }
 
 #[actix_web::test]

@@ -5,7 +5,7 @@ use quarterdeck_actors::config::confirmation::Confirmation;
 use quarterdeck_actors::error::{AppError, OrFail};
 
 use super::{LOAD_FAILED, VersionStore, in_background, unreadable, unsaved};
-use crate::store::{ConfigJson, Db, VersionRecord};
+use crate::store::{ConfigJson, Db};
 
 impl VersionStore {
     /// Returns the change that waits for its confirmation.
@@ -40,18 +40,5 @@ impl VersionStore {
                 in_background(file, set).await?.map_err(|cause| unsaved(cause.problem(), cause))
             }
         }
-    }
-
-    /// Returns the records with the confirmation that one of them may wait for.
-    pub(super) async fn with_confirmation(
-        &self,
-        mut records: Vec<VersionRecord>,
-    ) -> Result<Vec<VersionRecord>, AppError> {
-        if let Some(waiting) = self.confirmation().await?
-            && let Some(record) = records.iter_mut().find(|record| record.id == waiting.version)
-        {
-            record.confirmation = Some(waiting.into());
-        }
-        Ok(records)
     }
 }

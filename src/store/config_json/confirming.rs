@@ -12,9 +12,13 @@ use quarterdeck_actors::config::confirmation::Confirmation;
 use super::replacing::place;
 use super::{ConfigJson, FileError, FileProblem, NotSaved};
 use crate::settings::named_file::{MAX_DOCUMENT_BYTES, contents};
+use crate::store::VersionRecord;
 
 /// The name of the file. Names with a dot in front are no versions.
 const NAME: &str = ".confirmation.json";
+
+/// The maximum number of times that the versions are read while changes are made.
+const MAX_READS: u32 = 5;
 
 /// The beginning of the name of a mark. The id of a version follows: the audit trail has no record of it yet.
 const UNRECORDED: &str = ".unrecorded-";
@@ -36,6 +40,26 @@ impl ConfigJson {
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(unreadable(cause.to_string())),
         }
+    }
+
+    /// Returns the records of the readable versions, newest first, with the confirmation that one of them waits for. A
+    /// change may be confirmed or taken back while the files are read; they are read again then, for a limited number
+    /// of times.
+    pub(crate) fn records(&self) -> Result<Vec<VersionRecord>, FileError> {
+        let (mut records, mut waiting) = (Vec::new(), self.confirmation()?);
+        for _ in 0..MAX_READS {
+            records = self.versions().into_iter().map(|saved| saved.record).collect();
+            let before = std::mem::replace(&mut waiting, self.confirmation()?);
+            if before == waiting {
+                break;
+            }
+        }
+        if let Some(waiting) = waiting
+            && let Some(record) = records.iter_mut().find(|record| record.id == waiting.version)
+        {
+            record.confirmation = Some(waiting.into());
+        }
+        Ok(records)
     }
 
     /// Stores `after` in place of `before`, or deletes `before`. Returns false if something else is stored.
