@@ -39,6 +39,7 @@ mod push;
 mod reauthentication;
 mod releases;
 mod reports;
+mod restart;
 mod role_patch;
 mod roles;
 mod server_figures;

@@ -13,10 +13,12 @@ use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::error::OrFail;
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::place::Place;
+use quarterdeck_actors::task;
 
 use super::StartError;
 use crate::base::version::VERSION;
 use crate::store::{Db, PostgresBus};
+use crate::web::routes::finish_restart;
 use crate::web::state::{AppState, Facts};
 use applying::Applying;
 
@@ -58,4 +60,7 @@ impl Bus {
 pub(super) fn follow(app: &Data<AppState>) {
     let parts = Arc::downgrade(&app.clone().into_inner());
     app.actors.cluster.follow(Arc::new(Applying::new(parts)));
+    if app.db.is_shared() {
+        task::once("finish_restart", finish_restart(app.clone()));
+    }
 }

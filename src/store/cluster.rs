@@ -4,11 +4,13 @@
 mod bus;
 mod nodes;
 mod questions;
+mod restarts;
 mod sockets;
 
 use std::sync::Arc;
 
 pub(crate) use bus::PostgresBus;
+pub(crate) use restarts::{RUNNING, StoredRestart};
 pub use sockets::NodeSockets;
 
 use super::engine::EngineKind;
@@ -20,11 +22,17 @@ const TABLES: &str = include_str!("../../sql/postgres_cluster.sql");
 /// The tables of questions between nodes.
 const QUESTIONS: &str = include_str!("../../sql/postgres_questions.sql");
 
+/// The table of the restart of several nodes.
+const RESTARTS: &str = include_str!("../../sql/postgres_restarts.sql");
+
 /// The comment on `qd_outbox` that says that this version's tables, functions and triggers are there.
 const FORM: &str = "form 3";
 
 /// The comment on `qd_questions` that says that this version's tables and functions of questions are there.
 const QUESTIONS_FORM: &str = "form 1";
+
+/// The comment on `qd_restarts` that says that this version's table is there.
+const RESTARTS_FORM: &str = "form 1";
 
 impl Db {
     /// Returns true if servers share this database.
@@ -42,8 +50,11 @@ impl Db {
             self.run_statements(TABLES).await?;
         }
         // These call functions of the ones above.
-        if self.questions_form().await?.as_deref() != Some(QUESTIONS_FORM) {
+        if self.form_of("qd_questions").await?.as_deref() != Some(QUESTIONS_FORM) {
             self.run_statements(QUESTIONS).await?;
+        }
+        if self.form_of("qd_restarts").await?.as_deref() != Some(RESTARTS_FORM) {
+            self.run_statements(RESTARTS).await?;
         }
         Ok(())
     }
@@ -63,10 +74,10 @@ impl Db {
         }
     }
 
-    /// Returns the form of the tables of questions.
-    async fn questions_form(&self) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT obj_description(to_regclass('qd_questions'), 'pg_class')";
-        let rows = self.look(statement(sql, Vec::new())).await?;
+    /// Returns the comment on a table, which says its form.
+    async fn form_of(&self, table: &str) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT obj_description(to_regclass($1::text), 'pg_class')";
+        let rows = self.look(statement(sql, vec![table.into()])).await?;
         rows.into_iter().next().map_or(Ok(None), |mut row| row.optional_text())
     }
 

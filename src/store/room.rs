@@ -62,7 +62,7 @@ pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, AuditKeys, Finding, FullEntry, Mark, Pace, Walk, own_record};
 pub(crate) use channels::ChannelFilter;
 pub use cluster::NodeSockets;
-pub(crate) use cluster::PostgresBus;
+pub(crate) use cluster::{PostgresBus, RUNNING, StoredRestart};
 pub(crate) use config_certificates::MAX_NAME_CHARACTERS;
 pub(crate) use config_json::{ConfigJson, FileError, NotSaved, check_content, is_plain_name};
 pub(crate) use config_versions::{VersionRecord, pretty};

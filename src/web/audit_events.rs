@@ -82,7 +82,8 @@ const DETAILS: [(&str, &str); 65] = [
     ("resetPasswordFailedAttempts", "the number of failed attempts before the reset"),
     (
         "restartServer",
-        "`version` of the program that runs after the restart; no details if the server does not restart",
+        "`version` of the program that runs after the restart, or the names of the `servers` that restart one after the \
+         other; no details if no server restarts",
     ),
     ("revokeSession", "`session_id`"),
     ("revokeUserAccessToken", "`token_id`, `user_id`"),

@@ -4,6 +4,7 @@
 
 mod checks;
 mod record;
+mod restarts;
 mod sockets;
 mod stand;
 mod traffic;
@@ -126,6 +127,16 @@ async fn servers_with_clocks_a_minute_apart_lose_nothing() {
 async fn all_servers_at_once_without_a_database_lose_nothing() {
     run([0; 3], async |stand| {
         outage(stand, Duration::from_secs(4)).await;
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn servers_that_restart_one_after_the_other_lose_nothing() {
+    run([0; 3], async |stand| {
+        restarts::restart_all(stand).await;
+        sleep(CALM).await;
+        restarts::kill_the_leader(stand).await;
     })
     .await;
 }

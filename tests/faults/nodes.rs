@@ -4,6 +4,7 @@ mod events;
 mod limits;
 mod logs;
 mod membership;
+mod restarts;
 mod resume;
 mod rights;
 mod stores;

@@ -135,11 +135,11 @@ impl Db {
     }
 }
 
-fn first_bool(rows: Vec<Row>) -> Result<bool, StoreError> {
+pub(super) fn first_bool(rows: Vec<Row>) -> Result<bool, StoreError> {
     rows.into_iter().next().map_or(Ok(false), |mut row| row.bool())
 }
 
-fn in_ms(duration: Duration) -> i64 {
+pub(super) fn in_ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -189,6 +189,15 @@ impl Readiness {
     }
 }
 
+/// Returns the names of the checks that fail and take the server out of traffic.
+pub(super) fn failing_checks(app: &AppState) -> Vec<String> {
+    readiness(app)
+        .into_iter()
+        .filter(|check| check.is_vital && check.problem.is_some())
+        .map(|check| check.name)
+        .collect()
+}
+
 fn readiness(app: &AppState) -> Vec<Readiness> {
     let stopping = app.limits.traffic.is_draining().then_some("the server is stopping");
     let mut checks = vec![Readiness { name: "shutdown".to_owned(), is_vital: true, problem: stopping, age_s: None }];

@@ -12,8 +12,8 @@ use super::{
     absent, account_pages, ai_bridge, analytics, audits, bots, busy, caches, channels, client_performance, cluster,
     config, console, custom_status, database, email, files, health, images, jobs, license, limits, links, login, logs,
     manual_test, metrics, notices, notifications, onboarding, openapi, permissions, plugins, preferences,
-    reauthentication, releases, reports, roles, schemes, sessions, site_url, status, support_packet, teams, tokens,
-    trial_license, typing, upgrade, users,
+    reauthentication, releases, reports, restart, roles, schemes, sessions, site_url, status, support_packet, teams,
+    tokens, trial_license, typing, upgrade, users,
 };
 
 /// Every route. A known path with another method is answered 404, because clients rely on that.
@@ -28,7 +28,6 @@ pub(super) static TABLE: &[Route] = &[
     get("/quarterdeck/console/", console::PAGE).class(Anonymous).log_level(Trace).page(),
     get("/quarterdeck/console/{page}", console::PAGE).class(Anonymous).log_level(Trace).page(),
     get("/quarterdeck/assets/{file}", console::FILE).class(Anonymous).log_level(Trace),
-    // Health checks and metrics.
     get("/livez", health::LIVE).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/readyz", health::READY).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/startupz", health::STARTED).class(Anonymous).log_level(Trace).rate_limit(Exempt),
@@ -71,7 +70,8 @@ pub(super) static TABLE: &[Route] = &[
     post("/api/v4/upgrade_to_enterprise", upgrade::BEGIN, Always("upgradeToEnterprise")),
     get("/api/v4/upgrade_to_enterprise/status", upgrade::SHOW),
     get("/api/v4/upgrade_to_enterprise/allowed", upgrade::CHECK),
-    post("/api/v4/restart", upgrade::RESTART, Always("restartServer")),
+    post("/api/v4/restart", restart::RESTART, Always("restartServer")),
+    get("/api/v4/restart", restart::SHOW),
     get("/api/v4/limits/server", limits::SHOW),
     get("/api/v4/plugins", plugins::LIST).listeners(NetworkAndSocket),
     get("/api/v4/plugins/statuses", plugins::LIST_STATUSES),

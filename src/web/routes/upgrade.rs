@@ -1,4 +1,4 @@
-//! Routes that upgrade this program and restart it.
+//! Routes that upgrade this program.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
@@ -7,7 +7,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::base::error_text::text_of;
-use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::{Accepted, Answer, Done, Json};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
@@ -75,28 +74,5 @@ pub(super) const CHECK: Operation =
 pub(super) async fn check(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
     app.actors.upgrade.check().await?;
-    Ok(Done)
-}
-
-pub(super) const RESTART: Operation = Description::new(
-    Tag::System,
-    "RestartServer",
-    "Restarts the server after a completed upgrade; without one, nothing happens.",
-)
-.details(
-    "Needs the permission `manage_system`. Requests in flight are answered first, and sockets \
-     are told of the restart.",
-)
-.responses(&[Response::json(200, STATUS_OK, "Accepted.")])
-.refusals(&[403])
-.handled_by(handler!(restart));
-
-/// `POST /restart`: restarts into the program that an upgrade installed. Does nothing without an upgrade.
-pub(super) async fn restart(session: Session, app: Data<AppState>, audit: Audit) -> Result<Done, AppError> {
-    session.require("manage_system")?;
-    if let Stage::Complete(version) = app.actors.upgrade.stage() {
-        audit.parameter("version", &*version);
-        app.tools.restart.notify_one();
-    }
     Ok(Done)
 }

@@ -30,7 +30,8 @@ pub(super) struct Stand {
 }
 
 impl Stand {
-    /// Starts everything; `None` in a run on the embedded engine, or without `HAProxy` or `libfaketime`.
+    /// Starts everything; `None` in a run on the embedded engine, or without `HAProxy` or `libfaketime`. Each server has a
+    /// port of its own, which it keeps when it restarts.
     pub(super) async fn start(clocks: [i64; 3]) -> Option<Self> {
         let database = Cluster::start(&[])?;
         let (mut lines, mut homes, mut doors, mut servers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -38,7 +39,9 @@ impl Stand {
             let line = Proxy::start(&format!("127.0.0.1:{}", database.port));
             let source = format!("postgres://qd@{}/postgres?sslmode=disable", line.address());
             let section = format!("[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \"{source}\"\n");
+            let address = format!("127.0.0.1:{}", free_port());
             let mut home = Home::on_database(&section, SETTINGS);
+            home = home.with_variable("MM_SERVICESETTINGS_LISTENADDRESS", &address);
             if seconds != 0 {
                 let clock = WallClock::new(home.folder().join("clock"))?;
                 clock.step_to(seconds);
@@ -110,7 +113,7 @@ pub(super) async fn outage(stand: &Stand, duration: Duration) {
 /// Starts `HAProxy` in front of the servers. It uses those that are ready, and ends the connections to the others.
 async fn balance(home: &Home, doors: &[Proxy]) -> Option<(String, Child)> {
     let folder = needs::peer("haproxy")?;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let checked: Vec<String> = doors
         .iter()
         .enumerate()
@@ -130,4 +133,8 @@ async fn balance(home: &Home, doors: &[Proxy]) -> Option<(String, Child)> {
     let balancer = command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
     until("HAProxy listens", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
     Some((format!("http://127.0.0.1:{port}"), balancer))
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,0 +1,174 @@
+//! Routes that restart this server, or the servers on its database one after the other.
+
+pub(crate) mod nodes;
+pub(crate) mod rolling;
+
+use std::time::Duration;
+
+use actix_web::web::Data;
+use quarterdeck_actors::cluster::Others;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::upgrade::Stage;
+
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::web::answer::{Answer, Done, Json};
+use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
+use crate::web::state::AppState;
+use rolling::{Progress, Rolling};
+
+const READ_FAILED: &str = "app.cluster.read.app_error";
+
+/// The time within which each server has to be back: the default, the minimum and the maximum, in seconds.
+const WITHIN_S: (u64, u64, u64) = (180, 10, 3600);
+
+pub(super) const RESTART: Operation = Description::new(
+    Tag::System,
+    "RestartServer",
+    "Restarts the server after a completed upgrade, or servers on its database one after the other.",
+)
+.details(
+    "Needs the permission `manage_system`. Requests in flight are answered first, and sockets are told of the restart. \
+     Without parameters, the server that gets the request restarts if an upgrade is complete; otherwise nothing happens. \
+     The parameters are an extension: with one of `server` and `servers`, each of these servers restarts, with or \
+     without an upgrade, and the next one only after the one before is ready again. The server that gets the request \
+     comes last. If a server is not back in time, no further one restarts. The response comes before the first \
+     restart, and `GET restart` tells the progress.",
+)
+.queries(&[
+    Query::optional("server", Type::String, "The name of a server, as `cluster/status` lists it."),
+    Query::optional("servers", Type::String, "`all`: every server on the database."),
+    Query::optional(
+        "within",
+        Type::Integer,
+        "The time in seconds within which each server has to be back, from 10 to 3,600. The default is 180.",
+    ),
+])
+.responses(&[Response::json(200, STATUS_OK, "Accepted.")])
+.refusals(&[400, 403, 404, 409, 500])
+.handled_by(handler!(restart));
+
+/// `POST /restart`: restarts into the program that an upgrade installed, and does nothing without an upgrade. With
+/// parameters, restarts the named servers one after the other.
+pub(super) async fn restart(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<Done, AppError> {
+    session.require("manage_system")?;
+    let wanted = Wanted::of(request.query("server"), request.query("servers").as_deref())?;
+    let within = within(request.query("within"))?;
+    let Some(wanted) = wanted else {
+        if let Stage::Complete(version) = app.actors.upgrade.stage() {
+            audit.parameter("version", &*version);
+            app.tools.restart.notify_one();
+        }
+        return Ok(Done);
+    };
+    let others = app.actors.cluster.others().await;
+    if !others.is_current {
+        return Err(AppError::new(READ_FAILED));
+    }
+    let own = if app.db.is_shared() { others.own.clone() } else { app.node().1 };
+    let names = wanted.among(&others, &own)?;
+    audit.parameter("servers", &*names);
+    if app.db.is_shared() {
+        Rolling::begin(app, own, names, within).await?;
+    } else {
+        app.tools.restart.notify_one();
+    }
+    Ok(Done)
+}
+
+pub(super) const SHOW: Operation = Description::new(
+    Tag::System,
+    "GetRestart",
+    "Tells the progress of the last restart of servers on the database, one after the other.",
+)
+.details("An extension of the API. Needs the permission `manage_system`. Every server on the database tells the same.")
+.responses(&[Response::json(200, Type::of::<Progress>(), "The progress.")])
+.refusals(&[403, 500])
+.handled_by(handler!(show));
+
+/// `GET /restart`: returns the progress of the last restart of several servers.
+pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Progress> {
+    session.require("manage_system")?;
+    if !app.db.is_shared() {
+        return Ok(Json(Progress::default()));
+    }
+    let stored = app.db.restart().await.or_fail(READ_FAILED)?;
+    Ok(Json(stored.as_ref().map(Progress::of).unwrap_or_default()))
+}
+
+/// The servers that are to restart.
+#[derive(Debug, PartialEq)]
+enum Wanted {
+    All,
+    One(String),
+}
+
+impl Wanted {
+    /// Reads the parameters; `None` without any.
+    fn of(server: Option<String>, servers: Option<&str>) -> Result<Option<Self>, AppError> {
+        match (server, servers) {
+            (None, None) => Ok(None),
+            (Some(name), None) => Ok(Some(Self::One(name))),
+            (None, Some("all")) => Ok(Some(Self::All)),
+            (_, Some(_)) => Err(AppError::invalid_url("servers must be all, without server")),
+        }
+    }
+
+    /// Returns the names of the servers, this one last.
+    fn among(self, others: &Others, own: &str) -> Result<Vec<String>, AppError> {
+        let mut names = others.nodes.iter().map(|node| node.name.clone()).chain([own.to_owned()]);
+        match self {
+            Self::All => Ok(names.collect()),
+            Self::One(name) if names.any(|known| known == name) => Ok(vec![name]),
+            Self::One(_) => Err(AppError::new("app.restart.unknown_server.app_error")),
+        }
+    }
+}
+
+fn within(given: Option<String>) -> Result<Duration, AppError> {
+    let (default, min, max) = WITHIN_S;
+    let number = given.map_or(Ok(default), |text| text.parse());
+    let seconds = number.ok().filter(|seconds| (min..=max).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| AppError::invalid_url("within must be 10 - 3600"))
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::cluster::NodeFacts;
+
+    use super::*;
+
+    #[test]
+    fn one_server_or_all_of_them_restart_and_this_one_last() {
+        let named = |name: &str| NodeFacts { name: name.to_owned(), ..NodeFacts::default() };
+        let others = Others { nodes: vec![named("a"), named("c")], own: "b".to_owned(), is_current: true };
+        assert_eq!(Wanted::All.among(&others, "b").unwrap(), ["a", "c", "b"]);
+        for name in ["a", "b"] {
+            assert_eq!(Wanted::One(name.to_owned()).among(&others, "b").unwrap(), [name]);
+        }
+        let refused = Wanted::One("d".to_owned()).among(&others, "b").unwrap_err();
+        assert_eq!(refused.id, "app.restart.unknown_server.app_error");
+    }
+
+    #[test]
+    fn parameters_that_contradict_each_other_or_are_out_of_range_are_refused() {
+        let given = |text: &str| Some(text.to_owned());
+        assert_eq!(Wanted::of(None, None).unwrap(), None);
+        assert_eq!(Wanted::of(given("a"), None).unwrap(), Some(Wanted::One("a".to_owned())));
+        assert_eq!(Wanted::of(None, Some("all")).unwrap(), Some(Wanted::All));
+        for (server, servers) in [(given("a"), Some("all")), (None, Some("some")), (None, Some(""))] {
+            assert!(Wanted::of(server, servers).is_err());
+        }
+        assert_eq!(within(None).unwrap(), Duration::from_mins(3));
+        assert_eq!(within(given("3600")).unwrap(), Duration::from_hours(1));
+        for refused in ["9", "3601", "-1", "", "x"] {
+            assert!(within(given(refused)).is_err(), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The restart of several servers, one after the other. The server that got the request leads it and comes last.
+//!
+//! The progress is in the store. The leader renews it while it waits; if the leader ends or freezes, the restart counts as
+//! abandoned and cannot go on, because a server restarts only if the store says that it is its turn.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use quarterdeck_actors::cluster::{Absence, NodeFacts};
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::task;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+use utoipa::ToSchema;
+
+use super::nodes::{RESTART_SERVER, Readiness, SERVER_READY, ask, process};
+use crate::store::{RUNNING, StoredRestart};
+use crate::web::routes::health::failing_checks;
+use crate::web::state::AppState;
+
+/// The time for which a restart lasts that its leader does not renew.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// The interval between two looks if a server is back.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The minimum time for which a server is ready before the next one restarts, so that load balancers notice it.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// The time for which a server that answers too many questions is asked again.
+const BUSY_LIMIT: Duration = Duration::from_secs(10);
+
+/// The state of a restart that ended well.
+const DONE: &str = "done";
+
+/// The state of a restart that ended because of a server.
+const STOPPED: &str = "stopped";
+
+/// The state of a restart whose leader is gone.
+const ABANDONED: &str = "abandoned";
+
+/// The reasons why a server did not restart, beside those for which it gave no answer.
+mod reason {
+    /// It left the list of servers before its turn.
+    pub(super) const GONE: &str = "gone";
+    /// It did not come back in time.
+    pub(super) const ABSENT: &str = "absent";
+    /// It is back, and not ready in time.
+    pub(super) const NOT_READY: &str = "not_ready";
+    /// The database did not store that it is its turn.
+    pub(super) const UNREACHABLE: &str = "unreachable";
+}
+
+/// The progress of the restart of several servers, as clients receive it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ServerRestarts)]
+pub(in crate::web::routes) struct Progress {
+    /// `none` (there was no restart yet), `running`, `done`, `stopped` (because of the server that `failed`) or `abandoned`
+    /// (the server that led it is gone). Only while it is `running` can further servers restart.
+    state: String,
+    /// The name of the server that leads it.
+    leader: String,
+    /// The time of its begin, in Unix milliseconds on the clock of the database; 0 if there was none.
+    begin_at: i64,
+    /// The servers, in their order.
+    servers: Vec<Turn>,
+}
+
+impl Default for Progress {
+    /// Returns the progress where there was no restart yet.
+    fn default() -> Self {
+        Self { state: "none".to_owned(), leader: String::new(), begin_at: 0, servers: Vec::new() }
+    }
+}
+
+impl Progress {
+    pub(super) fn of(stored: &StoredRestart) -> Self {
+        let plan = Plan::read(stored);
+        let is_abandoned = stored.state == RUNNING && stored.is_expired;
+        let state = if is_abandoned { ABANDONED } else { &*stored.state };
+        Self { state: state.to_owned(), leader: plan.leader, begin_at: stored.began_at, servers: plan.servers }
+    }
+}
+
+/// A server of a restart.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ServerRestart)]
+struct Turn {
+    /// The name of the server.
+    name: String,
+    /// Its state.
+    state: State,
+    /// The reason why it is `skipped` or `failed`: `silent`, `unreachable`, `busy`, `unknown` (an older version) or
+    /// `failed`, as for other questions to servers; `gone` (it left the servers before its turn), `absent` (it did not
+    /// come back in time) or `not_ready`.
+    #[schema(required = true)]
+    reason: Option<String>,
+}
+
+/// The state of a server in a restart.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = ServerRestartState)]
+enum State {
+    Waiting,
+    Restarting,
+    Restarted,
+    Skipped,
+    Failed,
+}
+
+/// The stored progress.
+#[derive(Default, Serialize, Deserialize)]
+struct Plan {
+    leader: String,
+    /// The process of the server that restarts.
+    process: String,
+    servers: Vec<Turn>,
+}
+
+impl Plan {
+    /// Reads the progress of a restart. That of a later version may be unreadable, and has no servers then.
+    fn read(stored: &StoredRestart) -> Self {
+        serde_json::from_str(&stored.progress).unwrap_or_default()
+    }
+
+    fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Returns true if the leader restarts, and the server with this name or process is its next run.
+    fn waits_for(&self, name: &str, process: &str) -> bool {
+        let is_restarting = |turn: &Turn| turn.name == self.leader && turn.state == State::Restarting;
+        self.servers.iter().any(is_restarting) && (self.leader == name || self.process == process)
+    }
+
+    fn set(&mut self, name: &str, state: State, reason: Option<&str>) {
+        for turn in self.servers.iter_mut().filter(|turn| turn.name == name) {
+            turn.state = state;
+            turn.reason = reason.map(str::to_owned);
+        }
+    }
+}
+
+/// The reason why a restart does not go on.
+enum End {
+    /// A server did not restart, for this reason.
+    Failed(&'static str),
+    /// The restart is not under way any more, or its leader stops.
+    Over,
+}
+
+/// A restart that this server leads.
+pub(super) struct Rolling {
+    app: Data<AppState>,
+    id: String,
+    own: String,
+    within: Duration,
+    plan: Plan,
+}
+
+impl Rolling {
+    /// Begins a restart of the servers with these names. Fails if another one is under way.
+    pub(super) async fn begin(
+        app: Data<AppState>,
+        own: String,
+        names: Vec<String>,
+        within: Duration,
+    ) -> Result<(), AppError> {
+        let servers = names.into_iter().map(|name| Turn { name, state: State::Waiting, reason: None }).collect();
+        let plan = Plan { leader: own.clone(), process: String::new(), servers };
+        let rolling = Self { app, id: new_id(), own, within, plan };
+        let begun = rolling.app.db.begin_restart(&rolling.id, &rolling.plan.text(), LEASE).await;
+        if !begun.or_fail("app.cluster.publish.app_error")? {
+            return Err(AppError::new("app.restart.in_progress.app_error"));
+        }
+        task::once("restart_servers", rolling.run());
+        Ok(())
+    }
+
+    async fn run(mut self) {
+        let names: Vec<String> = self.plan.servers.iter().map(|turn| turn.name.clone()).collect();
+        for name in names {
+            if name == self.own {
+                return self.restart_own().await;
+            }
+            match self.restart(&name).await {
+                Ok(()) => {}
+                Err(End::Over) => {
+                    warn!(server = name, "the restart of servers is over; no further one restarts");
+                    return;
+                }
+                Err(End::Failed(reason)) => return self.stop(&name, reason).await,
+            }
+        }
+        self.end(DONE).await;
+    }
+
+    /// Restarts another server, and waits until it is ready again.
+    async fn restart(&mut self, name: &str) -> Result<(), End> {
+        let others = self.app.actors.cluster.others().await;
+        if !others.is_current {
+            return Err(End::Failed(reason::UNREACHABLE));
+        }
+        let node = others.nodes.iter().find(|node| node.name == name).ok_or(End::Failed(reason::GONE))?.clone();
+        let known: HashSet<String> = others.nodes.into_iter().map(|node| node.id).collect();
+        self.plan.set(name, State::Restarting, None);
+        info!(server = name, "a server is told to restart");
+        match self.told(&node).await? {
+            Ok(process) => self.plan.process = process,
+            Err(Absence::Unknown) => {
+                warn!(server = name, "a server of an earlier version cannot be restarted from here; it goes on");
+                self.plan.set(name, State::Skipped, Some(Absence::Unknown.name()));
+                return Ok(());
+            }
+            Err(absence) => return Err(End::Failed(absence.name())),
+        }
+        self.until_back(&node, &known).await?;
+        info!(server = name, "a server is back and ready");
+        self.plan.set(name, State::Restarted, None);
+        Ok(())
+    }
+
+    /// Tells a node to restart, and returns its reply. One that is too busy is told again for a while.
+    async fn told(&self, node: &NodeFacts) -> Result<Result<String, Absence>, End> {
+        let begun = Instant::now();
+        loop {
+            self.renew(&node.id).await?;
+            let replies = ask(&self.app, vec![node.clone()], RESTART_SERVER, self.id.clone()).await;
+            let reply = replies.into_iter().next().map_or(Err(Absence::Silent), |(_, reply)| reply);
+            if reply != Err(Absence::Busy) || begun.elapsed() >= BUSY_LIMIT {
+                return Ok(reply);
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Waits until a node that restarts is back, and has been ready for a while.
+    async fn until_back(&self, node: &NodeFacts, known: &HashSet<String>) -> Result<(), End> {
+        let begun = Instant::now();
+        let settle = self.app.facts.options.drain_window.max(SETTLE);
+        let mut ready_since = None;
+        loop {
+            self.renew(&node.id).await?;
+            let missing = self.missing(node, known).await;
+            match missing {
+                Some(_) => ready_since = None,
+                None => {
+                    if ready_since.get_or_insert_with(Instant::now).elapsed() >= settle {
+                        return Ok(());
+                    }
+                }
+            }
+            if let Some(reason) = missing.filter(|_| begun.elapsed() >= self.within) {
+                return Err(End::Failed(reason));
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Returns the reason why a node that restarts does not count as back; `None` if it is ready. Its new run is a node
+    /// that was not known before, on the same host, with the same process or the same name.
+    async fn missing(&self, node: &NodeFacts, known: &HashSet<String>) -> Option<&'static str> {
+        let others = self.app.actors.cluster.others().await;
+        let is_new = |other: &NodeFacts| other.hostname == node.hostname && !known.contains(&other.id);
+        let new: Vec<NodeFacts> = others.nodes.into_iter().filter(is_new).collect();
+        if new.is_empty() {
+            return Some(reason::ABSENT);
+        }
+        let mut missing = Some(reason::ABSENT);
+        for (other, reply) in ask(&self.app, new, SERVER_READY, String::new()).await {
+            let readiness = reply.ok().and_then(|text| serde_json::from_str::<Readiness>(&text).ok());
+            let Some(readiness) = readiness else { continue };
+            if readiness.process == self.plan.process || other.name == node.name {
+                missing = (!readiness.failing.is_empty()).then_some(reason::NOT_READY);
+            }
+        }
+        missing
+    }
+
+    /// Renews the restart, so that it is not abandoned. A database that does not answer may answer later.
+    async fn renew(&self, target: &str) -> Result<(), End> {
+        if !self.app.actors.cluster.is_following() {
+            return Err(End::Over);
+        }
+        match self.app.db.renew_restart(&self.id, target, &self.plan.text(), LEASE).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(End::Over),
+            Err(cause) => {
+                warn!(%cause, "the restart of servers could not be renewed; the server tries again");
+                Ok(())
+            }
+        }
+    }
+
+    /// Restarts this server. Its next run ends the restart ([`finish`]).
+    async fn restart_own(mut self) {
+        let own = self.own.clone();
+        self.plan.set(&own, State::Restarting, None);
+        self.plan.process = process(&self.app);
+        let (target, progress) = (self.app.node().0, self.plan.text());
+        match self.app.db.renew_restart(&self.id, &target, &progress, self.within).await {
+            Ok(true) => {
+                info!("this server restarts, because an administrator restarts servers");
+                self.app.tools.restart.notify_one();
+            }
+            Ok(false) => warn!(server = own, "the restart of servers is over; this one does not restart"),
+            Err(cause) => {
+                warn!(%cause, "the turn of this server could not be stored");
+                self.stop(&own, reason::UNREACHABLE).await;
+            }
+        }
+    }
+
+    /// Ends the restart because of a server. The others stay as they are.
+    async fn stop(&mut self, name: &str, reason: &'static str) {
+        warn!(server = name, reason, "a server did not restart; no further one restarts");
+        self.plan.set(name, State::Failed, Some(reason));
+        self.end(STOPPED).await;
+    }
+
+    async fn end(&self, state: &str) {
+        if let Err(cause) = self.app.db.end_restart(&self.id, state, &self.plan.text()).await {
+            warn!(%cause, "the end of a restart of servers could not be stored; it counts as abandoned");
+        }
+    }
+}
+
+/// Ends the restart that the earlier run of this server led, once this one is ready. Does nothing if there is none.
+pub(crate) async fn finish(app: Data<AppState>) {
+    while app.actors.cluster.is_following() {
+        match app.db.restart().await {
+            Ok(Some(stored)) if stored.state == RUNNING && !stored.is_expired => {
+                let mut plan = Plan::read(&stored);
+                if !plan.waits_for(&app.node().1, &process(&app)) {
+                    return;
+                }
+                if failing_checks(&app).is_empty() {
+                    let leader = plan.leader.clone();
+                    plan.set(&leader, State::Restarted, None);
+                    match app.db.end_restart(&stored.id, DONE, &plan.text()).await {
+                        Ok(()) => {
+                            info!("this server is the last one of a restart of servers, which is complete");
+                            return;
+                        }
+                        Err(cause) => warn!(%cause, "the end of a restart of servers could not be stored"),
+                    }
+                }
+            }
+            Ok(_) => return,
+            Err(cause) => warn!(%cause, "the server cannot read if it ends a restart of servers; it tries again"),
+        }
+        sleep(LOOK_INTERVAL).await;
+    }
+}

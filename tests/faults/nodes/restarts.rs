@@ -1,0 +1,165 @@
+//! The restart of several servers, one after the other, from any of them. The servers of these tests run in one process, so
+//! the test does what the program does: it stops a server that wants to restart, and starts it anew.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{Pair, REASON};
+use crate::support::waiting::{until, within};
+use crate::support::{Client, TestServer, database};
+
+const RESTART: &str = "/restart";
+const ALL: &str = "/restart?servers=all";
+
+/// The statement that makes a restart look as if its leader were gone.
+const EXPIRE: &str = "UPDATE qd_restarts SET expiresat = qd_now() - 1";
+
+#[actix_web::test]
+async fn servers_restart_one_after_the_other_and_the_one_that_got_the_request_comes_last() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let Pair { one, other, admin } = Pair::start().await;
+    let there = admin.at(&other.base);
+    let begun = join_all([admin.post(ALL, json!({})), there.post("/restart?servers=all&within=60", json!({}))]).await;
+    let mut statuses: Vec<u16> = begun.iter().map(|reply| reply.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409], "one of two administrators");
+    let (leader, second) = if begun[0].status == 200 { (one, other) } else { (other, one) };
+    let (leading, following) = (admin.at(&leader.base), admin.at(&second.base));
+    within("the other one restarts", second.server.restart_wanted()).await;
+    assert!(!wants_restart(&leader).await);
+    let shown = following.get(RESTART).await.expect(200);
+    assert_eq!((&shown["state"], states(&shown)), (&json!("running"), vec!["restarting", "waiting"]));
+    following.post(ALL, json!({})).await.expect_refusal(409, "app.restart.in_progress.app_error");
+    second.server.stop().await.unwrap();
+    assert_eq!(states(&leading.get(RESTART).await.expect(200)), ["restarting", "waiting"]);
+    assert!(!wants_restart(&leader).await);
+    let second = leader.start_beside("").await;
+    within("the one that got the request restarts", leader.server.restart_wanted()).await;
+    let following = admin.at(&second.base);
+    assert_eq!(states(&following.get(RESTART).await.expect(200)), ["restarted", "restarting"]);
+    leader.server.stop().await.unwrap();
+    let leader = second.start_beside("").await;
+    until("it is done", async || state(&following).await == "done").await;
+    assert_eq!(states(&admin.at(&leader.base).get(RESTART).await.expect(200)), ["restarted", "restarted"]);
+    assert!(!wants_restart(&second).await && !wants_restart(&leader).await);
+}
+
+#[actix_web::test]
+async fn one_named_server_restarts_from_any() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let Pair { one, other, admin } = Pair::start().await;
+    let there = admin.at(&other.base);
+    let name = own_name(&there).await;
+    admin.post(&format!("{RESTART}?server={name}"), json!({})).await.expect_ok();
+    within("it restarts", other.server.restart_wanted()).await;
+    other.server.stop().await.unwrap();
+    let _again = one.start_beside("").await;
+    until("it is done", async || state(&admin).await == "done").await;
+    assert!(!wants_restart(&one).await);
+}
+
+#[actix_web::test]
+async fn a_server_that_does_not_come_back_ends_the_restart_and_the_others_stay_up() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let Pair { one, other, admin } = Pair::start().await;
+    admin.post("/restart?servers=all&within=10", json!({})).await.expect_ok();
+    within("the other one restarts", other.server.restart_wanted()).await;
+    other.server.stop().await.unwrap();
+    until("the restart ends", async || state(&admin).await == "stopped").await;
+    let shown = admin.get(RESTART).await.expect(200);
+    assert_eq!(states(&shown), ["failed", "waiting"]);
+    assert_eq!((&shown["servers"][0]["reason"], &shown["servers"][1]["reason"]), (&json!("absent"), &Value::Null));
+    assert!(!wants_restart(&one).await);
+}
+
+#[actix_web::test]
+async fn a_silent_server_is_named_and_ends_the_restart_and_an_older_one_is_named_and_skipped() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let pair = Pair::start().await;
+    add_node(&pair, "mute").await;
+    pair.admin.post(ALL, json!({})).await.expect_ok();
+    until("the restart ends", async || state(&pair.admin).await == "stopped").await;
+    let shown = pair.admin.get(RESTART).await.expect(200);
+    assert_eq!(
+        (states(&shown), &shown["servers"][0]["reason"]),
+        (vec!["failed", "waiting", "waiting"], &json!("silent"))
+    );
+    assert!(!wants_restart(&pair.one).await && !wants_restart(&pair.other).await);
+
+    // Answers as a version does that does not know the question.
+    pair.admin.post(ALL, json!({})).await.expect_ok();
+    let answer = "SELECT qd_answer(id, 'mute', 0, 'unknown', '')::text FROM qd_questions WHERE 'mute' = ANY (targets)";
+    until("it answers", async || !pair.one.texts(answer).await.is_empty()).await;
+    within("the next one restarts", pair.other.server.restart_wanted()).await;
+    let shown = pair.admin.get(RESTART).await.expect(200);
+    assert_eq!(states(&shown), ["skipped", "restarting", "waiting"]);
+    assert_eq!(shown["servers"][0], json!({ "name": "mute", "state": "skipped", "reason": "unknown" }));
+}
+
+#[actix_web::test]
+async fn a_restart_whose_leader_is_gone_is_abandoned_and_restarts_no_further_server() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let pair = Pair::start().await;
+    let there = pair.at_other(&pair.admin);
+    let third = pair.one.start_beside("").await;
+    pair.admin.post(ALL, json!({})).await.expect_ok();
+    within("the first one restarts", pair.other.server.restart_wanted()).await;
+    pair.execute(EXPIRE).await;
+    for client in [&pair.admin, &there] {
+        let shown = client.get(RESTART).await.expect(200);
+        assert_eq!((&shown["state"], states(&shown)), (&json!("abandoned"), vec!["restarting", "waiting", "waiting"]));
+    }
+    // The next one can begin, and the leader of the first one, which was only frozen, does not go on with it.
+    let named = format!("{RESTART}?server={}", own_name(&there).await);
+    pair.admin.post(&named, json!({})).await.expect_ok();
+    within("the server of the second one restarts", pair.other.server.restart_wanted()).await;
+    pair.other.server.stop().await.unwrap();
+    let _again = pair.one.start_beside("").await;
+    until("the second one is done", async || state(&pair.admin).await == "done").await;
+    assert!(!wants_restart(&pair.one).await && !wants_restart(&third).await);
+}
+
+#[actix_web::test]
+async fn a_question_restarts_a_server_only_when_it_is_its_turn() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let pair = Pair::start().await;
+    let ask = "SELECT qd_ask('asked', 'test', 'restart_server', 'none', 1000, ARRAY(SELECT id::text FROM qd_nodes), 60000, 16)";
+    pair.execute(ask).await;
+    let answers = "SELECT state FROM qd_answers WHERE question = 'asked'";
+    until("both refuse", async || pair.one.texts(answers).await == ["failed", "failed"]).await;
+    assert!(!wants_restart(&pair.one).await && !wants_restart(&pair.other).await);
+}
+
+/// Adds a node that started before the others and does not end.
+async fn add_node(pair: &Pair, name: &str) {
+    let node = format!(
+        "INSERT INTO qd_nodes SELECT '{name}', '{name}', '', '', '', '', 0, 0, qd_now() + 1000000, 0 FROM qd_nodes LIMIT 1"
+    );
+    pair.execute(&node).await;
+}
+
+async fn wants_restart(server: &TestServer) -> bool {
+    timeout(Duration::ZERO, server.server.restart_wanted()).await.is_ok()
+}
+
+async fn state(client: &Client) -> String {
+    client.get(RESTART).await.expect(200)["state"].as_str().unwrap().to_owned()
+}
+
+fn states(progress: &Value) -> Vec<&str> {
+    progress["servers"].as_array().unwrap().iter().map(|turn| turn["state"].as_str().unwrap()).collect()
+}
+
+/// Returns the name of the server of a client.
+async fn own_name(client: &Client) -> String {
+    let name = async || {
+        let nodes = client.get("/cluster/status").await.expect(200);
+        let own = nodes.as_array().unwrap().iter().find(|node| node["is_self"] == true).cloned();
+        own.map(|own| own["name"].as_str().unwrap().to_owned())
+    };
+    until("the server lists itself", async || name().await.is_some()).await;
+    name().await.unwrap()
+}
