@@ -31,6 +31,7 @@ pub mod schema;
 pub mod secret;
 pub mod session;
 pub mod sessions;
+pub mod shared_pool;
 pub mod sockets;
 pub mod spelling;
 pub mod steps;

@@ -9,7 +9,7 @@ mod failure;
 mod incoming;
 mod names;
 mod networks;
-pub(crate) mod permits;
+mod permits;
 mod policy;
 mod redirects;
 

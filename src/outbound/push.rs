@@ -6,13 +6,13 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 use quarterdeck_actors::config::view::{EmailSettings, View};
 use quarterdeck_actors::license::document::License;
+use quarterdeck_actors::shared_pool::{NoPermit, SharedPool};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::warn;
 use utoipa::ToSchema;
 
-use crate::outbound::client::permits::{NoPermit, SharedPool};
 use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
 
 /// The time limit of one message, including the wait for a permit.

@@ -6,9 +6,8 @@
 use std::sync::{Arc, LazyLock};
 
 use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::shared_pool::{NoPermit, Permit, SharedPool};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::outbound::client::permits::{NoPermit, Permit, SharedPool};
 
 /// The largest number of pictures in the queue, including the one that is worked on.
 const MAX_QUEUED: usize = 8;

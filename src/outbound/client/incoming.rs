@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::MAX_CALL_TIMEOUT;
 use super::failure::CallFailure;
-use super::permits::Permit;
 use actix_web::web::Bytes;
+use quarterdeck_actors::shared_pool::Permit;
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 use tokio::time::timeout;

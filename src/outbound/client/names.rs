@@ -3,9 +3,9 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use super::permits::Permit;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use quarterdeck_actors::shared_pool::Permit;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// The maximum number of addresses of a name; further ones are ignored.

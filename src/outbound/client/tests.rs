@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::Config;
+use quarterdeck_actors::shared_pool::Permit;
 use reqwest::header::{AUTHORIZATION, COOKIE};
 
 use super::*;
@@ -21,7 +22,7 @@ const TYPED: Chosen<'static> = Chosen::ByUser("user");
 struct Script(Mutex<VecDeque<Vec<IpAddr>>>);
 
 impl Names for Script {
-    fn look_up(&self, _: &str, _: permits::Permit) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+    fn look_up(&self, _: &str, _: Permit) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
         let mut answers = self.0.lock().unwrap();
         let answer = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
         std::future::ready(answer.ok_or_else(|| io::Error::other("no such name"))).boxed()
@@ -211,10 +212,10 @@ async fn the_operating_system_is_asked_for_names() {
 
 /// Keeps the permits of all look-ups, like a name server that never responds.
 #[derive(Default)]
-struct Lingering(Mutex<Vec<permits::Permit>>);
+struct Lingering(Mutex<Vec<Permit>>);
 
 impl Names for Lingering {
-    fn look_up(&self, _: &str, permit: permits::Permit) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+    fn look_up(&self, _: &str, permit: Permit) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
         self.0.lock().unwrap().push(permit);
         std::future::pending().boxed()
     }
