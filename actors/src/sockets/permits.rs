@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use crate::shared_pool::{self, SharedPool};
 
 /// The maximum number of connections that move to this node at once. Others wait.
 const MAX_MOVES: usize = 16;
+
+/// The maximum number of a user's connections that move or wait. The clients of others get new greetings.
+const MAX_MOVES_OF_USER: usize = 64;
 
 /// The maximum number of moves of one user that fail within `FAILURES_WINDOW`. After them the user's clients get new
 /// greetings until it is over, because each attempt may read many messages.
@@ -22,8 +25,7 @@ const MAX_FAILING_USERS: usize = 10_000;
 /// The permits of the node and of each user, one at a time.
 #[derive(Debug, Clone)]
 pub(super) struct Permits {
-    of_node: Arc<Semaphore>,
-    of_users: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    pool: Arc<SharedPool>,
     failures: Arc<Mutex<HashMap<String, Failures>>>,
 }
 
@@ -36,41 +38,28 @@ struct Failures {
 
 impl Default for Permits {
     fn default() -> Self {
-        Self { of_node: Arc::new(Semaphore::new(MAX_MOVES)), of_users: Arc::default(), failures: Arc::default() }
+        Self { pool: Arc::new(SharedPool::new(MAX_MOVES, 1, MAX_MOVES_OF_USER)), failures: Arc::default() }
     }
 }
 
 /// The permit to move one connection. The move has failed if this is dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
-    _of_node: Option<OwnedSemaphorePermit>,
-    of_user: UserPermit,
+    _of_pool: shared_pool::Permit,
+    permits: Permits,
+    user_id: String,
     has_succeeded: bool,
 }
 
-#[derive(Debug)]
-struct UserPermit {
-    permits: Permits,
-    user_id: String,
-    semaphore: Arc<Semaphore>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
 impl Permits {
-    /// Waits for a permit. A user waits for their own connections first, so that they keep no permit of the node meanwhile.
-    /// Returns `None` if too many moves of the user failed.
+    /// Waits for a permit. Returns `None` if there is none for too long, if too many connections of the user wait, or if
+    /// too many of their moves failed.
     pub(super) async fn take(&self, user_id: &str) -> Option<Permit> {
-        let semaphore =
-            lock(&self.of_users).entry(user_id.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(1))).clone();
+        let of_pool = self.pool.permit(user_id).await.ok()?;
+        // The moves before this one may have failed while it waited.
+        let has_failed_often = self.has_failed_often(user_id);
         let (permits, user_id) = (self.clone(), user_id.to_owned());
-        let mut of_user = UserPermit { permits, user_id, semaphore, permit: None };
-        // The semaphores are never closed.
-        of_user.permit = of_user.semaphore.clone().acquire_owned().await.ok();
-        if self.has_failed_often(&of_user.user_id) {
-            return None;
-        }
-        let of_node = self.of_node.clone().acquire_owned().await.ok();
-        Some(Permit { _of_node: of_node, of_user, has_succeeded: false })
+        (!has_failed_often).then_some(Permit { _of_pool: of_pool, permits, user_id, has_succeeded: false })
     }
 
     fn has_failed_often(&self, user_id: &str) -> bool {
@@ -113,19 +102,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if !self.has_succeeded {
-            self.of_user.permits.note_failure(&self.of_user.user_id);
-        }
-    }
-}
-
-impl Drop for UserPermit {
-    fn drop(&mut self) {
-        self.permit = None;
-        let mut of_users = lock(&self.permits.of_users);
-        // The map has one reference and this has another.
-        let is_last = Arc::strong_count(&self.semaphore) <= 2;
-        if is_last {
-            of_users.remove(&self.user_id);
+            self.permits.note_failure(&self.user_id);
         }
     }
 }
@@ -153,8 +130,18 @@ mod tests {
         anna.succeed();
         permits.take("bert").await.unwrap().succeed();
         drop(others);
-        assert!(lock(&permits.of_users).is_empty(), "{permits:?}");
         assert_eq!(lock(&permits.failures).len(), MAX_MOVES - 1);
+    }
+
+    #[tokio::test]
+    async fn only_some_connections_of_a_user_wait() {
+        let permits = Permits::default();
+        let first = permits.take("anna").await.unwrap();
+        let mut waiting: Vec<_> = (1..MAX_MOVES_OF_USER).map(|_| Box::pin(permits.take("anna"))).collect();
+        assert!(waiting.iter_mut().all(|take| take.as_mut().now_or_never().is_none()));
+        assert!(permits.take("anna").await.is_none());
+        first.succeed();
+        assert!(waiting[0].as_mut().now_or_never().flatten().is_some());
     }
 
     #[tokio::test]
