@@ -7,6 +7,7 @@ mod membership;
 mod restarts;
 mod resume;
 mod rights;
+mod socket_rows;
 mod stores;
 mod versions;
 
