@@ -37,7 +37,9 @@ use crate::store::Db;
 pub(crate) use access::{
     check_may_change, known, protect_admin, require_access, require_access_or_bot, require_editor,
 };
-pub(crate) use access_token::{add_access_token, open_access_token, remove_access_token, set_access_token_active};
+pub(crate) use access_token::{
+    add_access_token, disable_access_token, enable_access_token, open_access_token, remove_access_token,
+};
 pub(crate) use activity::{extend, touch};
 pub(crate) use attempts::{Attempts, BUDGET_PERIOD};
 pub(crate) use bot::{bot_account, system_bot};

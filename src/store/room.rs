@@ -81,7 +81,7 @@ pub use presence::NodePresence;
 use sqlite::Sqlite;
 pub(crate) use sqlite::{close_opened, files_of as embedded_files};
 pub(crate) use teams::{JoinRules, MemberOrder, TeamSearch};
-pub(crate) use tokens::AccessToken;
+pub(crate) use tokens::{AccessToken, TokenOf};
 pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};
 use user_names::Frequencies;

@@ -29,12 +29,34 @@ const MAX_TERM_BYTES: usize = 1_000;
 /// The maximum number of tokens of a user, active or not.
 const MAX_TOKENS_PER_USER: i64 = 200;
 
+/// The account for which a caller was admitted to its tokens. It may become another one before the tokens change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenOf {
+    /// Any account: the caller manages it, or it is the caller's own.
+    Account,
+    /// A bot: the caller manages it because it is one.
+    Bot,
+}
+
+impl TokenOf {
+    fn is_bot(self) -> bool {
+        self == Self::Bot
+    }
+}
+
 impl Db {
-    /// Adds a token with the secret `text`. Returns false when the user has too many tokens or does not exist.
-    pub(crate) async fn add_access_token(&self, token: &AccessToken, text: &Secret) -> Result<bool, StoreError> {
+    /// Adds a token with the secret `text`. Returns false when the user has too many tokens, does not exist, or is not
+    /// what `of` says.
+    pub(crate) async fn add_access_token(
+        &self,
+        token: &AccessToken,
+        text: &Secret,
+        of: TokenOf,
+    ) -> Result<bool, StoreError> {
         let sql = "INSERT INTO useraccesstokens (id, token, userid, description, isactive) \
                    SELECT $1, $2, u.id, $4, $5 FROM users u WHERE u.id = $3 \
-                   AND (SELECT COUNT(*) FROM useraccesstokens t WHERE t.userid = u.id) < $6 RETURNING id";
+                   AND (SELECT COUNT(*) FROM useraccesstokens t WHERE t.userid = u.id) < $6 \
+                   AND ($7 = FALSE OR EXISTS (SELECT 1 FROM bots b WHERE b.userid = u.id)) RETURNING id";
         let values = vec![
             (&token.id).into(),
             text.expose().into(),
@@ -42,6 +64,7 @@ impl Db {
             (&token.description).into(),
             token.is_active.into(),
             MAX_TOKENS_PER_USER.into(),
+            of.is_bot().into(),
         ];
         let transaction = Transaction::of(vec![statement(sql, values)]).lock_exclusive(Subject::User(&token.user_id));
         let answers = self.transaction(transaction).await?;
@@ -83,13 +106,23 @@ impl Db {
         self.access_tokens_where(condition, values).await
     }
 
-    /// Activates a token, or deactivates it and deletes its session. Returns false when there is no such token.
-    pub(crate) async fn set_access_token_active(&self, id: &str, is_active: bool) -> Result<bool, StoreError> {
-        let sql = "UPDATE useraccesstokens SET isactive = $2 WHERE id = $1 RETURNING id";
-        let mut statements = vec![statement(sql, vec![id.into(), is_active.into()])];
-        if !is_active {
-            statements.push(removal(&SessionSelection::AccessToken(id.to_owned())));
-        }
+    /// Activates a token. Returns false when there is no such token, or when its user is not what `of` says.
+    pub(crate) async fn activate_access_token(&self, token: &AccessToken, of: TokenOf) -> Result<bool, StoreError> {
+        let sql = "UPDATE useraccesstokens SET isactive = TRUE WHERE id = $1 AND userid = $2 \
+                   AND ($3 = FALSE OR EXISTS (SELECT 1 FROM bots b WHERE b.userid = $2)) RETURNING id";
+        let change = statement(sql, vec![(&token.id).into(), (&token.user_id).into(), of.is_bot().into()]);
+        // A bot that becomes a person loses its tokens under the same lock.
+        let transaction = Transaction::of(vec![change])
+            .lock_exclusive(Subject::User(&token.user_id))
+            .lock_exclusive(Subject::AccessToken(&token.id));
+        let answers = self.transaction(transaction).await?;
+        Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
+    }
+
+    /// Deactivates a token and deletes its session. Returns false when there is no such token.
+    pub(crate) async fn deactivate_access_token(&self, id: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE useraccesstokens SET isactive = FALSE WHERE id = $1 RETURNING id";
+        let statements = vec![statement(sql, vec![id.into()]), removal(&SessionSelection::AccessToken(id.to_owned()))];
         let transaction = Transaction::of(statements).lock_exclusive(Subject::AccessToken(id));
         let answers = self.transaction(transaction).await?;
         Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
@@ -132,19 +165,38 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn the_manager_of_a_bot_gives_no_token_to_the_person_that_it_became() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        let one = token("one", "anna");
+        assert!(db.add_access_token(&one, &Secret::new("one"), TokenOf::Account).await.unwrap());
+        assert!(db.deactivate_access_token("one").await.unwrap());
+        assert!(!db.activate_access_token(&one, TokenOf::Bot).await.unwrap());
+        let two = token("two", "anna");
+        assert!(!db.add_access_token(&two, &Secret::new("two"), TokenOf::Bot).await.unwrap());
+        execute(
+            &db,
+            "INSERT INTO bots (userid, ownerid, createat, updateat, deleteat) VALUES ('anna', 'bert', 1, 1, 0)",
+        )
+        .await;
+        assert!(db.activate_access_token(&one, TokenOf::Bot).await.unwrap());
+        assert!(db.add_access_token(&two, &Secret::new("two"), TokenOf::Bot).await.unwrap());
+    }
+
+    #[actix_web::test]
     async fn a_token_is_in_use_while_it_is_active() {
         let (_folder, db) = fresh().await;
         add(&db, "anna").await;
         let secret = Secret::new("secret");
-        assert!(db.add_access_token(&token("one", "anna"), &secret).await.unwrap());
-        assert!(!db.add_access_token(&token("two", "nobody"), &Secret::new("other")).await.unwrap());
+        assert!(db.add_access_token(&token("one", "anna"), &secret, TokenOf::Account).await.unwrap());
+        assert!(!db.add_access_token(&token("two", "nobody"), &Secret::new("other"), TokenOf::Account).await.unwrap());
         assert_eq!(db.access_token_in_use("secret").await.unwrap().unwrap().id, "one");
         SessionStore::add(&db, session("anna", "secre", 1), None).await.unwrap().unwrap();
-        assert!(db.set_access_token_active("one", false).await.unwrap());
+        assert!(db.deactivate_access_token("one").await.unwrap());
         assert!(db.sessions_of("anna").await.unwrap().is_empty(), "its session ends in the same transaction");
         assert!(db.access_token_in_use("secret").await.unwrap().is_none());
         assert!(!db.access_token("one").await.unwrap().unwrap().is_active);
-        assert!(!db.set_access_token_active("never", true).await.unwrap());
+        assert!(!db.activate_access_token(&token("never", "anna"), TokenOf::Account).await.unwrap());
     }
 
     #[actix_web::test]
@@ -152,7 +204,7 @@ mod tests {
         let (_folder, db) = fresh().await;
         add(&db, "anna").await;
         for id in ["one", "two"] {
-            db.add_access_token(&token(id, "anna"), &Secret::new(format!("{id}t"))).await.unwrap();
+            db.add_access_token(&token(id, "anna"), &Secret::new(format!("{id}t")), TokenOf::Account).await.unwrap();
         }
         SessionStore::add(&db, session("anna", "one", 1), None).await.unwrap().unwrap();
         assert_eq!(db.remove_access_token("one").await.unwrap(), Some(true));
@@ -170,9 +222,9 @@ mod tests {
         let rows = "INSERT INTO useraccesstokens (id, token, userid, description, isactive) WITH RECURSIVE n(i) AS \
                     (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 199) SELECT 'n' || i, 's' || i, 'anna', '', false FROM n";
         execute(&db, rows).await;
-        assert!(db.add_access_token(&token("last", "anna"), &Secret::new("last")).await.unwrap());
-        assert!(!db.add_access_token(&token("more", "anna"), &Secret::new("more")).await.unwrap());
-        assert!(db.add_access_token(&token("other", "bert"), &Secret::new("other")).await.unwrap());
+        assert!(db.add_access_token(&token("last", "anna"), &Secret::new("last"), TokenOf::Account).await.unwrap());
+        assert!(!db.add_access_token(&token("more", "anna"), &Secret::new("more"), TokenOf::Account).await.unwrap());
+        assert!(db.add_access_token(&token("other", "bert"), &Secret::new("other"), TokenOf::Account).await.unwrap());
         let page = Paging { page: 1, per_page: 150 };
         assert_eq!(db.access_tokens_of("anna", page).await.unwrap().len(), 50);
         assert_eq!(db.access_tokens(page).await.unwrap().len(), 51);
@@ -186,7 +238,7 @@ mod tests {
         }
         execute(&db, "UPDATE users SET id = 'u' || id").await;
         for (id, user) in [("one", "ua_na"), ("two", "ubert")] {
-            db.add_access_token(&token(id, user), &Secret::new(id)).await.unwrap();
+            db.add_access_token(&token(id, user), &Secret::new(id), TokenOf::Account).await.unwrap();
         }
         for (term, found) in
             [("on", vec!["one"]), ("BERT", vec!["two"]), ("u", vec!["one", "two"]), ("a_", vec!["one"])]

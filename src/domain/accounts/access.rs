@@ -6,7 +6,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use super::Accounts;
 use crate::base::user::User;
 use crate::domain::session::Session;
-use crate::store::Db;
+use crate::store::{Db, TokenOf};
 
 /// Returns the account with that id. Fails if it does not exist.
 pub(crate) async fn known(db: &Db, id: &str) -> Result<User, AppError> {
@@ -58,15 +58,15 @@ pub(crate) async fn require_access_or_bot(
     accounts: &Accounts,
     session: &Session,
     user_id: &str,
-) -> Result<(), AppError> {
+) -> Result<TokenOf, AppError> {
     let manages_others = session.may("manage_others_bots");
     let manages_own = session.may("manage_bots");
     if manages_others || manages_own {
         let owner = accounts.db.bot_owner(user_id).await.or_fail("app.user.get.app_error")?;
         let is_managed = owner.is_some_and(|owner| manages_others || owner == session.user_id());
         if is_managed {
-            return Ok(());
+            return Ok(TokenOf::Bot);
         }
     }
-    require_access(accounts, session, user_id).await
+    require_access(accounts, session, user_id).await.map(|()| TokenOf::Account)
 }

@@ -13,7 +13,7 @@ use quarterdeck_actors::session::{Session, SessionSelection};
 use super::Accounts;
 use super::ended::drop_deleted;
 use crate::base::user::User;
-use crate::store::AccessToken;
+use crate::store::{AccessToken, TokenOf};
 
 /// The length of a session that an access token opened, in ms: 100 years, so in practice it never expires.
 const TOKEN_SESSION_MS: i64 = 100 * 365 * 24 * HOUR_MS;
@@ -24,7 +24,7 @@ const MAX_DESCRIPTION_BYTES: usize = 255;
 pub(crate) async fn add_access_token(
     accounts: &Accounts,
     config: &Config,
-    user: &User,
+    (user, of): (&User, TokenOf),
     description: String,
 ) -> Result<(AccessToken, Secret), AppError> {
     if !is_allowed(config, user) {
@@ -35,32 +35,42 @@ pub(crate) async fn add_access_token(
     }
     let token = AccessToken { id: new_id(), user_id: user.id.clone(), description, is_active: true };
     let text = Secret::new(new_id());
-    let is_added = accounts.db.add_access_token(&token, &text).await.or_fail("app.user_access_token.save.app_error")?;
+    let is_added = accounts.db.add_access_token(&token, &text, of).await;
+    let is_added = is_added.or_fail("app.user_access_token.save.app_error")?;
     if !is_added {
-        let is_gone = accounts.db.user(&user.id).await.or_fail("app.user.get.app_error")?.is_none();
-        if is_gone {
-            return Err(AppError::new("app.user.missing_account.const"));
-        }
+        refuse_other(accounts, &user.id, of).await?;
         return Err(AppError::new("app.user_access_token.too_many.app_error"));
     }
     Ok((token, text))
 }
 
-/// Enables a token, or disables it and ends the session that it opened.
-pub(crate) async fn set_access_token_active(accounts: &Accounts, id: &str, is_active: bool) -> Result<(), AppError> {
-    let failed = if is_active {
-        "app.user_access_token.update_token_enable.app_error"
-    } else {
-        "app.user_access_token.update_token_disable.app_error"
-    };
-    let is_known = accounts.db.set_access_token_active(id, is_active).await.or_fail(failed)?;
-    if !is_known {
+/// Refuses an account that was deleted, or that became a person since the caller was admitted to the tokens of a bot.
+async fn refuse_other(accounts: &Accounts, user_id: &str, of: TokenOf) -> Result<(), AppError> {
+    let user = accounts.db.user(user_id).await.or_fail("app.user.get.app_error")?;
+    match user {
+        Some(user) if of == TokenOf::Account || user.is_bot => Ok(()),
+        Some(_) | None => Err(AppError::new("app.user.missing_account.const")),
+    }
+}
+
+/// Enables a token.
+pub(crate) async fn enable_access_token(accounts: &Accounts, token: &AccessToken, of: TokenOf) -> Result<(), AppError> {
+    let is_enabled = accounts.db.activate_access_token(token, of).await;
+    if is_enabled.or_fail("app.user_access_token.update_token_enable.app_error")? {
+        return Ok(());
+    }
+    refuse_other(accounts, &token.user_id, of).await?;
+    Err(AppError::new("app.user_access_token.get_by_user.app_error"))
+}
+
+/// Disables a token and ends the session that it opened.
+pub(crate) async fn disable_access_token(accounts: &Accounts, id: &str) -> Result<(), AppError> {
+    let is_known = accounts.db.deactivate_access_token(id).await;
+    if !is_known.or_fail("app.user_access_token.update_token_disable.app_error")? {
         return Err(AppError::new("app.user_access_token.get_by_user.app_error"));
     }
     // The session is closed after the token is disabled, so that the token cannot open another one in between.
-    if !is_active {
-        drop_deleted(&accounts.sessions, SessionSelection::AccessToken(id.to_owned())).await;
-    }
+    drop_deleted(&accounts.sessions, SessionSelection::AccessToken(id.to_owned())).await;
     Ok(())
 }
 

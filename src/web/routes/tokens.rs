@@ -10,7 +10,7 @@ use crate::base::lenient::or_default;
 use crate::domain::accounts;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
-use crate::store::AccessToken;
+use crate::store::{AccessToken, TokenOf};
 use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Response, STATUS_OK, Tag, Type, handler};
@@ -101,11 +101,12 @@ pub(super) async fn create(
         return Err(AppError::invalid_body("description"));
     }
     session.require("create_user_access_token")?;
-    accounts::require_access_or_bot(&app.accounts, &session, &user_id).await?;
+    let of = accounts::require_access_or_bot(&app.accounts, &session, &user_id).await?;
     if user.has_role("system_admin") {
         session.require("manage_system")?;
     }
-    let (token, text) = accounts::add_access_token(&app.accounts, request.config(), &user, draft.description).await?;
+    let (token, text) =
+        accounts::add_access_token(&app.accounts, request.config(), (&user, of), draft.description).await?;
     audit.made(json!({ "token_id": token.id, "description": token.description }));
     Ok(Json(Shown { token: Some(text.expose().to_owned()), ..token.into() }))
 }
@@ -191,9 +192,9 @@ pub(super) const REVOKE: Operation =
 /// `POST /users/tokens/revoke`: deletes a token and ends its session.
 pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
-    let token = named(&app, &session, &audit, &body.lenient().await).await?;
+    let (token, _) = named(&app, &session, &audit, &body.lenient().await).await?;
     // The token is disabled first. If a later step fails, the token is already invalid and the request can be repeated.
-    accounts::set_access_token_active(&app.accounts, &token.id, false).await?;
+    accounts::disable_access_token(&app.accounts, &token.id).await?;
     accounts::remove_access_token(&app.accounts, &token.id).await?;
     Ok(Done)
 }
@@ -209,8 +210,8 @@ pub(super) const DISABLE: Operation =
 /// `POST /users/tokens/disable`: disables a token and ends its session.
 pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
-    let token = named(&app, &session, &audit, &body.lenient().await).await?;
-    accounts::set_access_token_active(&app.accounts, &token.id, false).await?;
+    let (token, _) = named(&app, &session, &audit, &body.lenient().await).await?;
+    accounts::disable_access_token(&app.accounts, &token.id).await?;
     Ok(Done)
 }
 
@@ -225,18 +226,23 @@ pub(super) const ENABLE: Operation =
 /// `POST /users/tokens/enable`: enables a token.
 pub(super) async fn enable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("create_user_access_token")?;
-    let token = named(&app, &session, &audit, &body.lenient().await).await?;
-    accounts::set_access_token_active(&app.accounts, &token.id, true).await?;
+    let (token, of) = named(&app, &session, &audit, &body.lenient().await).await?;
+    accounts::enable_access_token(&app.accounts, &token, of).await?;
     Ok(Done)
 }
 
 /// Returns the token that the body names. Fails if it does not exist, or if the caller may not access its user.
-async fn named(app: &AppState, session: &Session, audit: &Audit, choice: &Choice) -> Result<AccessToken, AppError> {
+async fn named(
+    app: &AppState,
+    session: &Session,
+    audit: &Audit,
+    choice: &Choice,
+) -> Result<(AccessToken, TokenOf), AppError> {
     let token = known(app, &choice.token_id).await?;
     audit.parameter("token_id", token.id.as_str());
     audit.parameter("user_id", token.user_id.as_str());
-    accounts::require_access_or_bot(&app.accounts, session, &token.user_id).await?;
-    Ok(token)
+    let of = accounts::require_access_or_bot(&app.accounts, session, &token.user_id).await?;
+    Ok((token, of))
 }
 
 async fn known(app: &AppState, id: &str) -> Result<AccessToken, AppError> {
