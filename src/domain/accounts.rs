@@ -64,7 +64,7 @@ pub(crate) use reauthentication::{admitted_settings, check_recent, check_uses_re
 pub(crate) use recovery::{recovering, send_reset, send_verification, tell_of_mfa, tell_of_password, verify_address};
 pub(crate) use seed::{Seed, Seeded, seed, suitable_password};
 pub(crate) use signup::{
-    MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS, Signup, check_room, create, create_offline, entry,
+    MAX_ACTIVE_ACCOUNTS, RECOMMENDED_ACCOUNTS, Signup, account_limit, check_room, create, create_offline, entry,
     refusal as save_refusal, site_rules,
 };
 

@@ -216,7 +216,7 @@ pub(crate) async fn check_room(db: &Db, license: &LicenseHandle) -> Result<Accou
 }
 
 /// Returns the limit of the licence, or [`MAX_ACTIVE_ACCOUNTS`] without one.
-fn account_limit(license: &LicenseHandle) -> AccountLimit {
+pub(crate) fn account_limit(license: &LicenseHandle) -> AccountLimit {
     match license.current() {
         None => AccountLimit::Active(MAX_ACTIVE_ACCOUNTS),
         Some(license) => license.max_seats().map_or(AccountLimit::Unlimited, AccountLimit::Seats),

@@ -45,7 +45,7 @@ impl Db {
         let adding = self.adding(user, place.0, place.1);
         let entering = entering(&user.id, invitation, rules, user.create_at);
         let statements = adding.into_iter().chain(entering).collect();
-        let (reads, decide) = (proving(invitation), decision(invitation, rules, statements));
+        let (reads, decide) = (proving(invitation, &user.id), decision(invitation, rules, statements));
         let transaction = locked(Transaction::decided(reads, decide), invitation).lock_exclusive(Subject::Accounts);
         let mut answers = self.transaction(transaction).await?;
         let inserted = answers.get_mut(2).and_then(|rows| rows.first_mut());
@@ -53,7 +53,7 @@ impl Db {
     }
 
     /// Makes an existing account a member of the team and ends the invitation, under the same conditions. Refuses an
-    /// invitation of a member for a guest, and the other way round.
+    /// invitation of a member for a guest, and the other way round. A member takes no further place in a full team.
     pub(crate) async fn join_invited(
         &self,
         user_id: &str,
@@ -61,7 +61,7 @@ impl Db {
         rules: JoinRules,
         now: i64,
     ) -> Result<(), StoreError> {
-        let mut reads = proving(invitation);
+        let mut reads = proving(invitation, user_id);
         reads.push(statement("SELECT u.roles FROM users u WHERE u.id = $1", vec![user_id.into()]));
         let decide_entry = decision(invitation, rules, entering(user_id, invitation, rules, now));
         let proof = invitation.proof.clone();
@@ -94,8 +94,9 @@ fn locked(transaction: Transaction, invitation: &Invitation) -> Transaction {
     }
 }
 
-/// Returns the statements that read the proof, and the number of active accounts in the team if it is not archived.
-fn proving(invitation: &Invitation) -> Vec<Statement> {
+/// Returns the statements that read the proof, and two numbers if the team is not archived: its active accounts, and 1 if
+/// the user is one of them.
+fn proving(invitation: &Invitation, user_id: &str) -> Vec<Statement> {
     let proof = match &invitation.proof {
         InvitationProof::Mail { kind, owner, place, .. } => selection(*kind, owner, *place),
         InvitationProof::InviteId(id) => {
@@ -103,9 +104,9 @@ fn proving(invitation: &Invitation) -> Vec<Statement> {
             statement(sql, vec![(&invitation.team_id).into(), id.into()])
         }
     };
-    let team = "SELECT COUNT(u.id) FROM teams t LEFT JOIN teammembers m ON m.teamid = t.id AND m.deleteat = 0 \
+    let team = "SELECT COUNT(u.id), COALESCE(MAX(CASE WHEN u.id = $2 THEN 1 ELSE 0 END), 0) FROM teams t LEFT JOIN teammembers m ON m.teamid = t.id AND m.deleteat = 0 \
                 LEFT JOIN users u ON u.id = m.userid AND u.deleteat = 0 WHERE t.id = $1 AND t.deleteat = 0 GROUP BY t.id";
-    vec![proof, statement(team, vec![(&invitation.team_id).into()])]
+    vec![proof, statement(team, vec![(&invitation.team_id).into(), user_id.into()])]
 }
 
 fn entering(user_id: &str, invitation: &Invitation, rules: JoinRules, now: i64) -> Vec<Statement> {
@@ -138,7 +139,8 @@ fn decision(
             return Err(refused("api.user.create_user.signup_link_invalid.app_error"));
         }
         let Some(mut team) = row(1) else { return Err(refused("app.team.get.find.app_error")) };
-        if team.int()? >= rules.max_members {
+        let (members, is_member) = (team.int()?, team.int()? == 1);
+        if members >= rules.max_members && !is_member {
             return Err(refused("app.team.join_user_to_team.save_member.max_accounts.app_error"));
         }
         Ok(statements.clone())
@@ -270,6 +272,19 @@ mod tests {
         assert_eq!(texts(&db, "SELECT channelid FROM channelmembers WHERE userid = 'bert'").await, ["extra"]);
         execute(&db, "DELETE FROM users WHERE id = 'bert'").await;
         assert_eq!(refusal(joined(&by_id).await), "app.user.missing_account.const");
+    }
+
+    #[actix_web::test]
+    async fn a_member_takes_no_further_place_in_a_full_team() {
+        let (_folder, db, invitation) = place().await;
+        let by_id = Invitation { proof: InvitationProof::InviteId("i".to_owned()), ..invitation };
+        let joined = async |name: &str| db.join_invited(name, &by_id, of(1), 1).await.map(|()| None);
+        joined("anna").await.unwrap();
+        add(&db, "bert").await;
+        assert_eq!(refusal(joined("bert").await), "app.team.join_user_to_team.save_member.max_accounts.app_error");
+        execute(&db, "UPDATE teammembers SET deleteat = 5 WHERE userid = 'anna'").await;
+        joined("bert").await.unwrap();
+        assert_eq!(refusal(joined("anna").await), "app.team.join_user_to_team.save_member.max_accounts.app_error");
     }
 
     #[actix_web::test]

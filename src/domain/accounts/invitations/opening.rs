@@ -91,10 +91,7 @@ pub(crate) async fn join_invited(
         return Err(AppError::new("api.team.join_user_to_team.allowed_domains.app_error"));
     }
     let was_member = db.team_member(team_id, &user.id).await.or_fail(FAILED)?.is_some_and(|member| member.is_active());
-    // A member takes no further place in a full team.
-    let mut rules = JoinRules::of(config);
-    rules.max_members = if was_member { i64::MAX } else { rules.max_members };
-    let joined = db.join_invited(&user.id, &invited.invitation, rules, wall_ms()).await;
+    let joined = db.join_invited(&user.id, &invited.invitation, JoinRules::of(config), wall_ms()).await;
     joined.map_err(|failed| failed.refused_or(|cause: StoreError| AppError::new(FAILED).because(cause)))?;
     let joined = db.team_member(team_id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
     let joined = joined.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;

@@ -13,12 +13,12 @@ use super::picture::remove_stored;
 use crate::base::lenient::or_default;
 use crate::base::user::User;
 use crate::domain::accounts::{
-    check_may_change, check_room, drop_deleted, known, protect_admin, require_editor, site_rules,
+    account_limit, check_may_change, check_room, drop_deleted, known, protect_admin, require_editor, site_rules,
 };
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
-use crate::store::{AccountLimit, StoreError};
+use crate::store::StoreError;
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
@@ -152,7 +152,9 @@ async fn switch(app: &AppState, audit: &Audit, mut user: User, is_active: bool) 
 /// Activates an account, within the limit for new ones.
 async fn activate(app: &AppState, user: &User, was_active: bool, now: i64) -> Result<(), AppError> {
     let needs_room = !was_active && !user.is_bot;
-    let room = if needs_room { check_room(&app.db, &app.actors.license).await? } else { AccountLimit::Unlimited };
+    // An account that was active may have been deactivated meanwhile, and another one may have taken its place.
+    let license = &app.actors.license;
+    let room = if needs_room { check_room(&app.db, license).await? } else { account_limit(license) };
     let is_stored = app.db.activate_user(&user.id, now, room).await.or_fail("app.user.update.app_error")?;
     if is_stored {
         return Ok(());
