@@ -212,12 +212,12 @@ impl HubHandle {
         }
     }
 
-    /// Sets the roles of a user, which decide which events its connections receive. The caller has stored the change
-    /// already.
-    pub async fn change_roles(&self, user_id: &str, roles: &str) -> Result<(), AppError> {
+    /// Sets the roles of a user, which decide which events its connections receive. The caller stored or read them in
+    /// `epoch`.
+    pub async fn change_roles(&self, user_id: &str, epoch: Epoch, roles: &str) -> Result<(), AppError> {
         match self.hub_of(user_id) {
             Some(hub) => {
-                let (user_id, roles, epoch) = (user_id.to_owned(), roles.to_owned(), self.epoch());
+                let (user_id, roles) = (user_id.to_owned(), roles.to_owned());
                 hub.ask(ChangeRoles { user_id, roles, epoch }).await
             }
             None => Ok(()),

@@ -21,7 +21,7 @@ use crate::cluster::Trust;
 use crate::config::ConfigHandle;
 use crate::draft::{Draft, around};
 use crate::error::AppError;
-use crate::hub::HubHandle;
+use crate::hub::{Epoch, HubHandle};
 use crate::secret::Secret;
 use crate::session::{Session, SessionSelection};
 use crate::supervisor::{ActorRef, Vitals, supervise};
@@ -252,12 +252,13 @@ impl Handler<Alter> for SessionActor {
 
     // Atomic for the same reason. A changed session is read from the store again at its next use.
     fn handle(&mut self, Alter { change, draft }: Alter, _: &mut Self::Context) -> Self::Result {
+        let epoch = self.hub.epoch();
         let save = around(draft, self.store.change(change.clone()));
         let done = save.into_actor(self).then(move |saved, actor, _| {
             actor.shared.invalidate(|session| change.concerns(session));
             let hub = actor.hub.clone();
             let tell = async move {
-                tell_sockets(hub, saved?).await;
+                tell_sockets(hub, epoch, saved?).await;
                 Ok(())
             };
             tell.into_actor(actor)
@@ -276,9 +277,9 @@ async fn end_sockets(hub: HubHandle, revoked: Vec<SessionSelection>) {
 }
 
 /// Sends changed roles to the hub, because roles decide which events a socket receives.
-async fn tell_sockets(hub: HubHandle, change: Change) {
+async fn tell_sockets(hub: HubHandle, epoch: Epoch, change: Change) {
     let Change::Roles { user_id, roles } = change else { return };
-    if let Err(cause) = hub.change_roles(&user_id, &roles).await {
+    if let Err(cause) = hub.change_roles(&user_id, epoch, &roles).await {
         warn!(%cause, "WebSockets may still use the earlier roles of a user");
     }
 }

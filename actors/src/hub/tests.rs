@@ -142,7 +142,7 @@ async fn new_roles_and_new_memberships_decide_what_is_heard_from_then_on() {
     let hub = HubHandle::start(1, Limits::default(), &RolesHandle::new(built_in()), &clock());
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
-    hub.change_roles("anna", "system_user system_admin").await.unwrap();
+    hub.change_roles("anna", hub.epoch(), "system_user system_admin").await.unwrap();
     hub.publish(Event::new("to_admins", json!({})).sensitive()).await;
     assert_eq!(named(&anna).await.0, "to_admins");
     hub.publish(Event::new("to_others", json!({})).sanitized()).await;

@@ -68,10 +68,20 @@ async fn of_two_changes_of_memberships_the_one_that_was_read_later_stays() {
 }
 
 #[actix_rt::test]
+async fn of_two_changes_of_roles_the_one_that_was_read_later_stays() {
+    let hub = hub_with_roles();
+    let anna = greeted(&hub, pending_join(&hub, of_admin())).await;
+    let (earlier, later) = (hub.epoch(), hub.epoch());
+    hub.change_roles("anna", later, "system_user").await.unwrap();
+    hub.change_roles("anna", earlier, "system_user system_admin").await.unwrap();
+    assert!(!hears_secrets(&hub, &anna).await);
+}
+
+#[actix_rt::test]
 async fn roles_that_shrink_during_a_join_do_not_come_back_with_it() {
     let hub = hub_with_roles();
     let before = pending_join(&hub, of_admin());
-    hub.change_roles("anna", "system_user").await.unwrap();
+    hub.change_roles("anna", hub.epoch(), "system_user").await.unwrap();
     let anna = greeted(&hub, before).await;
     assert!(!hears_secrets(&hub, &anna).await);
 }
@@ -82,7 +92,7 @@ async fn roles_that_shrink_while_a_session_is_looked_up_again_do_not_come_back_w
     let anna = greeted(&hub, pending_join(&hub, of_admin())).await;
     assert!(hears_secrets(&hub, &anna).await);
     let epoch = hub.epoch();
-    hub.change_roles("anna", "system_user").await.unwrap();
+    hub.change_roles("anna", hub.epoch(), "system_user").await.unwrap();
     hub.renew_session(&anna.connection, epoch, of_admin()).await.unwrap();
     assert!(!hears_secrets(&hub, &anna).await);
     hub.renew_session(&anna.connection, hub.epoch(), of_admin()).await.unwrap();
