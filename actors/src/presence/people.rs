@@ -37,6 +37,8 @@ pub(super) struct People {
     /// The users whose first connection was made or whose last one ended since the store was told.
     moved: HashSet<String>,
     notes: HashMap<String, Note>,
+    /// The number of times that cached statuses were removed.
+    invalidations: u64,
 }
 
 struct Remembered {
@@ -63,6 +65,7 @@ impl People {
             connected: HashMap::new(),
             moved: HashSet::new(),
             notes: HashMap::new(),
+            invalidations: 0,
         }
     }
 
@@ -79,8 +82,17 @@ impl People {
         user_ids.iter().filter(|id| !is_known(id)).cloned().collect()
     }
 
-    /// Caches a status that was read from the store at `began`, unless a newer one is known.
-    pub(super) fn remember(&mut self, status: &Arc<Status>, began: Uptime) {
+    /// Returns the number of times that cached statuses were removed. Who reads from the store notes it before.
+    pub(super) fn invalidations(&self) -> u64 {
+        self.invalidations
+    }
+
+    /// Caches a status that was read from the store at `began`, unless a newer one is known. It is not cached if statuses
+    /// were removed since `invalidations` was noted: this one may be among them.
+    pub(super) fn remember(&mut self, status: &Arc<Status>, (began, invalidations): (Uptime, u64)) {
+        if invalidations != self.invalidations {
+            return;
+        }
         let id = &status.user_id;
         let is_newer = self.unsaved.contains_key(id) || self.remembered.peek(id).is_some_and(|known| known.at >= began);
         if !is_newer {
@@ -91,11 +103,13 @@ impl People {
     /// Removes a user's cached status, because the stored one may differ.
     pub(super) fn invalidate(&mut self, user_id: &str) {
         self.remembered.remove(user_id);
+        self.invalidations += 1;
     }
 
     /// Removes all cached statuses.
     pub(super) fn invalidate_all(&mut self) {
         self.remembered.clear();
+        self.invalidations += 1;
     }
 
     /// Removes everything known about a user.
@@ -271,7 +285,7 @@ mod tests {
         let at = Uptime::from_ms(1);
         for number in 0..100_000 {
             let status = Status::unknown(&format!("{number:026}"));
-            people.remember(&Arc::new(status), at);
+            people.remember(&Arc::new(status), (at, people.invalidations()));
         }
         let count = people.remembered.len();
         assert!(count * ENTRY_BYTES <= MAX_CACHE_BYTES, "{count} statuses");

@@ -73,7 +73,10 @@ impl Shared {
     /// Reads the statuses that are missing or too old from the store, and returns those.
     pub(super) async fn refresh(&self, user_ids: &[String]) -> Result<HashMap<String, Arc<Status>>, AppError> {
         let began = self.uptime();
-        let missing = self.people().missing(user_ids, began);
+        let (missing, invalidations) = {
+            let people = self.people();
+            (people.missing(user_ids, began), people.invalidations())
+        };
         if missing.is_empty() {
             return Ok(HashMap::new());
         }
@@ -83,7 +86,7 @@ impl Shared {
         let mut people = self.people();
         for id in missing {
             let status = read.entry(id).or_insert_with_key(|id| Arc::new(Status::unknown(id)));
-            people.remember(status, began);
+            people.remember(status, (began, invalidations));
         }
         Ok(read)
     }

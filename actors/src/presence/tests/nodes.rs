@@ -23,6 +23,18 @@ async fn who_leaves_here_and_is_elsewhere_stays_online_and_nobody_is_told_otherw
 }
 
 #[actix_rt::test]
+async fn a_status_that_changes_elsewhere_while_it_is_read_is_read_again() {
+    let Setup { presence, store, .. } = start(&[stored("anna", "away")]).await;
+    let (changing, invalidating) = (store.clone(), presence.clone());
+    *store.before_response.lock().unwrap() = Some(Box::new(move || {
+        changing.put(stored("anna", "dnd"));
+        invalidating.invalidate_users(&[id("anna")]);
+    }));
+    let presence_now = async || presence.of(&[id("anna")]).await.unwrap()[0].presence.clone();
+    assert_eq!((presence_now().await, presence_now().await), ("away".to_owned(), "dnd".to_owned()));
+}
+
+#[actix_rt::test]
 async fn a_stop_writes_those_offline_who_are_on_no_other_server() {
     let Setup { presence, store, .. } = start(&[]).await;
     for name in ["anna", "bert", "carl"] {

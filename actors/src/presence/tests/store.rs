@@ -83,6 +83,8 @@ pub(super) struct Memory {
     pub(super) fails: AtomicBool,
     /// Only a status that is set by hand panics, because the actor saves others at ticks of its own.
     pub(super) panics: AtomicBool,
+    /// Runs once, after the next statuses are read and before the reader has them.
+    pub(super) before_response: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Memory {
@@ -142,6 +144,10 @@ impl PresenceStore for Memory {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let rows = self.rows.lock().unwrap();
         let found = user_ids.iter().filter_map(|id| rows.get(id)).cloned().collect();
+        drop(rows);
+        if let Some(run) = self.before_response.lock().unwrap().take() {
+            run();
+        }
         let outcome = self.outcome("app.status.get.app_error");
         Box::pin(async move { outcome.map(|()| found) })
     }
