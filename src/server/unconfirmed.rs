@@ -90,6 +90,7 @@ pub(super) async fn keep_taking_back(app: Data<AppState>) {
     let mut armed: Option<Armed> = None;
     let mut ended = Ended::new();
     loop {
+        let mut is_known = true;
         match app.actors.config.confirmation().await {
             Ok(waiting) => {
                 let before = armed.as_ref().map(|armed| armed.waiting.version.clone());
@@ -101,9 +102,14 @@ pub(super) async fn keep_taking_back(app: Data<AppState>) {
             }
             Err(cause) => {
                 warn!(%cause, "the change of the configuration that waits for its confirmation could not be read");
+                is_known = false;
+                ended.put_off();
             }
         }
-        ended.follow(&app).await;
+        // At the first look, a change that waits is noted first: it may be taken back right afterwards.
+        if is_known || !ended.is_first() {
+            ended.follow(&app).await;
+        }
         if let Some(over) = armed.as_mut().filter(|armed| armed.end.due <= Instant::now()) {
             match Box::pin(take_back(&app, over)).await {
                 Attempt::Ended => {

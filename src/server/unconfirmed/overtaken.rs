@@ -47,6 +47,16 @@ impl Ended {
         self.retry = Retry::new(Instant::now());
     }
 
+    /// Returns true until the stored configuration was compared with the running one for the first time.
+    pub(super) fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    /// Puts the next attempt off.
+    pub(super) fn put_off(&mut self) {
+        self.retry.put_off();
+    }
+
     /// Returns the time of the next attempt; `None` if there is nothing to do.
     pub(super) fn due(&self) -> Option<Instant> {
         (self.is_first || !self.versions.is_empty()).then_some(self.retry.due)
