@@ -21,8 +21,8 @@ pub(super) async fn keep_out(app: Data<AppState>) {
     let mut changes = app.actors.config.events();
     let (mut is_due, mut is_announced) = (true, true);
     loop {
-        is_due = is_due && !app.actors.config.current().view.guests.enable;
-        if is_due && is_settled(&app).await && deactivate(&app).await {
+        is_due = is_due && is_off(&app);
+        if is_due && is_settled(&app).await && is_off(&app) && deactivate(&app).await {
             is_due = false;
             if !is_announced {
                 app.actors.hub.publish_here(Event::new("guests_deactivated", json!({}))).await;
@@ -44,15 +44,23 @@ pub(super) async fn keep_out(app: Data<AppState>) {
 }
 
 /// Returns false while the time runs in which a change of this setting may be taken back: guests who were deactivated for
-/// it would stay so. The time is at most an hour. Other changes that wait, and a change that waits for a start after it
+/// it would stay so. The time is at most an hour. The configuration in force is that of the store afterwards, because another
+/// server may have taken the change back. Other changes that wait, and a change that waits for a start after it
 /// was confirmed for the first time, put nothing off.
 async fn is_settled(app: &AppState) -> bool {
     let Ok(waiting) = app.actors.config.confirmation().await else { return false };
+    if app.actors.config.refresh(app.facts.decision_context()).await.is_err() {
+        return false;
+    }
     let Some(waiting) = waiting.filter(|waiting| waiting.stage != Stage::BeforeStart) else { return true };
     match app.facts.versions.record(&waiting.version).await {
         Ok(record) => !record.is_some_and(|record| changes_guests(&record.changes)),
         Err(_) => false,
     }
+}
+
+fn is_off(app: &AppState) -> bool {
+    !app.actors.config.current().view.guests.enable
 }
 
 fn changes_guests(changes: &Value) -> bool {
@@ -62,8 +70,7 @@ fn changes_guests(changes: &Value) -> bool {
 
 /// Returns false if it failed.
 async fn deactivate(app: &AppState) -> bool {
-    let is_off = || !app.actors.config.current().view.guests.enable;
-    match deactivate_guests((&app.accounts, &app.actors.hub), is_off).await {
+    match deactivate_guests((&app.accounts, &app.actors.hub), || is_off(app)).await {
         Ok(0) => true,
         Ok(count) => {
             info!(guests.deactivated = count, "guests are deactivated, because guest accounts are off");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quarterdeck_actors::audit::{AuditStore, Status};
+use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::draft::Draft;
@@ -49,9 +49,17 @@ pub(crate) async fn deactivate_guests(
         let record = own_record("deactivateGuests", Status::Success, json!({ "user_ids": guests }));
         let deactivating = async { accounts.db.deactivate_guests(&guests, wall_ms()).await.or_fail(FAILED) };
         let deactivated = Draft::new(record.clone()).around(deactivating).await?;
-        accounts.db.append(vec![Arc::new(record)], Vec::new()).await?;
+        // Another server does the same, and a guest may have become a member since they were read.
+        let (mut records, mut withdrawn) = (Vec::new(), Vec::new());
+        if deactivated.is_empty() {
+            withdrawn.push(record.id);
+        } else {
+            let parameters = json!({ "user_ids": deactivated });
+            records.push(Arc::new(AuditRecord { parameters, ..record }));
+        }
+        accounts.db.append(records, withdrawn).await?;
         // The portion is counted whether or not the sockets can be told at once.
-        count += deactivated;
+        count += deactivated.len();
         renew_sessions(&accounts.sessions, hub).await;
     }
 }

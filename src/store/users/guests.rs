@@ -22,9 +22,9 @@ impl Db {
         rows.into_iter().map(|mut row| row.text()).collect()
     }
 
-    /// Deactivates these accounts as far as they are active guests, and ends their sessions on all servers. Returns their
-    /// number.
-    pub(crate) async fn deactivate_guests(&self, ids: &[String], now: i64) -> Result<usize, StoreError> {
+    /// Deactivates these accounts as far as they are active guests, and ends their sessions on all servers. Returns the ids
+    /// of those.
+    pub(crate) async fn deactivate_guests(&self, ids: &[String], now: i64) -> Result<Vec<String>, StoreError> {
         let sql = format!(
             "UPDATE users AS u SET deleteat = $2, updateat = {} WHERE u.id = ANY ($1) AND {ACTIVE_GUEST} RETURNING id",
             later("$2")
@@ -38,7 +38,8 @@ impl Db {
         for id in ids {
             transaction = transaction.lock_exclusive(Subject::User(id));
         }
-        Ok(self.transaction(transaction).await?.first().map_or(0, Vec::len))
+        let deactivated = self.transaction(transaction).await?.into_iter().next().unwrap_or_default();
+        deactivated.into_iter().map(|mut row| row.text()).collect()
     }
 
     /// Makes an account a guest, or a member who enters `channels` of all its teams. `roles` decides on the current
@@ -164,7 +165,7 @@ mod tests {
         let mark = db.sessions_mark().await.unwrap();
         // Carl became a member after the guests were listed.
         execute(&db, "UPDATE users SET roles = 'system_user' WHERE id = 'carl'").await;
-        assert_eq!(db.deactivate_guests(&guests, 7).await.unwrap(), 1);
+        assert_eq!(db.deactivate_guests(&guests, 7).await.unwrap().len(), 1);
         assert_eq!(texts(&db, "SELECT id FROM users WHERE deleteat = 7 AND updateat = 7").await, ["bert"]);
         assert_eq!(texts(&db, "SELECT id FROM sessions ORDER BY id").await, ["anna", "carl", "dora"]);
         assert_ne!(db.sessions_mark().await.unwrap(), mark, "other servers look for it");
@@ -186,6 +187,9 @@ mod tests {
         let alone = |site: &Site| site.keep_administrator().map(|()| "system_guest".to_owned());
         assert!(matches!(db.set_guest("anna", true, &[], RULES, 5, alone).await.unwrap_err(), StoreError::Refused(_)));
         assert_eq!(db.user("anna").await.unwrap().unwrap().roles, "system_user system_admin");
-        assert!(matches!(db.set_user_roles("anna", "system_user", RULES, 7).await, Err(StoreError::Refused(_))));
+        assert!(matches!(
+            db.set_user_roles("anna", (None, "system_user"), RULES, 7).await,
+            Err(StoreError::Refused(_))
+        ));
     }
 }
