@@ -16,6 +16,8 @@ use crate::error::AppError;
 pub(super) struct Shared {
     pub(super) versions: Arc<Mutex<Vec<Version>>>,
     pub(super) is_unreadable: Arc<Mutex<bool>>,
+    /// True if the version is readable after the next read of it.
+    pub(super) is_repaired_next: Arc<Mutex<bool>>,
     waiting: Arc<Mutex<Option<Confirmation>>>,
 }
 
@@ -32,6 +34,9 @@ impl Shared {
 impl ConfigStore for Shared {
     fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
         let is_unreadable = *self.is_unreadable.lock().unwrap();
+        if std::mem::take(&mut *self.is_repaired_next.lock().unwrap()) {
+            *self.is_unreadable.lock().unwrap() = false;
+        }
         let last = self.last();
         async move { if is_unreadable { Err(AppError::new(UNREADABLE).with("Problem", "half")) } else { Ok(last) } }
             .boxed()

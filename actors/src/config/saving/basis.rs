@@ -34,12 +34,17 @@ impl Basis {
         fallback: impl FnOnce() -> Result<Arc<Config>, AppError>,
     ) -> Result<Self, AppError> {
         let composed = |stored| Config::compose_with(store.defaults(), stored, overrides.clone()).or_fail(SAVE_FAILED);
-        let refusal = match store.load().await.and_then(composed) {
+        let load = async || store.load().await.and_then(composed);
+        if let Ok(config) = load().await {
+            return Ok(Self::of(Arc::new(config)));
+        }
+        // The version that is replaced unseen must be the one that cannot be read, and no later one.
+        let replaces = store.active_id().await.or_fail(SAVE_FAILED)?;
+        let refusal = match load().await {
             Ok(config) => return Ok(Self::of(Arc::new(config))),
             Err(refusal) => refusal,
         };
         if wanted.restored().is_some() {
-            let replaces = store.active_id().await.or_fail(SAVE_FAILED)?;
             return Ok(Self { running: fallback()?, replaces, is_readable: false });
         }
         if refusal.id == UNREADABLE { Err(refusal) } else { Err(refusal).or_fail(SAVE_FAILED) }

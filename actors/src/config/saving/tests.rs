@@ -54,6 +54,21 @@ async fn an_unreadable_version_is_replaced_by_a_rollback_only() {
 }
 
 #[actix_rt::test]
+async fn a_rollback_replaces_no_version_that_became_readable_meanwhile_unseen() {
+    let store = Shared::default();
+    let (server, other) = (start(&store), start(&store));
+    server.write(named("one")).await.unwrap();
+    let earlier = store.last().unwrap().document;
+    other.write(named("two")).await.unwrap();
+    *store.is_unreadable.lock().unwrap() = true;
+    *store.is_repaired_next.lock().unwrap() = true;
+    assert!(server.write(proposed(ChangeMode::Restore, earlier)).await.unwrap().is_stored);
+    let versions = store.versions.lock().unwrap();
+    let changes = &versions.last().unwrap().changes;
+    assert_eq!((changes.len(), &changes[0].before, &changes[0].after), (1, &json!("two"), &json!("one")));
+}
+
+#[actix_rt::test]
 async fn a_command_restores_a_version_where_none_is_readable() {
     let store = Shared::default();
     start(&store).write(named("one")).await.unwrap();
