@@ -165,10 +165,13 @@ impl VersionStore {
         if let Some(stored) = self.found_active().await? {
             return Ok(Some(stored));
         }
-        match self.count().await? {
-            0 => Ok(None),
-            versions => Err(AppError::new(LOAD_FAILED).because(Inactive { versions })),
+        let versions = self.count().await?;
+        if versions == 0 {
+            return Ok(None);
         }
+        // The first version may have been stored in between.
+        let found = self.found_active().await?;
+        found.map_or_else(|| Err(AppError::new(LOAD_FAILED).because(Inactive { versions })), |stored| Ok(Some(stored)))
     }
 
     async fn found_active(&self) -> Result<Option<Stored>, AppError> {
@@ -188,7 +191,8 @@ impl VersionStore {
 
     /// Returns true if there are versions but none of them is active.
     pub(crate) async fn lost_active(&self) -> Result<bool, AppError> {
-        Ok(self.found_active().await?.is_none() && self.count().await? > 0)
+        // In this order: the first version may be stored in between.
+        Ok(self.count().await? > 0 && self.found_active().await?.is_none())
     }
 
     /// Returns the number of stored versions.

@@ -137,8 +137,9 @@ impl Db {
 
     /// Returns the end mark, or the last row when there is no end mark.
     async fn audit_end(&self, report: &mut dyn FnMut(Finding)) -> Result<Mark, StoreError> {
-        let head = self.audit_head().await?;
+        // In this order: a first row with its mark may be added in between.
         let (last, last_key) = self.last_audit().await?;
+        let head = self.audit_head().await?;
         if let Some(head) = head {
             let is_unproved = head.proof(&self.audit_keys) == Proof::Unkeyed && last.number > 0;
             // A server with a key stores an end mark with a tag before it serves requests.
