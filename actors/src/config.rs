@@ -234,15 +234,15 @@ impl ConfigHandle {
     }
 
     /// Confirms the change that `version` made. `user_id` is its author; an operator of the machine may confirm every
-    /// change. Returns what still waits for a confirmation.
+    /// change. `admitted` is the version with which the request was admitted. Returns what still waits for a confirmation.
     pub async fn confirm(
         &self,
         version: String,
-        user_id: String,
-        is_local: bool,
+        (user_id, is_local): (String, bool),
+        admitted: String,
         context: DecisionContext,
     ) -> Result<Option<Confirmation>, AppError> {
-        self.actor.ask(ConfirmChange { version, user_id, is_local, context, draft: Draft::current() }).await?
+        self.actor.ask(ConfirmChange { version, user_id, is_local, admitted, context, draft: Draft::current() }).await?
     }
 
     /// Takes a change back if it still waits for the same confirmation. `by` is `None` if its time is over. Returns the
@@ -343,6 +343,7 @@ struct ConfirmChange {
     version: String,
     user_id: String,
     is_local: bool,
+    admitted: String,
     context: DecisionContext,
     draft: Option<Draft>,
 }
@@ -353,13 +354,12 @@ impl Handler<ConfirmChange> for ConfigActor {
     // Atomic: a change is either confirmed or taken back.
     fn handle(&mut self, change: ConfirmChange, _: &mut Self::Context) -> Self::Result {
         let (publisher, store) = (self.publisher.clone(), self.store.clone());
-        let ConfirmChange { version, user_id, is_local, context, draft } = change;
+        let ConfirmChange { version, user_id, is_local, admitted, context, draft } = change;
         let confirm = async move {
             // A confirmation proves that its author reaches a server with the change. One that was admitted before the
             // change came into force here proves nothing yet.
-            let before = publisher.current();
             let found = refresh(&publisher, &*store, &context).await;
-            let is_proof = found.is_ok_and(|found| found.version() == before.version());
+            let is_proof = found.is_ok_and(|found| found.version() == admitted);
             if !is_local && !is_proof {
                 return Err(AppError::new(confirmation::BEFORE_START));
             }

@@ -126,7 +126,11 @@ async fn a_change_is_either_confirmed_or_taken_back() {
     assert_eq!(server.write(unconfirmed("newer")).await.unwrap_err().id, PENDING);
     let waiting = server.confirmation().await.unwrap().unwrap();
     let context = || named("").context;
-    server.confirm(waiting.version.clone(), String::new(), false, context()).await.unwrap();
+    let admitted = server.current().version().to_owned();
+    let author = || (String::new(), false);
+    let early = server.confirm(waiting.version.clone(), author(), "before".to_owned(), context()).await.unwrap_err();
+    assert_eq!(early.id, "app.config.confirmation.before_start.app_error", "it was admitted before the change");
+    server.confirm(waiting.version.clone(), author(), admitted, context()).await.unwrap();
     assert!(server.take_back(waiting.clone(), None, context()).await.unwrap().is_none());
     assert_eq!(store.site_name(), "new");
     server.write(unconfirmed("newest")).await.unwrap();
@@ -135,7 +139,7 @@ async fn a_change_is_either_confirmed_or_taken_back() {
     assert!(server.take_back(waiting.clone(), None, context()).await.unwrap().unwrap().is_stored);
     assert_eq!((store.site_name(), server.current().view.team.site_name.as_str()), (json!("new"), "new"));
     assert_eq!(store.last().unwrap().document["TeamSettings"]["MaxUsersPerTeam"], 7);
-    let late = server.confirm(waiting.version, String::new(), true, context()).await.unwrap_err();
+    let late = server.confirm(waiting.version, (String::new(), true), String::new(), context()).await.unwrap_err();
     assert_eq!(late.id, "app.config.confirmation.missing.app_error");
 }
 

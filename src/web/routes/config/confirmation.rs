@@ -42,8 +42,9 @@ pub(crate) async fn confirm(request: Request, session: Session, app: Data<AppSta
     let id = request.id("version_id")?.to_owned();
     require_any_write(&session)?;
     app.facts.versions.known(&id).await?;
-    let (user_id, context) = (session.user_id().to_owned(), app.facts.decision_context());
-    app.actors.config.confirm(id.clone(), user_id, session.is_local(), context).await?;
+    let (author, admitted) =
+        ((session.user_id().to_owned(), session.is_local()), request.config().version().to_owned());
+    app.actors.config.confirm(id.clone(), author, admitted, app.facts.decision_context()).await?;
     let record = app.facts.versions.record(&id).await?;
     record.map(Json).ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
 }
