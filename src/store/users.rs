@@ -160,30 +160,30 @@ impl Db {
         self.done(Transaction::of(statements).lock_exclusive(Subject::User(id))).await
     }
 
-    /// Stores the system roles, in the user's sessions too. Refuses to remove the last administrator, and a member more than
-    /// the limit allows. Returns false if there is no such account.
+    /// Stores the system roles, in the user's sessions too. Refuses to remove the last administrator, a member more than the
+    /// limit allows, and an account with other roles than `before`, if given. Returns the account before the change.
     pub(crate) async fn set_user_roles(
         &self,
         id: &str,
-        roles: &str,
+        (before, roles): (Option<String>, &str),
         site_rules: SiteRules,
         now: i64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<User>, StoreError> {
         let roles = roles.to_owned();
         let decide = move |site: &Site| {
+            site.keep_roles(before.as_deref())?;
             let after = User { roles: roles.clone(), ..site.before.clone() };
             if !after.has_role("system_admin") {
                 site.keep_administrator()?;
             }
-            if site.before.has_role("system_guest") && !after.has_role("system_guest") {
-                site.keep_limit(&after)?;
-            }
+            let is_no_guest_now = site.before.has_role("system_guest") && !after.has_role("system_guest");
+            is_no_guest_now.then(|| site.keep_limit(&after)).transpose()?;
             let sql = format!("UPDATE users SET roles = $2, updateat = {} WHERE id = $1", later("$3"));
             let change = statement(sql, vec![(&after.id).into(), (&roles).into(), now.into()]);
-            let in_sessions = "UPDATE sessions SET roles = $2 WHERE userid = $1";
-            Ok(vec![change, statement(in_sessions, vec![(&after.id).into(), (&roles).into()])])
+            let sql = "UPDATE sessions SET roles = $2 WHERE userid = $1";
+            Ok(vec![change, statement(sql, vec![(&after.id).into(), (&roles).into()])])
         };
-        self.change_within(id, site_rules, decide).await.map(|before| before.is_some())
+        self.change_within(id, site_rules, decide).await
     }
 
     /// Deactivates the account now (Unix milliseconds) and deletes its sessions. Refuses it for the last administrator.

@@ -140,6 +140,13 @@ impl SiteRules {
 }
 
 impl Site {
+    /// Refuses a change that is based on other roles than the account has.
+    pub(crate) fn keep_roles(&self, based_on: Option<&str>) -> Result<(), AppError> {
+        let is_other =
+            based_on.is_some_and(|based_on| !based_on.split_whitespace().eq(self.before.roles.split_whitespace()));
+        if is_other { Err(AppError::new("api.user.update_user_roles.conflict.app_error")) } else { Ok(()) }
+    }
+
     /// Refuses a change after which the last administrator could not manage the site any more.
     pub(crate) fn keep_administrator(&self) -> Result<(), AppError> {
         let is_admin = self.before.has_role("system_admin") && self.before.delete_at == 0 && !self.before.is_bot;

@@ -66,17 +66,17 @@ async fn the_last_administrator_stays_one_and_new_roles_reach_the_sessions() {
         add(&db, name).await;
     }
     quarterdeck_actors::sessions::SessionStore::add(&db, session("bert", "one", 1), None).await.unwrap().unwrap();
-    let refused = db.set_user_roles("anna", "system_user", RULES, 5).await.unwrap_err();
+    let refused = db.set_user_roles("anna", (None, "system_user"), RULES, 5).await.unwrap_err();
     assert!(matches!(refused, StoreError::Refused(refusal) if refusal.id == "app.user.update.lastAdmin.app_error"));
     assert!(matches!(db.deactivate_user("anna", RULES, 5).await, Err(StoreError::Refused(_))));
     assert!(matches!(db.remove_user("anna", RULES).await, Err(StoreError::Refused(_))));
-    assert!(db.set_user_roles("bert", "system_user system_admin", RULES, 5).await.unwrap());
+    assert!(db.set_user_roles("bert", (None, "system_user system_admin"), RULES, 5).await.unwrap().is_some());
     assert_eq!(texts(&db, "SELECT roles FROM sessions").await, ["system_user system_admin"]);
-    assert!(db.set_user_roles("anna", "system_user", RULES, 5).await.unwrap());
+    assert!(db.set_user_roles("anna", (None, "system_user"), RULES, 5).await.unwrap().is_some());
     assert!(db.deactivate_user("anna", RULES, 6).await.unwrap());
-    assert!(db.set_user_roles("bert", "system_user", RULES, 7).await.is_err());
+    assert!(db.set_user_roles("bert", (None, "system_user"), RULES, 7).await.is_err());
     assert_eq!(texts(&db, "SELECT roles FROM sessions").await, ["system_user system_admin"]);
-    assert!(!db.set_user_roles("none", "system_user", RULES, 7).await.unwrap());
+    assert!(db.set_user_roles("none", (None, "system_user"), RULES, 7).await.unwrap().is_none());
 }
 
 #[actix_web::test]
@@ -112,7 +112,7 @@ async fn each_change_of_an_account_has_a_later_time_also_within_a_millisecond() 
     db.set_email_verified("anna", 5).await.unwrap();
     assert_eq!(updated_at().await, 5);
     add(&db, "bert").await;
-    db.set_user_roles("bert", "system_user system_admin", RULES, 5).await.unwrap();
+    db.set_user_roles("bert", (None, "system_user system_admin"), RULES, 5).await.unwrap();
     db.deactivate_user("anna", RULES, 5).await.unwrap();
     assert_eq!(updated_at().await, 6);
     db.activate_user("anna", 3, AccountLimit::Unlimited).await.unwrap();

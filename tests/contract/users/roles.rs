@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::server_with_bert;
 use crate::support::license::{Seller, upload};
+use crate::support::trail::{events_in, newest_in};
+use crate::support::waiting::until;
 
 #[actix_web::test]
 async fn new_roles_count_at_once_in_open_sessions() {
@@ -16,6 +18,25 @@ async fn new_roles_count_at_once_in_open_sessions() {
     bert.put(&of_admin, json!({ "roles": "system_user" })).await.expect_ok();
     let refusal = admin.put(&path, json!({ "roles": "system_user" })).await;
     refusal.expect_refusal(403, "api.context.permissions.app_error");
+}
+
+#[actix_web::test]
+async fn roles_that_were_changed_meanwhile_are_not_replaced() {
+    let (server, admin, bert) = server_with_bert("").await;
+    let path = format!("/users/{}/roles", bert.user_id);
+    let change = |before: &str, roles: &str| json!({ "roles": roles, "roles_before": before });
+    admin.put(&path, change("system_user ", "system_user system_admin")).await.expect_ok();
+    let refusal = admin.put(&path, change("system_user", "system_user")).await;
+    refusal.expect_refusal(409, "api.user.update_user_roles.conflict.app_error");
+    let unreadable = json!({ "roles": "system_user", "roles_before": ["system_user"] });
+    admin.put(&path, unreadable).await.expect_refusal(400, "api.context.invalid_body_param.app_error");
+    assert_eq!(bert.get("/users/me").await.expect(200)["roles"], "system_user system_admin");
+    admin.put(&path, change("system_user system_admin", "system_user")).await.expect_ok();
+    let stored = async || events_in(server.folder()).await;
+    let is_stored = |event: &String| event == "updateUserRoles success";
+    until("the records are stored", async || stored().await.iter().filter(|event| is_stored(event)).count() == 2).await;
+    let record = newest_in(server.folder(), "updateUserRoles").await;
+    assert_eq!(record["before"], json!({ "roles": "system_user system_admin" }), "{record}");
 }
 
 #[actix_web::test]

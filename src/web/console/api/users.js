@@ -78,9 +78,9 @@ export function setActive(id, active) {
   return call("PUT", `users/${id}/active`, { body: { active } });
 }
 
-/** @param {string} id @param {string} roles names, separated by spaces */
-export function setRoles(id, roles) {
-  return call("PUT", `users/${id}/roles`, { body: { roles } });
+/** @param {string} id @param {string} roles names, separated by spaces @param {string} before those that are replaced */
+export function setRoles(id, roles, before) {
+  return call("PUT", `users/${id}/roles`, { body: { roles, roles_before: before } });
 }
 
 /** @param {string} id @param {string} password @param {string} current the current one, only for the caller's account */

@@ -79,12 +79,13 @@ export async function openAccount(id) {
   return { ...account, auth_service, email, first_name, last_name, last_login, last_status_at, channel_count };
 }
 
-/** Adds roles to an account and takes others away. Roles that another caller changed meanwhile stay as they are.
+/** Adds roles to an account and takes others away. Roles that another caller changed stay as they are; the server
+ * refuses the change if that happens meanwhile.
  * @param {string} id @param {string[]} added @param {string[]} removed */
 export async function changeRoles(id, added, removed) {
   const before = rolesOf(await api.show(id));
   const kept = before.filter((role) => !removed.includes(role) && !added.includes(role));
-  await api.setRoles(id, [...kept, ...added].join(" "));
+  await api.setRoles(id, [...kept, ...added].join(" "), before.join(" "));
 }
 
 /** Returns true for the session of this browser. @param {api.Session} session */

@@ -5,7 +5,7 @@ use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::roles::built_in::DELEGATED;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::base::lenient::or_default;
@@ -29,12 +29,26 @@ pub(crate) struct NewRoles {
     pub(crate) roles: String,
 }
 
+/// The system roles to set.
+#[derive(Default, Deserialize, ToSchema)]
+pub(crate) struct NewSystemRoles {
+    /// The names of the roles, separated by spaces.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true, min_length = 1)]
+    roles: String,
+    /// The roles on which the change is based: it is refused if the account has others now. Without this member, the
+    /// roles are replaced whatever they are. An extension of the API.
+    #[serde(default)]
+    #[schema(required = false, value_type = String)]
+    roles_before: Value,
+}
+
 pub(crate) const REPLACE: Operation =
     Description::new(Tag::Accounts, "UpdateUserRoles", "Replaces the system roles, also in open sessions.")
         .details("Needs the permission `manage_roles`.")
-        .body(Type::of::<NewRoles>(), "The roles.")
+        .body(Type::of::<NewSystemRoles>(), "The roles.")
         .responses(&[Response::json(200, STATUS_OK, "Set.")])
-        .refusals(&[400, 403, 404, 500])
+        .refusals(&[400, 403, 404, 409, 500])
         .handled_by(handler!(replace));
 
 /// `PUT /users/{user_id}/roles`: replaces the system roles, also in open sessions.
@@ -46,21 +60,28 @@ pub(crate) async fn replace(
     body: Body,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
-    let NewRoles { roles: text } = body.lenient().await;
+    let NewSystemRoles { roles: text, roles_before } = body.lenient().await;
     audit.parameter("roles", text.as_str());
     let roles = checked(&text)?;
+    let roles_before = match roles_before {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        // A condition that cannot be read must not be left out.
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            return Err(AppError::invalid_body("roles_before"));
+        }
+    };
     check_licensed(&app, &roles)?;
     session.require("manage_roles")?;
-    let user = known(&app.db, &id).await?;
+    known(&app.db, &id).await?;
     check_known(&app, &roles)?;
     let roles = joined(&roles)?;
     let site_rules = site_rules(request.config(), &app.actors.license);
     let failure = |error: StoreError| AppError::new("app.user.update.app_error").because(error);
-    let stored = app.db.set_user_roles(&id, &roles, site_rules, wall_ms()).await;
-    if !stored.map_err(|failed| failed.refused_or(failure))? {
-        return Err(AppError::new("app.user.missing_account.const"));
-    }
-    audit.changed(&json!({ "roles": user.roles }), &json!({ "roles": roles }));
+    let before = app.db.set_user_roles(&id, (roles_before, &roles), site_rules, wall_ms()).await;
+    let before = before.map_err(|failed| failed.refused_or(failure))?;
+    let before = before.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
+    audit.changed(&json!({ "roles": before.roles }), &json!({ "roles": roles }));
     renew_roles(&app.accounts.sessions, &id, &roles).await;
     announce::roles_changed(&app.actors.hub, &id, &roles).await;
     Ok(Done)
