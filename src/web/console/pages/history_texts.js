@@ -36,7 +36,7 @@ export const CONFIRM = {
   taken: "The change was taken back.",
   takenBackBy: (/** @type {string} */ name) => `A change that waited for its confirmation was taken back by ${name}.`,
   takenBack: "A change was not confirmed in time and was taken back.",
-  isOver: "The time for the confirmation is over. Nothing of the change was left to take back.",
+  isOver: "The change waits for its confirmation no longer, and nothing was taken back.",
   reload: "Load the values in force",
   hasEdits: "Your changes on this page stay. When you save them, they are compared with the values in force.",
   otherWaits: "Another change waits for its confirmation, and only one can. Confirm it first, wait until it is taken back, or save without “Take back unless I confirm”.",

@@ -34,11 +34,15 @@ export const version = computed(() => base.value?.version ?? "");
 /** @type {Promise<void> | null} */
 let loading = null;
 
+/** The number of times that a base was set or asked for. A response that comes after another base is older than it. */
+let turns = 0;
+
 /** Loads the configuration, unless it is there or on its way. @param {boolean} [again] loads it in any case */
 export function load(again = false) {
   if (again || !loading) {
     loadFailed.value = false;
-    loading = api.current().then(rebase);
+    const turn = ++turns;
+    loading = api.current().then((current) => { if (turn === turns) rebase(current); });
     loading.catch(() => {
       loading = null;
       loadFailed.value = true;
@@ -56,6 +60,7 @@ export function forget() {
 /** Takes another version as the base; changes that it already has are changes no more.
  * @param {{ document: any, version: string, storage?: string }} current */
 export function rebase(current) {
+  turns += 1;
   batch(() => {
     base.value = { document: current.document, version: current.version };
     storageState.value = current.storage ?? "";
