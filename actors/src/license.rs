@@ -34,10 +34,14 @@ pub struct StoredLicense {
     pub text: Option<String>,
 }
 
+/// The error for a licence that must follow another one than the store has.
+pub const CHANGED: &str = "app.license.changed.app_error";
+
 /// Stores the licence, for other servers and for the next start.
 pub trait LicenseStore: Send + Sync {
-    /// Stores the signed text as that of the licence in force. Returns the mark of this change.
-    fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<String, AppError>>;
+    /// Stores the signed text as that of the licence in force, if the store still has the mark `after`, if given. Returns
+    /// the mark of this change.
+    fn install(&self, id: String, text: String, after: Option<String>) -> BoxFuture<'static, Result<String, AppError>>;
     /// Removes the licence that the store has, if there is one. Returns the mark of this change.
     fn remove(&self) -> BoxFuture<'static, Result<String, AppError>>;
     /// Loads the licence that the store has.
@@ -107,9 +111,14 @@ impl LicenseHandle {
         &self.announced
     }
 
-    /// Stores the signed text of a licence, then puts it in force.
-    pub async fn install(&self, license: License, text: String) -> Result<Arc<License>, AppError> {
-        self.actor.ask(Install { license, text, draft: Draft::current() }).await?
+    /// Stores the signed text of a licence, then puts it in force. Refuses it if the store has another mark than `after`.
+    pub async fn install(
+        &self,
+        license: License,
+        text: String,
+        after: Option<String>,
+    ) -> Result<Arc<License>, AppError> {
+        self.actor.ask(Install { license, text, after, draft: Draft::current() }).await?
     }
 
     /// Removes the licence that the store has, also if another server installed it, then the one in force.
@@ -191,6 +200,7 @@ impl LicenseActor {
 struct Install {
     license: License,
     text: String,
+    after: Option<String>,
     draft: Option<Draft>,
 }
 
@@ -198,8 +208,8 @@ impl Handler<Install> for LicenseActor {
     type Result = AtomicResponse<Self, Result<Arc<License>, AppError>>;
 
     // Atomic: no other message runs between the store and the publication, so both have the same last licence.
-    fn handle(&mut self, Install { license, text, draft }: Install, _: &mut Self::Context) -> Self::Result {
-        let storing = around(draft, self.store.install(license.id.clone(), text)).into_actor(self);
+    fn handle(&mut self, Install { license, text, after, draft }: Install, _: &mut Self::Context) -> Self::Result {
+        let storing = around(draft, self.store.install(license.id.clone(), text, after)).into_actor(self);
         AtomicResponse::new(Box::pin(storing.map(move |stored, actor, _| {
             let mark = stored?;
             let license = Arc::new(license);

@@ -9,7 +9,7 @@ use data_encoding::{BASE64, DecodeError, DecodeKind};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::document::License;
-use quarterdeck_actors::license::{LicenseStore, LicenseVerifier};
+use quarterdeck_actors::license::{CHANGED, LicenseStore, LicenseVerifier};
 use quarterdeck_actors::steps::{counted, walked};
 use serde::de::IgnoredAny;
 use tracing::{error, warn};
@@ -157,16 +157,19 @@ pub(crate) async fn loaded(
     config: &Config,
     db: &Db,
 ) -> Result<(Option<License>, String), AppError> {
-    // The mark is read first: if another server changes the licence meanwhile, the next refresh sees another mark.
-    let mark = db.stored_license().await.or_fail(UNREADABLE)?.mark;
-    let Some(Found { license, unstored }) = found(verification_key, variable, config, db).await? else {
-        return Ok((None, mark));
-    };
-    let mark = match unstored {
-        Some(text) => db.install(license.id.clone(), text).await?,
-        None => mark,
-    };
-    Ok((Some(license), mark))
+    loop {
+        // The mark is read first: if another server changes the licence meanwhile, the next refresh sees another mark.
+        let mark = db.stored_license().await.or_fail(UNREADABLE)?.mark;
+        let Some(Found { license, unstored }) = found(verification_key, variable.clone(), config, db).await? else {
+            return Ok((None, mark));
+        };
+        let Some(text) = unstored else { return Ok((Some(license), mark)) };
+        match db.install(license.id.clone(), text, Some(mark)).await {
+            // Another server stored one since then, and that one counts.
+            Err(refusal) if refusal.id == CHANGED => {}
+            installed => return Ok((Some(license), installed?)),
+        }
+    }
 }
 
 /// The number of stored licences that are searched for a trial.

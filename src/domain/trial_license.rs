@@ -178,22 +178,35 @@ pub(crate) struct Trials {
     turn: Mutex<()>,
 }
 
+/// The permission to install a trial.
+pub(crate) struct Turn<'a> {
+    /// The mark of the licence that the trial replaces.
+    pub(crate) mark: String,
+    _lock: MutexGuard<'a, ()>,
+}
+
 impl Trials {
     pub(crate) fn new(outbound: Arc<Outbound>) -> Self {
         Self { outbound, turn: Mutex::new(()) }
     }
 
-    /// Takes the lock for installing a trial, so that no other request installs one meanwhile. Refuses a second trial.
+    /// Takes the lock for installing a trial, so that no other request installs one meanwhile. On another server, the mark
+    /// of the licence decides. Refuses a second trial.
     /// `failed` is the error id if the lock or the earlier trial cannot be determined.
     pub(crate) async fn turn(
         &self,
         verification_key: &VerificationKey,
         db: &Db,
         failed: &'static str,
-    ) -> Result<MutexGuard<'_, ()>, AppError> {
-        let turn = timeout(LOCK_TIMEOUT, self.turn.lock()).await.or_fail(failed)?;
+    ) -> Result<Turn<'_>, AppError> {
+        let lock = timeout(LOCK_TIMEOUT, self.turn.lock()).await.or_fail(failed)?;
+        // The mark is read first: a trial that is installed afterwards has another one.
+        let mark = db.stored_license().await.or_fail(failed)?.mark;
         let was_used = previous_trial(verification_key, db).await.or_fail(failed)?.is_some();
-        if was_used { Err(AppError::new("api.license.request-trial.can-start-trial.not-allowed")) } else { Ok(turn) }
+        if was_used {
+            return Err(AppError::new("api.license.request-trial.can-start-trial.not-allowed"));
+        }
+        Ok(Turn { mark, _lock: lock })
     }
 
     /// Requests a licence from the service and returns its signed text, which is not verified yet. Waits up to 30 s.

@@ -5,10 +5,10 @@ use futures_util::future::BoxFuture;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
-use quarterdeck_actors::license::{LicenseStore, StoredLicense};
+use quarterdeck_actors::license::{CHANGED, LicenseStore, StoredLicense};
 
 use super::systems::setting_system;
-use super::{Db, StoreError, Transaction, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
 
 /// The row of `systems` with the id of the licence in force; empty after its removal.
 const ACTIVE: &str = "ActiveLicenseId";
@@ -27,10 +27,14 @@ pub(super) const TAKEN_SEATS: &str = "SELECT COUNT(*) FROM users u LEFT JOIN bot
      JOIN channels c ON c.id = m.channelid WHERE m.userid = u.id AND c.deleteat = 0 AND c.type IN ('O', 'P')))";
 
 impl LicenseStore for Db {
-    fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<String, AppError>> {
+    fn install(&self, id: String, text: String, after: Option<String>) -> BoxFuture<'static, Result<String, AppError>> {
         let db = self.clone();
-        async move { db.install_license(&id, &text, wall_ms()).await.or_fail("api.license.add_license.save.app_error") }
-            .boxed()
+        let failure = |cause: StoreError| AppError::new("api.license.add_license.save.app_error").because(cause);
+        async move {
+            let installed = db.install_license(&id, &text, after, wall_ms()).await;
+            installed.map_err(|failed| failed.refused_or(failure))
+        }
+        .boxed()
     }
 
     fn remove(&self) -> BoxFuture<'static, Result<String, AppError>> {
@@ -47,12 +51,7 @@ impl LicenseStore for Db {
 impl Db {
     /// Returns the signed text of the licence in force, with its mark.
     pub(crate) async fn stored_license(&self) -> Result<StoredLicense, StoreError> {
-        let sql = "SELECT (SELECT value FROM systems WHERE name = $1), (SELECT value FROM systems WHERE name = $2), \
-                   (SELECT l.bytes FROM licenses l JOIN systems s ON s.value = l.id WHERE s.name = $3)";
-        let rows = self.read(statement(sql, [ACTIVE, CHANGE, ACTIVE].map(Into::into).into())).await?;
-        let mut row = rows.into_iter().next().ok_or_else(|| StoreError::Column("no row".to_owned()))?;
-        let (id, change) = (row.text()?, row.text()?);
-        Ok(StoredLicense { mark: mark(&id, &change), text: row.optional_text()? })
+        stored_license(&self.read(reading()).await?)
     }
 
     /// Returns the signed texts that were stored last, at most `max`, newest first.
@@ -76,7 +75,13 @@ impl Db {
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
-    async fn install_license(&self, id: &str, text: &str, now: i64) -> Result<String, StoreError> {
+    async fn install_license(
+        &self,
+        id: &str,
+        text: &str,
+        after: Option<String>,
+        now: i64,
+    ) -> Result<String, StoreError> {
         let change = new_id();
         let insertion = "INSERT INTO licenses (id, createat, bytes) VALUES ($1, $2, $3) \
                          ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes";
@@ -86,14 +91,35 @@ impl Db {
             setting_system(CHANGE, &change),
             statement("DELETE FROM systems WHERE name = $1", vec![SCREENING.into()]),
         ];
-        self.transaction(Transaction::of(statements)).await.map(|_| mark(id, &change))
+        let decide = move |answers: &[Vec<Row>]| {
+            let found = stored_license(answers.first().map_or(&[], Vec::as_slice))?;
+            let is_other = after.as_ref().is_some_and(|after| *after != found.mark);
+            if is_other { Err(StoreError::Refused(Box::new(AppError::new(CHANGED)))) } else { Ok(statements.clone()) }
+        };
+        let transaction = Transaction::decided(vec![reading()], decide).lock_exclusive(Subject::System(ACTIVE));
+        self.transaction(transaction).await.map(|_| mark(id, &change))
     }
 
     async fn remove_license(&self) -> Result<String, StoreError> {
         let change = new_id();
         let statements = vec![setting_system(ACTIVE, ""), setting_system(CHANGE, &change)];
-        self.transaction(Transaction::of(statements)).await.map(|_| mark("", &change))
+        let transaction = Transaction::of(statements).lock_exclusive(Subject::System(ACTIVE));
+        self.transaction(transaction).await.map(|_| mark("", &change))
     }
+}
+
+/// Returns the statement that reads the licence in force.
+fn reading() -> Statement {
+    let sql = "SELECT (SELECT value FROM systems WHERE name = $1), (SELECT value FROM systems WHERE name = $2), \
+               (SELECT l.bytes FROM licenses l JOIN systems s ON s.value = l.id WHERE s.name = $3)";
+    statement(sql, [ACTIVE, CHANGE, ACTIVE].map(Into::into).into())
+}
+
+/// Returns the licence in force from the answer to `reading`.
+fn stored_license(rows: &[Row]) -> Result<StoredLicense, StoreError> {
+    let mut row = rows.first().cloned().ok_or_else(|| StoreError::Column("no row".to_owned()))?;
+    let (id, change) = (row.text()?, row.text()?);
+    Ok(StoredLicense { mark: mark(&id, &change), text: row.optional_text()? })
 }
 
 /// Returns the mark of a change. The id is in it too, because earlier versions store no id of a change.
@@ -112,19 +138,31 @@ mod tests {
         assert_eq!(text(&db).await, None);
         db.set_system(SCREENING, "true").await.unwrap();
         for (id, text, now) in [("one", "first", 1), ("two", "second", 2)] {
-            db.install_license(id, text, now).await.unwrap();
+            db.install_license(id, text, None, now).await.unwrap();
         }
         assert_eq!(text(&db).await.as_deref(), Some("second"));
         assert_eq!(db.system(SCREENING).await.unwrap(), None);
         assert_eq!(db.licenses(10).await.unwrap(), ["second", "first"]);
         assert_eq!(db.licenses(1).await.unwrap(), ["second"]);
         // Installed again: in force again, and stored once.
-        db.install_license("one", "first anew", 3).await.unwrap();
+        db.install_license("one", "first anew", None, 3).await.unwrap();
         assert_eq!(text(&db).await.as_deref(), Some("first anew"));
         assert_eq!(db.licenses(10).await.unwrap(), ["second", "first anew"]);
         LicenseStore::remove(&db).await.unwrap();
         assert_eq!(text(&db).await, None);
         assert_eq!(db.licenses(10).await.unwrap().len(), 2, "the texts stay");
+    }
+
+    #[actix_web::test]
+    async fn a_licence_that_must_follow_another_one_is_refused_after_a_change() {
+        let (_folder, db) = fresh().await;
+        let before = db.stored_license().await.unwrap().mark;
+        let install = async |id: &str, after: &str| db.install_license(id, id, Some(after.to_owned()), 1).await;
+        let after = install("one", &before).await.unwrap();
+        let StoreError::Refused(refusal) = install("two", &before).await.unwrap_err() else { panic!("it is refused") };
+        assert_eq!(refusal.id, CHANGED);
+        assert_eq!(text(&db).await.as_deref(), Some("one"));
+        install("two", &after).await.unwrap();
     }
 
     #[actix_web::test]
@@ -137,7 +175,7 @@ mod tests {
                 db.stored_license().await.unwrap(),
                 StoredLicense { mark: marks[marks.len() - 1].clone(), text: None }
             );
-            marks.push(db.install_license("one", "first", 1).await.unwrap());
+            marks.push(db.install_license("one", "first", None, 1).await.unwrap());
             assert_eq!(db.stored_license().await.unwrap().mark, marks[marks.len() - 1]);
         }
         // An earlier version stores no id of the change.

@@ -38,7 +38,7 @@ impl Table {
 }
 
 impl LicenseStore for Table {
-    fn install(&self, _: String, text: String) -> BoxFuture<'static, Result<String, AppError>> {
+    fn install(&self, _: String, text: String, _: Option<String>) -> BoxFuture<'static, Result<String, AppError>> {
         self.set(Some(text))
     }
 
@@ -163,7 +163,7 @@ fn seats_come_before_the_end_and_both_before_the_row() {
 async fn a_licence_is_in_force_once_stored_until_it_is_removed_and_survives_a_crash() {
     let table = Arc::new(Table::default());
     let handle = table.start(None);
-    let license = handle.install(read(&document()).unwrap(), "text".to_owned()).await.unwrap();
+    let license = handle.install(read(&document()).unwrap(), "text".to_owned(), None).await.unwrap();
     assert!(handle.is_current(Some(&license)) && table.text.lock().unwrap().as_deref() == Some("text"));
     handle.vitals().crash();
     until("the actor is rebuilt", async || handle.vitals().restarts() > 0).await;
@@ -178,14 +178,14 @@ async fn a_server_follows_what_another_one_installed_and_removes_also_what_it_do
     let table = Arc::new(Table::default());
     let (one, other) = (table.start(None), table.start(None));
     let (license, text) = named("first");
-    one.install(license, text).await.unwrap();
+    one.install(license, text, None).await.unwrap();
     assert_eq!(id_of(&other), None);
     other.remove().await.unwrap();
     assert_eq!((id_of(&other), table.text.lock().unwrap().clone()), (None, None), "removed although it was not known");
     one.refresh().await.unwrap();
     assert_eq!(id_of(&one), None);
     let (license, text) = named("second");
-    one.install(license, text).await.unwrap();
+    one.install(license, text, None).await.unwrap();
     let mut changes = other.follow();
     other.refresh().await.unwrap();
     assert_eq!(id_of(&other).as_deref(), Some("second"));
@@ -233,10 +233,10 @@ async fn a_licence_of_the_environment_stays_until_a_server_installs_or_removes_o
 async fn what_cannot_be_stored_is_not_published() {
     let table = Arc::new(Table::default());
     let handle = table.start(None);
-    let license = handle.install(read(&document()).unwrap(), String::new()).await.unwrap();
+    let license = handle.install(read(&document()).unwrap(), String::new(), None).await.unwrap();
     table.is_away.store(true, Ordering::Relaxed);
     assert!(handle.remove().await.is_err());
-    assert!(handle.install(read(&document()).unwrap(), String::new()).await.is_err());
+    assert!(handle.install(read(&document()).unwrap(), String::new(), None).await.is_err());
     assert!(handle.is_current(Some(&license)));
 }
 

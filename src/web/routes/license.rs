@@ -16,6 +16,7 @@ use super::config::packed;
 use crate::base::error_text::{sent, text_of};
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
+use crate::domain::trial_license::Turn;
 use crate::web::answer::{Answer, Created, Done, Json};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
@@ -55,7 +56,7 @@ pub(super) const INSTALL: Operation = Description::new(
 .details("Needs the permission `manage_license_information`.")
 .form(Type::of::<Form>(), "The licence.")
 .responses(&[Response::json(201, Type::of::<License>(), "The licence that is now in force.")])
-.refusals(&[400, 403, 500])
+.refusals(&[400, 403, 409, 500])
 .handled_by(handler!(install));
 
 /// `POST /license`: puts a signed licence in force. If it is refused, the licence in force stays.
@@ -70,27 +71,28 @@ pub(super) async fn install(
     audit.parameter("filename", file.name);
     let license = app.facts.verification_key.open(&file.bytes).inspect_err(note_refusal)?;
     let is_refused_twice = license.is_only_once() && !session.is_local();
-    let _turn = if is_refused_twice {
+    let turn = if is_refused_twice {
         Some(app.outside.trials.turn(&app.facts.verification_key, &app.db, UNCHECKED).await?)
     } else {
         None
     };
     let text = String::from_utf8_lossy(&file.bytes).into_owned();
-    let license = put_in_force(&app, &audit, license, text).await?;
+    let license = put_in_force(&app, &audit, license, text, turn.as_ref()).await?;
     Ok(Created(License::clone(&license)))
 }
 
-/// Puts a licence in force whose signature has been verified, after all other checks.
+/// Puts a licence in force whose signature has been verified, after all other checks. A trial has a `turn`.
 pub(super) async fn put_in_force(
     app: &AppState,
     audit: &Audit,
     license: License,
     text: String,
+    turn: Option<&Turn<'_>>,
 ) -> Result<Arc<License>, AppError> {
     license.seats().inspect_err(note_refusal)?;
     let taken = app.db.taken_seats().await.or_fail("api.license.add_license.invalid_count.app_error")?;
     license.check(taken, wall_ms()).and_then(|()| license.check_row(&text)).inspect_err(note_refusal)?;
-    let license = app.actors.license.install(license, text).await?;
+    let license = app.actors.license.install(license, text, turn.map(|turn| turn.mark.clone())).await?;
     audit.made(json!({ "id": license.id, "sku_short_name": license.sku_short_name }));
     Ok(license)
 }

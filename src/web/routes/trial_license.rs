@@ -26,7 +26,7 @@ pub(super) const INSTALL: Operation =
         .details("Needs the permission `manage_license_information`.")
         .body(Type::of::<TrialRequest>(), "The person and the organization that request it.")
         .responses(&[Response::json(200, STATUS_OK, "The licence is in force.")])
-        .refusals(&[400, 403, 451, 500])
+        .refusals(&[400, 403, 409, 451, 500])
         .handled_by(handler!(install));
 
 /// `POST /trial-license`: requests a trial licence from the licence service and puts it in force.
@@ -42,14 +42,14 @@ pub(super) async fn install(
     if !app.facts.verification_key.is_somebody() {
         return Err(AppError::new("api.license.upgrade_needed.app_error"));
     }
-    let _turn = app.outside.trials.turn(&app.facts.verification_key, &app.db, UNCHECKED).await?;
+    let turn = app.outside.trials.turn(&app.facts.verification_key, &app.db, UNCHECKED).await?;
     let trial_request = TrialRequest::read(body.bytes())?;
     trial_request.check_short()?;
     let caller = known(&app.db, session.user_id()).await?;
     trial_request.check_long()?;
     let text = app.outside.trials.ask(&trial_request, &caller, app.prepared.diagnostic_id(), request.config()).await?;
     let license = app.facts.verification_key.open(text.as_bytes()).inspect_err(note_refusal)?;
-    put_in_force(&app, &audit, license, text).await?;
+    put_in_force(&app, &audit, license, text, Some(&turn)).await?;
     Ok(Done)
 }
 
