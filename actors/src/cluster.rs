@@ -21,6 +21,7 @@ mod outgoing;
 mod question;
 mod shared;
 mod trust;
+mod typing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,7 +184,13 @@ impl ClusterHandle {
 
 impl Broadcast for ClusterHandle {
     fn send(&self, event: Event) -> BoxFuture<'_, ()> {
-        async move { self.shared.outgoing.add(&Message::Event(Box::new(event))).await }.boxed()
+        let is_admitted = self.shared.typing.admits(&event, self.shared.clock.uptime());
+        async move {
+            if is_admitted {
+                self.shared.outgoing.add(&Message::Event(Box::new(event))).await;
+            }
+        }
+        .boxed()
     }
 
     fn send_here(&self, event: Event) -> BoxFuture<'_, BoxFuture<'static, ()>> {

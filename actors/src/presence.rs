@@ -107,13 +107,14 @@ impl PresenceHandle {
             store,
             config,
             busy,
-            announcer: Announcer::start(audience),
+            announcer: Announcer::default(),
             started_at: clock.wall(),
             clock,
             wake: tokio::sync::Notify::new(),
             people: Mutex::new(People::new()),
             progress: Mutex::new(Progress::default()),
         });
+        Announcer::start(&shared, audience);
         let for_actor = shared.clone();
         let actor = supervise("presence", move || PresenceActor { shared: for_actor.clone() });
         Self { actor, shared }

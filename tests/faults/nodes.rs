@@ -4,6 +4,7 @@ mod events;
 mod limits;
 mod logs;
 mod membership;
+mod pace;
 mod restarts;
 mod resume;
 mod rights;

@@ -6,12 +6,13 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 60] = [
+const STATE: [(&str, &str); 61] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
     ("actors/src/background.rs", "one time"),
     ("actors/src/cluster/outgoing.rs", "32 MiB of messages, each with 1 KiB more than its content"),
+    ("actors/src/cluster/typing.rs", "65,536 hashes of places and users in a window of a second"),
     ("actors/src/cluster/shared.rs", "one message of an error"),
     ("actors/src/config/active.rs", "65 ids of versions, each of at most 64 bytes"),
     ("actors/src/config/bases.rs", "1,024 sessions, each with two ids of at most 64 bytes"),
@@ -22,7 +23,10 @@ const STATE: [(&str, &str); 60] = [
     ("actors/src/hub/pending_joins.rs", "an entry for each user whose socket is joining"),
     ("actors/src/hub/crowds.rs", "2,000 ids and numbers for each node"),
     ("actors/src/hub/limits.rs", "close codes and events that we know"),
-    ("actors/src/presence/announcer.rs", "a channel of 4,096 changes of fixed size"),
+    (
+        "actors/src/presence/announcer.rs",
+        "4,096 changes of fixed size, and a status for each of 65,536 users; a time for each user with a change in the last seconds",
+    ),
     (
         "actors/src/presence/people.rs",
         "bytes, keyed by ids of accounts; beside them one entry for each user who is connected or left since the last save",

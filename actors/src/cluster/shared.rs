@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::answering::{MAX_ANSWERS, MAX_REFUSALS};
 use super::asking::{MAX_QUESTIONS, MAX_SLOW_QUESTIONS};
+use super::typing::TypingPace;
 use super::{NodeFacts, Outgoing, Receiver, Roster, Trust};
 use crate::clock::{Clock, Uptime};
 use crate::place::Place;
@@ -16,6 +17,7 @@ pub(super) struct Shared {
     pub(super) trust: Trust,
     pub(super) clock: Clock,
     pub(super) outgoing: Outgoing,
+    pub(super) typing: TypingPace,
     pub(super) roster: watch::Sender<Arc<Roster>>,
     pub(super) receiver: watch::Sender<Option<Arc<dyn Receiver>>>,
     pub(super) is_leaving: watch::Sender<bool>,
@@ -63,6 +65,7 @@ impl Shared {
             trust,
             clock,
             outgoing: Outgoing::new(),
+            typing: TypingPace::default(),
             roster: watch::Sender::default(),
             receiver: watch::Sender::default(),
             is_leaving: watch::Sender::default(),

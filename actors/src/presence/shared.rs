@@ -298,6 +298,17 @@ impl Shared {
         }
     }
 
+    /// Returns a change with the status as it is now, which another server may have set; `None` while the server is busy.
+    pub(super) async fn as_it_is(&self, change: Change) -> Option<Change> {
+        if self.busy.until().is_some() {
+            return None;
+        }
+        let read = self.refresh(std::slice::from_ref(&change.user_id)).await.ok();
+        let known = self.known(&change.user_id, read.as_ref());
+        let presence = known.map(|status| status.as_ref().clone().at(self.now()).presence);
+        Some(Change { presence: presence.unwrap_or(change.presence), ..change })
+    }
+
     fn is_backing_off(&self) -> bool {
         self.uptime() < self.progress().resumes_at
     }

@@ -16,6 +16,9 @@ use crate::ws::place::PATH;
 /// The digits of a publication's number. As many are a valid id, which the action `typing` carries.
 const NUMBER_DIGITS: usize = 26;
 
+/// The number of the account whose sockets receive typing. Those that type have the numbers after it.
+const LISTENER: u64 = 1;
+
 type Failure = Box<dyn std::error::Error>;
 
 /// The request that publishes events.
@@ -83,9 +86,12 @@ impl Site {
                 }
             }
             Kind::Typing => {
-                let (channel_id, listener) = channel(http, first, &admin).await?;
-                for (_, (node, address)) in places {
-                    site.senders.push(Arc::new(Sender::of_typing(address, node, &admin, &channel_id)));
+                let (team_id, channel_id, listener) = channel(http, first, &admin).await?;
+                for (number, (node, address)) in places {
+                    // Each has an account of its own, because a server publishes only some events of a typing user.
+                    let token = account::another(http, first, &admin, LISTENER + 1 + number).await?;
+                    add_member(http, first, &admin, (&team_id, &token)).await?;
+                    site.senders.push(Arc::new(Sender::of_typing(address, node, &token, &channel_id)));
                 }
                 site.listen(addresses, &listener);
             }
@@ -104,21 +110,30 @@ impl Site {
     }
 }
 
-/// Makes a channel with the administrator and another member. Returns its id and the token of the other member.
-async fn channel(http: &Client, address: &str, admin: &str) -> Result<(String, String), Failure> {
+/// Makes a channel with the administrator and another member. Returns the ids of its team and of itself, and the token of
+/// the other member.
+async fn channel(http: &Client, address: &str, admin: &str) -> Result<(String, String, String), Failure> {
     let team = json!({ "name": "bench", "display_name": "bench", "type": "O" });
     let team = http.post(url(address, "/teams")).bearer_auth(admin).json(&team).send().await?.error_for_status()?;
     let team: Value = team.json().await?;
     let team_id = team.get("id").and_then(Value::as_str).ok_or("the team has no id")?;
-    let listener = account::another(http, address, admin, 1).await?;
-    let member = json!({ "team_id": team_id, "user_id": account::id(http, address, &listener).await? });
-    let members = url(address, &format!("/teams/{team_id}/members"));
-    http.post(members).bearer_auth(admin).json(&member).send().await?.error_for_status()?;
+    let team_id = team_id.to_owned();
+    let listener = account::another(http, address, admin, LISTENER).await?;
+    add_member(http, address, admin, (&team_id, &listener)).await?;
     let channels = http.get(url(address, "/channels")).bearer_auth(admin).send().await?.error_for_status()?;
     let channels: Vec<Value> = channels.json().await?;
-    let own = channels.iter().find(|channel| channel["team_id"] == team_id).ok_or("the team has no channel")?;
+    let own =
+        channels.iter().find(|channel| channel["team_id"] == team_id.as_str()).ok_or("the team has no channel")?;
     let channel_id = own.get("id").and_then(Value::as_str).ok_or("the channel has no id")?.to_owned();
-    Ok((channel_id, listener))
+    Ok((team_id, channel_id, listener))
+}
+
+/// Adds the account of a token to a team.
+async fn add_member(http: &Client, address: &str, admin: &str, (team_id, token): (&str, &str)) -> Result<(), Failure> {
+    let member = json!({ "team_id": team_id, "user_id": account::id(http, address, token).await? });
+    let members = url(address, &format!("/teams/{team_id}/members"));
+    http.post(members).bearer_auth(admin).json(&member).send().await?.error_for_status()?;
+    Ok(())
 }
 
 impl Sender {

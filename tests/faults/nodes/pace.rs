@@ -1,0 +1,82 @@
+//! Typing users and statuses that change too often do not fill the bus.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::{Pair, REASON};
+use crate::support::teams::{newcomer, open_team};
+use crate::support::waiting::{until, within};
+use crate::support::websocket::WebSocket;
+use crate::support::{Client, TestServer, database};
+
+/// The number of requests of a client that does not stop.
+const REQUESTS: usize = 60;
+
+#[actix_web::test]
+async fn a_client_that_types_without_end_publishes_one_event_a_second() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let pair = Pair::start().await;
+    let (anna, bert) = (pair.one.user(&pair.admin, "anna").await, pair.one.user(&pair.admin, "bert").await);
+    let team = pair.admin.found(open_team("crew")).await;
+    for user in [&anna, &bert] {
+        pair.admin.post(&format!("/teams/{team}/members"), newcomer(&team, user)).await.expect(201);
+    }
+    let channels = pair.admin.get("/channels").await.expect(200);
+    let channel = channels.as_array().unwrap().iter().find(|channel| channel["team_id"] == team).unwrap()["id"].clone();
+    let (mut socket, _) = WebSocket::greeted(&pair.at_other(&bert)).await;
+    let begun = Instant::now();
+    for _ in 0..REQUESTS {
+        anna.post("/users/me/typing", json!({ "channel_id": channel })).await.expect_ok();
+    }
+    socket.event_named("typing").await;
+    let published = published(&pair.one, "typing").await;
+    assert!((1..=begun.elapsed().as_secs() + 2).contains(&published), "{published} in {:?}", begun.elapsed());
+}
+
+#[actix_web::test]
+async fn a_status_that_changes_without_end_is_announced_each_second_and_the_last_one_always() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let one = TestServer::start().await;
+    let admin = one.admin().await;
+    let other = one.start_beside("").await;
+    let anna = one.user(&admin, "anna").await;
+    let there = anna.at(&other.base);
+    let (mut socket, _) = WebSocket::greeted(&there).await;
+    let begun = Instant::now();
+    for number in 0..REQUESTS {
+        set(&anna, if number % 2 == 0 { "away" } else { "online" }).await;
+    }
+    // The last change is on the other server, while an announcement of the first one waits.
+    set(&there, "dnd").await;
+    let told = async {
+        let mut ends = 0;
+        for _ in 0..REQUESTS {
+            let event = socket.event_named("status_change").await;
+            ends = if event["data"]["status"] == "dnd" { ends + 1 } else { 0 };
+            if ends == 2 {
+                break;
+            }
+        }
+        assert_eq!(ends, 2, "the last events tell the last status");
+    };
+    within("both announce the last status", told).await;
+    let published = published(&one, "status_change").await;
+    assert!((2..=begun.elapsed().as_secs() + 9).contains(&published), "{published} in {:?}", begun.elapsed());
+    until("the first server reads it", async || status(&anna).await == "dnd").await;
+}
+
+/// Returns the number of events with a name on the bus.
+async fn published(server: &TestServer, name: &str) -> u64 {
+    let sql = format!("SELECT COUNT(*) FROM qd_events WHERE kind = 'event' AND body LIKE '%\"{name}\"%'");
+    server.texts(&sql).await[0].parse().unwrap()
+}
+
+async fn set(client: &Client, status: &str) {
+    let body = json!({ "user_id": client.user_id, "status": status });
+    client.put("/users/me/status", body).await.expect(200);
+}
+
+async fn status(client: &Client) -> String {
+    client.get("/users/me/status").await.expect(200)["status"].as_str().unwrap().to_owned()
+}
