@@ -75,6 +75,8 @@ pub trait PresenceStore: Send + Sync {
     /// Returns the users who are online or away, not by hand, and whose last activity is before `before` (Unix
     /// milliseconds), without those who have a socket on another server.
     fn left_behind(&self, before: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
+    /// Returns the ids of some servers that are in no list of servers any more and have sockets.
+    fn ended_nodes(&self) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
     /// Removes sockets of a server that has ended, of a limited number of users. Those without a socket on another
     /// server become offline. Returns the users; none once all sockets of that server are removed.
     fn remove_sockets(&self, node_id: String) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
@@ -159,6 +161,16 @@ impl PresenceHandle {
         while !self.shared.store.remove_sockets(node_id.to_owned()).await?.is_empty() {}
         // Other servers may have removed some of them.
         self.invalidate();
+        Ok(())
+    }
+
+    /// Removes the sockets of servers that left the list of servers and left sockets behind: one that was frozen, for
+    /// example, stored some after the others had removed it, and was killed then.
+    pub async fn remove_ended_nodes(&self) -> Result<(), AppError> {
+        for node_id in self.shared.store.ended_nodes().await? {
+            warn!(node.id = node_id, "sockets of a server that is gone are removed");
+            self.remove_node(&node_id).await?;
+        }
         Ok(())
     }
 

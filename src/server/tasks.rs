@@ -31,6 +31,9 @@ const ROLES_INTERVAL: Duration = Duration::from_secs(5);
 /// The interval between two looks for sessions that a command changed.
 const SESSIONS_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The interval between two removals of sockets of servers that are gone.
+const SOCKETS_INTERVAL: Duration = Duration::from_mins(1);
+
 /// The interval between two audit records with the number of counted refusals.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -47,6 +50,7 @@ pub(super) fn start(app: &Data<AppState>) {
     keep(app, "close_drafts", keep_closing_drafts);
     if app.db.is_shared() {
         keep(app, "store_sockets", |app| async move { app.actors.sockets.keep_stored().await });
+        keep(app, "remove_ended_sockets", keep_removing_sockets);
         keep(app, "tell_requests", telling::keep_telling_requests);
         keep(app, "tell_sockets", telling::keep_telling_sockets);
     } else {
@@ -62,6 +66,17 @@ pub(super) fn start(app: &Data<AppState>) {
     if let Some(days) = app.facts.options.audit_retention_days {
         keep(app, "prune_audits", move |app| keep_pruning(app, days));
     }
+}
+
+/// Removes sockets that servers left behind which are not in the list of servers any more, so that their users do not stay
+/// online.
+async fn keep_removing_sockets(app: Data<AppState>) {
+    every(SOCKETS_INTERVAL, async || {
+        if let Err(cause) = app.actors.presence.remove_ended_nodes().await {
+            warn!(%cause, "sockets of servers that are gone could not be removed; the server tries again");
+        }
+    })
+    .await;
 }
 
 /// Starts one of them, and starts it again when it panicked.

@@ -38,6 +38,12 @@ const LEAVING: &str = "UPDATE status SET status = CASE WHEN manual IS TRUE THEN 
      OR (manual IS TRUE AND status = 'dnd' AND prevstatus IS DISTINCT FROM 'offline')) \
      AND NOT EXISTS (SELECT 1 FROM qd_presence p WHERE p.userid = status.userid) RETURNING userid";
 
+/// The servers with sockets that are not in the list of servers. It looks each server up in the index, so its cost does not
+/// grow with the number of sockets.
+const ENDED_NODES: &str = "WITH RECURSIVE nodes AS (SELECT MIN(nodeid) AS id FROM qd_presence UNION ALL \
+     SELECT (SELECT MIN(p.nodeid) FROM qd_presence p WHERE p.nodeid > nodes.id) FROM nodes WHERE nodes.id IS NOT NULL) \
+     SELECT id FROM nodes WHERE id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM qd_nodes n WHERE n.id = nodes.id) LIMIT 16";
+
 /// The place of the answer to [`ELSEWHERE`] among those of a save; the one to [`LEAVING`] is before it.
 const ELSEWHERE_AT: usize = 4;
 
@@ -97,6 +103,11 @@ impl PresenceStore for NodePresence {
         async move { db.left_behind(before, db.has_nodes()).await.or_fail("app.status.get.app_error") }.boxed()
     }
 
+    fn ended_nodes(&self) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
+        let db = self.db.clone();
+        async move { db.ended_nodes().await.or_fail("app.status.get.app_error") }.boxed()
+    }
+
     fn remove_sockets(&self, node_id: String) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
         let db = self.db.clone();
         async move { db.remove_sockets(&node_id).await.or_fail("app.status.save.app_error") }.boxed()
@@ -154,6 +165,10 @@ impl NodePresence {
 }
 
 impl Db {
+    async fn ended_nodes(&self) -> Result<Vec<String>, StoreError> {
+        if self.has_nodes() { users(self.read(statement(ENDED_NODES, Vec::new())).await?) } else { Ok(Vec::new()) }
+    }
+
     async fn remove_sockets(&self, node_id: &str) -> Result<Vec<String>, StoreError> {
         if !self.has_nodes() {
             return Ok(Vec::new());
@@ -193,6 +208,7 @@ mod tests {
         assert!(store.elsewhere(ids.clone()).await.unwrap().is_empty());
         assert_eq!(store.left_behind(1).await.unwrap(), ids);
         assert!(store.remove_sockets("node".to_owned()).await.unwrap().is_empty());
+        assert!(store.ended_nodes().await.unwrap().is_empty());
         let leave = Changes { gone: ids.clone(), statuses: vec![status("offline")], ..Changes::default() };
         assert!(store.save(leave, 0).await.unwrap().is_empty());
         assert_eq!(store.load(ids).await.unwrap(), [(*status("offline")).clone()]);

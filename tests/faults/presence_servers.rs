@@ -75,6 +75,7 @@ async fn the_users_of_a_killed_server_become_offline_unless_they_are_on_another_
 async fn who_leaves_two_servers_at_once_is_offline_and_who_comes_meanwhile_is_online() {
     let Some(_) = database::only_postgres(REASON) else { return };
     let server = TestServer::start().await;
+    list(&server, &["one", "other"]).await;
     let (one, other) = (store_of(&server, "one"), store_of(&server, "other"));
     let ids: Vec<String> = (0..USERS).map(|number| format!("{number:0>26}")).collect();
     let come = || Changes { arrived: ids.clone(), statuses: all(&ids, "online"), ..Changes::default() };
@@ -106,6 +107,7 @@ async fn ten_thousand_users_of_a_server_that_died_are_set_offline_in_bounded_por
     const MAX_PORTION: usize = 500;
     let Some(_) = database::only_postgres(REASON) else { return };
     let server = TestServer::start().await;
+    list(&server, &["dead", "alive"]).await;
     let fill = "INSERT INTO status (userid, status, manual, lastactivityat, dndendtime, prevstatus) \
                 SELECT lpad(n::text, 26, '0'), CASE WHEN n % 10 = 1 THEN 'dnd' ELSE 'online' END, n % 10 = 1, 0, 0, 'away' \
                 FROM generate_series(1, 10000) n; \
@@ -130,6 +132,37 @@ async fn ten_thousand_users_of_a_server_that_died_are_set_offline_in_bounded_por
         "SELECT status || ' ' || prevstatus || ' ' || COUNT(*) FROM status GROUP BY status, prevstatus ORDER BY 1";
     let counts = backdoor::texts_in(server.folder(), count).await;
     assert_eq!(counts, ["dnd offline 1000", "offline away 8000", "online away 1000"]);
+}
+
+#[actix_web::test]
+async fn sockets_of_a_server_that_is_in_no_list_are_removed_and_their_users_become_offline() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let one = TestServer::start().await;
+    let admin = one.admin().await;
+    one.user(&admin, "anna").await;
+    let bert = one.user(&admin, "bert").await;
+    let (_socket, _) = WebSocket::greeted(&bert).await;
+    until("the socket is stored", async || rows(one.folder()).await == 1).await;
+    let leave_behind = "INSERT INTO status (userid, status, manual, lastactivityat, dndendtime, prevstatus) \
+                        SELECT id, 'online', false, 0, 0, '' FROM users WHERE username = 'anna' \
+                        ON CONFLICT (userid) DO UPDATE SET status = 'online'; \
+                        INSERT INTO qd_presence (nodeid, userid) SELECT 'gone', id FROM users WHERE username <> 'admin'";
+    backdoor::execute(&one, leave_behind).await;
+    // Each server looks for them at its start and each minute.
+    let _other = one.start_beside("").await;
+    until("anna is offline", async || statuses(one.folder()).await[0] == "anna offline").await;
+    assert_eq!(statuses(one.folder()).await[1], "bert online");
+    assert_eq!(rows(one.folder()).await, 1);
+}
+
+/// Adds servers that are no processes to the list of servers, so that others do not remove their sockets.
+async fn list(server: &TestServer, ids: &[&str]) {
+    for id in ids {
+        let node = format!(
+            "INSERT INTO qd_nodes SELECT '{id}', '{id}', '', '', '', '', 0, 0, qd_now() + 1000000, 0 FROM qd_nodes LIMIT 1"
+        );
+        backdoor::execute(server, &node).await;
+    }
 }
 
 /// Returns the store as another server on the same database has it.

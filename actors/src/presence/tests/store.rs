@@ -197,6 +197,13 @@ impl PresenceStore for Memory {
         Box::pin(async move { Ok(found) })
     }
 
+    fn ended_nodes(&self) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
+        let sockets = self.sockets.lock().unwrap();
+        let others: BTreeSet<String> =
+            sockets.iter().map(|(node, _)| (*node).to_owned()).filter(|node| node != HERE).collect();
+        Box::pin(async move { Ok(others.into_iter().collect()) })
+    }
+
     fn remove_sockets(&self, node_id: String) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
         const MAX_USERS: usize = 2;
         let mut sockets = self.sockets.lock().unwrap();
