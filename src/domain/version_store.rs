@@ -297,7 +297,7 @@ impl VersionStore {
     /// Adds a version. If the versions are not in the database of the audit trail, the draft of the record is stored
     /// first.
     async fn add(&self, version: Version, trail: Option<&Db>) -> Result<(), AppError> {
-        let is_recorded = trail.is_some();
+        let (version, is_recorded) = (self.timed(version).await?, trail.is_some());
         if self.is_apart()
             && let Some(trail) = trail
         {

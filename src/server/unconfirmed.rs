@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use quarterdeck_actors::audit::{AuditRecord, Status};
-use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::confirmation::Confirmation;
 use quarterdeck_actors::config::saving::Saved;
 use quarterdeck_actors::draft::Draft;
+use quarterdeck_actors::error::AppError;
 use serde_json::json;
 use tracing::{info, warn};
 
@@ -64,9 +64,10 @@ struct Armed {
 }
 
 impl Armed {
-    /// Returns the change with its end; `None` if it waits for a start. A change that is known keeps its end.
-    fn with(waiting: Confirmation, known: Option<Self>) -> Option<Self> {
-        let left = waiting.left(wall_ms())?;
+    /// Returns the change with its end, as it is at `now` in Unix milliseconds; `None` if it waits for a start. A change that
+    /// is known keeps its end.
+    fn with((waiting, now): (Confirmation, i64), known: Option<Self>) -> Option<Self> {
+        let left = waiting.left(now)?;
         match known {
             Some(known) if known.waiting == waiting => Some(known),
             Some(_) | None => {
@@ -84,6 +85,12 @@ enum Attempt {
     Failed,
 }
 
+/// Returns the change that waits for its confirmation, and the time of its store in Unix milliseconds.
+async fn look(app: &AppState) -> Result<Option<(Confirmation, i64)>, AppError> {
+    let Some(waiting) = app.actors.config.confirmation().await? else { return Ok(None) };
+    Ok(Some((waiting, app.facts.versions.time_ms().await?)))
+}
+
 /// Takes back each change that is not confirmed in time.
 pub(super) async fn keep_taking_back(app: Data<AppState>) {
     let mut config = app.actors.config.follow();
@@ -91,7 +98,7 @@ pub(super) async fn keep_taking_back(app: Data<AppState>) {
     let mut ended = Ended::new();
     loop {
         let mut is_known = true;
-        match app.actors.config.confirmation().await {
+        match look(&app).await {
             Ok(waiting) => {
                 let before = armed.as_ref().map(|armed| armed.waiting.version.clone());
                 armed = waiting.and_then(|waiting| Armed::with(waiting, armed));

@@ -33,6 +33,16 @@ pub(super) fn deleting(version: &str) -> Statement {
 }
 
 impl Db {
+    /// Returns the time of a database that servers share, in Unix milliseconds, because the clocks of servers differ;
+    /// `None` for the embedded one.
+    pub(crate) async fn shared_clock(&self) -> Result<Option<i64>, StoreError> {
+        if !self.is_shared() {
+            return Ok(None);
+        }
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        self.read(statement(sql, Vec::new())).await?.into_iter().next().map(|mut row| row.int()).transpose()
+    }
+
     /// Returns the change of the configuration that waits for its confirmation.
     pub(crate) async fn confirmation(&self) -> Result<Option<Confirmation>, StoreError> {
         if !self.has_confirmations().await? {

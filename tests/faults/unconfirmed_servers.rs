@@ -7,7 +7,10 @@ use tempfile::TempDir;
 use super::unconfirmed::end_the_time_in;
 use crate::support::config_place::{StoreKind, version_of};
 use crate::support::waiting::until;
-use crate::support::{Client, Home, Process, database, trail};
+use crate::support::wall_clock::WallClock;
+use crate::support::{Client, Home, Process, database, needs, trail};
+
+const HOUR_S: i64 = 3_600;
 
 /// Homes of servers on one database and one store.
 struct Fleet<const SERVERS: usize> {
@@ -31,6 +34,21 @@ impl<const SERVERS: usize> Fleet<SERVERS> {
                 ),
             );
             if kind == StoreKind::InFile { home.with_variable("MM_CONFIG", &file) } else { home }
+        });
+        Self { homes, folder }
+    }
+
+    /// Gives a server a clock that is this many seconds from the correct time.
+    fn with_clock(self, number: usize, seconds: i64) -> Self {
+        let clock = WallClock::new(self.folder.path().join(format!("clock {number}"))).unwrap();
+        clock.step_to(seconds);
+        let Self { homes, folder } = self;
+        let mut numbers = 0..;
+        let homes = homes.map(|home| {
+            if numbers.next() != Some(number) {
+                return home;
+            }
+            clock.variables().into_iter().fold(home, |home, (name, value)| home.with_variable(name, value))
         });
         Self { homes, folder }
     }
@@ -96,6 +114,43 @@ async fn every_server_that_started_with_a_change_restarts_when_it_is_taken_back_
         let events = trail::events_in(first.folder()).await;
         let taken = events.iter().filter(|event| *event == "takeBackConfig success").count();
         assert_eq!(taken, 1, "{events:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_server_with_a_wrong_clock_takes_no_change_back_early_or_never() {
+    let Some(_) = database::only_postgres("a shared clock needs a shared database") else { return };
+    let Some(_) = needs::peer("faketime") else { return };
+    for seconds in [-2 * HOUR_S, 2 * HOUR_S] {
+        let fleet = Fleet::<2>::new(StoreKind::InDatabase).await.with_clock(1, seconds);
+        let [first, second] = &fleet.homes;
+        // Each of them makes a change, and the other one starts with it.
+        let (mut one, mut other) = (first.start().await, second.start().await);
+        for (author, reader) in [(0, 1), (1, 0)] {
+            let name = format!("by {author}");
+            let change = json!({ "TeamSettings": { "SiteName": name } });
+            let reply = fleet.client(author).put("/config/patch?confirm_within=3600", change).await;
+            reply.expect(200);
+            let version = version_of(&reply);
+            if reader == 1 {
+                other = restarted(other, second).await;
+            } else {
+                one = restarted(one, first).await;
+            }
+            until("the reader has the change", async || fleet.site_name(reader).await == name).await;
+            let versions = fleet.client(reader).get("/config/versions").await.expect(200);
+            let waits = |row: &&Value| row["id"] == version && row.get("confirmation").is_some();
+            assert!(versions.as_array().unwrap().iter().any(|row| waits(&row)), "{seconds}: {versions}");
+            // A change that is over is taken back by a server whose clock is behind as well.
+            if author == 0 {
+                end_the_time_in(first, fleet.folder.path()).await;
+                let is_back = async || fleet.site_name(0).await != name;
+                until("the change is taken back", is_back).await;
+            }
+        }
+        for server in [one, other] {
+            assert!(server.stop().await.success());
+        }
     }
 }
 

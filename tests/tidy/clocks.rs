@@ -98,8 +98,6 @@ const PLACES: &[(&str, &str)] = &[
     ("src/web/routes/users/roles.rs", STORED),
     ("src/server/building.rs", STORED),
     ("src/server/checks.rs", STORED),
-    ("src/server/unconfirmed/starting.rs", "the end of the time for a confirmation, which is stored"),
-    ("src/server/unconfirmed.rs", "the end of the time for a confirmation, which is stored"),
     ("src/server/tasks.rs", "the age of rows that store wall time"),
     ("src/server/user_names.rs", "the time of the last change of rows that store wall time"),
     ("src/domain/session.rs", "the end of a session and its last activity are stored; other servers compare them"),
@@ -112,6 +110,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/domain/teams.rs", STORED),
     ("src/domain/teams/edit.rs", "the times of a change and of an archived team, stored"),
     ("src/domain/version_store/certificates.rs", STORED),
+    ("src/domain/version_store/confirmation.rs", "the end of the time for a confirmation, which is stored"),
     ("src/domain/upgrade.rs", EXPIRY),
 ];
 

@@ -124,6 +124,11 @@ impl Confirmation {
         }
     }
 
+    /// Begins the time for the confirmation at `now`, in Unix milliseconds.
+    pub fn begin_at(&mut self, now: i64) {
+        self.until = self.end_from(now);
+    }
+
     /// Returns the time that is left at `now`, in Unix milliseconds; `None` while the change waits for a start.
     pub fn left(&self, now: i64) -> Option<Duration> {
         let left = self.until.min(self.end_from(now)).saturating_sub(now);

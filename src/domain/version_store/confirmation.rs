@@ -1,6 +1,8 @@
 //! The change of the configuration that waits for its confirmation, in the store beside the versions.
 
 use quarterdeck_actors::causes::chain;
+use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::config::Version;
 use quarterdeck_actors::config::confirmation::Confirmation;
 use quarterdeck_actors::error::{AppError, OrFail};
 
@@ -8,6 +10,25 @@ use super::{LOAD_FAILED, VersionStore, in_background, unreadable, unsaved};
 use crate::store::{ConfigJson, Db};
 
 impl VersionStore {
+    /// Returns the time by which the end of a confirmation is decided, in Unix milliseconds: that of the database where
+    /// servers share it, so that a wrong clock of one of them ends no time early or late.
+    pub(crate) async fn time_ms(&self) -> Result<i64, AppError> {
+        match self {
+            Self::Database(db) => Ok(db.shared_clock().await.or_fail(LOAD_FAILED)?.unwrap_or_else(wall_ms)),
+            Self::File(_) => Ok(wall_ms()),
+        }
+    }
+
+    /// Returns the version with the end of the time for its confirmation, by the clock of a database that servers share.
+    pub(super) async fn timed(&self, mut version: Version) -> Result<Version, AppError> {
+        if let (Some(confirmation), Self::Database(db)) = (&mut version.confirmation, self)
+            && let Some(now) = db.shared_clock().await.or_fail(LOAD_FAILED)?
+        {
+            confirmation.begin_at(now);
+        }
+        Ok(version)
+    }
+
     /// Returns the change that waits for its confirmation.
     pub(crate) async fn confirmation(&self) -> Result<Option<Confirmation>, AppError> {
         match self {

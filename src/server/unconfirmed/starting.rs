@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_actors::audit::{AuditRecord, AuditStore};
-use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::confirmation::{AtStart, Confirmation};
 use quarterdeck_actors::config::saving::{foreseen, take_back_stored};
 use quarterdeck_actors::config::{Defaults, Stored};
@@ -164,7 +163,7 @@ impl Ground {
     async fn settle(self) -> Result<Option<TakenBack>, AppError> {
         let versions = &self.store.versions;
         let Some(waiting) = versions.confirmation().await? else { return Ok(None) };
-        match waiting.at_start(wall_ms()) {
+        match waiting.at_start(versions.time_ms().await?) {
             AtStart::GoesOn => Ok(None),
             AtStart::Begins(begun) => {
                 versions.set_confirmation(waiting, Some(begun), self.store.trail.as_ref()).await.map(|_| None)
@@ -178,10 +177,11 @@ impl Ground {
         let Some(waiting) = self.store.versions.confirmation().await? else { return Ok(None) };
         let context = decision_context(&Secret::new(new_id()));
         let overrides = &self.settings.config.overrides;
-        let end = match waiting.at_start(context.now_ms) {
+        let now = self.store.versions.time_ms().await?;
+        let end = match waiting.at_start(now) {
             AtStart::IsOver => End::Over(foreseen(&self.store, overrides, &waiting, &context).await?.map(Box::new)),
             AtStart::Begins(_) => End::In(Duration::from_secs(waiting.within_s.into())),
-            AtStart::GoesOn => End::In(waiting.left(context.now_ms).unwrap_or_default()),
+            AtStart::GoesOn => End::In(waiting.left(now).unwrap_or_default()),
         };
         Ok(Some(Foreseen { version: waiting.version, end, _db: self.db }))
     }
