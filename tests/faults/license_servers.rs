@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::license::{Seller, upload};
+use crate::support::waiting::until;
 use crate::support::{Client, TestServer, database};
 
 const REASON: &str = "the embedded engine belongs to one server";
@@ -44,6 +45,30 @@ async fn a_server_that_cannot_verify_what_another_one_installed_keeps_its_licenc
     admin.delete("/license").await.expect_ok();
     read_again(&on_other).await;
     assert_eq!([company(&one).await, company(&other).await], ["null", "null"]);
+}
+
+#[actix_web::test]
+async fn the_file_of_the_server_that_starts_first_counts_for_all_until_the_licence_is_removed() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let seller = Seller::new().await;
+    let mut settings = Vec::new();
+    for company in ["First", "Second", "Third"] {
+        let file = seller.path(company);
+        std::fs::write(&file, seller.license(&["--company", company]).await).unwrap();
+        settings.push(format!("[ServiceSettings]\nLicenseFileLocation = \"{}\"\n", file.display()));
+    }
+    let one = seller.server(&settings[0]).await;
+    one.admin().await;
+    let other = one.start_beside(&seller.settings(&settings[1])).await;
+    assert_eq!([company(&one).await, company(&other).await], ["First", "First"], "the stored one counts");
+    let on_other = other.login("admin").await;
+    on_other.delete("/license").await.expect_ok();
+    until("the removal is known", async || company(&one).await == "null").await;
+    assert_eq!(company(&other).await, "null", "the files count at a start only");
+    let third = one.start_beside(&seller.settings(&settings[2])).await;
+    for server in [&one, &other, &third] {
+        until("the file of the next start counts for all", async || company(server).await == "Third").await;
+    }
 }
 
 /// Has a server read the stored state again.
