@@ -195,12 +195,14 @@ async fn actors(
 ) -> Result<Actors, StartError> {
     let store = || Arc::new(db.clone());
     let clock = Clock::new(wall_ms, Uptime::now);
-    let busy = BusyHandle::start(store(), clock.clone()).await?;
+    // Messages of other servers about both are applied while requests hold all connections.
+    let urgent = || Arc::new(db.urgent());
+    let busy = BusyHandle::start(urgent(), clock.clone()).await?;
     let audience = Arc::new(Statuses(hub.clone()));
     let statuses = Arc::new(db.presence(cluster.own().id.clone()));
     let sockets = SocketsHandle::new(hub.clone(), &cluster, Arc::new(db.sockets(cluster.own().id.clone())));
     let presence = PresenceHandle::start(statuses, config.clone(), busy.clone(), audience, clock);
-    let license = LicenseHandle::start(store(), Arc::new(facts.verification_key.clone()), license);
+    let license = LicenseHandle::start(urgent(), Arc::new(facts.verification_key.clone()), license);
     let source = upgrade::Source::named(&facts.options).map_err(StartError::Configuration)?;
     let upgrades = upgrade::Upgrades::new(source, outbound.clone(), config.clone(), audit.clone(), db.clone());
     let feed = WebFeed::new(outbound.clone(), config.clone());

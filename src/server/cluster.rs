@@ -33,7 +33,9 @@ impl Bus {
         if !db.is_shared() {
             return Ok(Self(None));
         }
-        let bus = PostgresBus::new(db.clone());
+        // Before requests take all connections that the database has.
+        db.open_reserve().await;
+        let bus = PostgresBus::new(db.urgent());
         // Messages that waited while no server ran are about the state that is read below.
         while bus.place().await? {}
         let place = bus.end().await?.place;

@@ -40,6 +40,23 @@ impl Db {
         self.kind() == EngineKind::Postgres
     }
 
+    /// Returns this database for the work of the bus, which must not wait for requests: where these hold all connections of
+    /// the pool, it takes a connection of its own.
+    #[must_use]
+    pub(crate) fn urgent(&self) -> Self {
+        match &self.engine {
+            Engine::Postgres(postgres) => Self { engine: Engine::Postgres(postgres.urgent()), ..self.clone() },
+            Engine::Sqlite(_) => self.clone(),
+        }
+    }
+
+    /// Opens the connection of the bus.
+    pub(crate) async fn open_reserve(&self) {
+        if let Engine::Postgres(postgres) = &self.engine {
+            postgres.open_reserve().await;
+        }
+    }
+
     /// Creates the tables of the cluster if they are missing or those of another version.
     pub(in crate::store) async fn create_cluster(&self) -> Result<(), StoreError> {
         if !self.is_shared() {

@@ -7,12 +7,14 @@ mod hosts;
 mod limit;
 mod listening;
 mod mark;
+mod reserve;
 mod room;
 mod session;
 mod shares;
 mod work;
 
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ use deadpool_postgres::{
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::view::SqlSettings;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tracing::{debug, warn};
@@ -34,9 +36,10 @@ use super::{PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use hosts::Hosts;
 pub(super) use listening::{Bell, Listening};
 pub(super) use mark::{RESTORING, is_there as is_marked};
+use reserve::{POOL_TIMEOUT, Reserve};
 use room::{ConnectionPermits, Lease};
 pub(super) use session::Session;
-use shares::{Kind, Shares};
+use shares::{Kind, Permits, Shares};
 use work::{End, run_as_one};
 
 /// The timeout for getting a free connection, and for opening a new one.
@@ -66,7 +69,10 @@ pub(super) struct Postgres {
     hosts: Hosts,
     room: ConnectionPermits,
     shares: Shares,
-    keeping: Keeping,
+    /// A connection beside the pool, which work takes if `is_urgent`.
+    reserve: Arc<Reserve>,
+    is_urgent: bool,
+    keeping: Arc<Keeping>,
     recycling: Recycling,
 }
 
@@ -86,48 +92,62 @@ struct Keeping {
 impl Postgres {
     /// Creates a pool whose connections refuse a database with an incomplete restore.
     pub(super) fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
-        Self::with(settings, Hook::async_fn(|client, _| mark::refuse(client).boxed()))
+        Self::with(settings, || Hook::async_fn(|client, _| mark::refuse(client).boxed()))
     }
 
     /// Creates a pool for the restore itself, which does not refuse an incomplete restore.
     pub(super) fn to_restore(settings: &SqlSettings) -> Result<Self, StoreError> {
-        Self::with(settings, Hook::sync_fn(|_, _| Ok(())))
+        Self::with(settings, || Hook::sync_fn(|_, _| Ok(())))
     }
 
-    fn with(settings: &SqlSettings, looks: Hook) -> Result<Self, StoreError> {
+    fn with(settings: &SqlSettings, looks: impl Fn() -> Hook) -> Result<Self, StoreError> {
         let source = DataSource::parse(&settings.data_source)?;
         // The database cancels a statement no later than the caller's own timeout.
         let statement_limit =
             source.statement_limit(Duration::from_secs(settings.query_timeout).min(STATEMENT_TIMEOUT));
         let hosts = Hosts::new(&source, CONNECT_TIMEOUT, statement_limit)?;
-        let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(tokio_postgres::Config::new(), hosts.clone(), method);
-        let over = Recycling::default();
-        let recycling = over.clone();
-        let is_wanted = Hook::sync_fn(move |_, metrics| {
-            let is_over = over.is_over(metrics.created);
-            if is_over { Err(HookError::message("the deadline has passed")) } else { Ok(()) }
-        });
-        let pool = Pool::builder(manager)
-            .post_create(looks)
-            .pre_recycle(is_wanted)
-            .config(PoolConfig::new(settings.max_open_conns.max(1)))
-            .timeouts(Timeouts {
-                wait: Some(CONNECT_TIMEOUT),
-                create: Some(CONNECT_TIMEOUT),
-                recycle: Some(CONNECT_TIMEOUT),
-            })
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|cause| StoreError::Setting(cause.to_string()))?;
-        let keeping = Keeping {
+        let recycling = Recycling::default();
+        let pool_of = |connections: usize| {
+            let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+            let manager = Manager::from_connect(tokio_postgres::Config::new(), hosts.clone(), method);
+            let over = recycling.clone();
+            let is_wanted = Hook::sync_fn(move |_, metrics| {
+                let is_over = over.is_over(metrics.created);
+                if is_over { Err(HookError::message("the deadline has passed")) } else { Ok(()) }
+            });
+            Pool::builder(manager)
+                .post_create(looks())
+                .pre_recycle(is_wanted)
+                .config(PoolConfig::new(connections))
+                .timeouts(Timeouts {
+                    wait: Some(CONNECT_TIMEOUT),
+                    create: Some(CONNECT_TIMEOUT),
+                    recycle: Some(CONNECT_TIMEOUT),
+                })
+                .runtime(Runtime::Tokio1)
+                .build()
+                .map_err(|cause| StoreError::Setting(cause.to_string()))
+        };
+        let pool = pool_of(settings.max_open_conns.max(1))?;
+        let keeping = Arc::new(Keeping {
             lifetime: Duration::from_millis(settings.conn_max_lifetime_milliseconds),
             idle_time: Duration::from_millis(settings.conn_max_idle_time_milliseconds),
             max_idle: settings.max_idle_conns,
-        };
+        });
         let shares = Shares::new(settings.max_open_conns.max(1));
         let room = ConnectionPermits::new(settings.max_open_conns.max(1), shares.clone());
-        Ok(Self { pool, hosts, room, shares, keeping, recycling })
+        let reserve = Arc::new(Reserve::new(pool_of(1)?, room.for_one()));
+        Ok(Self { pool, hosts, room, shares, reserve, is_urgent: false, keeping, recycling })
+    }
+
+    /// Returns this database for urgent work, which takes the reserved connection if the pool has none.
+    pub(super) fn urgent(&self) -> Self {
+        Self { is_urgent: true, ..self.clone() }
+    }
+
+    /// Opens the reserved connection.
+    pub(super) async fn open_reserve(&self) {
+        self.reserve.open(Instant::now() + CONNECT_TIMEOUT).await;
     }
 
     /// Runs a statement that only reads.
@@ -228,7 +248,7 @@ impl Postgres {
         if is_short && timeout_at(Instant::now() + CONNECT_TIMEOUT, self.hosts.take_another()).await == Ok(true) {
             self.room.grow();
         }
-        let Keeping { lifetime, idle_time, max_idle } = self.keeping;
+        let Keeping { lifetime, idle_time, max_idle } = *self.keeping;
         let mut kept = 0;
         self.pool.retain(|_, metrics| {
             let is_fresh = metrics.age() < lifetime && metrics.last_used() < idle_time;
@@ -236,17 +256,26 @@ impl Postgres {
             kept += usize::from(is_kept);
             is_kept
         });
+        self.reserve.pool().retain(|_, metrics| metrics.age() < lifetime);
     }
 
     /// Closes idle connections now and those in use when their work is done; opens no new ones.
     pub(super) fn close(&self) {
         self.pool.close();
+        self.reserve.pool().close();
     }
 
     /// Closes idle connections now and those in use when their work is done; new ones replace them.
     pub(super) fn recycle(&self) {
         self.recycling.begin();
-        self.pool.retain(|_, metrics| !self.recycling.is_over(metrics.created));
+        self.end_over();
+    }
+
+    /// Closes idle connections that are older than the last replacement.
+    fn end_over(&self) {
+        for pool in [&self.pool, self.reserve.pool()] {
+            pool.retain(|_, metrics| !self.recycling.is_over(metrics.created));
+        }
     }
 
     /// Returns a connection to the pool, or closes it when the error shows that it is unusable.
@@ -259,7 +288,7 @@ impl Postgres {
                 lease.close();
                 if self.recycling.begin_unless_recent(READ_ONLY_RETRY_DELAY) {
                     warn!("the database refuses writes; all connections to it are opened again");
-                    self.pool.retain(|_, metrics| !self.recycling.is_over(metrics.created));
+                    self.end_over();
                 }
             }
             Some(_) | None => {}
@@ -276,10 +305,7 @@ impl Postgres {
         let this = self.clone();
         let running = tokio::spawn(async move {
             let deadline = Instant::now() + limit;
-            let wait_deadline = || deadline.min(Instant::now() + CONNECT_TIMEOUT);
-            let entering = timeout_at(wait_deadline(), this.shares.enter(kind, &sql)).await;
-            let _permits = entering.map_err(|_| StoreError::Unavailable(NO_TURN.to_owned()))??;
-            let mut lease = this.room.lease(&this.pool, wait_deadline()).await?;
+            let (_permits, mut lease) = this.enter(kind, &sql, deadline).await?;
             let done = timeout_at(deadline, work(&mut lease.client)).await;
             let done = done.unwrap_or_else(|_| Err(no_answer(limit)));
             if lease.client.statement_cache.size() > MAX_PREPARED {
@@ -289,6 +315,37 @@ impl Postgres {
             done
         });
         running.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?
+    }
+
+    /// Waits for a connection. Urgent work takes the first one that is free, of the pool or the reserved one.
+    async fn enter(&self, kind: Kind, sql: &str, deadline: Instant) -> Result<(Option<Permits>, Lease), StoreError> {
+        let mut entering = pin!(self.enter_pool(kind, sql, deadline));
+        if !self.is_urgent {
+            return entering.await;
+        }
+        tokio::select! {
+            biased;
+            entered = &mut entering => return entered,
+            () = sleep(POOL_TIMEOUT) => {}
+        }
+        tokio::select! {
+            biased;
+            entered = &mut entering => entered,
+            Ok(lease) = self.reserve.lease(deadline) => Ok((None, lease)),
+        }
+    }
+
+    async fn enter_pool(
+        &self,
+        kind: Kind,
+        sql: &str,
+        deadline: Instant,
+    ) -> Result<(Option<Permits>, Lease), StoreError> {
+        let wait_deadline = || deadline.min(Instant::now() + CONNECT_TIMEOUT);
+        let entering = timeout_at(wait_deadline(), self.shares.enter(kind, sql)).await;
+        let permits = entering.map_err(|_| StoreError::Unavailable(NO_TURN.to_owned()))??;
+        let lease = self.room.lease(&self.pool, wait_deadline()).await?;
+        Ok((Some(permits), lease))
     }
 }
 

@@ -5,6 +5,7 @@ mod limits;
 mod logs;
 mod membership;
 mod pace;
+mod pool;
 mod restarts;
 mod resume;
 mod rights;

@@ -8,15 +8,17 @@ use super::sources;
 const ROOMS: [&str; 3] = ["src/store/", "src/web/request.rs", "src/web/request/"];
 
 /// Modules without unit tests, and the tests that run them instead.
-const OTHERS: [(&str, &str); 11] = [
+const OTHERS: [(&str, &str); 13] = [
     ("src/store/cluster.rs", ON_POSTGRES),
     ("src/store/cluster/bus.rs", "faults::nodes"),
     ("src/store/cluster/questions.rs", "faults::nodes"),
+    ("src/store/cluster/restarts.rs", "faults::nodes"),
     ("src/store/pool.rs", "four numbers"),
     ("src/store/postgres.rs", ON_POSTGRES),
     ("src/store/postgres/hosts.rs", "wire::database_tls and faults::database_failover"),
     ("src/store/postgres/listening.rs", "faults::nodes"),
     ("src/store/postgres/mark.rs", "faults::restore_killed"),
+    ("src/store/postgres/reserve.rs", "faults::nodes"),
     ("src/store/postgres/session.rs", "wire::command_line_restore"),
     ("src/store/postgres/work.rs", ON_POSTGRES),
     ("src/web/request.rs", "all of tests/contract: each handler takes one"),

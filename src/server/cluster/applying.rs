@@ -262,7 +262,7 @@ async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>
         app.actors.config.note_base(session_id, version);
     }
     if changes.has(Part::Roles) {
-        for role in app.accounts.roles.renew(app.db.roles().await.or_fail(READ_FAILED)?) {
+        for role in app.accounts.roles.renew(app.db.urgent().roles().await.or_fail(READ_FAILED)?) {
             announce::role_updated(&app.actors.hub, &role).await;
         }
     }
@@ -349,7 +349,7 @@ async fn renew_connections(app: &AppState, changes: &Changes) -> Result<(), AppE
     let connected = hub.users_among(changes.members.ids().as_deref()).await?;
     for ids in connected.chunks(MAX_USERS) {
         let epoch = hub.epoch();
-        let users = app.db.renewed_users(ids).await.or_fail(READ_FAILED)?;
+        let users = app.db.urgent().renewed_users(ids).await.or_fail(READ_FAILED)?;
         hub.renew_users(epoch, users).await?;
     }
     Ok(())

@@ -48,6 +48,11 @@ impl ConnectionPermits {
         Self { permits, size, shares, wanted, waiting: Arc::default(), has_warned: Arc::default() }
     }
 
+    /// Returns the permit for one more connection to the same database. It is warned once of a database that is full.
+    pub(super) fn for_one(&self) -> Self {
+        Self { has_warned: self.has_warned.clone(), ..Self::new(1, Shares::new(1)) }
+    }
+
     /// Returns the maximum number of connections, as far as it is known.
     pub(super) fn size(&self) -> usize {
         *self.size.lock().unwrap_or_else(PoisonError::into_inner)
