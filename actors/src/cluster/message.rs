@@ -295,6 +295,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_later_version_adds_to_a_message_is_left_out() {
+        let event = r#"{"event":"posted","data":{"n":1},"channel_id":"c","later":{"x":[1]},"is_sanitized":true}"#;
+        let Some(Message::Event(event)) = Message::parse("event", event) else { panic!() };
+        assert_eq!((&*event.name, &*event.audience.channel_id), ("posted", "c"));
+        assert!(event.audience.contains_sanitized_data);
+        let Some(Message::Admitted(admitted)) = Message::parse("admitted", "u1:2 z9:9 later a2:x") else { panic!() };
+        assert_eq!(admitted, [Admitted { bucket: Bucket { kind: BucketKind::User, key: 1 }, count: 2 }]);
+        let Some(Message::Sockets { node_id, counts }) = Message::parse("sockets", "n u:7 later v:x") else { panic!() };
+        assert_eq!((node_id.as_str(), counts), ("n", vec![("u".to_owned(), 7)]));
+    }
+
+    #[test]
     fn a_message_is_read_as_it_was_written() {
         let mut event = Event::new("posted", json!({ "post": "{\"id\":\"p\"}", "n": 1.5 }))
             .for_channel("c")

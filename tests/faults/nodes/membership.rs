@@ -45,6 +45,30 @@ async fn a_dead_node_is_removed_and_one_that_was_taken_for_dead_joins_again() {
 }
 
 #[actix_web::test]
+async fn a_server_of_another_version_is_listed_and_a_question_that_it_puts_in_vain_is_answered() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let pair = Pair::start().await;
+    // A heartbeat as another version stores it, and a message and a question that only that version knows.
+    pair.execute(
+        "INSERT INTO qd_nodes SELECT 'later', 'later', '', '', '999.0.0', '', 999, 0, qd_now() + 1000000, 0 FROM qd_nodes LIMIT 1",
+    )
+    .await;
+    pair.execute("INSERT INTO qd_outbox (node, kind, body) VALUES ('later', 'of_later', '{}')").await;
+    let ask = "SELECT qd_ask('asked', 'later', 'of_later', '', 1000, ARRAY(SELECT id::text FROM qd_nodes WHERE id <> 'later'), 60000, 16)";
+    pair.execute(ask).await;
+    let answers = "SELECT state FROM qd_answers WHERE question = 'asked'";
+    until("both answer", async || pair.one.texts(answers).await == ["unknown", "unknown"]).await;
+    for client in [&pair.admin, &pair.at_other(&pair.admin)] {
+        let version = async || {
+            let nodes = client.get("/cluster/status").await.expect(200);
+            let later = nodes.as_array().unwrap().iter().find(|node| node["id"] == "later").cloned();
+            later.map(|later| later["version"].clone())
+        };
+        until("it is listed", async || version().await.is_some_and(|version| version == "999.0.0")).await;
+    }
+}
+
+#[actix_web::test]
 async fn a_server_on_the_embedded_database_has_no_other_nodes() {
     let Some(()) = database::only_embedded("its database belongs to one server") else { return };
     let server = TestServer::start().await;
