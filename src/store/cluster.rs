@@ -7,6 +7,7 @@ mod questions;
 mod restarts;
 mod sockets;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) use bus::PostgresBus;
@@ -15,7 +16,7 @@ pub use sockets::NodeSockets;
 
 use super::engine::EngineKind;
 use super::postgres::{Bell, Listening};
-use super::{Db, Engine, StoreError, Subject, Transaction, statement};
+use super::{Db, Engine, StoreError, Subject, Transaction, Value, statement};
 
 const TABLES: &str = include_str!("../../sql/postgres_cluster.sql");
 
@@ -100,13 +101,21 @@ impl Db {
 
     /// Returns the form of the tables, if all triggers are there and in force: a table that was made anew has none.
     async fn cluster_form(&self) -> Result<Option<String>, StoreError> {
+        // The catalog may have the tables of many schemas, so those of this one are looked up by their names.
         let sql = "SELECT obj_description(to_regclass('qd_outbox'), 'pg_class'), (SELECT COUNT(*) FROM pg_catalog.pg_trigger t \
-                   JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                   WHERE n.nspname = current_schema() AND t.tgname LIKE 'qd@_%' ESCAPE '@' AND t.tgenabled = 'O')";
-        let rows = self.look(statement(sql, Vec::new())).await?;
+                   WHERE t.tgrelid = ANY (ARRAY(SELECT to_regclass(format('%I.%I', current_schema(), name))::oid \
+                   FROM unnest($1::text[]) AS name)) AND t.tgname LIKE 'qd@_%' ESCAPE '@' AND t.tgenabled = 'O')";
+        let rows = self.look(statement(sql, vec![Value::Texts(tables_with_triggers())])).await?;
         let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
         let (form, triggers) = (row.optional_text()?, row.int()?);
         let all = TABLES.matches("CREATE TRIGGER ").count();
         Ok(form.filter(|_| usize::try_from(triggers).is_ok_and(|found| found == all)))
     }
+}
+
+/// Returns the names of the tables that have triggers.
+fn tables_with_triggers() -> Vec<String> {
+    let triggers = TABLES.split("CREATE TRIGGER ").skip(1);
+    let tables = triggers.filter_map(|trigger| trigger.split(" ON ").nth(1)?.split_whitespace().next());
+    tables.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
 }

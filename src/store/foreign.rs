@@ -37,9 +37,11 @@ impl Db {
     /// Returns those of the tables that exist in the schemas that this server's statements use.
     pub(super) async fn tables_among(&self, names: &[&str]) -> Result<Vec<String>, StoreError> {
         let sql = match &self.engine {
+            // In this form, the index of the names is used: the catalog may have the tables of many schemas.
             Engine::Postgres(_) => {
-                "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE n.nspname = ANY (current_schemas(false)) AND c.relkind IN ('r', 'p') AND c.relname::text = ANY ($1)"
+                "SELECT c.relname::text FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') \
+                 AND c.relname = ANY ($1::text[]::name[]) AND c.relnamespace = ANY (ARRAY( \
+                 SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (current_schemas(false))))"
             }
             Engine::Sqlite(_) => "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ANY ($1)",
         };

@@ -184,8 +184,9 @@ async fn refuse_tables(db: &Db) -> Result<(), StoreError> {
 async fn empty(db: &Db, session: &Session) -> Result<(), StoreError> {
     // Fails when the schema is of a later version, whose tables would stay and block its migrations.
     db.pending_migrations().await?;
-    let sql = "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname::text = ANY ($1)";
+    let sql = "SELECT c.relname::text FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') \
+               AND c.relname = ANY ($1::text[]::name[]) AND c.relnamespace = ANY (ARRAY( \
+               SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = current_schema()))";
     let rows = session.query(sql, &[&own_tables()?]).await?;
     let names = rows.iter().map(|row| Ok(quoted(&row.try_get::<_, String>(0)?)));
     let names = names.collect::<Result<Vec<String>, tokio_postgres::Error>>()?;

@@ -21,8 +21,8 @@ pub(super) async fn refuse_now(client: &Client) -> Result<(), StoreError> {
 /// Returns true when the schema that new tables go into has the mark. A mark in another schema of the search path says
 /// nothing about this one.
 pub(in crate::store) async fn is_there(client: &Client) -> Result<bool, Error> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname = current_schema() AND c.relname = $1::text)";
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.relname = $1::text::name \
+               AND c.relnamespace = ANY (ARRAY(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = current_schema())))";
     client.query_one(sql, &[&RESTORING]).await?.try_get(0)
 }
 

@@ -31,9 +31,9 @@ impl Db {
             return Ok(true);
         }
         let names = Value::Texts(INDEXES_OF_POSTGRES.map(str::to_owned).to_vec());
-        let sql = "SELECT c.relname::text FROM pg_catalog.pg_class c \
-                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                   WHERE n.nspname = ANY (current_schemas(false)) AND c.relkind = 'i' AND c.relname::text = ANY ($1)";
+        let sql = "SELECT c.relname::text FROM pg_catalog.pg_class c WHERE c.relkind = 'i' \
+                   AND c.relname = ANY ($1::text[]::name[]) AND c.relnamespace = ANY (ARRAY( \
+                   SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (current_schemas(false))))";
         Ok(self.read(statement(sql, vec![names])).await?.len() == INDEXES_OF_POSTGRES.len())
     }
 }
