@@ -1,6 +1,7 @@
 //! Routes that restart this server, or the servers on its database one after the other.
 
 pub(crate) mod nodes;
+mod progress;
 pub(crate) mod rolling;
 
 use std::time::Duration;
@@ -16,7 +17,8 @@ use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
-use rolling::{Progress, Rolling};
+use progress::Progress;
+use rolling::Rolling;
 
 const READ_FAILED: &str = "app.cluster.read.app_error";
 
