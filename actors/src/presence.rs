@@ -80,6 +80,8 @@ pub trait PresenceStore: Send + Sync {
     /// Removes sockets of a server that has ended, of a limited number of users. Those without a socket on another
     /// server become offline. Returns the users; none once all sockets of that server are removed.
     fn remove_sockets(&self, node_id: String) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
+    /// Removes sockets as [`PresenceStore::remove_sockets`] does, if the server is in no list of servers at that moment.
+    fn remove_left_sockets(&self, node_id: String) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
 }
 
 /// Receives changes of statuses.
@@ -165,11 +167,13 @@ impl PresenceHandle {
     }
 
     /// Removes the sockets of servers that left the list of servers and left sockets behind: one that was frozen, for
-    /// example, stored some after the others had removed it, and was killed then.
+    /// example, stored some after the others had removed it, and was killed then. Those of a server that joins again
+    /// meanwhile stay.
     pub async fn remove_ended_nodes(&self) -> Result<(), AppError> {
         for node_id in self.shared.store.ended_nodes().await? {
             warn!(node.id = node_id, "sockets of a server that is gone are removed");
-            self.remove_node(&node_id).await?;
+            while !self.shared.store.remove_left_sockets(node_id.clone()).await?.is_empty() {}
+            self.invalidate();
         }
         Ok(())
     }

@@ -26,6 +26,10 @@ const LOCKING: &str = "SELECT userid FROM status WHERE userid = ANY ($1) ORDER B
 
 const REMOVING: &str = "DELETE FROM qd_presence WHERE nodeid = $1 AND userid = ANY ($2)";
 
+/// The same as [`REMOVING`], only while the server is not in the list of servers. It returns the users.
+const REMOVING_LEFT: &str = "DELETE FROM qd_presence WHERE nodeid = $1 AND userid = ANY ($2) \
+     AND NOT EXISTS (SELECT 1 FROM qd_nodes n WHERE n.id = $1) RETURNING userid";
+
 const ADDING: &str = "INSERT INTO qd_presence (nodeid, userid) SELECT CAST($1 AS text), list.value \
      FROM unnest(CAST($2 AS text[])) AS list(value) ON CONFLICT DO NOTHING";
 
@@ -43,6 +47,9 @@ const LEAVING: &str = "UPDATE status SET status = CASE WHEN manual IS TRUE THEN 
 const ENDED_NODES: &str = "WITH RECURSIVE nodes AS (SELECT MIN(nodeid) AS id FROM qd_presence UNION ALL \
      SELECT (SELECT MIN(p.nodeid) FROM qd_presence p WHERE p.nodeid > nodes.id) FROM nodes WHERE nodes.id IS NOT NULL) \
      SELECT id FROM nodes WHERE id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM qd_nodes n WHERE n.id = nodes.id) LIMIT 16";
+
+/// The place of the answer to [`REMOVING_LEFT`] among those of a removal.
+const REMOVED_AT: usize = 1;
 
 /// The place of the answer to [`ELSEWHERE`] among those of a save; the one to [`LEAVING`] is before it.
 const ELSEWHERE_AT: usize = 4;
@@ -112,6 +119,11 @@ impl PresenceStore for NodePresence {
         let db = self.db.clone();
         async move { db.remove_sockets(&node_id).await.or_fail("app.status.save.app_error") }.boxed()
     }
+
+    fn remove_left_sockets(&self, node_id: String) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
+        let db = self.db.clone();
+        async move { db.remove_left_sockets(&node_id).await.or_fail("app.status.save.app_error") }.boxed()
+    }
 }
 
 impl NodePresence {
@@ -170,21 +182,45 @@ impl Db {
     }
 
     async fn remove_sockets(&self, node_id: &str) -> Result<Vec<String>, StoreError> {
+        let ids = self.first_users(node_id).await?;
+        if !ids.is_empty() {
+            self.removal(node_id, REMOVING, &ids).await?;
+        }
+        Ok(ids)
+    }
+
+    /// A server that joins again while this runs stores its sockets only after it is in the list, and keeps them.
+    async fn remove_left_sockets(&self, node_id: &str) -> Result<Vec<String>, StoreError> {
+        let ids = self.first_users(node_id).await?;
+        if ids.is_empty() {
+            return Ok(ids);
+        }
+        let mut answers = self.removal(node_id, REMOVING_LEFT, &ids).await?;
+        users(answers.get_mut(REMOVED_AT).map(std::mem::take).unwrap_or_default())
+    }
+
+    /// Returns the first users with sockets on a server.
+    async fn first_users(&self, node_id: &str) -> Result<Vec<String>, StoreError> {
         if !self.has_nodes() {
             return Ok(Vec::new());
         }
         let sql = "SELECT userid FROM qd_presence WHERE nodeid = $1 ORDER BY userid LIMIT $2";
-        let ids = users(self.read(statement(sql, vec![node_id.into(), MAX_REMOVED_USERS.into()])).await?)?;
-        if !ids.is_empty() {
-            let list = || Value::Texts(ids.clone());
-            let statements = vec![
-                statement(LOCKING, vec![list()]),
-                statement(REMOVING, vec![node_id.into(), list()]),
-                statement(LEAVING, vec![list()]),
-            ];
-            self.transaction(Transaction::of(statements)).await?;
-        }
-        Ok(ids)
+        users(self.read(statement(sql, vec![node_id.into(), MAX_REMOVED_USERS.into()])).await?)
+    }
+
+    async fn removal(
+        &self,
+        node_id: &str,
+        removing: &'static str,
+        ids: &[String],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let list = || Value::Texts(ids.to_vec());
+        let statements = vec![
+            statement(LOCKING, vec![list()]),
+            statement(removing, vec![node_id.into(), list()]),
+            statement(LEAVING, vec![list()]),
+        ];
+        self.transaction(Transaction::of(statements)).await
     }
 }
 
@@ -208,6 +244,7 @@ mod tests {
         assert!(store.elsewhere(ids.clone()).await.unwrap().is_empty());
         assert_eq!(store.left_behind(1).await.unwrap(), ids);
         assert!(store.remove_sockets("node".to_owned()).await.unwrap().is_empty());
+        assert!(store.remove_left_sockets("node".to_owned()).await.unwrap().is_empty());
         assert!(store.ended_nodes().await.unwrap().is_empty());
         let leave = Changes { gone: ids.clone(), statuses: vec![status("offline")], ..Changes::default() };
         assert!(store.save(leave, 0).await.unwrap().is_empty());

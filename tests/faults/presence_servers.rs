@@ -155,6 +155,31 @@ async fn sockets_of_a_server_that_is_in_no_list_are_removed_and_their_users_beco
     assert_eq!(rows(one.folder()).await, 1);
 }
 
+#[actix_web::test]
+async fn sockets_of_a_server_that_joins_again_while_it_is_taken_for_gone_stay() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let server = TestServer::start().await;
+    let store = store_of(&server, "one");
+    // The other server joined after it was found in no list, and before its sockets are removed.
+    list(&server, &["back"]).await;
+    let fill = "INSERT INTO status (userid, status, manual, lastactivityat, dndendtime, prevstatus) \
+                VALUES ('anna', 'online', false, 0, 0, ''); INSERT INTO qd_presence (nodeid, userid) VALUES ('back', 'anna')";
+    backdoor::execute(&server, fill).await;
+    assert!(store.ended_nodes().await.unwrap().is_empty());
+    assert!(store.remove_left_sockets("back".to_owned()).await.unwrap().is_empty());
+    let status = "SELECT status FROM status WHERE userid = 'anna'";
+    assert_eq!(
+        (rows(server.folder()).await, backdoor::texts_in(server.folder(), status).await),
+        (1, vec!["online".to_owned()])
+    );
+    backdoor::execute(&server, "DELETE FROM qd_nodes WHERE id = 'back'").await;
+    store.remove_left_sockets("back".to_owned()).await.unwrap();
+    assert_eq!(
+        (rows(server.folder()).await, backdoor::texts_in(server.folder(), status).await),
+        (0, vec!["offline".to_owned()])
+    );
+}
+
 /// Adds servers that are no processes to the list of servers, so that others do not remove their sockets.
 async fn list(server: &TestServer, ids: &[&str]) {
     for id in ids {

@@ -131,6 +131,19 @@ async fn the_users_of_a_server_that_ended_are_offline_unless_they_are_elsewhere_
 }
 
 #[actix_rt::test]
+async fn the_users_of_a_server_that_is_in_no_list_are_offline_unless_it_joins_again_meanwhile() {
+    let names = ["anna", "bert", "carl", "dora"];
+    let Setup { presence, store, .. } = start(&names.map(|name| stored(name, "online"))).await;
+    for (node, name) in ["gone", "gone", "gone", "back"].into_iter().zip(names) {
+        store.connect(node, name);
+    }
+    store.rejoined.lock().unwrap().push("back".to_owned());
+    presence.remove_ended_nodes().await.unwrap();
+    let words = presence.of(&names.map(id)).await.unwrap().into_iter().map(|status| status.presence);
+    assert_eq!(words.collect::<Vec<_>>(), ["offline", "offline", "offline", "online"]);
+}
+
+#[actix_rt::test]
 async fn a_server_that_was_taken_for_ended_stores_its_users_again() {
     let Setup { presence, store, .. } = start(&[]).await;
     presence.connected(&id("anna"));

@@ -80,6 +80,8 @@ pub(super) struct Memory {
     sockets: Mutex<BTreeSet<(&'static str, String)>>,
     reads: AtomicUsize,
     saves: AtomicUsize,
+    /// Servers that are in the list again after they were found in none.
+    pub(super) rejoined: Mutex<Vec<String>>,
     pub(super) fails: AtomicBool,
     /// Only a status that is set by hand panics, because the actor saves others at ticks of its own.
     pub(super) panics: AtomicBool,
@@ -215,6 +217,11 @@ impl PresenceStore for Memory {
         }
         let outcome = self.outcome("app.status.save.app_error");
         Box::pin(async move { outcome.map(|()| users) })
+    }
+
+    fn remove_left_sockets(&self, node_id: String) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
+        let has_rejoined = self.rejoined.lock().unwrap().contains(&node_id);
+        if has_rejoined { Box::pin(async { Ok(Vec::new()) }) } else { self.remove_sockets(node_id) }
     }
 }
 
