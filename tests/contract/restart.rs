@@ -55,6 +55,10 @@ async fn a_server_without_others_restarts_itself_also_without_an_upgrade() {
             // The first restart is under way until the next run of this server is ready.
             let second = admin.post(&format!("{RESTART}?{query}"), json!({})).await;
             second.expect_refusal(409, "app.restart.in_progress.app_error");
+            admin.audits().await;
+            let record = newest_in(server.folder(), "restartServer").await;
+            assert_eq!(record["status"], "fail");
+            assert!(record["parameters"].get("servers").is_none(), "none of them restarts: {record}");
             continue;
         }
         admin.post(&format!("{RESTART}?{query}"), json!({})).await.expect_ok();

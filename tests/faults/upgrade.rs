@@ -8,12 +8,12 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::needs;
 use crate::support::process::{Process, lines, read};
 use crate::support::release::{Answer, NEWER, Rest, teller};
 use crate::support::stand::{Stand, files};
 use crate::support::trail::newest_in;
 use crate::support::waiting::until;
+use crate::support::{backdoor, database, needs};
 
 const UPGRADE: &str = "/upgrade_to_enterprise";
 const ALLOWED: &str = "/upgrade_to_enterprise/allowed";
@@ -37,6 +37,8 @@ async fn a_newer_program_takes_the_place_of_the_one_that_runs_and_runs_after_a_r
     until("half of it is there", async || stand.status().await["percentage"].as_u64().unwrap() > 40).await;
     admin.post(UPGRADE, json!({})).await.expect_refusal(429, "api.upgrade_to_enterprise.app_error");
     admin.post(RESTART, json!({})).await.expect_ok();
+    let refused = admin.post("/restart?servers=all", json!({})).await;
+    refused.expect_refusal(409, "app.restart.upgrading.app_error");
     assert_eq!(stand.files(), [".quarterdeck.upgrade", "quarterdeck"]);
     assert_eq!(self::mode(&stand.program.with_file_name(".quarterdeck.upgrade")), 0o600);
     stand.releases.go_on();
@@ -51,6 +53,12 @@ async fn a_newer_program_takes_the_place_of_the_one_that_runs_and_runs_after_a_r
     assert_eq!(self::mode(&stand.program), mode);
     assert!(!stand.version().await.contains(NEWER), "it must not run yet");
 
+    if database::base().is_some() {
+        let begin = "INSERT INTO qd_restarts VALUES (1, 'other', '', 'running', qd_now(), qd_now() + 600000, '')";
+        backdoor::execute_in(&stand.place.path(""), begin).await;
+        admin.post(RESTART, json!({})).await.expect_refusal(409, "app.restart.in_progress.app_error");
+        backdoor::execute_in(&stand.place.path(""), "DELETE FROM qd_restarts").await;
+    }
     let slow = SlowLogin::begin(&stand.server).await;
     admin.post(RESTART, json!({})).await.expect_ok();
     slow.finish().await;

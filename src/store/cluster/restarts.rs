@@ -63,11 +63,12 @@ impl Db {
         self.write_apart(statement(sql, values)).await.map(drop)
     }
 
-    /// Returns true if the restart is under way and it is the turn of this node.
-    pub(crate) async fn is_turn_of(&self, node_id: &str, id: &str) -> Result<bool, StoreError> {
+    /// Returns true if the restart is under way for `left` at least, and it is the turn of this node.
+    pub(crate) async fn is_turn_of(&self, node_id: &str, id: &str, left: Duration) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM qd_restarts \
-                   WHERE id = $1 AND state = $2 AND target = $3 AND expiresat > qd_now())";
-        first_bool(self.read(statement(sql, vec![id.into(), RUNNING.into(), node_id.into()])).await?)
+                   WHERE id = $1 AND state = $2 AND target = $3 AND expiresat > qd_now() + $4)";
+        let values = vec![id.into(), RUNNING.into(), node_id.into(), in_ms(left).into()];
+        first_bool(self.read(statement(sql, values)).await?)
     }
 }
 
@@ -79,4 +80,55 @@ fn stored(mut row: Row) -> Result<StoredRestart, StoreError> {
         is_expired: row.bool()?,
         progress: row.text()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{execute, fresh};
+
+    const LIMIT: Duration = Duration::from_mins(1);
+
+    #[actix_web::test]
+    async fn one_restart_is_under_way_at_a_time_and_each_node_has_its_turn() {
+        let (_folder, db) = fresh().await;
+        // The embedded engine belongs to one server and has no such table.
+        assert_eq!(db.restart().await.is_ok(), db.is_shared());
+        if db.is_shared() {
+            restart_twice(&db).await;
+        }
+    }
+
+    async fn restart_twice(db: &Db) {
+        let is_turn_of = async |node, id| db.is_turn_of(node, id, LIMIT / 2).await.unwrap();
+        assert_eq!(db.restart().await.unwrap(), None);
+        let begun = futures_util::join!(db.begin_restart("one", "a", LIMIT), db.begin_restart("two", "b", LIMIT));
+        let id = match (begun.0.unwrap(), begun.1.unwrap()) {
+            (true, false) => "one",
+            (false, true) => "two",
+            both => panic!("{both:?}"),
+        };
+        assert!(!is_turn_of("node", id).await);
+        assert!(db.renew_restart(id, "node", "c", LIMIT).await.unwrap());
+        assert!(!db.renew_restart("other", "node", "d", LIMIT).await.unwrap());
+        assert!(is_turn_of("node", id).await);
+        assert!(!is_turn_of("other", id).await);
+        assert!(!db.is_turn_of("node", id, LIMIT * 2).await.unwrap(), "too little time is left");
+        db.end_restart(id, "done", "e").await.unwrap();
+        let ended = db.restart().await.unwrap().unwrap();
+        assert_eq!((&*ended.id, &*ended.state, &*ended.progress), (id, "done", "e"));
+        assert!(!is_turn_of("node", id).await);
+        assert!(!db.renew_restart(id, "node", "f", LIMIT).await.unwrap());
+        assert!(db.begin_restart("three", "g", LIMIT).await.unwrap());
+
+        // One that is not renewed is over for good.
+        assert!(db.renew_restart("three", "node", "h", LIMIT).await.unwrap());
+        execute(db, "UPDATE qd_restarts SET expiresat = qd_now()").await;
+        assert!(db.restart().await.unwrap().unwrap().is_expired);
+        assert!(!is_turn_of("node", "three").await);
+        assert!(!db.renew_restart("three", "node", "i", LIMIT).await.unwrap());
+        db.end_restart("three", "done", "j").await.unwrap();
+        assert_eq!(db.restart().await.unwrap().unwrap().state, RUNNING);
+        assert!(db.begin_restart("four", "k", LIMIT).await.unwrap());
+    }
 }

@@ -13,6 +13,7 @@ use quarterdeck_actors::upgrade::Stage;
 
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
+use crate::settings::options::Options;
 use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
@@ -22,7 +23,7 @@ use rolling::Rolling;
 
 const READ_FAILED: &str = "app.cluster.read.app_error";
 
-/// The time within which each server has to be back: the default, the minimum and the maximum, in seconds.
+/// The time within which each server has to be back: the default without the stop, the minimum and the maximum, in seconds.
 const WITHIN_S: (u64, u64, u64) = (180, 10, 3600);
 
 pub(super) const RESTART: Operation = Description::new(
@@ -33,6 +34,7 @@ pub(super) const RESTART: Operation = Description::new(
 .details(
     "Needs the permission `manage_system`. Requests in flight are answered first, and sockets are told of the restart. \
      Without parameters, the server that gets the request restarts if an upgrade is complete; otherwise nothing happens. \
+     While other servers on its database restart, such a restart is refused. \
      The parameters are an extension: with one of `server` and `servers`, each of these servers restarts, with or \
      without an upgrade, and the next one only after the one before is ready again. The server that gets the request \
      comes last. If a server is not back in time, no further one restarts. The response comes before the first \
@@ -44,7 +46,8 @@ pub(super) const RESTART: Operation = Description::new(
     Query::optional(
         "within",
         Type::Integer,
-        "The time in seconds within which each server has to be back, from 10 to 3,600. The default is 180.",
+        "The time in seconds within which each server has to be back, from 10 to 3,600. The default is 180, \
+         `DrainSeconds` and `StopSeconds` together.",
     ),
 ])
 .responses(&[Response::json(200, STATUS_OK, "Accepted.")])
@@ -61,27 +64,40 @@ pub(super) async fn restart(
 ) -> Result<Done, AppError> {
     session.require("manage_system")?;
     let wanted = Wanted::of(request.query("server"), request.query("servers").as_deref())?;
-    let within = within(request.query("within"))?;
-    let Some(wanted) = wanted else {
-        if let Stage::Complete(version) = app.actors.upgrade.stage() {
+    let within = within(request.query("within"), &app.facts.options)?;
+    let stage = app.actors.upgrade.stage();
+    match (wanted, stage) {
+        (None, Stage::Complete(version)) => {
+            begin(app, Wanted::Own, within).await?;
             audit.parameter("version", &*version);
-            app.tools.restart.notify_one();
         }
-        return Ok(Done);
-    };
+        (None, Stage::Idle | Stage::InProgress(_) | Stage::Failed(_)) => {}
+        (Some(wanted), _) => {
+            let names = begin(app, wanted, within).await?;
+            audit.parameter("servers", names);
+        }
+    }
+    Ok(Done)
+}
+
+/// Begins the restart of servers, and returns their names. Where servers share a database, one restart is under way at a
+/// time, also if it is that of one server into its upgrade.
+async fn begin(app: Data<AppState>, wanted: Wanted, within: Duration) -> Result<Vec<String>, AppError> {
     let others = app.actors.cluster.others().await;
     if !others.is_current {
         return Err(AppError::new(READ_FAILED));
     }
     let own = if app.db.is_shared() { others.own.clone() } else { app.node().1 };
     let names = wanted.among(&others, &own)?;
-    audit.parameter("servers", &*names);
+    if names.contains(&own) && matches!(app.actors.upgrade.stage(), Stage::InProgress(_)) {
+        return Err(AppError::new("app.restart.upgrading.app_error"));
+    }
     if app.db.is_shared() {
-        Rolling::begin(app, own, names, within).await?;
+        Rolling::begin(app, own, names.clone(), within).await?;
     } else {
         app.tools.restart.notify_one();
     }
-    Ok(Done)
+    Ok(names)
 }
 
 pub(super) const SHOW: Operation = Description::new(
@@ -108,6 +124,7 @@ pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Progre
 #[derive(Debug, PartialEq)]
 enum Wanted {
     All,
+    Own,
     One(String),
 }
 
@@ -127,16 +144,20 @@ impl Wanted {
         let mut names = others.nodes.iter().map(|node| node.name.clone()).chain([own.to_owned()]);
         match self {
             Self::All => Ok(names.collect()),
+            Self::Own => Ok(vec![own.to_owned()]),
             Self::One(name) if names.any(|known| known == name) => Ok(vec![name]),
             Self::One(_) => Err(AppError::new("app.restart.unknown_server.app_error")),
         }
     }
 }
 
-fn within(given: Option<String>) -> Result<Duration, AppError> {
+/// Returns the time for each server. The default leaves time for a drain and a stop like those of this server.
+fn within(given: Option<String>, options: &Options) -> Result<Duration, AppError> {
     let (default, min, max) = WITHIN_S;
-    let number = given.map_or(Ok(default), |text| text.parse());
-    let seconds = number.ok().filter(|seconds| (min..=max).contains(seconds));
+    let Some(given) = given else {
+        return Ok(Duration::from_secs(default) + options.drain_window + options.stop_timeout);
+    };
+    let seconds = given.parse().ok().filter(|seconds| (min..=max).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| AppError::invalid_url("within must be 10 - 3600"))
 }
 
@@ -151,6 +172,7 @@ mod tests {
         let named = |name: &str| NodeFacts { name: name.to_owned(), ..NodeFacts::default() };
         let others = Others { nodes: vec![named("a"), named("c")], own: "b".to_owned(), is_current: true };
         assert_eq!(Wanted::All.among(&others, "b").unwrap(), ["a", "c", "b"]);
+        assert_eq!(Wanted::Own.among(&others, "b").unwrap(), ["b"]);
         for name in ["a", "b"] {
             assert_eq!(Wanted::One(name.to_owned()).among(&others, "b").unwrap(), [name]);
         }
@@ -167,10 +189,12 @@ mod tests {
         for (server, servers) in [(given("a"), Some("all")), (None, Some("some")), (None, Some(""))] {
             assert!(Wanted::of(server, servers).is_err());
         }
-        assert_eq!(within(None).unwrap(), Duration::from_mins(3));
-        assert_eq!(within(given("3600")).unwrap(), Duration::from_hours(1));
+        let mut options = Options::default();
+        options.drain_window = Duration::from_mins(10);
+        assert_eq!(within(None, &options).unwrap(), Duration::from_mins(13) + options.stop_timeout);
+        assert_eq!(within(given("3600"), &options).unwrap(), Duration::from_hours(1));
         for refused in ["9", "3601", "-1", "", "x"] {
-            assert!(within(given(refused)).is_err(), "{refused}");
+            assert!(within(given(refused), &options).is_err(), "{refused}");
         }
     }
 }

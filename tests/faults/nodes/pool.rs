@@ -73,6 +73,8 @@ async fn with_pool_of(connections: usize) {
     }
     assert_eq!(one.texts(beats).await, ["2"], "both send heartbeats");
     admin.post(&format!("/users/{}/sessions/revoke/all", anna.user_id), json!({})).await.expect_ok();
+    admin.post("/restart?servers=all", json!({})).await.expect_ok();
+    within("the other server restarts", narrow.server.restart_wanted()).await;
     admin.post("/server_busy", json!({})).await.expect_ok();
     let is_busy = async || narrow.server.busy().until().is_some();
     until_within(IN_FORCE_WITHIN, "the other server is busy", is_busy).await;

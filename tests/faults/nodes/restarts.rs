@@ -1,10 +1,12 @@
 //! The restart of several servers, one after the other, from any of them. The servers of these tests run in one process, so
 //! the test does what the program does: it stops a server that wants to restart, and starts it anew.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::{Pair, REASON};
@@ -120,6 +122,55 @@ async fn a_restart_whose_leader_is_gone_is_abandoned_and_restarts_no_further_ser
     let _again = pair.one.start_beside("").await;
     until("the second one is done", async || state(&pair.admin).await == "done").await;
     assert!(!wants_restart(&pair.one).await && !wants_restart(&third).await);
+}
+
+#[actix_web::test]
+async fn a_leader_that_stops_restarts_no_further_server_and_begins_no_restart() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let leader = TestServer::start_with("[Quarterdeck]\nDrainSeconds = 600\n").await;
+    let admin = leader.admin().await;
+    let (second, third) = (leader.start_beside("").await, leader.start_beside("").await);
+    admin.post(ALL, json!({})).await.expect_ok();
+    within("the second one restarts", second.server.restart_wanted()).await;
+    let hurry = Arc::new(Notify::new());
+    let (server, hurried) = (leader.server, hurry.clone());
+    let stopped = actix_web::rt::spawn(async move { server.stop_sooner_on(hurried.notified()).await });
+    let there = admin.at(&third.base);
+    until("it is abandoned", async || state(&there).await == "abandoned").await;
+    admin.post(ALL, json!({})).await.expect_refusal(409, "app.restart.stopping.app_error");
+    assert!(!wants_restart(&third).await);
+    hurry.notify_one();
+    stopped.await.unwrap().unwrap();
+}
+
+#[actix_web::test]
+async fn a_turn_and_an_end_that_the_database_does_not_store_at_once_are_stored_later() {
+    const TRIES: &str = "SELECT last_value FROM tries";
+    const REFUSE: &str = "CREATE TRIGGER refuse BEFORE UPDATE ON qd_restarts FOR EACH ROW EXECUTE FUNCTION refuse()";
+    const ACCEPT: &str = "DROP TRIGGER refuse ON qd_restarts";
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let pair = Pair::start().await;
+    add_node(&pair, "mute").await;
+    // A sequence also counts what is rolled back.
+    pair.execute(
+        "CREATE SEQUENCE tries; CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM nextval('tries'); RAISE EXCEPTION 'refused'; END $$",
+    )
+    .await;
+    let tries = async || pair.one.texts(TRIES).await[0].parse::<u64>().unwrap();
+    pair.execute(REFUSE).await;
+    pair.admin.post(ALL, json!({})).await.expect_ok();
+    until("the turn is refused twice", async || tries().await > 1).await;
+    pair.execute(ACCEPT).await;
+    let target = "SELECT target::text FROM qd_restarts";
+    until("the turn is stored", async || pair.one.texts(target).await == ["mute"]).await;
+    pair.execute(REFUSE).await;
+    let before = tries().await;
+    until("the end is refused", async || tries().await > before).await;
+    pair.execute(ACCEPT).await;
+    until("the end is stored", async || state(&pair.admin).await == "stopped").await;
+    let shown = pair.admin.get(RESTART).await.expect(200);
+    assert_eq!(shown["servers"][0], json!({ "name": "mute", "state": "failed", "reason": "silent" }));
 }
 
 #[actix_web::test]

@@ -5,8 +5,10 @@ use std::time::Duration;
 use quarterdeck_actors::cluster::{Absence, Content, NodeFacts, Others, Reply, Taken};
 use quarterdeck_actors::upgrade::Stage;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::store::StoreError;
 use crate::web::routes::health::failing_checks;
 use crate::web::state::AppState;
 
@@ -18,6 +20,9 @@ pub(crate) const SERVER_READY: &str = "server_ready";
 
 /// The time for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(4);
+
+/// The time for which a server still has its turn when it restarts.
+const TURN_MARGIN: Duration = Duration::from_secs(5);
 
 /// The maximum size of an answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 16 << 10;
@@ -50,12 +55,8 @@ pub(crate) async fn answer(app: &AppState, Taken { content, .. }: Taken) -> Repl
     if is_upgrading || app.limits.traffic.is_draining() {
         return Err(Absence::Busy);
     }
-    match app.db.is_turn_of(&app.node().0, &content.arguments).await {
-        Ok(true) => {
-            info!(restart.id = content.arguments, "this server restarts, because an administrator restarts servers");
-            app.tools.restart.notify_one();
-            Ok(process(app))
-        }
+    match act(app, &content.arguments).await {
+        Ok(true) => Ok(process(app)),
         Ok(false) => {
             warn!("another server told this one to restart, but it is not its turn; it goes on");
             Err(Absence::Failed)
@@ -65,6 +66,19 @@ pub(crate) async fn answer(app: &AppState, Taken { content, .. }: Taken) -> Repl
             Err(Absence::Failed)
         }
     }
+}
+
+/// Restarts this server if the store says that it is its turn, and that it stays so until then.
+pub(super) async fn act(app: &AppState, id: &str) -> Result<bool, StoreError> {
+    let begun = Instant::now();
+    let is_turn = app.db.urgent().is_turn_of(&app.node().0, id, TURN_MARGIN).await?;
+    // A server that was frozen after the query may have lost its turn since.
+    if !is_turn || begun.elapsed() >= TURN_MARGIN {
+        return Ok(false);
+    }
+    info!(restart.id = id, "this server restarts, because an administrator restarts servers");
+    app.tools.restart.notify_one();
+    Ok(true)
 }
 
 /// Tells if this server is ready.

@@ -7,16 +7,17 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use actix_web::web::Data;
-use quarterdeck_actors::cluster::{Absence, NodeFacts};
+use quarterdeck_actors::cluster::{Absence, NodeFacts, Others};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::task;
+use quarterdeck_actors::upgrade::Stage;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::nodes::{RESTART_SERVER, Readiness, SERVER_READY, ask, process};
-use super::progress::{Plan, State, Turn};
-use crate::store::RUNNING;
+use super::nodes::{RESTART_SERVER, Readiness, SERVER_READY, act, ask, process};
+use super::progress::{ABANDONED, Plan, State, Turn};
+use crate::store::{Db, RUNNING, StoreError};
 use crate::web::routes::health::failing_checks;
 use crate::web::state::AppState;
 
@@ -68,13 +69,16 @@ pub(super) struct Rolling {
 }
 
 impl Rolling {
-    /// Begins a restart of the servers with these names. Fails if another one is under way.
+    /// Begins a restart of the servers with these names. Fails if another one is under way, or if this server stops.
     pub(super) async fn begin(
         app: Data<AppState>,
         own: String,
         names: Vec<String>,
         within: Duration,
     ) -> Result<(), AppError> {
+        if app.limits.traffic.is_draining() {
+            return Err(AppError::new("app.restart.stopping.app_error"));
+        }
         let servers = names.into_iter().map(|name| Turn { name, state: State::Waiting, reason: None }).collect();
         let plan = Plan { leader: own.clone(), process: String::new(), servers };
         let rolling = Self { app, id: new_id(), own, within, plan };
@@ -96,7 +100,7 @@ impl Rolling {
                 Ok(()) => {}
                 Err(End::Over) => {
                     warn!(server = name, "the restart of servers is over; no further one restarts");
-                    return;
+                    return self.end(ABANDONED).await;
                 }
                 Err(End::Failed(reason)) => return self.stop(&name, reason).await,
             }
@@ -106,10 +110,7 @@ impl Rolling {
 
     /// Restarts another server, and waits until it is ready again.
     async fn restart(&mut self, name: &str) -> Result<(), End> {
-        let others = self.app.actors.cluster.others().await;
-        if !others.is_current {
-            return Err(End::Failed(reason::UNREACHABLE));
-        }
+        let others = self.others().await?;
         let node = others.nodes.iter().find(|node| node.name == name).ok_or(End::Failed(reason::GONE))?.clone();
         let known: HashSet<String> = others.nodes.into_iter().map(|node| node.id).collect();
         self.plan.set(name, State::Restarting, None);
@@ -129,14 +130,35 @@ impl Rolling {
         Ok(())
     }
 
-    /// Tells a node to restart, and returns its reply. One that is too busy is told again for a while.
+    /// Returns the other servers. A database that does not answer is tried again for a while.
+    async fn others(&self) -> Result<Others, End> {
+        let begun = Instant::now();
+        loop {
+            let others = self.app.actors.cluster.others().await;
+            if others.is_current {
+                return Ok(others);
+            }
+            if begun.elapsed() >= LEASE {
+                return Err(End::Failed(reason::UNREACHABLE));
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Tells a node to restart, and returns its reply. One that is too busy is told again for a while, and so is one while
+    /// the database does not answer.
     async fn told(&self, node: &NodeFacts) -> Result<Result<String, Absence>, End> {
         let begun = Instant::now();
         loop {
-            self.renew(&node.id).await?;
+            self.give_turn(&node.id, LEASE).await?;
             let replies = ask(&self.app, vec![node.clone()], RESTART_SERVER, self.id.clone()).await;
             let reply = replies.into_iter().next().map_or(Err(Absence::Silent), |(_, reply)| reply);
-            if reply != Err(Absence::Busy) || begun.elapsed() >= BUSY_LIMIT {
+            let limit = match reply {
+                Err(Absence::Busy) => BUSY_LIMIT,
+                Err(Absence::Unreachable) => LEASE,
+                _ => return Ok(reply),
+            };
+            if begun.elapsed() >= limit {
                 return Ok(reply);
             }
             sleep(LOOK_INTERVAL).await;
@@ -188,12 +210,8 @@ impl Rolling {
 
     /// Renews the restart, so that it is not abandoned. A database that does not answer may answer later.
     async fn renew(&self, target: &str) -> Result<(), End> {
-        if !self.app.actors.cluster.is_following() {
-            return Err(End::Over);
-        }
-        match self.app.db.renew_restart(&self.id, target, &self.plan.text(), LEASE).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(End::Over),
+        match self.renewed(target, LEASE).await? {
+            Ok(()) => Ok(()),
             Err(cause) => {
                 warn!(%cause, "the restart of servers could not be renewed; the server tries again");
                 Ok(())
@@ -201,22 +219,64 @@ impl Rolling {
         }
     }
 
+    /// Stores that it is the turn of a node, for `limit`. A database that does not answer is tried again for a while.
+    async fn give_turn(&self, target: &str, limit: Duration) -> Result<(), End> {
+        let begun = Instant::now();
+        loop {
+            match self.renewed(target, limit).await? {
+                Ok(()) => return Ok(()),
+                Err(cause) => warn!(%cause, "the turn of a server could not be stored; this one tries again"),
+            }
+            if begun.elapsed() >= LEASE {
+                return Err(End::Failed(reason::UNREACHABLE));
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    async fn renewed(&self, target: &str, limit: Duration) -> Result<Result<(), StoreError>, End> {
+        if self.app.limits.traffic.is_draining() || !self.app.actors.cluster.is_following() {
+            return Err(End::Over);
+        }
+        match self.db().renew_restart(&self.id, target, &self.plan.text(), limit).await {
+            Ok(true) => Ok(Ok(())),
+            Ok(false) => Err(End::Over),
+            Err(cause) => Ok(Err(cause)),
+        }
+    }
+
     /// Restarts this server. Its next run ends the restart ([`finish`]).
     async fn restart_own(mut self) {
         let own = self.own.clone();
+        match self.own_turn().await {
+            Ok(()) => {}
+            Err(End::Over) => {
+                warn!(server = own, "the restart of servers is over; this one does not restart");
+                self.end(ABANDONED).await;
+            }
+            Err(End::Failed(reason)) => self.stop(&own, reason).await,
+        }
+    }
+
+    async fn own_turn(&mut self) -> Result<(), End> {
+        let (own, target) = (self.own.clone(), self.app.node().0);
         self.plan.set(&own, State::Restarting, None);
         self.plan.process = process(&self.app);
-        let (target, progress) = (self.app.node().0, self.plan.text());
-        match self.app.db.renew_restart(&self.id, &target, &progress, self.within).await {
-            Ok(true) => {
-                info!("this server restarts, because an administrator restarts servers");
-                self.app.tools.restart.notify_one();
+        if matches!(self.app.actors.upgrade.stage(), Stage::InProgress(_)) {
+            return Err(End::Failed(Absence::Busy.name()));
+        }
+        let begun = Instant::now();
+        loop {
+            self.give_turn(&target, self.within).await?;
+            match act(&self.app, &self.id).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(End::Over),
+                Err(cause) => warn!(%cause, "the database does not tell if it is the turn of this server"),
             }
-            Ok(false) => warn!(server = own, "the restart of servers is over; this one does not restart"),
-            Err(cause) => {
-                warn!(%cause, "the turn of this server could not be stored");
-                self.stop(&own, reason::UNREACHABLE).await;
+            if begun.elapsed() >= LEASE {
+                return Err(End::Failed(reason::UNREACHABLE));
             }
+            sleep(LOOK_INTERVAL).await;
         }
     }
 
@@ -227,17 +287,29 @@ impl Rolling {
         self.end(STOPPED).await;
     }
 
+    /// Stores the end. A database that does not answer is tried again until the restart has ended by itself.
     async fn end(&self, state: &str) {
-        if let Err(cause) = self.app.db.end_restart(&self.id, state, &self.plan.text()).await {
-            warn!(%cause, "the end of a restart of servers could not be stored; it counts as abandoned");
+        let begun = Instant::now();
+        while let Err(cause) = self.db().end_restart(&self.id, state, &self.plan.text()).await {
+            warn!(%cause, "the end of a restart of servers could not be stored");
+            if begun.elapsed() >= self.within + LEASE || !self.app.actors.cluster.is_following() {
+                break;
+            }
+            sleep(LOOK_INTERVAL).await;
         }
+    }
+
+    /// Returns the database for work that must not wait for requests.
+    fn db(&self) -> Db {
+        self.app.db.urgent()
     }
 }
 
 /// Ends the restart that the earlier run of this server led, once this one is ready. Does nothing if there is none.
 pub(crate) async fn finish(app: Data<AppState>) {
+    let db = app.db.urgent();
     while app.actors.cluster.is_following() {
-        match app.db.restart().await {
+        match db.restart().await {
             Ok(Some(stored)) if stored.state == RUNNING && !stored.is_expired => {
                 let mut plan = Plan::read(&stored);
                 if !plan.waits_for(&app.node().1, &process(&app)) {
@@ -246,7 +318,7 @@ pub(crate) async fn finish(app: Data<AppState>) {
                 if failing_checks(&app).is_empty() {
                     let leader = plan.leader.clone();
                     plan.set(&leader, State::Restarted, None);
-                    match app.db.end_restart(&stored.id, DONE, &plan.text()).await {
+                    match db.end_restart(&stored.id, DONE, &plan.text()).await {
                         Ok(()) => {
                             info!("this server is the last one of a restart of servers, which is complete");
                             return;
