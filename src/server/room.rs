@@ -156,7 +156,7 @@ impl Server {
         self.app.accounts.first.code()
     }
 
-    /// Waits until a request asks for a restart into the program that an upgrade installed.
+    /// Waits until a request, or the server that restarts all others, wants this one to restart.
     pub async fn restart_wanted(&self) {
         self.app.tools.restart.notified().await;
     }
