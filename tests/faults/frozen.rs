@@ -10,7 +10,7 @@ use tokio_postgres::NoTls;
 
 use crate::support::server::account;
 use crate::support::waiting::until;
-use crate::support::{Client, Home, Process, Reply, database};
+use crate::support::{Client, Home, Process, Reply, TestServer, database};
 
 /// The variable with the load in requests a second. The default is low; on a dedicated machine it is 200.
 const VARIABLE: &str = "QUARTERDECK_TEST_LOAD";
@@ -73,6 +73,23 @@ async fn a_server_that_is_frozen_inside_a_transaction_stops_no_other() {
     let stored = place.admin.get(&format!("/users/{anna}")).await.expect(200);
     assert_eq!(stored["position"], "mine");
     assert!(newcomer.stop().await.success());
+}
+
+#[actix_web::test]
+async fn a_transaction_that_waits_stops_no_installation_in_another_schema() {
+    let Some(place) = Place::start().await else { return };
+    let path = format!("/users/{}/roles", place.accounts[0]);
+    let holder = place.session("SELECT id FROM users WHERE username = 'name0' FOR UPDATE").await;
+    let change = async { place.admin.put(&path, json!({ "roles": "system_user system_admin" })).await.expect_ok() };
+    let meanwhile = async {
+        until("the change of roles waits for the row", async || holder.blocks_another().await).await;
+        let other = TestServer::start().await;
+        let admin = other.admin().await;
+        other.user(&admin, "bert").await;
+        assert!(holder.blocks_another().await, "both take the lock of all accounts, each that of its schema");
+        holder.end().await;
+    };
+    tokio::join!(change, meanwhile);
 }
 
 #[actix_web::test]

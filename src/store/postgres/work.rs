@@ -32,13 +32,18 @@ pub(super) async fn run_as_one(client: &mut Object, work: &Transaction) -> Resul
     }
 }
 
+/// The number of a lock. Advisory locks belong to the whole database, and another installation may be in another schema
+/// of it. The schema `public` has the numbers of earlier versions.
+const LOCK: &str = "$1::bigint # CASE WHEN current_schema() = 'public' THEN 0 \
+                    ELSE hashtextextended(COALESCE(current_schema(), ''), 0) END";
+
 async fn run_all_of(begun: &Begun<'_>, work: &Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
     for (key, mode) in work.locks() {
         let sql = match mode {
-            LockMode::Shared => "SELECT pg_advisory_xact_lock_shared($1)",
-            LockMode::Exclusive => "SELECT pg_advisory_xact_lock($1)",
+            LockMode::Shared => format!("SELECT pg_advisory_xact_lock_shared({LOCK})"),
+            LockMode::Exclusive => format!("SELECT pg_advisory_xact_lock({LOCK})"),
         };
-        let prepared = begun.prepare_cached(sql).await?;
+        let prepared = begun.prepare_cached(&sql).await?;
         begun.query(&prepared, &borrowed(&[Value::Int(key)])).await?;
     }
     let mut answers = Vec::new();
