@@ -78,6 +78,28 @@ async fn a_server_that_does_not_come_back_ends_the_restart_and_the_others_stay_u
 }
 
 #[actix_web::test]
+async fn a_server_that_fails_after_it_was_back_ends_the_restart() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let pair = Pair::start().await;
+    let third = pair.one.start_beside("").await;
+    pair.admin.post(ALL, json!({})).await.expect_ok();
+    within("the first one restarts", pair.other.server.restart_wanted()).await;
+    pair.other.server.stop().await.unwrap();
+    let again = pair.one.start_beside("").await;
+    within("the second one restarts", third.server.restart_wanted()).await;
+    again.server.stop().await.unwrap();
+    third.server.stop().await.unwrap();
+    let third = pair.one.start_beside("").await;
+    until("the restart ends", async || state(&pair.admin).await == "stopped").await;
+    let shown = pair.admin.get(RESTART).await.expect(200);
+    assert_eq!(
+        (states(&shown), &shown["servers"][0]["reason"]),
+        (vec!["failed", "restarted", "waiting"], &json!("absent"))
+    );
+    assert!(!wants_restart(&pair.one).await && !wants_restart(&third).await);
+}
+
+#[actix_web::test]
 async fn a_silent_server_is_named_and_ends_the_restart_and_an_older_one_is_named_and_skipped() {
     let Some(_) = database::only_postgres(REASON) else { return };
     let pair = Pair::start().await;

@@ -33,6 +33,9 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// The time for which a server that answers too many questions is asked again.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
 
+/// The time for which a server that was back may be gone or not ready.
+const LOST_LIMIT: Duration = Duration::from_secs(10);
+
 /// The state of a restart that ended well.
 const DONE: &str = "done";
 
@@ -55,6 +58,8 @@ mod reason {
 enum End {
     /// A server did not restart, for this reason.
     Failed(&'static str),
+    /// A server that restarted before, with this name, failed since then.
+    Lost(String, &'static str),
     /// The restart is not under way any more, or its leader stops.
     Over,
 }
@@ -66,6 +71,8 @@ pub(super) struct Rolling {
     own: String,
     within: Duration,
     plan: Plan,
+    /// The servers that are back: their names in the plan, and the ids of their runs.
+    back: Vec<(String, String)>,
 }
 
 impl Rolling {
@@ -81,7 +88,7 @@ impl Rolling {
         }
         let servers = names.into_iter().map(|name| Turn { name, state: State::Waiting, reason: None }).collect();
         let plan = Plan { leader: own.clone(), process: String::new(), servers };
-        let rolling = Self { app, id: new_id(), own, within, plan };
+        let rolling = Self { app, id: new_id(), own, within, plan, back: Vec::new() };
         let begun = rolling.app.db.begin_restart(&rolling.id, &rolling.plan.text(), LEASE).await;
         if !begun.or_fail("app.cluster.publish.app_error")? {
             return Err(AppError::new("app.restart.in_progress.app_error"));
@@ -103,6 +110,7 @@ impl Rolling {
                     return self.end(ABANDONED).await;
                 }
                 Err(End::Failed(reason)) => return self.stop(&name, reason).await,
+                Err(End::Lost(name, reason)) => return self.stop(&name, reason).await,
             }
         }
         self.end(DONE).await;
@@ -110,6 +118,7 @@ impl Rolling {
 
     /// Restarts another server, and waits until it is ready again.
     async fn restart(&mut self, name: &str) -> Result<(), End> {
+        self.check_back().await?;
         let others = self.others().await?;
         let node = others.nodes.iter().find(|node| node.name == name).ok_or(End::Failed(reason::GONE))?.clone();
         let known: HashSet<String> = others.nodes.into_iter().map(|node| node.id).collect();
@@ -124,7 +133,8 @@ impl Rolling {
             }
             Err(absence) => return Err(End::Failed(absence.name())),
         }
-        self.until_back(&node, &known).await?;
+        let id = self.until_back(&node, &known).await?;
+        self.back.push((name.to_owned(), id));
         info!(server = name, "a server is back and ready");
         self.plan.set(name, State::Restarted, None);
         Ok(())
@@ -165,47 +175,79 @@ impl Rolling {
         }
     }
 
-    /// Waits until a node that restarts is back, and has been ready for a while.
-    async fn until_back(&self, node: &NodeFacts, known: &HashSet<String>) -> Result<(), End> {
+    /// Refuses to go on if a server that was back is gone or not ready, and does not become ready for a while. A release
+    /// that fails after its start then fails on one server.
+    async fn check_back(&self) -> Result<(), End> {
+        let begun = Instant::now();
+        while let Some((name, reason)) = self.lost().await {
+            self.renew("").await?;
+            if begun.elapsed() >= LOST_LIMIT {
+                return Err(End::Lost(name, reason));
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    /// Returns a server that was back and is gone or not ready now, with the reason.
+    async fn lost(&self) -> Option<(String, &'static str)> {
+        if self.back.is_empty() {
+            return None;
+        }
+        let nodes = self.app.actors.cluster.others().await.nodes;
+        let is_there = |id: &String| nodes.iter().any(|node| node.id == *id);
+        if let Some((name, _)) = self.back.iter().find(|(_, id)| !is_there(id)) {
+            return Some((name.clone(), reason::ABSENT));
+        }
+        let nodes = nodes.into_iter().filter(|node| self.back.iter().any(|(_, id)| *id == node.id)).collect();
+        for (node, reply) in ask(&self.app, nodes, SERVER_READY, String::new()).await {
+            let readiness = reply.ok().and_then(|text| serde_json::from_str::<Readiness>(&text).ok());
+            if readiness.is_none_or(|readiness| !readiness.failing.is_empty()) {
+                let (name, _) = self.back.iter().find(|(_, id)| *id == node.id)?;
+                return Some((name.clone(), reason::NOT_READY));
+            }
+        }
+        None
+    }
+
+    /// Waits until a node that restarts is back, and has been ready for a while. Returns the id of its new run.
+    async fn until_back(&self, node: &NodeFacts, known: &HashSet<String>) -> Result<String, End> {
         let begun = Instant::now();
         let settle = self.app.facts.options.drain_window.max(SETTLE);
         let mut ready_since = None;
         loop {
             self.renew(&node.id).await?;
-            let missing = self.missing(node, known).await;
-            match missing {
-                Some(_) => ready_since = None,
-                None => {
+            match self.new_run(node, known).await {
+                Ok(id) => {
                     if ready_since.get_or_insert_with(Instant::now).elapsed() >= settle {
-                        return Ok(());
+                        return Ok(id);
                     }
                 }
-            }
-            if let Some(reason) = missing.filter(|_| begun.elapsed() >= self.within) {
-                return Err(End::Failed(reason));
+                Err(reason) if begun.elapsed() >= self.within => return Err(End::Failed(reason)),
+                Err(_) => ready_since = None,
             }
             sleep(LOOK_INTERVAL).await;
         }
     }
 
-    /// Returns the reason why a node that restarts does not count as back; `None` if it is ready. Its new run is a node
-    /// that was not known before, on the same host, with the same process or the same name.
-    async fn missing(&self, node: &NodeFacts, known: &HashSet<String>) -> Option<&'static str> {
+    /// Returns the id of the new run of a node that restarts, or the reason why it does not count as back. The new run is
+    /// a node that was not known before, on the same host, with the same process or the same name.
+    async fn new_run(&self, node: &NodeFacts, known: &HashSet<String>) -> Result<String, &'static str> {
         let others = self.app.actors.cluster.others().await;
         let is_new = |other: &NodeFacts| other.hostname == node.hostname && !known.contains(&other.id);
         let new: Vec<NodeFacts> = others.nodes.into_iter().filter(is_new).collect();
+        let mut found = Err(reason::ABSENT);
         if new.is_empty() {
-            return Some(reason::ABSENT);
+            return found;
         }
-        let mut missing = Some(reason::ABSENT);
         for (other, reply) in ask(&self.app, new, SERVER_READY, String::new()).await {
             let readiness = reply.ok().and_then(|text| serde_json::from_str::<Readiness>(&text).ok());
             let Some(readiness) = readiness else { continue };
             if readiness.process == self.plan.process || other.name == node.name {
-                missing = (!readiness.failing.is_empty()).then_some(reason::NOT_READY);
+                found = if readiness.failing.is_empty() { Ok(other.id) } else { Err(reason::NOT_READY) };
             }
         }
-        missing
+        found
     }
 
     /// Renews the restart, so that it is not abandoned. A database that does not answer may answer later.
@@ -255,10 +297,12 @@ impl Rolling {
                 self.end(ABANDONED).await;
             }
             Err(End::Failed(reason)) => self.stop(&own, reason).await,
+            Err(End::Lost(name, reason)) => self.stop(&name, reason).await,
         }
     }
 
     async fn own_turn(&mut self) -> Result<(), End> {
+        self.check_back().await?;
         let (own, target) = (self.own.clone(), self.app.node().0);
         self.plan.set(&own, State::Restarting, None);
         self.plan.process = process(&self.app);
