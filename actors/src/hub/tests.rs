@@ -11,7 +11,7 @@ use crate::roles::Roles;
 use crate::secret::Secret;
 use crate::waiting::{until, within};
 
-pub(super) fn session(user_id: &str, id: &str) -> Arc<Session> {
+pub(crate) fn session(user_id: &str, id: &str) -> Arc<Session> {
     Arc::new(Session {
         id: id.to_owned(),
         token: Secret::new(format!("token-{id}")),
@@ -27,7 +27,7 @@ pub(super) fn session(user_id: &str, id: &str) -> Arc<Session> {
     })
 }
 
-fn greeting() -> Greeting {
+pub(crate) fn greeting() -> Greeting {
     Greeting { server_version: "11.6.0".to_owned(), server_hostname: None }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -9,13 +9,11 @@ use super::*;
 use crate::clock::{Clock, Uptime, wall_ms};
 use crate::cluster::memory::Memory;
 use crate::cluster::{Absence, Message, Node, NodeFacts, Receiver, Reply, Taken};
-use crate::hub::tests::{named, next};
-use crate::hub::{ConnectionGuard, End, Event, Greeting, JoinOutcome, Limits, Memberships};
+use crate::hub::tests::{greeting, named, next, session};
+use crate::hub::{ConnectionGuard, End, Event, JoinOutcome, Limits, Memberships};
 use crate::place::Place;
 use crate::roles::Roles;
 use crate::roles::handle::RolesHandle;
-use crate::secret::Secret;
-use crate::session::Session;
 use crate::waiting::{until, within};
 
 /// The rows of all nodes.
@@ -162,26 +160,13 @@ impl TestNode {
     }
 
     fn joining(&self, session_id: &str, resume: Option<(&str, i64)>) -> Joining {
-        let session = Session {
-            id: session_id.to_owned(),
-            token: Secret::new("t".to_owned()),
-            create_at: 0,
-            expires_at: 0,
-            last_activity_at: 0,
-            user_id: "anna".to_owned(),
-            device_id: String::new(),
-            roles: "system_user".to_owned(),
-            is_oauth: false,
-            expired_notify: false,
-            props: BTreeMap::new(),
-        };
         Joining {
             pending_join: self.hub.begin_join("anna"),
-            session: Arc::new(session),
+            session: session("anna", session_id),
             memberships: Memberships::default(),
             resume: resume.map(|(id, wanted)| (id.to_owned(), wanted)),
             acknowledges: false,
-            greeting: Greeting { server_version: String::new(), server_hostname: None },
+            greeting: greeting(),
         }
     }
 

@@ -1,38 +1,21 @@
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::*;
 use crate::clock::{Clock, Uptime, wall_ms};
-use crate::hub::{Event, Greeting, HubHandle, Joining, Limits, Memberships};
+use crate::hub::tests::{greeting, session};
+use crate::hub::{Event, HubHandle, Joining, Limits, Memberships};
 use crate::roles::Roles;
 use crate::roles::handle::RolesHandle;
-use crate::secret::Secret;
-use crate::session::Session;
 
 /// Returns the request of a client of Anna, who is in one channel.
 fn joining(hub: &HubHandle) -> Joining {
-    let session = Session {
-        id: "s".to_owned(),
-        token: Secret::new("t".to_owned()),
-        create_at: 0,
-        expires_at: 0,
-        last_activity_at: 0,
-        user_id: "anna".to_owned(),
-        device_id: String::new(),
-        roles: "system_user".to_owned(),
-        is_oauth: false,
-        expired_notify: false,
-        props: BTreeMap::new(),
-    };
     Joining {
         pending_join: hub.begin_join("anna"),
-        session: Arc::new(session),
+        session: session("anna", "s"),
         memberships: Memberships { teams: Vec::new(), channels: vec!["c".to_owned()] },
         resume: None,
         acknowledges: false,
-        greeting: Greeting { server_version: String::new(), server_hostname: None },
+        greeting: greeting(),
     }
 }
 
