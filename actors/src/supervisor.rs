@@ -26,6 +26,7 @@ use tracing::{error, info};
 
 pub(crate) use self::restarts::Restarts;
 use self::thread::ActorThread;
+pub use self::thread::is_actor_thread;
 use self::vitals::millis;
 pub use self::vitals::{PendingMessage, STUCK_AFTER, Vitals};
 use crate::error::AppError;

@@ -303,7 +303,7 @@ impl Postgres {
         work: impl for<'a> FnOnce(&'a mut Object) -> BoxFuture<'a, Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         let this = self.clone();
-        let running = tokio::spawn(async move {
+        let running = self.hosts.tasks().spawn(async move {
             let deadline = Instant::now() + limit;
             let (_permits, mut lease) = this.enter(kind, &sql, deadline).await?;
             let done = timeout_at(deadline, work(&mut lease.client)).await;

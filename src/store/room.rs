@@ -37,6 +37,7 @@ mod sqlite;
 mod status;
 mod support_packet;
 mod systems;
+mod tasks;
 mod teams;
 #[cfg(test)]
 pub(crate) mod testing;

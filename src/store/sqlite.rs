@@ -27,11 +27,11 @@ use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::id::new_id;
 use rusqlite::Connection;
 use rustix::fs::Access;
-use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use tracing::warn;
 
 use super::recycling::Recycling;
+use super::tasks::Tasks;
 use super::{PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use crate::files::private;
 pub(crate) use closing::close_opened;
@@ -64,7 +64,7 @@ pub(super) struct Sqlite {
 struct Pools {
     writer: Pool,
     readers: Pool,
-    runtime: Handle,
+    tasks: Tasks,
     recycling: Recycling,
     /// Set once the file exists with private permissions.
     is_private: OnceCell<()>,
@@ -77,7 +77,7 @@ struct Pools {
 impl Drop for Pools {
     // The pool closes connections on a blocking thread, which needs a runtime even during shutdown.
     fn drop(&mut self) {
-        let _entered = self.runtime.enter();
+        let _entered = self.tasks.runtime().enter();
         self.writer.close();
         self.readers.close();
     }
@@ -94,7 +94,7 @@ impl Sqlite {
             is_ending,
             mark: Mutex::default(),
             is_private: OnceCell::new(),
-            runtime: Handle::try_current().map_err(|cause| StoreError::Setting(cause.to_string()))?,
+            tasks: Tasks::new()?,
         };
         Ok(Self { damage: Damage::of(&file), file, pools: Arc::new(pools) })
     }
@@ -113,7 +113,7 @@ impl Sqlite {
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sqlite, pool) = (self.clone(), pool.clone());
-        let running = tokio::spawn(async move { sqlite.connection(&pool).await?.interact(work).await? });
+        let running = self.pools.tasks.spawn(async move { sqlite.connection(&pool).await?.interact(work).await? });
         let done = running.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?;
         done.map_err(|cause| self.damage.noted(cause))
     }

@@ -90,6 +90,20 @@ async fn an_actor_that_blocks_its_thread_leaves_the_others_answering() {
     }
 }
 
+/// A record of the audit trail is stored after the response, so the actor is often blocked in its transaction.
+#[actix_web::test]
+async fn an_actor_that_is_blocked_in_a_transaction_keeps_no_connection_and_no_lock() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let vitals = server.server.vitals().into_iter().find(|vitals| vitals.name == "audit").unwrap();
+    for round in 0..20 {
+        admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": format!("a{round}") } })).await.expect(200);
+        let blocked = vitals.block().await;
+        admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": format!("b{round}") } })).await.expect(200);
+        drop(blocked);
+    }
+}
+
 #[actix_web::test]
 async fn an_actor_that_does_not_answer_is_named_by_readiness_and_measured() {
     let server = TestServer::start().await;

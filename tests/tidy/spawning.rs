@@ -3,14 +3,23 @@
 use super::bounds::shipped;
 
 /// The functions that start a task.
-const STARTERS: [&str; 6] =
-    ["rt::spawn(", "tokio::spawn(", "runtime.spawn(", "map(actix_web::rt::spawn)", "spawn_local(", "JoinSet::new("];
+const STARTERS: [&str; 9] = [
+    "rt::spawn(",
+    "tokio::spawn(",
+    "runtime.spawn(",
+    "runtime().spawn(",
+    "tasks.spawn(",
+    "tasks().spawn(",
+    "map(actix_web::rt::spawn)",
+    "spawn_local(",
+    "JoinSet::new(",
+];
 
 const AWAITED: &str = "its starter awaits it and handles its panic";
 const CANCELLED: &str = "its starter keeps the handle and cancels it";
 
 /// Files that start tasks directly: the number of tasks, and the code that detects their panic.
-const OTHERS: [(&str, usize, &str); 10] = [
+const OTHERS: [(&str, usize, &str); 11] = [
     ("actors/src/supervisor/thread.rs", 1, "the life of an actor, which catches panics itself"),
     ("actors/src/task.rs", 2, "the one place"),
     ("src/domain/passwords/queue.rs", 1, AWAITED),
@@ -19,6 +28,7 @@ const OTHERS: [(&str, usize, &str); 10] = [
     ("src/store/postgres.rs", 1, AWAITED),
     ("src/store/postgres/hosts.rs", 2, "the attempt is awaited; the connection is awaited by the pool"),
     ("src/store/sqlite.rs", 1, AWAITED),
+    ("src/store/tasks.rs", 1, "the engines start their tasks through it and await them"),
     ("src/web/answer/read_rate.rs", 1, CANCELLED),
     (
         "src/web/web_application/file.rs",

@@ -2,6 +2,7 @@
 //!
 //! Each actor has its own thread, so that a handler that blocks stalls its own actor only.
 
+use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::Builder;
 use std::time::Duration;
@@ -16,6 +17,17 @@ static RUNNING: Mutex<usize> = Mutex::new(0);
 
 /// Notified when an actor thread has ended.
 static ENDED: Condvar = Condvar::new();
+
+thread_local! {
+    /// True on the thread of an actor.
+    static IS_ACTOR_THREAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns true on the thread of an actor. Its handlers may block it, and the tasks spawned on it stop meanwhile.
+#[must_use]
+pub fn is_actor_thread() -> bool {
+    IS_ACTOR_THREAD.get()
+}
 
 /// Keeps an actor's thread running. The thread ends after this is dropped.
 pub(super) struct ActorThread {
@@ -88,6 +100,7 @@ fn start(name: &'static str) -> std::io::Result<mpsc::Sender<Work>> {
     Builder::new().name(name.to_owned()).spawn(move || {
         // This is dropped last, after the runtime.
         let _running = running;
+        IS_ACTOR_THREAD.set(true);
         // The runtime is made on this thread, because it must not be dropped where futures run.
         let made = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = match made {

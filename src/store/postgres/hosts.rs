@@ -9,7 +9,6 @@ use deadpool_postgres::Connect;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rand::seq::SliceRandom;
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
@@ -19,6 +18,7 @@ use tracing::{debug, warn};
 
 use super::super::StoreError;
 use super::super::data_source::DataSource;
+use super::super::tasks::Tasks;
 use super::listening::Bell;
 
 /// The time that sent data may stay unacknowledged before the connection is treated as lost.
@@ -55,9 +55,9 @@ pub(super) struct Hosts {
     /// The connection timeout for one host.
     turn: Duration,
     is_random: bool,
-    /// The main runtime, whose thread reads and writes all connections. All threads share the connections: a connection
-    /// served by the thread that opened it would stall whenever a handler blocks that thread.
-    runtime: Handle,
+    /// The main thread reads and writes all connections. All threads share the connections: a connection served by the
+    /// thread that opened it would stall whenever a handler blocks that thread.
+    tasks: Tasks,
 }
 
 impl Hosts {
@@ -65,7 +65,7 @@ impl Hosts {
     pub(super) fn new(source: &DataSource, limit: Duration, statement_limit: Duration) -> Result<Self, StoreError> {
         let tls = source.encryption().client_config().map_err(StoreError::Setting)?;
         let mut connections = source.connections();
-        let runtime = Handle::try_current().map_err(|cause| StoreError::Setting(cause.to_string()))?;
+        let tasks = Tasks::new()?;
         let turn = limit / u32::try_from(connections.len()).unwrap_or(u32::MAX).max(1);
         for config in &mut connections {
             let connect_timeout = config.get_connect_timeout().copied().unwrap_or(turn).min(turn);
@@ -86,8 +86,12 @@ impl Hosts {
             tls: MakeRustlsConnect::new(tls),
             turn,
             is_random: source.is_random(),
-            runtime,
+            tasks,
         })
+    }
+
+    pub(super) const fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// Opens one more connection to the database and closes it; returns true when that succeeds.
@@ -127,7 +131,7 @@ impl Hosts {
 
     async fn connect_to(&self, config: &Config, bell: Option<&Arc<Bell>>) -> Result<(Client, JoinHandle<()>), Error> {
         let (config, tls, bell) = (config.clone(), self.tls.clone(), bell.cloned());
-        let mut connecting = Connecting(self.runtime.spawn(async move {
+        let mut connecting = Connecting(self.tasks.runtime().spawn(async move {
             let (client, mut connection) = config.connect(tls).await?;
             let work = tokio::spawn(async move {
                 let ended = match bell {
