@@ -3,6 +3,7 @@
 pub mod bounds;
 mod clocks;
 mod drafts;
+mod driver_errors;
 mod ended_sessions;
 mod english;
 mod everyday;

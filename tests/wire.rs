@@ -22,6 +22,7 @@ mod command_line_support_packet;
 mod command_line_support_packet_broken;
 mod connections;
 mod console;
+mod database_errors;
 mod database_tls;
 mod ephemeral;
 mod first_account;

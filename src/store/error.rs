@@ -1,10 +1,14 @@
 //! The errors of the database, and the mapping of the drivers' errors to them.
 
+mod driver;
+
 use quarterdeck_actors::error::AppError;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
 use quarterdeck_actors::causes::chain;
+
+pub(super) use driver::Failure;
 
 /// The reason why a statement failed.
 #[derive(Debug, Error)]
@@ -32,7 +36,7 @@ pub enum StoreError {
     ReadOnly,
     /// Any other error of PostgreSQL.
     #[error("database: {0}")]
-    Postgres(#[source] tokio_postgres::Error),
+    Postgres(Failure),
     /// The SQLite file is damaged; the text names the file and says what to do.
     #[error("{0}")]
     Damaged(String),
@@ -41,7 +45,7 @@ pub enum StoreError {
     Sqlite(#[source] rusqlite::Error),
     /// A migration failed.
     #[error("migration: {0}")]
-    Migration(#[from] refinery::Error),
+    Migration(Failure),
     /// An I/O error on the SQLite file.
     #[error("database file: {0}")]
     File(#[from] std::io::Error),
@@ -57,6 +61,23 @@ impl StoreError {
     pub(crate) fn is_duplicate_of(&self, column: &str) -> bool {
         matches!(self, Self::Duplicate(constraint) if constraint.contains(column))
     }
+
+    /// Returns the code of an error that PostgreSQL sent, also during a migration.
+    pub(super) fn code(&self) -> Option<&SqlState> {
+        match self {
+            Self::Postgres(failure) | Self::Migration(failure) => failure.code(),
+            Self::Duplicate(_)
+            | Self::Refused(_)
+            | Self::Unfinished(_)
+            | Self::Setting(_)
+            | Self::Column(_)
+            | Self::Unavailable(_)
+            | Self::ReadOnly
+            | Self::Damaged(_)
+            | Self::Sqlite(_)
+            | Self::File(_) => None,
+        }
+    }
 }
 
 impl From<tokio_postgres::Error> for StoreError {
@@ -68,10 +89,16 @@ impl From<tokio_postgres::Error> for StoreError {
         } else if cause.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
             Self::ReadOnly
         } else if cause.is_closed() || cause.code().is_some_and(is_outage) {
-            Self::Unavailable(cause.to_string())
+            Self::Unavailable(Failure::of(&cause).to_string())
         } else {
-            Self::Postgres(cause)
+            Self::Postgres(Failure::of(&cause))
         }
+    }
+}
+
+impl From<refinery::Error> for StoreError {
+    fn from(cause: refinery::Error) -> Self {
+        Self::Migration(Failure::of(&cause))
     }
 }
 

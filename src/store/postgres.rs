@@ -13,7 +13,6 @@ mod session;
 mod shares;
 mod work;
 
-use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -230,7 +229,8 @@ impl Postgres {
         // Closing the connection releases the lock and drops the changed limits.
         drop(Object::take(client));
         applied.map_err(|cause: StoreError| {
-            let is_passing = is_lost || names_lock_timeout(&cause);
+            // Another session kept a lock for longer than the lock timeout.
+            let is_passing = is_lost || cause.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
             if is_passing { StoreError::Unavailable(cause.to_string()) } else { cause }
         })
     }
@@ -347,12 +347,6 @@ impl Postgres {
         let lease = self.room.lease(&self.pool, wait_deadline()).await?;
         Ok((Some(permits), lease))
     }
-}
-
-/// Returns true when the cause is a lock that another session kept for longer than the lock timeout.
-fn names_lock_timeout(error: &(dyn Error + 'static)) -> bool {
-    let code = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::code);
-    code == Some(&SqlState::LOCK_NOT_AVAILABLE) || error.source().is_some_and(names_lock_timeout)
 }
 
 fn no_answer(limit: Duration) -> StoreError {

@@ -205,7 +205,12 @@ async fn ended(mut command: Command, input: &str) -> Output {
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A program that reads no input may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes()).await;
-    timeout(TIMEOUT, child.wait_with_output()).await.unwrap().unwrap()
+    let output = timeout(TIMEOUT, child.wait_with_output()).await.unwrap().unwrap();
+    for said in [&output.stdout, &output.stderr] {
+        // The driver's errors hide their reason behind these words; the store prints the message of the database.
+        assert!(!String::from_utf8_lossy(said).contains("db error"), "{output:?}");
+    }
+    output
 }
 
 /// Returns a file as text.

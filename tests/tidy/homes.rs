@@ -42,8 +42,7 @@ const RULES: [Rule; 9] = [
     Rule {
         name: "the chain of causes of an error",
         parts: &["error.source()", "cause.source()", "match self.source()"],
-        // The last one looks for one cause and writes no text.
-        homes: &["actors/src/causes.rs", "actors/src/error.rs", "src/store/postgres.rs"],
+        homes: &["actors/src/causes.rs", "actors/src/error.rs"],
     },
     Rule {
         name: "the wall clock in milliseconds",

@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 
 use super::super::StoreError;
 use super::super::data_source::DataSource;
+use super::super::error::Failure;
 use super::super::tasks::Tasks;
 use super::listening::Bell;
 
@@ -119,7 +120,7 @@ impl Hosts {
                 Ok(Ok(connected)) => return Ok(connected),
                 // As in libpq, a host that refuses the login ends the search.
                 Ok(Err(refused)) if refused.code().is_some_and(is_refused_login) => return Err(refused),
-                Ok(Err(failed)) => debug!(error = %failed, "a connection to a database host failed"),
+                Ok(Err(failed)) => debug!(error = %Failure::of(&failed), "a connection to a database host failed"),
                 Err(_) => debug!("a database host does not answer"),
             }
         }
@@ -146,7 +147,7 @@ impl Hosts {
                     },
                 };
                 if let Err(failed) = ended {
-                    warn!(error = %failed, "a database connection ended with an error");
+                    warn!(error = %Failure::of(&failed), "a database connection ended with an error");
                 }
             });
             Ok((client, work))
