@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,9 +11,10 @@ use actix_web::web::Data;
 use quarterdeck_actors::config::listen_address::parts;
 use quarterdeck_actors::config::view::{MetricsSettings, ServiceSettings};
 use rustls::ServerConfig;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::SockAddr;
 
 use super::certificate::Certificate;
+use super::claimed::{Claimed, refuse_used};
 use super::http::{ConnectionFactory, builder};
 use crate::base::trust;
 use crate::files::private;
@@ -21,8 +22,11 @@ use crate::web::routes::route::Origin;
 use crate::web::routes::router::Router;
 use crate::web::state::AppState;
 
-/// The number of connections that the kernel queues until the server accepts them.
-const BACKLOG: i32 = 2048;
+/// The setting with the address of the API.
+pub(super) const ADDRESS: &str = "ServiceSettings.ListenAddress";
+
+/// The setting with the address of the metrics.
+pub(super) const METRICS_ADDRESS: &str = "MetricsSettings.ListenAddress";
 
 pub(super) struct Listening {
     pub(super) servers: Vec<Server>,
@@ -32,11 +36,12 @@ pub(super) struct Listening {
     pub(super) certificate: Option<Arc<Certificate>>,
 }
 
-/// Opens the listeners that the settings ask for. The error names the setting or address that failed.
-pub(super) fn open(app: &Data<AppState>, router: &Data<Router>) -> Result<Listening, String> {
+/// Opens the listeners that the settings ask for, on the claimed addresses. The error names the setting or address that
+/// failed.
+pub(super) fn open(app: &Data<AppState>, router: &Data<Router>, claimed: &mut Claimed) -> Result<Listening, String> {
     let config = app.actors.config.current();
     let service = &config.view.service;
-    let listener = bind("ServiceSettings.ListenAddress", &service.listen_address)?;
+    let listener = claimed.listen(ADDRESS, &service.listen_address)?;
     let address = listener.local_addr().map_err(|cause| format!("{}: {cause}", service.listen_address))?;
     let certificate = certificate(service)?;
     let mut servers = vec![network(listener, service, certificate.as_ref(), app, router)?];
@@ -61,9 +66,9 @@ pub(super) fn check_tls(service: &ServiceSettings) -> Result<(), String> {
 /// Refuses an address for the metrics at which their listener cannot open, because the API has it.
 pub(super) fn check_metrics(service: &ServiceSettings, metrics: &MetricsSettings) -> Result<(), String> {
     let address = &metrics.listen_address;
-    let wanted = targets("MetricsSettings.ListenAddress", address)?;
+    let wanted = targets(METRICS_ADDRESS, address)?;
     // A wrong address of the API is reported by its own step.
-    let taken = targets("ServiceSettings.ListenAddress", &service.listen_address).unwrap_or_default();
+    let taken = targets(ADDRESS, &service.listen_address).unwrap_or_default();
     // The first address is the one that is bound; the second one replaces it on a machine without IPv6.
     match wanted.first().zip(taken.first()) {
         Some((wanted, taken)) if exclude_each_other(*wanted, *taken) => Err(format!(
@@ -112,23 +117,12 @@ fn network(
 fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Server, String> {
     let config = app.actors.config.current();
     check_socket(path)?;
+    refuse_used(path)?;
     let listener = bind_socket(path).map_err(|problem| format!("{}: {problem}", path.display()))?;
     let factory = ConnectionFactory::new(app, router, Origin::LocalSocket, &config.view.service, None);
     let server = builder(app).workers(1);
     let listening = server.listen_uds("local socket", listener, move || factory.over_socket());
     listening.map(ServerBuilder::run).map_err(|cause| format!("{}: {cause}", path.display()))
-}
-
-/// Binds the address of a setting. `:8065` means all addresses, IPv6 and IPv4 where the machine has both.
-pub(super) fn bind(setting: &str, address: &str) -> Result<TcpListener, String> {
-    let mut problem = std::io::Error::other("it resolves to no address");
-    for target in targets(setting, address)? {
-        match listen(target) {
-            Ok(listener) => return Ok(listener),
-            Err(cause) => problem = cause,
-        }
-    }
-    Err(format!("{setting} {address:?}: {problem}"))
 }
 
 /// Returns the addresses that the address of a setting means; the first one that can be bound is used.
@@ -142,24 +136,9 @@ pub(super) fn targets(setting: &str, address: &str) -> Result<Vec<SocketAddr>, S
     Ok(found.take(1).collect())
 }
 
-fn listen(target: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    if target.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    socket.bind(&target.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
 /// Binds the socket's path, and replaces the socket of a server that is gone. Its mode is 0600, which mmctl requires.
 fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     let explain = |cause: std::io::Error| cause.to_string();
-    if UnixStream::connect(path).is_ok() {
-        return Err("another server listens on this socket".to_owned());
-    }
     if let Some(folder) = path.parent() {
         private::folder(folder).map_err(explain)?;
     }

@@ -7,22 +7,22 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use tracing::error;
 
+use super::claimed::Claimed;
 use super::http::{ConnectionFactory, builder};
-use super::listeners::bind;
+use super::listeners::METRICS_ADDRESS;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::state::AppState;
 use crate::web::{line, readings};
 
-/// Opens the listener if the settings ask for it. The error names the setting.
-pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>, String> {
+/// Opens the listener if the settings ask for it, on the claimed address. The error names the setting.
+pub(super) fn open(app: &Data<AppState>, claimed: &mut Claimed) -> Result<Option<(Server, SocketAddr)>, String> {
     let config = app.actors.config.current();
     let settings = &config.view.metrics;
     if !settings.enable {
         return Ok(None);
     }
-    let failed =
-        |cause: std::io::Error| format!("MetricsSettings.ListenAddress {:?}: {cause}", settings.listen_address);
-    let listener = bind("MetricsSettings.ListenAddress", &settings.listen_address)?;
+    let failed = |cause: std::io::Error| format!("{METRICS_ADDRESS} {:?}: {cause}", settings.listen_address);
+    let listener = claimed.listen(METRICS_ADDRESS, &settings.listen_address)?;
     let address = listener.local_addr().map_err(failed)?;
     let factory = ConnectionFactory::to_metrics(app, &config.view.service);
     let server = builder(app).workers(1);

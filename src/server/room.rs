@@ -5,6 +5,7 @@ pub(crate) mod backup;
 mod building;
 mod certificate;
 mod checks;
+mod claimed;
 mod cluster;
 pub(crate) mod database;
 pub(crate) mod diagnosis;
@@ -52,6 +53,7 @@ use crate::web::routes;
 use crate::web::state::AppState;
 use building::state;
 use certificate::Certificate;
+use claimed::Claimed;
 use database::Migrated;
 pub use failures::{StartError, StopError};
 use listeners::Listening;
@@ -74,15 +76,16 @@ impl Server {
     pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
         install_provider();
         // On the heap: the future is large, and it would make every future that awaits it as large.
-        let app = Data::new(Box::pin(built(settings, sources)).await?);
+        let (app, mut claimed) = Box::pin(built(settings, sources)).await?;
+        let app = Data::new(app);
         tasks::start(&app);
         cluster::follow(&app);
         app.metrics.follow(&app.vitals());
         warn_of_unnamed_proxies(&app);
         let router = Data::new(routes::router(app.facts.site_path.clone())?);
-        let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
+        let listening = listeners::open(&app, &router, &mut claimed).map_err(StartError::Listen)?;
         app.facts.listening.get_or_init(|| listening.addresses.clone());
-        let measuring = metrics::open(&app).map_err(StartError::Listen)?;
+        let measuring = metrics::open(&app, &mut claimed).map_err(StartError::Listen)?;
         let metrics = measuring.as_ref().map(|(_, address)| *address);
         let Listening { servers, addresses, socket, certificate } = listening;
         let servers: Vec<_> = servers.into_iter().chain(measuring.map(|(server, _)| server)).collect();
@@ -162,13 +165,19 @@ impl Server {
     }
 }
 
-/// Takes the steps of a start, brings the database up to date, and builds the parts of the server on it.
-async fn built(settings: Settings, sources: Sources) -> Result<AppState, StartError> {
+/// Takes the steps of a start, binds the addresses, brings the database up to date, and builds the parts of the server on
+/// it.
+async fn built(settings: Settings, sources: Sources) -> Result<(AppState, Claimed), StartError> {
     let (examined, taken_back) = Box::pin(examine_confirmed(settings, &sources)).await?;
     let Examined { settings, shares, place, db, config, .. } = examined;
     for notice in config.overrides.unknown_plugins(&config.document) {
         warn!("{notice}");
     }
+    let claimed = match Claimed::of(&config) {
+        // With a record to store, the database is one of this server already, and the record must not be lost.
+        Err(problem) if taken_back.is_none() => return Err(StartError::Listen(problem)),
+        claimed => claimed,
+    };
     mending::mend(&settings.config);
     shares.report(&settings.options, &settings.config.view.sql);
     let db = Migrated::open(db, &settings).await?;
@@ -176,7 +185,9 @@ async fn built(settings: Settings, sources: Sources) -> Result<AppState, StartEr
         db.0.append(vec![Arc::new(record)], Vec::new()).await?;
     }
     record_taken_back(&place, &db.0).await?;
-    Box::pin(state(settings, sources, place, db, shares)).await
+    let claimed = claimed.map_err(StartError::Listen)?;
+    let app = Box::pin(state(settings, sources, place, db, shares)).await?;
+    Ok((app, claimed))
 }
 
 /// Warns if the server reads the client's address from a header of any caller, because no trusted proxies are named.
