@@ -14,6 +14,7 @@ pub mod license;
 pub mod needs;
 pub mod notices;
 pub mod one_time;
+pub mod original;
 pub mod packet;
 pub mod peers;
 pub mod pictures;

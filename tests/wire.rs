@@ -2,6 +2,7 @@
 //! it.
 
 mod apply;
+mod attached;
 mod background_mail;
 mod chosen_database;
 mod command_line;

@@ -1,5 +1,7 @@
 //! `quarterdeck check`: shows the settings and the database that a start would use, and tests them.
 
+mod attached;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -100,7 +102,7 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
     if let Ok(Some(source)) = Source::named(&examined.settings.options) {
         say(format_args!("releases: from {}", source.host()));
     }
-    look_at_database(&examined).await
+    look_at_database(&examined, sources).await
 }
 
 /// Prints the outcome of the next start for a change that waits for its confirmation.
@@ -181,7 +183,7 @@ fn shown(settings: &Settings, path: &str) -> Option<String> {
     (setting.mask.is_none() && !is_free_form).then(|| value.to_string())
 }
 
-async fn look_at_database(examined: &Examined) -> Result<(), StartError> {
+async fn look_at_database(examined: &Examined, sources: &Sources) -> Result<(), StartError> {
     let Examined { settings, place, db, pending, .. } = examined;
     let engine = db.engine_name();
     db.check().await?;
@@ -191,6 +193,7 @@ async fn look_at_database(examined: &Examined) -> Result<(), StartError> {
         let pending = pending.join(", ");
         say(format_args!("database: {engine} can be used, the next start applies these migrations: {pending}"));
     }
+    attached::look(examined, sources).await?;
     show_first(&first_account(db, place, &settings.config.view.sql).await?);
     Ok(())
 }

@@ -17,6 +17,9 @@ pub(super) struct Common {
     /// a database file that lost its content, or with stored versions of the configuration of which none is active
     #[arg(long, global = true)]
     pub(super) new: bool,
+    /// Starts on a database of Mattermost although other programs use it. Neither server sees all changes of the other
+    #[arg(long, global = true)]
+    pub(super) beside: bool,
 }
 
 impl Common {
@@ -40,6 +43,6 @@ impl Common {
 
     /// Returns the file that the options name, and the environment.
     pub(super) fn sources(&self) -> Sources {
-        Sources::new(self.config.clone()).with_new_database(self.new)
+        Sources::new(self.config.clone()).with_new_database(self.new).beside_others(self.beside)
     }
 }

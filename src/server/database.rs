@@ -5,6 +5,7 @@ use quarterdeck_actors::config::document::given;
 use quarterdeck_actors::config::provenance::{Origin, origin};
 use quarterdeck_actors::config::table::defaults;
 use quarterdeck_actors::config::view::SqlSettings;
+use tracing::{info, warn};
 
 use super::StartError;
 use super::tasks::close_earlier_drafts;
@@ -26,6 +27,16 @@ impl Migrated {
         close_earlier_drafts(&db).await;
         Ok(Self(db))
     }
+}
+
+/// Logs the contents of a database that a Mattermost made, and warns of other programs that use it.
+pub(super) async fn tell_of_mattermost(db: &Db) -> Result<(), StoreError> {
+    let Some(inventory) = db.inventory().await? else { return Ok(()) };
+    info!(db.contents = %inventory, db.unserved = inventory.unserved(), "the database is that of a Mattermost");
+    if let Some(warning) = db.warning_of_others().await? {
+        warn!("{warning}");
+    }
+    Ok(())
 }
 
 /// The database in use, in the form that people read. It contains no password.

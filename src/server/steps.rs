@@ -142,9 +142,11 @@ async fn found(settings: Settings, sources: &Sources, attempts: Attempts) -> Res
     let sql = &settings.config.view.sql;
     let place = place(sources)?.seen_from(sql);
     let shares = Shares::of_process();
-    let db = Db::new(&shares.within(sql))?;
+    let db = Db::new(&shares.within(sql))?.beside(sources.is_beside());
     let pending = attempts.wait(async || db.pending_migrations().await).await?;
     attempts.wait(async || db.refuse_fixed_schema().await).await?;
+    attempts.wait(async || db.refuse_unfit(&pending).await).await?;
+    attempts.wait(async || db.refuse_beside_others(&pending).await).await?;
     let accounts = async || attempts.wait(async || db.accounts_found().await).await;
     refuse_beside_unnamed(sources, sql, accounts).await?;
     let versions = VersionStore::existing(&place, &db, sql).await;

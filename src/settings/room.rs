@@ -72,6 +72,8 @@ pub struct Sources {
     working_folder: Option<PathBuf>,
     /// True if the operator wants a new, empty database although such a file exists.
     is_new: bool,
+    /// True if the operator wants this server on a database of Mattermost that other programs use.
+    is_beside: bool,
     replacements: Option<Arc<Replacements>>,
     /// The stored configuration that the next start makes before it uses it.
     foreseen: Option<Arc<Stored>>,
@@ -86,6 +88,7 @@ impl Sources {
             environment: None,
             working_folder: Some(PathBuf::new()),
             is_new: false,
+            is_beside: false,
             replacements: None,
             foreseen: None,
         }
@@ -94,6 +97,16 @@ impl Sources {
     /// Returns these sources with the operator's choice about a new, empty database (`--new`).
     pub(crate) fn with_new_database(self, is_new: bool) -> Self {
         Self { is_new, ..self }
+    }
+
+    /// Returns these sources with the operator's choice about other programs that use the database (`--beside`).
+    pub(crate) fn beside_others(self, is_beside: bool) -> Self {
+        Self { is_beside, ..self }
+    }
+
+    /// Returns true if the server may change a database of Mattermost that other programs use.
+    pub(crate) fn is_beside(&self) -> bool {
+        self.is_beside
     }
 
     /// Returns true if the operator wants a new, empty database although a configuration file exists.
@@ -118,6 +131,7 @@ impl Sources {
             environment: Some(environment),
             working_folder: None,
             is_new: false,
+            is_beside: false,
             replacements: None,
             foreseen: None,
         }

@@ -1,5 +1,10 @@
 //! Inspects a database before this server migrates it. It creates nothing, not even the file.
 
+mod additions;
+mod connected;
+mod fitness;
+mod inventory;
+
 use super::{Db, Engine, StoreError, Value, statement};
 
 /// Tables that all Mattermost databases have and no migration of this server creates.
@@ -32,6 +37,17 @@ impl Db {
     /// Returns true when the database has tables of Mattermost.
     pub(crate) async fn holds_mattermost(&self) -> Result<bool, StoreError> {
         Ok(!self.tables_among(&MATTERMOST_TABLES).await?.is_empty())
+    }
+
+    /// Prepares the first change to a database of Mattermost: stores the names of the objects that it adds. Returns the
+    /// statements for indexes that are made before the migrations, which would keep writers from whole tables.
+    pub(super) async fn begin_attaching(&self, pending: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+        if !connected::is_first(pending) || self.mattermost_schema().await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let additions = self.additions().await?;
+        self.note_additions(&additions).await?;
+        Ok(additions.concurrent_indexes())
     }
 
     /// Returns those of the tables that exist in the schemas that this server's statements use.

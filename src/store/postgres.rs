@@ -3,6 +3,7 @@
 //! A statement runs to its end even after its caller is gone. If it were cancelled half-way, the next user of the
 //! connection would receive the rest of its response.
 
+mod concurrent;
 mod hosts;
 mod limit;
 mod listening;
@@ -210,16 +211,23 @@ impl Postgres {
         }
     }
 
-    /// Applies the migrations under an advisory lock, so that one server at a time migrates.
-    pub(super) async fn migrate(&self, runner: &refinery::Runner) -> Result<(), StoreError> {
+    /// Applies the migrations under an advisory lock, so that one server at a time migrates. Makes the indexes before, which
+    /// have their names beside their statements.
+    pub(super) async fn migrate(
+        &self,
+        runner: &refinery::Runner,
+        indexes: &[(String, String)],
+    ) -> Result<(), StoreError> {
         let mut client = self.pool.get().await?;
         client.batch_execute(BEFORE_MIGRATION).await?;
+        concurrent::make(&client, indexes).await;
         client.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
         // Table locks have the usual short timeout again, because all users of the table queue up behind this wait.
         client.batch_execute("RESET lock_timeout").await?;
         let applied = async {
             // A restore may have run while this waited for the lock.
             mark::refuse_now(&client).await?;
+            concurrent::drop_unfinished(&client, indexes).await?;
             client.batch_execute(include_str!("../../sql/postgres.sql")).await?;
             runner.run_async(&mut **client).await?;
             Ok(())

@@ -108,6 +108,8 @@ pub struct Db {
     has_compared_names: Arc<AtomicBool>,
     /// The frequency of pieces of the searchable names.
     name_frequencies: Arc<Frequencies>,
+    /// True if the operator said that this server may change a database of Mattermost while other programs use it.
+    is_beside: bool,
 }
 
 #[derive(Clone)]
@@ -150,7 +152,14 @@ impl Db {
             has_trail: true,
             has_compared_names: Arc::default(),
             name_frequencies: Arc::default(),
+            is_beside: false,
         })
+    }
+
+    /// Returns this database with the operator's word about other programs that are connected to it (`--beside`).
+    #[must_use]
+    pub(crate) fn beside(self, is_beside: bool) -> Self {
+        Self { is_beside, ..self }
     }
 
     /// Returns this database with keys for the audit trail.
@@ -175,13 +184,18 @@ impl Db {
         when_ready(async || self.migrate().await).await
     }
 
-    /// Applies pending migrations once. Refuses a schema that a later version changed, before it writes anything.
+    /// Applies pending migrations once. Before it writes anything, refuses a schema that a later version changed, and a
+    /// database of Mattermost in which this server cannot work or that other programs use.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let is_behind = !self.pending_migrations().await?.is_empty();
+        let pending = self.pending_migrations().await?;
+        self.refuse_unfit(&pending).await?;
+        self.refuse_beside_others(&pending).await?;
+        let is_behind = !pending.is_empty();
+        let indexes = self.begin_attaching(&pending).await?;
         let mut runner = embedded::migrations::runner();
         runner.set_migration_table_name(MIGRATIONS_TABLE);
         match &self.engine {
-            Engine::Postgres(postgres) => postgres.migrate(&runner).await?,
+            Engine::Postgres(postgres) => postgres.migrate(&runner, &indexes).await?,
             Engine::Sqlite(sqlite) => sqlite.migrate(runner).await?,
         }
         if is_behind {

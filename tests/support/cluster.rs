@@ -116,6 +116,11 @@ impl Cluster {
         let _ = id.map(|id| kill_process(id, signal));
     }
 
+    /// Returns the path of a program that belongs to it, such as `pg_dump`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
     /// Returns its address.
     pub fn address(&self) -> String {
         format!("postgres://qd@127.0.0.1:{}/postgres", self.port)

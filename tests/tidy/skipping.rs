@@ -5,12 +5,13 @@ use std::path::Path;
 use super::sources;
 
 /// Calls that may end a test early. Those outside of `needs` and `database` return `None` only if a call of these did.
-const REASONS: [&str; 15] = [
+const REASONS: [&str; 16] = [
     "needs::peer(",
     "needs::root(",
     "database::only_postgres(",
     "database::only_embedded(",
     "Cluster::start(",
+    "Original::start(",
     "TlsPostgres::start(",
     "MailServer::start(",
     "WallClock::new(",

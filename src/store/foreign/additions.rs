@@ -1,0 +1,175 @@
+//! The objects that this server adds to a database of Mattermost. They are read from the statements that make them, so
+//! there is no second list to maintain.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::super::embedded::migrations;
+use super::super::{Db, StoreError, Value, statement};
+
+/// The statements beside the migrations that make objects on PostgreSQL.
+const FILES: [&str; 5] = [
+    include_str!("../../../sql/postgres_cluster.sql"),
+    include_str!("../../../sql/postgres_names.sql"),
+    include_str!("../../../sql/postgres_presence.sql"),
+    include_str!("../../../sql/postgres_questions.sql"),
+    include_str!("../../../sql/postgres_restarts.sql"),
+];
+
+/// The rows of `systems` with the objects that were added under names of Mattermost, such as a table of its that was
+/// missing. Each has a number at its end.
+pub(in crate::store) const ADDED: &str = "QuarterdeckAdded";
+
+/// The characters of the names in one such row, which holds up to 1024.
+const MAX_ROW_CHARACTERS: usize = 960;
+
+/// The indexes and tables that exist, by their names in the search path. An index that was not finished is left out.
+const EXISTING: &str = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL \
+     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indexrelid = to_regclass(name) AND NOT i.indisvalid)";
+
+/// The objects that a start adds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Additions {
+    tables: Vec<String>,
+    /// Each index with its table and the statement that makes it.
+    indexes: Vec<(String, String, String)>,
+    triggers: BTreeSet<String>,
+}
+
+impl Additions {
+    /// Reads the objects from the statements.
+    fn of_statements() -> Self {
+        let runner = migrations::runner();
+        let migrations: Vec<&str> = runner.get_migrations().iter().filter_map(|known| known.sql()).collect();
+        let mut found = Self::default();
+        for file in migrations.iter().chain(&FILES) {
+            let text: String =
+                file.lines().filter(|line| !line.starts_with("--")).flat_map(|line| [line, "\n"]).collect();
+            text.split(';').for_each(|statement| found.add(statement.trim()));
+        }
+        found
+    }
+
+    fn add(&mut self, text: &str) {
+        let mut words = text.split([' ', '\n', '(']).filter(|word| !word.is_empty());
+        let mut after = |skipped: &[&str]| words.by_ref().find(|word| !skipped.contains(word)).map(str::to_owned);
+        let is_table = ["CREATE TABLE ", "CREATE UNLOGGED TABLE "].iter().any(|start| text.starts_with(start));
+        let is_trigger = text.starts_with("CREATE TRIGGER ");
+        let is_index = text.starts_with("CREATE INDEX IF NOT EXISTS ");
+        let words = ["CREATE", "UNLOGGED", "TABLE", "INDEX", "TRIGGER", "IF", "NOT", "EXISTS"];
+        let Some(name) = after(&words) else { return };
+        let on = || text.split(" ON ").nth(1)?.split([' ', '\n']).next().map(str::to_owned);
+        match (is_table, is_index, is_trigger) {
+            (true, ..) => self.tables.push(name),
+            (_, true, _) => self.indexes.extend(on().map(|table| (name, table, text.to_owned()))),
+            (_, _, true) => self.triggers.extend(on()),
+            _ => {}
+        }
+    }
+
+    /// Returns the statements that make the missing indexes of existing tables without keeping writers from them.
+    pub(in crate::store) fn concurrent_indexes(&self) -> Vec<(String, String)> {
+        let is_new = |table: &String| self.tables.contains(table);
+        let existing = self.indexes.iter().filter(|(_, table, _)| !is_new(table));
+        let concurrent = |text: &str| text.replacen("CREATE INDEX ", "CREATE INDEX CONCURRENTLY ", 1);
+        existing.map(|(name, _, text)| (name.clone(), concurrent(text))).collect()
+    }
+
+    /// Returns the objects whose names do not tell that they are of this server.
+    fn under_other_names(&self) -> Vec<String> {
+        let tables = self.tables.iter().filter(|name| !name.starts_with("qd_"));
+        let is_other = |name: &&String| !name.starts_with("idx_qd_");
+        let on_existing = self.indexes.iter().filter(|(_, table, _)| !self.tables.contains(table));
+        tables.chain(on_existing.map(|(name, ..)| name).filter(is_other)).cloned().collect()
+    }
+}
+
+impl fmt::Display for Additions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on_existing = self.indexes.iter().filter(|(_, table, _)| !self.tables.contains(table));
+        let indexes: Vec<String> = on_existing.map(|(name, table, _)| format!("{name} on {table}")).collect();
+        let triggers: Vec<&str> = self.triggers.iter().map(String::as_str).collect();
+        write!(
+            formatter,
+            "the tables {}; the indexes {}; triggers on {}; rows of systems whose names begin with Quarterdeck",
+            self.tables.join(", "),
+            indexes.join(", "),
+            triggers.join(", ")
+        )
+    }
+}
+
+impl Db {
+    /// Returns the objects that the next start adds to a database of Mattermost: those that are missing.
+    pub(crate) async fn additions(&self) -> Result<Additions, StoreError> {
+        let all = Additions::of_statements();
+        let names = all.tables.iter().chain(all.indexes.iter().map(|(name, ..)| name)).cloned().collect();
+        let rows = self.look(statement(EXISTING, vec![Value::Texts(names)])).await?;
+        let existing: BTreeSet<String> = rows.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
+        Ok(Additions {
+            tables: all.tables.into_iter().filter(|name| !existing.contains(name)).collect(),
+            indexes: all.indexes.into_iter().filter(|(name, ..)| !existing.contains(name)).collect(),
+            triggers: all.triggers,
+        })
+    }
+
+    /// Stores the names of the objects that this start adds under names of Mattermost, so that they can be taken away
+    /// again. Rows of an earlier start stay.
+    pub(in crate::store) async fn note_additions(&self, additions: &Additions) -> Result<(), StoreError> {
+        for (number, names) in rows_of(&additions.under_other_names()).into_iter().enumerate() {
+            let sql = "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+            self.write(statement(sql, vec![format!("{ADDED}{number}").into(), names.into()])).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Divides names among rows of limited length.
+fn rows_of(names: &[String]) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for name in names {
+        match rows.last_mut().filter(|row| row.len() + name.len() < MAX_ROW_CHARACTERS) {
+            Some(row) => *row = format!("{row} {name}"),
+            None => rows.push(name.clone()),
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_indexes_and_triggers_are_read_from_the_statements() {
+        let all = Additions::of_statements();
+        for table in
+            ["users", "configurations", "qd_audits", "qd_audits_open", "qd_questions", "qd_user_names", "qd_presence"]
+        {
+            assert!(all.tables.iter().any(|name| name == table), "{table}: {:?}", all.tables);
+        }
+        assert!(all.triggers.contains("sessions") && all.triggers.contains("systems"), "{:?}", all.triggers);
+        let (_, table, text) = all.indexes.iter().find(|(name, ..)| name == "idx_qd_audits_newest").unwrap();
+        assert_eq!((table.as_str(), text.starts_with("CREATE INDEX")), ("audits", true));
+        assert!(all.indexes.iter().all(|(name, table, _)| name.starts_with("idx_") && !table.is_empty()));
+    }
+
+    #[test]
+    fn only_indexes_of_existing_tables_are_made_concurrently() {
+        let mut some = Additions::of_statements();
+        some.tables.retain(|table| table != "audits");
+        let (names, texts): (Vec<_>, Vec<_>) = some.concurrent_indexes().into_iter().unzip();
+        assert_eq!(names, ["idx_qd_audits_of_user", "idx_audits_user_id", "idx_qd_audits_newest"]);
+        assert!(texts[0].starts_with("CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_qd_audits_of_user ON audits"));
+        assert!(some.under_other_names().contains(&"idx_audits_user_id".to_owned()));
+        assert!(!some.under_other_names().iter().any(|name| name.contains("qd_")));
+    }
+
+    #[test]
+    fn names_are_divided_among_rows_that_fit() {
+        let names: Vec<String> = (0..100).map(|number| format!("idx_of_a_table_with_a_long_name_{number}")).collect();
+        let rows = rows_of(&names);
+        assert!(rows.len() > 1 && rows.iter().all(|row| row.len() <= MAX_ROW_CHARACTERS));
+        assert_eq!(rows.join(" ").split(' ').collect::<Vec<_>>(), names);
+    }
+}

@@ -1,0 +1,149 @@
+//! Refuses a PostgreSQL database in which this server cannot work, before anything is changed: a schema of Mattermost that
+//! is too old or unknown, missing columns, and tables of another role.
+
+use std::collections::BTreeMap;
+
+use super::super::copying::{newest_migration, tables_at};
+use super::super::{Db, StoreError, Value, statement};
+
+/// The oldest and the newest schema of Mattermost that this server can use: 156 adds `roles.schemeid`.
+const SCHEMAS: (i64, i64) = (156, 167);
+
+/// The columns of tables, which are looked up by their names in the search path.
+const COLUMNS: &str = "SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_class c \
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+     WHERE c.oid = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name))";
+
+/// The tables of which the role of this connection is no owner, with the owner and the role.
+const OWNERS: &str = "SELECT c.relname::text, quote_ident(pg_get_userbyid(c.relowner)), quote_ident(current_user) \
+     FROM pg_catalog.pg_class c WHERE NOT pg_has_role(c.relowner, 'USAGE') \
+     AND c.oid = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name)) ORDER BY c.relname";
+
+/// The schema with the tables of Mattermost, and the one into which new tables go, if they differ.
+const ELSEWHERE: &str = "SELECT quote_ident(n.nspname), COALESCE(quote_ident(current_schema()), 'none'), \
+     quote_ident(current_user) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+     WHERE c.oid = to_regclass('db_migrations') AND n.nspname IS DISTINCT FROM current_schema()";
+
+impl Db {
+    /// Returns the number of the newest migration that a Mattermost applied to this database; `None` if it is none of its.
+    pub(crate) async fn mattermost_schema(&self) -> Result<Option<i64>, StoreError> {
+        if !self.is_shared() || self.tables_among(&["db_migrations"]).await?.is_empty() {
+            return Ok(None);
+        }
+        self.found("SELECT COALESCE(MAX(version), 0)::bigint FROM db_migrations").await.map(Some)
+    }
+
+    /// Refuses a database in which this server cannot work. `pending` are the migrations that the start applies.
+    pub(crate) async fn refuse_unfit(&self, pending: &[String]) -> Result<(), StoreError> {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        if let Some(schema) = self.mattermost_schema().await? {
+            refuse_schema(schema)?;
+            self.refuse_elsewhere().await?;
+        }
+        self.refuse_missing_columns().await?;
+        if pending.is_empty() { Ok(()) } else { self.refuse_tables_of_others().await }
+    }
+
+    async fn refuse_elsewhere(&self) -> Result<(), StoreError> {
+        let rows = self.look(statement(ELSEWHERE, Vec::new())).await?;
+        let Some(mut row) = rows.into_iter().next() else { return Ok(()) };
+        let (there, here, role) = (row.text()?, row.text()?, row.text()?);
+        Err(StoreError::Setting(format!(
+            "the tables of Mattermost are in the schema {there}, and new tables would go into {here}: nothing was changed; \
+             set the search path, with ALTER ROLE {role} SET search_path = {there}"
+        )))
+    }
+
+    async fn refuse_missing_columns(&self) -> Result<(), StoreError> {
+        let wanted = shared_tables()?;
+        let names = wanted.iter().map(|(table, _)| table.clone()).collect();
+        let rows = self.look(statement(COLUMNS, vec![Value::Texts(names)])).await?;
+        let mut there: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for mut row in rows {
+            there.entry(row.text()?).or_default().push(row.text()?);
+        }
+        match missing(&wanted, &there).as_slice() {
+            [] => Ok(()),
+            [only] => Err(StoreError::Setting(format!("column {only} does not exist; nothing was changed"))),
+            several => {
+                Err(StoreError::Setting(format!("columns {} do not exist; nothing was changed", several.join(", "))))
+            }
+        }
+    }
+
+    async fn refuse_tables_of_others(&self) -> Result<(), StoreError> {
+        let names = shared_tables()?.into_iter().map(|(table, _)| table).collect();
+        let rows = self.look(statement(OWNERS, vec![Value::Texts(names)])).await?;
+        let (mut owners, mut own): (BTreeMap<String, Vec<String>>, String) = (BTreeMap::new(), String::new());
+        for mut row in rows {
+            let table = row.text()?;
+            owners.entry(row.text()?).or_default().push(table);
+            own = row.text()?;
+        }
+        if owners.is_empty() {
+            return Ok(());
+        }
+        let tables = |(owner, tables): (&String, &Vec<String>)| format!("{owner} owns {}", tables.join(", "));
+        let tables: Vec<String> = owners.iter().map(tables).collect();
+        let grants: Vec<String> = owners.keys().map(|owner| format!("GRANT {owner} TO {own};")).collect();
+        Err(StoreError::Setting(format!(
+            "the role {own} does not own all tables of the database, and the next start adds indexes and triggers to them \
+             ({}); nothing was changed: {}",
+            tables.join("; "),
+            grants.join(" ")
+        )))
+    }
+}
+
+fn refuse_schema(schema: i64) -> Result<(), StoreError> {
+    let (oldest, newest) = SCHEMAS;
+    let cure = match schema {
+        older if older < oldest => "start a newer Mattermost on it first",
+        newer if newer > newest => "this version does not know it",
+        _ => return Ok(()),
+    };
+    Err(StoreError::Setting(format!(
+        "the database has the schema {schema} of Mattermost, and this server can use {oldest} to {newest}: {cure}; nothing \
+         was changed"
+    )))
+}
+
+/// Returns the tables that Mattermost has too, with the columns that this server uses.
+fn shared_tables() -> Result<Vec<(String, Vec<String>)>, StoreError> {
+    let tables = tables_at(newest_migration())?.into_iter().filter(|table| !table.name.starts_with("qd_"));
+    Ok(tables.map(|table| (table.name, table.columns.into_iter().map(|column| column.name).collect())).collect())
+}
+
+/// Returns the columns that tables lack, such as `roles.schemeid`. A table that is missing is created.
+fn missing(wanted: &[(String, Vec<String>)], there: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let of_table = |(table, columns): &(String, Vec<String>)| {
+        let found = there.get(table)?;
+        let lacks = columns.iter().filter(|column| !found.contains(column));
+        Some(lacks.map(|column| format!("{table}.{column}")).collect::<Vec<String>>())
+    };
+    wanted.iter().filter_map(of_table).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_that_is_too_old_or_unknown_is_named_by_its_number() {
+        assert!(refuse_schema(155).unwrap_err().to_string().contains("the schema 155 of Mattermost"));
+        assert!(refuse_schema(168).unwrap_err().to_string().contains("can use 156 to 167"));
+        assert!(refuse_schema(156).is_ok() && refuse_schema(167).is_ok());
+    }
+
+    #[test]
+    fn missing_columns_are_named_with_their_table_and_missing_tables_are_not() {
+        let wanted = shared_tables().unwrap();
+        let mut there: BTreeMap<_, _> = wanted.iter().cloned().collect();
+        assert!(missing(&wanted, &there).is_empty() && there.contains_key("users"));
+        there.get_mut("roles").unwrap().retain(|column| column != "schemeid");
+        there.remove("posts");
+        assert_eq!(missing(&wanted, &there), ["roles.schemeid"]);
+    }
+}

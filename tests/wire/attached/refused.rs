@@ -1,0 +1,100 @@
+//! Databases of Mattermost in which this server cannot work. `check` and the start say why, and nothing is changed.
+
+use crate::support::original::Original;
+use crate::support::process::Workplace;
+
+/// Runs a check and a start, which must fail and leave the database as it is. Returns what the check says.
+async fn refused(original: &Original, settings: &str) -> String {
+    let before = original.state().await;
+    let place = Workplace::new(settings).await;
+    let [check, start] = [place.run(&["check"], "").await, place.run(&["serve"], "").await];
+    let [said, also] = [check, start].map(|output| {
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    });
+    assert!(said.lines().all(|line| also.contains(line)), "{said} {also}");
+    assert_eq!(original.state().await, before, "{said}");
+    said
+}
+
+#[actix_web::test]
+async fn schemas_that_are_too_old_or_unknown_and_missing_columns_are_named() {
+    let Some(original) = Original::start().await else { return };
+    let settings = original.settings_of("qd");
+    original.execute("DELETE FROM db_migrations WHERE version > 155").await;
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("the schema 155 of Mattermost, and this server can use 156 to 167"), "{said}");
+    original.execute("INSERT INTO db_migrations SELECT number, 'step' FROM generate_series(156, 168) AS number").await;
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("the schema 168 of Mattermost"), "{said}");
+    original.execute("DELETE FROM db_migrations WHERE version = 168; ALTER TABLE roles DROP COLUMN schemeid").await;
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("column roles.schemeid does not exist"), "{said}");
+    original.execute("ALTER TABLE users DROP COLUMN mfausedtimestamps").await;
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("columns roles.schemeid, users.mfausedtimestamps do not exist"), "{said}");
+}
+
+#[actix_web::test]
+async fn a_role_without_the_privileges_is_told_the_statement_that_its_owner_runs() {
+    let Some(original) = Original::start().await else { return };
+    original
+        .execute(
+            "CREATE ROLE mmuser LOGIN; CREATE ROLE clerk LOGIN;
+             DO $$ DECLARE name text; BEGIN FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+                 EXECUTE format('ALTER TABLE %I OWNER TO mmuser', name); END LOOP; END $$;
+             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk",
+        )
+        .await;
+    let settings = original.settings_of("clerk");
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("GRANT CREATE ON SCHEMA public TO clerk"), "{said}");
+    original.execute("GRANT CREATE ON SCHEMA public TO clerk; ALTER TABLE users OWNER TO clerk").await;
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("mmuser owns audits, bots") && said.contains("GRANT mmuser TO clerk;"), "{said}");
+    assert!(!said.contains("users"), "{said}");
+    original.execute("GRANT mmuser TO clerk").await;
+    let place = Workplace::new(&settings).await;
+    let check = place.run(&["check"], "").await;
+    assert!(check.status.success(), "{check:?}");
+    assert!(place.serve().await.stop().await.success());
+}
+
+#[actix_web::test]
+async fn tables_in_another_schema_of_the_search_path_are_refused_and_not_made_again() {
+    let Some(original) = Original::start().await else { return };
+    original.execute("CREATE ROLE clerk LOGIN SUPERUSER; CREATE SCHEMA clerk").await;
+    let said = refused(&original, &original.settings_of("clerk")).await;
+    assert!(
+        said.contains("the tables of Mattermost are in the schema public, and new tables would go into clerk"),
+        "{said}"
+    );
+    assert!(said.contains("ALTER ROLE clerk SET search_path = public"), "{said}");
+    original.execute("ALTER ROLE clerk SET search_path = public").await;
+    let place = Workplace::new(&original.settings_of("clerk")).await;
+    assert!(place.serve().await.stop().await.success());
+}
+
+#[actix_web::test]
+async fn a_start_on_a_taken_port_or_with_a_missing_certificate_leaves_nothing_behind() {
+    let Some(original) = Original::start().await else { return };
+    let before = original.state().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let database = original.settings_of("qd");
+    let free = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\n";
+    for (settings, why) in [
+        (format!("[ServiceSettings]\nListenAddress = \"{address}\"\n"), "Address already in use"),
+        (
+            format!("{free}[MetricsSettings]\nEnable = true\nListenAddress = \"{address}\"\n"),
+            "MetricsSettings.ListenAddress",
+        ),
+        (format!("{free}ConnectionSecurity = \"TLS\"\nTLSCertFile = \"absent\"\nTLSKeyFile = \"absent\"\n"), "absent"),
+    ] {
+        let place = Workplace::new(&format!("{settings}{database}")).await;
+        let output = place.run(&["serve"], "").await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains(why), "{said}");
+        assert_eq!(original.state().await, before, "{said}");
+    }
+}
