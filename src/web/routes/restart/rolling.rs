@@ -30,8 +30,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// The minimum time for which a server is ready before the next one restarts, so that load balancers notice it.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// The time for which a server that answers too many questions is asked again.
-const BUSY_LIMIT: Duration = Duration::from_secs(10);
+/// The time for which a server that does not answer, or answers too many questions, is told again.
+const RETRY_LIMIT: Duration = Duration::from_secs(10);
 
 /// The time for which a server that was back may be gone or not ready.
 const LOST_LIMIT: Duration = Duration::from_secs(10);
@@ -155,8 +155,8 @@ impl Rolling {
         }
     }
 
-    /// Tells a node to restart, and returns its reply. One that is too busy is told again for a while, and so is one while
-    /// the database does not answer.
+    /// Tells a node to restart, and returns its reply. One that is silent or too busy is told again for a while, and so is
+    /// one while the database does not answer.
     async fn told(&self, node: &NodeFacts) -> Result<Result<String, Absence>, End> {
         let begun = Instant::now();
         loop {
@@ -164,7 +164,7 @@ impl Rolling {
             let replies = ask(&self.app, vec![node.clone()], RESTART_SERVER, self.id.clone()).await;
             let reply = replies.into_iter().next().map_or(Err(Absence::Silent), |(_, reply)| reply);
             let limit = match reply {
-                Err(Absence::Busy) => BUSY_LIMIT,
+                Err(Absence::Busy | Absence::Silent) => RETRY_LIMIT,
                 Err(Absence::Unreachable) => LEASE,
                 _ => return Ok(reply),
             };
