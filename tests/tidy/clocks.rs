@@ -132,7 +132,7 @@ const SESSION: &str = "the times of a session are stored, and every server compa
 /// Every such line, by file and a part of the line, and the reason why wall time is right.
 const DURATIONS: &[(&str, &str, &str)] = &[
     ("actors/src/busy.rs", "wall.saturating_sub(clock.wall())", "converts a stored end to the monotonic clock, once"),
-    ("src/store/cluster/nodes.rs", "now - node.heartbeat_at", "both are times of the database's clock"),
+    ("src/store/cluster/nodes.rs", "now - heartbeat_at", "both are times of the database's clock"),
     ("actors/src/notices/dates.rs", "now_s - now_s.rem_euclid(DAY_S)", "the beginning of a calendar day"),
     (
         "actors/src/presence/status.rs",

@@ -28,6 +28,8 @@ pub struct Node {
     pub start_at: i64,
     /// The time of its last heartbeat.
     pub heartbeat_at: i64,
+    /// The time from its last heartbeat until the list was read, in milliseconds.
+    pub silent_ms: i64,
     /// The position of the last message that it handled.
     pub position: i64,
 }

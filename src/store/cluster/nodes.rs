@@ -74,8 +74,8 @@ impl Db {
         let sql = format!("SELECT {COLUMNS}, qd_now() FROM qd_nodes ORDER BY startat, id");
         let mut roster = Roster::default();
         for row in self.read(statement(sql, Vec::new())).await? {
-            let (node, now) = node(row)?;
-            if now - node.heartbeat_at > DEAD_AFTER_MS { roster.dead.push(node) } else { roster.living.push(node) }
+            let node = node(row)?;
+            if node.silent_ms > DEAD_AFTER_MS { roster.dead.push(node) } else { roster.living.push(node) }
         }
         Ok(roster)
     }
@@ -114,7 +114,8 @@ fn cut(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }
 
-fn node(mut row: Row) -> Result<(Node, i64), StoreError> {
+/// Reads a node and the present time.
+fn node(mut row: Row) -> Result<Node, StoreError> {
     let facts = NodeFacts {
         id: row.text()?,
         name: row.text()?,
@@ -123,14 +124,9 @@ fn node(mut row: Row) -> Result<(Node, i64), StoreError> {
         version: row.text()?,
         config_hash: row.text()?,
     };
-    let node = Node {
-        facts,
-        schema_version: row.int()?,
-        start_at: row.int()?,
-        heartbeat_at: row.int()?,
-        position: row.int()?,
-    };
-    Ok((node, row.int()?))
+    let (schema_version, start_at, heartbeat_at, position) = (row.int()?, row.int()?, row.int()?, row.int()?);
+    let now = row.int()?;
+    Ok(Node { facts, schema_version, start_at, heartbeat_at, silent_ms: now - heartbeat_at, position })
 }
 
 #[cfg(test)]

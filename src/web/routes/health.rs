@@ -8,6 +8,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AGE, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::Data;
+use quarterdeck_actors::cluster::ClusterHandle;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::Outcome;
 use quarterdeck_actors::json::to_json;
@@ -198,6 +199,29 @@ pub(super) fn failing_checks(app: &AppState) -> Vec<String> {
         .collect()
 }
 
+/// The time without a heartbeat of another server from which it counts as late, in ms: two heartbeats are missing.
+const LATE_AFTER_MS: i64 = 5_000;
+
+/// The number of messages that another server may not have applied yet.
+const MAX_LAG: i64 = 1_000;
+
+/// Returns a check for each other server in the list that is late. It takes no server out of traffic.
+fn lagging(cluster: &ClusterHandle) -> Vec<Readiness> {
+    let nodes = cluster.nodes();
+    let last = nodes.living.iter().map(|node| node.position).max().unwrap_or_default();
+    let others = nodes.living.iter().filter(|node| node.facts.id != cluster.own().id);
+    let late = others.filter_map(|node| {
+        let problem = match node {
+            _ if node.silent_ms >= LATE_AFTER_MS => "no heartbeat for 5 s or longer",
+            _ if last - node.position > MAX_LAG => "more than 1,000 messages behind",
+            _ => return None,
+        };
+        let name = format!("server-{}", node.facts.name.replace(|character: char| !character.is_ascii_graphic(), "?"));
+        Some(Readiness { name, is_vital: false, problem: Some(problem), age_s: None })
+    });
+    late.collect()
+}
+
 fn readiness(app: &AppState) -> Vec<Readiness> {
     let stopping = app.limits.traffic.is_draining().then_some("the server is stopping");
     let mut checks = vec![Readiness { name: "shutdown".to_owned(), is_vital: true, problem: stopping, age_s: None }];
@@ -207,6 +231,7 @@ fn readiness(app: &AppState) -> Vec<Readiness> {
         problem: (!outcome.is_ok()).then_some("see the log"),
         age_s: Some(outcome.at.elapsed().as_secs()),
     }));
+    checks.extend(lagging(&app.actors.cluster));
     // A trail of which nothing is known yet is neither in order nor damaged.
     checks.extend(app.trail.verification.outcome().map(|(state, age)| Readiness {
         name: "audit-trail".to_owned(),

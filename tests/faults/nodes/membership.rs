@@ -45,6 +45,30 @@ async fn a_dead_node_is_removed_and_one_that_was_taken_for_dead_joins_again() {
 }
 
 #[actix_web::test]
+async fn readiness_names_a_server_that_is_late_or_behind_and_stays_ready() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let pair = Pair::start().await;
+    let beat = async |name: &str, heartbeat: &str| {
+        let row = format!("'{name}', '{name}', '', '', '', '', 0, 0, {heartbeat}, -5000");
+        let renewed = "ON CONFLICT (id) DO UPDATE SET heartbeatat = excluded.heartbeatat";
+        pair.execute(&format!("INSERT INTO qd_nodes VALUES ({row}) {renewed}")).await;
+    };
+    beat("behind", "qd_now() + 1000000").await;
+    let client = pair.other.client();
+    let says = async |line: &str| {
+        let reply = client.get("//readyz?verbose").await;
+        reply.status == 200 && reply.text().contains(line)
+    };
+    let is_behind = async || says("[!]server-behind degraded: more than 1,000 messages behind\n").await;
+    until("the server behind is named", is_behind).await;
+    let is_late = async || {
+        beat("late", "qd_now() - 6000").await;
+        says("[!]server-late degraded: no heartbeat for 5 s or longer\n").await
+    };
+    until("the late server is named", is_late).await;
+}
+
+#[actix_web::test]
 async fn a_server_of_another_version_is_listed_and_a_question_that_it_puts_in_vain_is_answered() {
     let Some(_) = database::only_postgres(REASON) else { return };
     let pair = Pair::start().await;
