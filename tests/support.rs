@@ -21,6 +21,7 @@ pub mod pictures;
 pub mod pool;
 pub mod process;
 pub mod proxy;
+pub mod quiet;
 pub mod raw;
 pub mod release;
 pub mod server;

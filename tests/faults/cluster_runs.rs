@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use self::checks::check;
-use self::stand::{Stand, outage};
+use self::stand::{Stand, is_cut_off, outage};
 use self::traffic::Traffic;
 use crate::support::database;
 
@@ -104,6 +104,7 @@ async fn a_server_without_its_database_loses_nothing() {
     run([0; 3], async |stand| {
         stand.lines[0].stall();
         sleep(Duration::from_secs(7)).await;
+        is_cut_off(stand, 0).await;
         stand.lines[0].restore();
         sleep(CALM).await;
         stand.lines[1].refuse();

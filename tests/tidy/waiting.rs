@@ -3,7 +3,7 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 16] = [
+const SLEEPS: [(&str, usize, &str); 17] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
     ("src/web/pipeline/limit/store.rs", 1, "the pace of requests"),
     ("tests/contract/users/search_work.rs", 2, "the database delays an answer, or the counts that it tells"),
@@ -12,12 +12,13 @@ const SLEEPS: [(&str, usize, &str); 16] = [
     ("tests/faults/cluster_runs.rs", 17, "the duration of faults, and of the traffic between them"),
     ("tests/faults/cluster_runs/sockets.rs", 1, "a client connects again after this time"),
     ("tests/faults/cluster_runs/stand.rs", 1, "the duration of a fault"),
-    ("tests/faults/cluster_runs/traffic.rs", 5, "the pace of the traffic, and the times after which promises hold"),
+    ("tests/faults/cluster_runs/traffic.rs", 3, "the pace of the traffic"),
     ("tests/faults/config_killed.rs", 1, KILL),
     ("tests/faults/hung_up.rs", 1, "the moment at which a client hangs up"),
     ("tests/faults/killed.rs", 1, KILL),
     ("tests/faults/websocket.rs", 2, "sets the pace of events; leaves at some moment of a connect, whichever that is"),
     ("tests/faults/websocket_line.rs", 1, "a line hangs for this long"),
+    ("tests/support/quiet.rs", 1, "what a test leaves alone has this long"),
     ("tests/support/slow.rs", 1, "a client reads this slowly"),
     ("tests/support/waiting.rs", 1, "the helper itself"),
 ];
@@ -29,7 +30,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 42] = [
+const LOOPS: [(&str, usize, &str); 43] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
     ("actors/src/sockets/tests.rs", 1, STEP),
@@ -50,6 +51,7 @@ const LOOPS: [(&str, usize, &str); 42] = [
     ("tests/faults/cluster_runs/traffic.rs", 3, STEP),
     ("tests/faults/hung_up.rs", 1, STEP),
     ("tests/faults/license_hostile.rs", 1, STEP),
+    ("tests/faults/nodes/pace.rs", 1, "the event that the test publishes ends it"),
     ("tests/faults/nodes/resume.rs", 2, STEP),
     ("tests/faults/restore_killed.rs", 1, STEP),
     ("tests/faults/tasks.rs", 1, STEP),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::record::{Attempts, Record, Span};
 use super::sockets::written;
@@ -22,6 +22,7 @@ pub(super) async fn check(stand: &Stand, (record, admin): &(Rc<Record>, Client))
         violations.extend(check_span(span, record, &order));
     }
     violations.extend(check_settings(stand, record, admin).await);
+    violations.extend(check_trail(stand, admin).await);
     assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
     check_amount(record);
     let servers = async || {
@@ -115,6 +116,16 @@ async fn check_settings(stand: &Stand, record: &Record, admin: &Client) -> Vec<S
         violations.push(format!("the servers have different configurations: {versions:?}"));
     }
     violations
+}
+
+/// The audit trail is one chain, whichever server wrote its rows.
+async fn check_trail(stand: &Stand, admin: &Client) -> Option<String> {
+    const PATH: &str = "/audits/verification";
+    let admin = admin.at(&stand.bases()[0]);
+    admin.post(PATH, json!({})).await.expect(202);
+    until("the trail is verified", async || admin.get(PATH).await.expect(200)["is_running"] == false).await;
+    let report = admin.get(PATH).await.expect(200);
+    (report["state"] != "intact").then(|| format!("the audit trail: {report}"))
 }
 
 /// A run in which little happened proves little.

@@ -1,9 +1,11 @@
 //! Three servers, their database, the lines between them, and the load balancer.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
@@ -13,9 +15,14 @@ use crate::support::waiting::until;
 use crate::support::wall_clock::WallClock;
 use crate::support::{Client, Home, Process, Proxy, needs};
 
-/// Pings that show a dead connection soon, and no events of statuses between the others.
-const SETTINGS: &str = "[ServiceSettings]\nEnableUserStatuses = false\nEnableUserAccessTokens = true\n\
-                        [Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 5\n";
+/// Pings that show a dead connection soon, no events of statuses between the others, and one key for the audit trail.
+fn settings(key: &Path) -> String {
+    format!(
+        "[ServiceSettings]\nEnableUserStatuses = false\nEnableUserAccessTokens = true\n\
+         [Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 5\nAuditKeyFile = \"{}\"\n",
+        key.display()
+    )
+}
 
 pub(super) struct Stand {
     pub(super) database: Cluster,
@@ -27,6 +34,7 @@ pub(super) struct Stand {
     nodes: Vec<Option<Process>>,
     balanced: String,
     _balancer: Child,
+    _keys: TempDir,
 }
 
 impl Stand {
@@ -34,13 +42,14 @@ impl Stand {
     /// port of its own, which it keeps when it restarts.
     pub(super) async fn start(clocks: [i64; 3]) -> Option<Self> {
         let database = Cluster::start(&[])?;
+        let keys = tempfile::tempdir().unwrap();
         let (mut lines, mut homes, mut doors, mut servers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for seconds in clocks {
             let line = Proxy::start(&format!("127.0.0.1:{}", database.port));
             let source = format!("postgres://qd@{}/postgres?sslmode=disable", line.address());
             let section = format!("[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \"{source}\"\n");
             let address = format!("127.0.0.1:{}", free_port());
-            let mut home = Home::on_database(&section, SETTINGS);
+            let mut home = Home::on_database(&section, &settings(&keys.path().join("audit.key")));
             home = home.with_variable("MM_SERVICESETTINGS_LISTENADDRESS", &address);
             if seconds != 0 {
                 let clock = WallClock::new(home.folder().join("clock"))?;
@@ -56,7 +65,7 @@ impl Stand {
             homes.push(home);
         }
         let (balanced, program) = balance(&homes[0], &doors).await?;
-        Some(Self { database, lines, doors, homes, nodes: servers, balanced, _balancer: program })
+        Some(Self { database, lines, doors, homes, nodes: servers, balanced, _balancer: program, _keys: keys })
     }
 
     /// Returns the address of the load balancer.
@@ -101,6 +110,16 @@ impl Stand {
             until("every server is ready", is_ready).await;
         }
     }
+}
+
+/// Waits until a server says that it is not ready because it hears nothing of the others.
+pub(super) async fn is_cut_off(stand: &Stand, node: usize) {
+    let client = Client::new(&stand.bases()[node]);
+    let says_so = async || {
+        let reply = client.try_send(reqwest::Method::GET, "//readyz", None, &[]).await;
+        reply.is_ok_and(|reply| reply.status == 503 && reply.text().contains("[-]cluster failed"))
+    };
+    until("the server is not ready", says_so).await;
 }
 
 /// Takes the database away from all servers for a while.

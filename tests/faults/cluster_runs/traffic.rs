@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::record::{Record, Write};
 use super::sockets::Subscriber;
 use super::stand::Stand;
+use crate::support::quiet::pass;
 use crate::support::server::account;
 use crate::support::{Client, Reply};
 
@@ -78,7 +79,7 @@ impl Traffic {
         for writer in join_all(self.writers).await {
             writer.unwrap();
         }
-        sleep(QUIET).await;
+        pass(QUIET).await;
         self.is_over.set(true);
         for subscriber in join_all(self.subscribers).await {
             subscriber.unwrap();
@@ -150,7 +151,7 @@ async fn revoke(bases: Vec<String>, client: Client, record: Rc<Record>, is_over:
 }
 
 async fn use_again(holders: Vec<Client>, record: Rc<Record>) {
-    sleep(REVOKED_WITHIN).await;
+    pass(REVOKED_WITHIN).await;
     for (node, reply) in join_all(holders.iter().map(|holder| attempt(holder, Method::GET, "/users/me", None)))
         .await
         .into_iter()
