@@ -16,10 +16,10 @@ use crate::support::{Client, Home, Process, Proxy, Reply, database};
 const MAX_RESPONSE_TIME: Duration = Duration::from_secs(15);
 
 /// The maximum duration of a request that needs no database, with a margin for a busy machine.
-const MAX_PING_TIME: Duration = Duration::from_secs(2);
+const MAX_PING_TIME: Duration = Duration::from_secs(4);
 
 /// The time after which the readiness probe fails: the interval of checks, the timeout of one, and a margin.
-const DETECTION_TIME: Duration = Duration::from_secs(12);
+const DETECTION_TIME: Duration = Duration::from_secs(20);
 
 /// More callers than connections, so that some wait.
 const CALLERS: usize = 10;

@@ -66,7 +66,7 @@ async fn work_for_callers_who_hung_up_is_not_done() {
         reply.status == 200
     })
     .await;
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
 #[actix_web::test]

@@ -16,7 +16,7 @@ use crate::support::{Client, TestServer};
 const LARGE: usize = 64 * 1024;
 
 /// Far more than the delivery of an event takes on a busy machine, and far less than a wait for a slow reader.
-const MAX_DELIVERY_TIME: Duration = Duration::from_secs(1);
+const MAX_DELIVERY_TIME: Duration = Duration::from_secs(4);
 
 #[actix_web::test]
 async fn a_hub_that_crashes_costs_its_own_clients_a_new_start_and_nobody_else_an_event() {
@@ -204,5 +204,5 @@ async fn a_session_that_ends_while_its_client_connects_keeps_no_socket() {
         sockets.push(join(connecting, leaving).await.0);
     }
     // Longer than the limit for a socket without authentication.
-    timeout(Duration::from_secs(10), server.sockets_fall_to(0)).await.unwrap();
+    timeout(Duration::from_secs(30), server.sockets_fall_to(0)).await.unwrap();
 }

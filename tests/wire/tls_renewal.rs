@@ -91,6 +91,7 @@ async fn half_of_a_pair_changes_nothing_and_is_logged_once_and_sighup_takes_the_
     replace(second.folder.path(), &folder, "key.pem");
     server.signal(Signal::HUP);
     until("the second pair is in use", async || serves(&server, &second).await).await;
+    until("the renewal is logged", async || count(&place, RENEWED) > 0).await;
     assert_eq!((count(&place, REFUSED), count(&place, RENEWED)), (1, 1));
     // Files that are gone change nothing either.
     std::fs::remove_file(folder.join("key.pem")).unwrap();

@@ -24,26 +24,28 @@ async fn requests_at_one_node_count_in_the_rate_limit_of_the_other() {
         admin.get("/cluster/status").await.expect(200).as_array().unwrap().len() == 2
     })
     .await;
-    for _ in 0..300 {
-        anna.get("/users/me").await.expect(200);
-    }
-    let told = async || {
-        let bodies = one.texts("SELECT body FROM qd_events WHERE kind = 'admitted'").await;
-        let counts = bodies.iter().flat_map(|body| body.split_whitespace());
-        counts.map(|count| count.rsplit(':').next().unwrap().parse::<u64>().unwrap()).sum::<u64>()
-    };
-    until("the requests are told", async || told().await >= 300).await;
-    // The order of messages is the same for all, so this event comes after them.
-    let preference = json!([{ "user_id": admin.user_id, "category": "tests", "name": "order", "value": "1" }]);
-    admin.put("/users/me/preferences", preference).await.expect_ok();
-    socket.event_named("preferences_changed").await;
-
     let there = anna.at(&other.base);
     // The first request there counts for the address, because the server does not know the session.
     there.get("/users/me").await.expect(200);
-    let reply = there.get("/users/me").await;
-    let left: u64 = reply.header("x-ratelimit-remaining").parse().unwrap();
-    assert!(left < SIZE - 250, "{left} requests are left, although 300 were sent to the other server");
+    // A server that hears nothing for 2 s drops the counts of that time, as on a busy machine.
+    let are_counted = async || {
+        for _ in 0..300 {
+            anna.get("/users/me").await.expect(200);
+        }
+        let told = async || {
+            let bodies = one.texts("SELECT body FROM qd_events WHERE kind = 'admitted'").await;
+            let counts = bodies.iter().flat_map(|body| body.split_whitespace());
+            counts.map(|count| count.rsplit(':').next().unwrap().parse::<u64>().unwrap()).sum::<u64>()
+        };
+        until("the requests are told", async || told().await >= 300).await;
+        // The order of messages is the same for all, so this event comes after them.
+        let preference = json!([{ "user_id": admin.user_id, "category": "tests", "name": "order", "value": "1" }]);
+        admin.put("/users/me/preferences", preference).await.expect_ok();
+        socket.event_named("preferences_changed").await;
+        let reply = there.get("/users/me").await;
+        reply.header("x-ratelimit-remaining").parse::<u64>().unwrap() < SIZE - 250
+    };
+    until("requests sent to one server count at the other", are_counted).await;
     let reply = other.client().get("/system/ping").await;
     let left: u64 = reply.header("x-ratelimit-remaining").parse().unwrap();
     assert!(left > SIZE - 250, "other buckets are their own: {left}");

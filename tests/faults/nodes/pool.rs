@@ -20,8 +20,8 @@ const STUCK: usize = 24;
 /// The maximum number of requests of one of them.
 const MAX_REPETITIONS: usize = 1_000;
 
-/// The time after a change within which it is in force on the other server, on a busy machine.
-const IN_FORCE_WITHIN: Duration = Duration::from_secs(4);
+/// The time after a change within which it is in force on the other server, on a machine that stalls for seconds.
+const IN_FORCE_WITHIN: Duration = Duration::from_secs(15);
 
 #[actix_web::test]
 async fn a_pool_of_one_connection_that_requests_hold_keeps_nothing_from_the_bus() {
@@ -71,7 +71,7 @@ async fn with_pool_of(connections: usize) {
         let event = within("the event arrives", socket.event_named("user_updated")).await;
         assert_eq!(event["data"]["user"]["nickname"], format!("N{number}"));
     }
-    assert_eq!(one.texts(beats).await, ["2"], "both send heartbeats");
+    until("both send heartbeats", async || one.texts(beats).await == ["2"]).await;
     admin.post(&format!("/users/{}/sessions/revoke/all", anna.user_id), json!({})).await.expect_ok();
     admin.post("/restart?servers=all", json!({})).await.expect_ok();
     within("the other server restarts", narrow.server.restart_wanted()).await;
@@ -80,7 +80,7 @@ async fn with_pool_of(connections: usize) {
     until_within(IN_FORCE_WITHIN, "the other server is busy", is_busy).await;
     let refused = there.get("/users/me").await;
     assert_ne!(refused.status, 200, "the session has ended");
-    assert!(waiting().await > 0, "requests still wait");
+    until("requests wait again", async || waiting().await > 0).await;
     is_over.set(true);
     holder.batch_execute("ROLLBACK").await.unwrap();
     join_all(stuck).await;
