@@ -5,15 +5,18 @@ mod applying;
 pub(super) mod telling;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::Data;
 use quarterdeck_actors::clock::{Clock, Uptime, wall_ms};
 use quarterdeck_actors::cluster::{Bus as _, ClusterHandle, NodeFacts};
 use quarterdeck_actors::config::ConfigHandle;
-use quarterdeck_actors::error::OrFail;
+use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::place::Place;
 use quarterdeck_actors::task;
+use tokio::time::{Instant, sleep};
+use tracing::warn;
 
 use super::StartError;
 use crate::base::version::VERSION;
@@ -21,6 +24,12 @@ use crate::store::{Db, PostgresBus};
 use crate::web::routes::finish_restart;
 use crate::web::state::{AppState, Facts};
 use applying::Applying;
+
+/// The time for which a start waits for the tables of the cluster.
+const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// The time between two attempts.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 const JOIN_FAILED: &str = "app.cluster.publish.app_error";
 
@@ -37,8 +46,8 @@ impl Bus {
         db.open_reserve().await;
         let bus = PostgresBus::new(db.urgent());
         // Messages that waited while no server ran are about the state that is read below.
-        while bus.place().await? {}
-        let place = bus.end().await?.place;
+        while patiently(async || bus.place().await).await? {}
+        let place = patiently(async || bus.end().await).await?.place;
         Ok(Self(Some((bus, place))))
     }
 
@@ -55,6 +64,20 @@ impl Bus {
             config_hash: config.current().version().to_owned(),
         };
         Ok(ClusterHandle::join(bus, facts, place, clock).await.or_fail(JOIN_FAILED)?)
+    }
+}
+
+/// Calls `attempt` until it succeeds, at most for a minute: another session may keep a lock for a while.
+async fn patiently<T>(attempt: impl AsyncFn() -> Result<T, AppError>) -> Result<T, AppError> {
+    let begun = Instant::now();
+    loop {
+        match attempt().await {
+            Err(cause) if begun.elapsed() < START_LIMIT => {
+                warn!(%cause, "the messages of the cluster cannot be read yet, trying again");
+                sleep(RETRY_DELAY).await;
+            }
+            ended => return ended,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::domain::accounts::{FirstAccount, WhyOffline};
 use crate::domain::audit::key_file::ready_keys;
 use crate::domain::version_store::Place;
 use crate::settings::{DATA_SOURCE, Settings, Sources, is_shipped};
-use crate::store::{Db, StoreError, described};
+use crate::store::{Db, StoreError, described, when_ready};
 
 /// A database that has this program's schema and an audit trail that continues. All parts of a server are built on one.
 pub(super) struct Migrated(pub(super) Db);
@@ -23,7 +23,7 @@ impl Migrated {
     pub(super) async fn open(db: Db, settings: &Settings) -> Result<Self, StartError> {
         let db = db.with_audit_keys(ready_keys(settings));
         db.migrate_when_ready().await?;
-        db.note_audit_key().await?;
+        when_ready(async || db.note_audit_key().await).await?;
         close_earlier_drafts(&db).await;
         Ok(Self(db))
     }

@@ -62,6 +62,12 @@ impl StoreError {
         matches!(self, Self::Duplicate(constraint) if constraint.contains(column))
     }
 
+    /// Returns true if the same may succeed later: the database does not answer, or another session kept a lock for too
+    /// long.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_)) || self.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)
+    }
+
     /// Returns the code of an error that PostgreSQL sent, also during a migration.
     pub(super) fn code(&self) -> Option<&SqlState> {
         match self {

@@ -317,14 +317,14 @@ impl Db {
     }
 }
 
-/// Calls `attempt` until the database answers; waits between the calls and logs each retry.
+/// Calls `attempt` until the database answers and no lock is in the way; waits between the calls and logs each retry.
 pub(crate) async fn when_ready<T>(attempt: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let mut delay = FIRST_RETRY_DELAY;
     loop {
         match attempt().await {
-            Err(StoreError::Unavailable(problem)) => {
+            Err(cause) if cause.is_passing() => {
                 let retry_delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-                warn!(problem, retry_delay_ms, "the database does not answer, trying again");
+                warn!(problem = %cause, retry_delay_ms, "the database does not answer or is locked, trying again");
                 tokio::time::sleep(delay).await;
                 delay = delay.saturating_mul(2).min(MAX_RETRY_DELAY);
             }

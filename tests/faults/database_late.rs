@@ -1,5 +1,7 @@
 //! The database is unavailable when the server starts.
 
+use tokio_postgres::NoTls;
+
 use crate::support::server::account;
 use crate::support::{Home, Proxy, database};
 
@@ -26,6 +28,25 @@ async fn a_server_that_waits_for_its_database_can_be_stopped() {
     let home = behind(&proxy, &base).await;
     let mut server = home.launch();
     server.complains_until(|said| said.contains("the database does not answer")).await;
+    assert!(server.stop().await.success());
+}
+
+#[actix_web::test]
+async fn a_server_waits_for_a_lock_on_its_database() {
+    let Some(base) = database::only_postgres("no other program locks the embedded engine") else { return };
+    let schema = database::fresh_schema(&base).await;
+    let home = Home::on_database(&database::settings_in(&base, &schema), "");
+    assert!(home.start().await.stop().await.success());
+    let (holder, work) = tokio_postgres::connect(&base, NoTls).await.unwrap();
+    let work = tokio::spawn(work);
+    let lock = format!("BEGIN; LOCK TABLE {schema}.qd_outbox IN ACCESS EXCLUSIVE MODE");
+    holder.batch_execute(&lock).await.unwrap();
+    let mut server = home.launch();
+    server.complains_until(|said| said.contains("lock timeout") && said.contains("trying again")).await;
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    server.listens().await;
+    drop(holder);
+    work.await.unwrap().unwrap();
     assert!(server.stop().await.success());
 }
 
