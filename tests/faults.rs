@@ -30,6 +30,7 @@ mod few_files;
 mod frozen;
 mod hostile_bodies;
 mod hung_up;
+mod import_killed;
 mod killed;
 mod license_hostile;
 mod license_restart;

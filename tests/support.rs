@@ -11,6 +11,7 @@ pub mod database;
 pub mod ephemeral;
 pub mod home;
 pub mod license;
+pub mod mattermost;
 pub mod needs;
 pub mod notices;
 pub mod one_time;

@@ -2,6 +2,7 @@
 
 mod backend;
 mod migrate;
+mod moved;
 mod offline;
 mod online;
 mod paths;
@@ -19,6 +20,7 @@ use super::options::Common;
 use super::output::{failure, remark};
 use crate::settings::Settings;
 use backend::ConfigBackend;
+pub(super) use moved::import_file;
 
 pub(super) const AFTER_HELP: &str = "\
 If a server runs with ServiceSettings.EnableLocalMode, the command uses its local socket, and a change takes effect at

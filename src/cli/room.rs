@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod check;
 mod config;
+mod import;
 mod license;
 mod options;
 mod output;
@@ -73,6 +74,9 @@ enum Command {
     /// Reads, changes and restores the configuration, also while the server runs
     #[command(subcommand, after_help = config::AFTER_HELP)]
     Config(config::ConfigCommand),
+    /// Imports the accounts, teams and configuration of a Mattermost
+    #[command(after_help = import::AFTER_HELP)]
+    Import(import::Import),
     /// Creates keys and licences, checks licences, and shows the active one
     #[command(subcommand, after_help = license::AFTER_HELP)]
     License(license::LicenseCommand),
@@ -107,6 +111,7 @@ impl Cli {
             Command::Backup(command) => backup::run(&self.common, &command),
             Command::Check => check::run(&self.common),
             Command::Config(command) => config::run(&self.common, command),
+            Command::Import(command) => import::run(&self.common, &command),
             Command::License(command) => license::run(&self.common, command),
             Command::Restore(command) => restore::run(&self.common, &command),
             Command::Sessions(command) => sessions::run(&self.common, &command),

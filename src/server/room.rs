@@ -17,6 +17,7 @@ mod listeners;
 mod located;
 mod mending;
 mod metrics;
+pub(crate) mod moving;
 mod read_delays;
 mod sampling;
 mod seeding;

@@ -58,6 +58,14 @@ impl Db {
         }
     }
 
+    /// Returns the names of the servers that run on this database, if servers can share it.
+    pub(crate) async fn living_nodes(&self) -> Result<Vec<String>, StoreError> {
+        if !self.is_shared() {
+            return Ok(Vec::new());
+        }
+        Ok(self.roster().await?.living.into_iter().map(|node| node.facts.name).collect())
+    }
+
     /// Creates the tables of the cluster if they are missing or those of another version.
     pub(in crate::store) async fn create_cluster(&self) -> Result<(), StoreError> {
         if !self.is_shared() {

@@ -1,10 +1,13 @@
 //! Reads a whole database as rows from one snapshot, and writes the rows into an empty database of either engine.
 
+mod batches;
 mod loading;
+mod merging;
 mod snapshot;
 mod tables;
 mod unfinished;
 
+pub(crate) use batches::Position;
 pub(crate) use loading::Load;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use tables::{Column, Kind, Table, migrations_up_to, newest_migration, tables_at};

@@ -22,6 +22,7 @@ mod integrity;
 mod jobs;
 mod licenses;
 mod mail_tokens;
+pub(crate) mod mattermost;
 mod notices;
 mod pool;
 mod postgres;

@@ -115,7 +115,7 @@ const DETAILS: [(&str, &str); 65] = [
 ];
 
 /// Events that are recorded without a request: the event, when it happens, and the details of its record.
-const OWN: [(&str, &str, &str); 22] = [
+const OWN: [(&str, &str, &str); 23] = [
     (
         "changeAuditKey",
         "the server starts with another key than that of the last row",
@@ -142,8 +142,13 @@ const OWN: [(&str, &str, &str); 22] = [
         "`version` of the installed program, or the `reason` of the failure",
     ),
     (
+        "importDatabase",
+        "`quarterdeck import`, if it changed something",
+        "`from`, `schema` of the other database; `sessions_kept`; `new` and `changed`: numbers of rows by table",
+    ),
+    (
         "migrateConfig",
-        "`quarterdeck config migrate`, without a server",
+        "`quarterdeck config migrate`, without a server; `quarterdeck import --from config.json`",
         "`from`, `to`, `files`; each setting that changed there",
     ),
     ("patchConfig", "`quarterdeck config set`, `unset`, without a server", "`version`; each setting that changed"),

@@ -14,10 +14,10 @@ const MAX_PARAMETERS: usize = 16_000;
 
 /// An empty database into which rows are loaded.
 pub(crate) struct Load {
-    target: Target,
+    pub(super) target: Target,
 }
 
-enum Target {
+pub(super) enum Target {
     Postgres(Session),
     Sqlite(Connection),
 }

@@ -12,10 +12,10 @@ use super::{TRANSIENT, Table, listed, quoted};
 
 /// A reading transaction. It contains everything that was committed before it began.
 pub(crate) struct Snapshot {
-    source: Source,
+    pub(super) source: Source,
 }
 
-enum Source {
+pub(super) enum Source {
     Postgres(Session),
     Sqlite(Connection),
 }

@@ -34,6 +34,16 @@ impl Session {
         self.client.execute(&prepared, &borrowed(values)).await?;
         Ok(())
     }
+
+    /// Runs a statement and returns its rows.
+    pub(in crate::store) async fn rows(
+        &self,
+        sql: &str,
+        values: &[Value],
+    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+        let prepared = self.client.prepare_cached(sql).await?;
+        Ok(self.client.query(&prepared, &borrowed(values)).await?)
+    }
 }
 
 impl Deref for Session {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -14,6 +15,9 @@ use crate::store::{Row, StoreError, Value};
 
 /// The `application_id` of a database whose restore is not complete: `QDre` in ASCII. A complete database has 0.
 const OF_RESTORE: i32 = 0x5144_7265;
+
+/// The time for which a merge waits for another program to close the file.
+const ALONE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The position of the `application_id` in an SQLite file, in bytes.
 const ID_PLACE: Range<u64> = 68..72;
@@ -30,6 +34,25 @@ impl Sqlite {
         let connection = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(WAIT_TIMEOUT)?;
         connection.pragma_update(None, "query_only", "ON")?;
+        Ok(connection)
+    }
+
+    /// Opens a connection in a transaction, alone: until it ends no other connection reads or writes the file. Refuses a
+    /// file that a server or another program has open. A crash leaves the file as it was.
+    pub(in crate::store) fn open_alone(&self) -> Result<Connection, StoreError> {
+        closing::note_opened(&self.file);
+        let connection = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(ALONE_TIMEOUT)?;
+        // The engine leaves the write-ahead log for the last open connection only.
+        let is_alone = closing::leave_log(&connection)?;
+        if !is_alone {
+            return Err(StoreError::Setting(format!(
+                "a server or another program uses {}: stop it first",
+                self.file.display()
+            )));
+        }
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.execute_batch("BEGIN EXCLUSIVE")?;
         Ok(connection)
     }
 

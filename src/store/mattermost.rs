@@ -1,0 +1,35 @@
+//! Moves rows between a database of Mattermost and one of this program.
+//!
+//! Only tables that both have are moved, with all columns of this program's schema. The source is read in one snapshot,
+//! and the target changes in one transaction.
+
+mod left;
+mod recognised;
+mod rows;
+mod tables;
+mod target;
+
+pub(crate) use left::{LeftBehind, left_behind};
+pub(crate) use recognised::{Mattermost, Oddities};
+pub(crate) use rows::{Comparison, Counts, Decision, move_rows, other_accounts};
+pub(crate) use tables::MovedTable;
+pub(crate) use target::{IMPORTED, accounts, is_used, retire_version};
+
+use super::{MIGRATIONS_TABLE, StoreError};
+use quarterdeck_actors::causes::chain;
+
+/// The table with the migrations of Mattermost.
+const MATTERMOST_MIGRATIONS: &str = "db_migrations";
+
+/// The words before the text of the database in errors of a new connection.
+const WRAPPERS: [&str; 2] = ["Error occurred while creating a new object: ", "db error: "];
+
+/// Returns the text of an error in one line, with the text of the database and without values of rows.
+pub(crate) fn problem(cause: &StoreError) -> String {
+    // The pool of connections and the driver put words before the text of the database that say nothing.
+    let text = WRAPPERS.iter().fold(chain(cause), |text, wrapper| text.replace(wrapper, ""));
+    text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests;
