@@ -14,6 +14,7 @@ mod command_line_backup_places;
 mod command_line_check;
 mod command_line_check_postgres;
 mod command_line_config;
+mod command_line_export;
 mod command_line_import;
 mod command_line_import_file;
 mod command_line_import_refused;

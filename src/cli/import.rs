@@ -11,7 +11,7 @@ use super::config::import_file;
 use super::options::Common;
 use super::output::{failure, say};
 use crate::server::moving::{Importing, MoveError, import};
-use report::{Terminal, print};
+pub(super) use report::{Direction, Terminal, print};
 
 pub(super) const AFTER_HELP: &str = "\
 The target is the database that the settings name. It must be empty, or an earlier import of the same Mattermost must
@@ -63,12 +63,12 @@ async fn perform(common: &Common, command: &Import) -> Result<(), MoveError> {
     let terminal = Terminal::new();
     let imported = Box::pin(import(settings, &sources, &wanted, &mut |table, rows| terminal.tell(table, rows))).await;
     terminal.clear();
-    print(&imported?, keep_sessions);
+    print(&imported?, Direction::FromMattermost, keep_sessions);
     Ok(())
 }
 
 /// Returns the argument, or the text on standard input for `-`.
-fn given(from: &str) -> Result<String, MoveError> {
+pub(super) fn given(from: &str) -> Result<String, MoveError> {
     if from != "-" {
         return Ok(from.to_owned());
     }

@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod check;
 mod config;
+mod export;
 mod import;
 mod license;
 mod options;
@@ -74,6 +75,9 @@ enum Command {
     /// Reads, changes and restores the configuration, also while the server runs
     #[command(subcommand, after_help = config::AFTER_HELP)]
     Config(config::ConfigCommand),
+    /// Exports everything into a fresh database that a Mattermost made
+    #[command(after_help = export::AFTER_HELP)]
+    Export(export::Export),
     /// Imports the accounts, teams and configuration of a Mattermost
     #[command(after_help = import::AFTER_HELP)]
     Import(import::Import),
@@ -111,6 +115,7 @@ impl Cli {
             Command::Backup(command) => backup::run(&self.common, &command),
             Command::Check => check::run(&self.common),
             Command::Config(command) => config::run(&self.common, command),
+            Command::Export(command) => export::run(&self.common, &command),
             Command::Import(command) => import::run(&self.common, &command),
             Command::License(command) => license::run(&self.common, command),
             Command::Restore(command) => restore::run(&self.common, &command),

@@ -1,7 +1,8 @@
-//! Moves an installation from a database of Mattermost into one of this program.
+//! Moves an installation from a database of Mattermost into one of this program, and back.
 //!
-//! `docs/moving.md` describes it. The source is only read; the target changes in one transaction or not at all.
+//! `docs/moving.md` describes both. The source is only read; the target changes in one transaction or not at all.
 
+mod exporting;
 mod importing;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::store::mattermost::{
     Comparison, Counts, Decision, LeftBehind, MovedTable, Oddities, move_rows, other_accounts, problem,
 };
 use crate::store::{Db, Load, Snapshot, StoreError, Value, described};
+pub(crate) use exporting::{Exporting, export};
 pub(crate) use importing::{Importing, import};
 
 /// The beginnings of the names of rows of `systems` that belong to a server on that database.

@@ -5,15 +5,19 @@
 
 mod left;
 mod recognised;
+mod returning;
 mod rows;
 mod tables;
 mod target;
 
 pub(crate) use left::{LeftBehind, left_behind};
 pub(crate) use recognised::{Mattermost, Oddities};
+pub(crate) use returning::{
+    Connection, add_following, connection, left_here, other_writers, records_of_exports, with_connection,
+};
 pub(crate) use rows::{Comparison, Counts, Decision, move_rows, other_accounts};
 pub(crate) use tables::MovedTable;
-pub(crate) use target::{IMPORTED, accounts, is_used, retire_version};
+pub(crate) use target::{EXPORTED, IMPORTED, accounts, is_used, retire_version};
 
 use super::{MIGRATIONS_TABLE, StoreError};
 use quarterdeck_actors::causes::chain;

@@ -115,7 +115,7 @@ const DETAILS: [(&str, &str); 65] = [
 ];
 
 /// Events that are recorded without a request: the event, when it happens, and the details of its record.
-const OWN: [(&str, &str, &str); 23] = [
+const OWN: [(&str, &str, &str); 24] = [
     (
         "changeAuditKey",
         "the server starts with another key than that of the last row",
@@ -140,6 +140,11 @@ const OWN: [(&str, &str, &str); 23] = [
         "endUpgrade",
         "an upgrade of the program ended",
         "`version` of the installed program, or the `reason` of the failure",
+    ),
+    (
+        "exportToMattermost",
+        "`quarterdeck export`, if it changed something",
+        "`to`, `schema` of the other database; `sessions_kept`; `new` and `changed`: numbers of rows by table",
     ),
     (
         "importDatabase",

@@ -28,6 +28,13 @@ const MORE: &str = "
         PRIMARY KEY (pluginid, pkey));
     INSERT INTO db_migrations VALUES (1, 'create_teams'), (166, 'create_views'), (167, 'create_views_index');";
 
+/// Tables that a Mattermost needs for what it lists.
+const STARTED: &str = "
+    CREATE TABLE publicchannels (id varchar(26) PRIMARY KEY, deleteat bigint, teamid varchar(26),
+        displayname varchar(64), name varchar(64), header varchar(1024), purpose varchar(250));
+    CREATE TABLE channelmemberhistory (channelid varchar(26), userid varchar(26), jointime bigint, leavetime bigint,
+        PRIMARY KEY (channelid, userid, jointime))";
+
 /// A database of Mattermost, in a schema of its own.
 pub struct MattermostDatabase {
     base: String,
@@ -48,6 +55,30 @@ impl MattermostDatabase {
         let made = Self::empty(base).await;
         made.execute(&rows()).await;
         made
+    }
+
+    /// Creates the database that a Mattermost leaves after its first start: no accounts, roles with ids of its own, and a
+    /// configuration that names this database. It is a database of its own, because its connections are looked at.
+    pub async fn started(base: &str) -> Self {
+        let name = format!("m_{}", database::unique());
+        database::execute(base, &format!("CREATE DATABASE {name}")).await;
+        let (server, _) = base.split('?').next().unwrap().rsplit_once('/').unwrap();
+        let made = Self { base: format!("{server}/{name}"), schema: "public".to_owned() };
+        let [one, other, version] = ['x', 'y', 'z'].map(|letter| letter.to_string().repeat(26));
+        let config = r#"{"SqlSettings": {"DriverName": "postgres", "DataSource": "postgres://its-own"}}"#;
+        let rows = format!(
+            "INSERT INTO systems VALUES ('DiagnosticId', 'fresh'), ('OnlyThere', 'true');
+             INSERT INTO roles (id, name, permissions) VALUES ('{one}', 'system_user', ' create_team'), ('{other}', 'only_there', '');
+             INSERT INTO configurations VALUES ('{version}', '{config}', 1, TRUE, '');"
+        );
+        made.execute(&format!("{TABLES}; {MORE}; {STARTED}; {rows}")).await;
+        made
+    }
+
+    /// Deletes a database of its own.
+    pub async fn drop_database(self) {
+        let (server, name) = self.base.rsplit_once('/').unwrap();
+        database::execute(&format!("{server}/postgres"), &format!("DROP DATABASE {name} WITH (FORCE)")).await;
     }
 
     /// Returns the data source, as an operator writes it.

@@ -7,17 +7,17 @@ use crate::server::moving::{MoveResult, Report};
 use crate::store::mattermost::Counts;
 
 /// The progress on standard error, if that is a terminal.
-pub(super) struct Terminal {
+pub(in crate::cli) struct Terminal {
     is_terminal: bool,
 }
 
 impl Terminal {
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         Self { is_terminal: std::io::stderr().is_terminal() }
     }
 
     /// Shows the number of rows of a table that were read.
-    pub(super) fn tell(&self, table: &str, rows: u64) {
+    pub(in crate::cli) fn tell(&self, table: &str, rows: u64) {
         if self.is_terminal {
             // A write error is ignored: the move does not depend on it.
             let _ = write!(std::io::stderr(), "\r\u{1b}[K{table}: {rows}");
@@ -25,26 +25,35 @@ impl Terminal {
     }
 
     /// Removes the line.
-    pub(super) fn clear(&self) {
+    pub(in crate::cli) fn clear(&self) {
         if self.is_terminal {
             let _ = write!(std::io::stderr(), "\r\u{1b}[K");
         }
     }
 }
 
+/// The direction of a move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Direction {
+    FromMattermost,
+    ToMattermost,
+}
+
 /// Prints the report.
-pub(super) fn print(report: &Report, keep_sessions: bool) {
+pub(in crate::cli) fn print(report: &Report, direction: Direction, keep_sessions: bool) {
     let Report { from, to, schema, .. } = report;
     let (accounts, teams) = (report.read("users"), report.read("teams"));
-    say(format_args!("from Mattermost, schema {schema}, {from}: {accounts} accounts, {teams} teams"));
-    say(format_args!("to {to}"));
+    let of = |other| if direction == other { format!("Mattermost, schema {schema}, ") } else { String::new() };
+    let (is_from, is_to) = (of(Direction::FromMattermost), of(Direction::ToMattermost));
+    say(format_args!("from {is_from}{from}: {accounts} accounts, {teams} teams"));
+    say(format_args!("to {is_to}{to}"));
     say(format_args!("{:<24}{:>9}{:>9}{:>9}{:>9}{:>9}", "table", "read", "new", "same", "changed", "left"));
     for (table, counts) in &report.tables {
         say(line(table, counts));
     }
     let total = report.total();
     say(line("all", &total));
-    notes(report, keep_sessions);
+    notes(report, direction, keep_sessions);
     say(match report.result {
         MoveResult::DryRun => format!("{} new, {} changed: a dry run, nothing was changed", total.new, total.changed),
         MoveResult::Stored => format!("{} new, {} changed: stored", total.new, total.changed),
@@ -63,7 +72,7 @@ fn line(table: &str, counts: &Counts) -> String {
 }
 
 /// Prints the rows that stay behind, with the reasons, and accounts and teams that are served in another manner.
-fn notes(report: &Report, keep_sessions: bool) {
+fn notes(report: &Report, direction: Direction, keep_sessions: bool) {
     let of = |name: &str| report.tables.iter().find(|(table, _)| table == name).map(|(_, counts)| *counts);
     if !report.left.is_empty() || report.total().left > 0 {
         say("left behind:");
@@ -84,8 +93,18 @@ fn notes(report: &Report, keep_sessions: bool) {
             "only in the target: {extra} rows of {table}; they stay, also if they were deleted in the source"
         ));
     }
+    if let Some(Counts { left, .. }) = of("tokens").filter(|counts| counts.left > 0) {
+        say(format_args!("  {:<22}{left:>9}  links in mails, which end with the move", "tokens"));
+    }
     if of("configurations").is_none() {
-        say("the configuration is not in this database: import its file with --from config.json");
+        say(match direction {
+            Direction::FromMattermost => {
+                "the configuration is not in this database: import its file with --from config.json"
+            }
+            Direction::ToMattermost => {
+                "the target has no configuration in its database: write its file with `quarterdeck config export`"
+            }
+        });
     }
     for (service, accounts) in &report.oddities.sign_on {
         say(format_args!(

@@ -5,8 +5,11 @@ use super::super::{Load, Snapshot, StoreError, Value, statement};
 /// The audit event of an import.
 pub(crate) const IMPORTED: &str = "importDatabase";
 
+/// The audit event of an export.
+pub(crate) const EXPORTED: &str = "exportToMattermost";
+
 /// The audit events that are no use of a database.
-const NO_USE: [&str; 3] = [IMPORTED, "changeAuditKey", "migrateConfig"];
+const NO_USE: [&str; 4] = [IMPORTED, EXPORTED, "changeAuditKey", "migrateConfig"];
 
 /// Returns the number of accounts, bots included.
 pub(crate) async fn accounts(target: &mut Load) -> Result<i64, StoreError> {

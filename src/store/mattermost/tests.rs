@@ -51,6 +51,22 @@ fn values_of_both_engines_compare_alike() {
 }
 
 #[test]
+fn a_document_names_the_database_of_its_target() {
+    let connection = Connection { driver: "postgres".into(), data_source: "postgres://there".into() };
+    let text = json!({ "SqlSettings": { "DriverName": "sqlite", "MaxOpenConns": 4 }, "Other": 1 }).to_string();
+    let row = vec!["id".into(), text.into(), Value::Int(1), Value::Bool(true), "old".into()];
+    let moved = with_connection(row, &connection);
+    let Some(Value::Text(text)) = moved.get(1) else { panic!("{moved:?}") };
+    let expected = json!({
+        "SqlSettings": { "DriverName": "postgres", "DataSource": "postgres://there", "MaxOpenConns": 4 }, "Other": 1,
+    });
+    assert_eq!(serde_json::from_str::<serde_json::Value>(text).unwrap(), expected);
+    assert!(matches!(moved.get(4), Some(Value::Text(sha)) if sha.len() == 64));
+    let broken = vec!["id".into(), "{".into(), Value::Int(1), Value::Null, "old".into()];
+    assert!(with_connection(broken.clone(), &connection) == broken);
+}
+
+#[test]
 fn a_problem_is_one_line() {
     assert_eq!(problem(&StoreError::Setting("one\n  two\n".to_owned())), "one; two");
     let wrapped = StoreError::Setting("Error occurred while creating a new object: db error: FATAL: no".to_owned());
