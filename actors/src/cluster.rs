@@ -269,7 +269,8 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
         return Ok(false);
     }
     let found = bus.read(last.position).await?;
-    let Some(next) = following(last, &found) else {
+    // The end is another place than this node's, so messages follow.
+    let Some(next) = following(last, &found).filter(|next| !next.is_empty()) else {
         error!(
             position = last.position,
             found = end.position,

@@ -47,7 +47,8 @@ pub trait Bus: Questions {
     fn end(&self) -> BoxFuture<'static, Result<End, AppError>>;
     /// Gives waiting messages their places. Returns true if more of them wait.
     fn place(&self) -> BoxFuture<'static, Result<bool, AppError>>;
-    /// Returns the message at a position and the next ones, in order; some of them if they are many.
+    /// Returns the message at a position, whose content may be left out, and the next ones, in order; some of them if they
+    /// are many. Ends before a message whose content is lost.
     fn read(&self, from: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>>;
     /// Waits until there may be messages, at most for `limit`.
     fn wait(&self, limit: Duration) -> BoxFuture<'_, ()>;

@@ -213,6 +213,21 @@ async fn messages_that_were_missed_are_told_and_everything_is_read_anew() {
 }
 
 #[actix_rt::test]
+async fn a_message_whose_content_is_lost_is_missed_also_as_the_last_one() {
+    let bus = Arc::new(Memory::default());
+    let (one, of_one) = node(&bus, "a").await;
+    one.send(event("first")).await;
+    until("it is there", async || of_one.lines() == ["first"]).await;
+    bus.state().lost_from = Some(2);
+    one.send(event("lost")).await;
+    until("it reads anew", async || of_one.lines() == ["first", "renewed"]).await;
+    bus.state().lost_from = None;
+    one.send(event("next")).await;
+    until("it goes on", async || of_one.lines().last().is_some_and(|last| last == "next")).await;
+    assert!(!of_one.lines().contains(&"lost".to_owned()));
+}
+
+#[actix_rt::test]
 async fn many_messages_are_placed_and_read_in_portions_and_facts_and_events_keep_their_order() {
     let bus = Arc::new(Memory::default());
     for number in 0..10 {

@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) open: Open,
     /// True if the next batch is stored, and its answer lost.
     pub(crate) loses_answer: bool,
+    /// The first position whose message cannot be read, because its content is lost.
+    pub(crate) lost_from: Option<i64>,
 }
 
 impl Memory {
@@ -122,6 +124,7 @@ impl Bus for Memory {
     fn read(&self, from: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>> {
         let state = self.state();
         let found = state.placed.iter().filter(|placed| placed.place.position >= from).take(3);
+        let found = found.take_while(|placed| state.lost_from.is_none_or(|lost| placed.place.position < lost));
         Memory::answer(self, found.cloned().collect())
     }
 
