@@ -26,6 +26,7 @@ pub mod notices;
 pub mod place;
 pub mod presence;
 pub mod probe;
+pub mod redis_address;
 pub mod roles;
 pub mod schema;
 pub mod secret;

@@ -1,4 +1,5 @@
-//! Rules on settings that sections share, the cache, teams and the database (1 to 26 of the contract).
+//! Rules on settings that sections share, the cache, teams and the database (1 to 26 of the contract), and on the form of
+//! Redis' address.
 
 use super::super::listen_address::parts;
 use super::demand::{at_least, blank, blank_or, each, given, is, items, off, on, one_of, text};
@@ -6,6 +7,7 @@ use super::rule::Fill::{Found, Just};
 use super::rule::{AtLoad, Rule, when};
 use super::texts::{has_at_least_32_bytes, has_at_most_30_bytes};
 use crate::id::is_id;
+use crate::redis_address::RedisAddress;
 
 pub(super) const MAIL_AND_METRICS: &[Rule] = &[
     when(
@@ -36,6 +38,9 @@ pub(super) const CACHE_AND_TEAMS: &[Rule] = &[
         is("/CacheSettings/CacheType", "redis"),
         &[
             given("/CacheSettings/RedisAddress").or("model.config.is_valid.empty_redis_address.app_error"),
+            blank_or("/CacheSettings/RedisAddress", |address| RedisAddress::parse(address).is_ok())
+                .or("model.config.is_valid.redis_address.app_error")
+                .at_load(AtLoad::Stays),
             at_least("/CacheSettings/RedisDB", 0).or("model.config.is_valid.invalid_redis_db.app_error"),
         ],
     ),

@@ -51,6 +51,12 @@ fn shared() -> Vec<Case> {
             "cache:6379",
             "model.config.is_valid.empty_redis_address.app_error",
         )),
+        redis(case(
+            "/CacheSettings/RedisAddress",
+            "redis://chat:word@cache",
+            "rediss://chat@cache:6380",
+            "model.config.is_valid.redis_address.app_error",
+        )),
         redis(case("/CacheSettings/RedisDB", -1, 0, "model.config.is_valid.invalid_redis_db.app_error")),
         case(
             "/ServiceSettings/AllowCookiesForSubdomains",
