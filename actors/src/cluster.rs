@@ -125,14 +125,17 @@ impl ClusterHandle {
         }
     }
 
-    /// Waits until this node has applied the messages that other nodes have published so far, at most for 2 s.
-    pub async fn caught_up(&self) {
-        if !self.has_caught_up().await {
+    /// Waits until this node has applied the messages that other nodes have published so far, at most for 2 s. Returns
+    /// false if it has not.
+    pub async fn caught_up(&self) -> bool {
+        let has_caught_up = self.has_caught_up().await;
+        if !has_caught_up {
             debug!("a request did not wait any longer for the messages of other servers");
         }
     }
 
     async fn has_caught_up(&self) -> bool {
+        has_caught_up
         let Some((_, bus)) = &self.node else { return true };
         let reached = async {
             let end = bus.end().await?;

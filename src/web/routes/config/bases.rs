@@ -1,14 +1,19 @@
 //! The versions that sessions were given, which all servers of a database know.
 
 use quarterdeck_actors::cluster::Message;
+use quarterdeck_actors::error::AppError;
 
 use crate::domain::session::Session;
 use crate::web::state::AppState;
 
-/// Returns the version on which a document of the session is based, whichever server gave it; `None` if it is unknown.
-pub(super) async fn base_of(app: &AppState, session: &Session) -> Option<String> {
-    app.actors.cluster.caught_up().await;
-    app.actors.config.base_of(session.id())
+/// Returns the version on which a document of the session is based, whichever server gave it; `None` if none gave one.
+/// A server that does not hear of the others refuses the document: without its base, it would replace the changes of
+/// others.
+pub(super) async fn base_of(app: &AppState, session: &Session) -> Result<Option<String>, AppError> {
+    if !app.actors.cluster.caught_up().await {
+        return Err(AppError::new("app.config.base_unknown.app_error"));
+    }
+    Ok(app.actors.config.base_of(session.id()))
 }
 
 /// Notes the version on which the next document of the session is based, on all servers. The response to a change waits

@@ -122,7 +122,7 @@ pub(crate) const REPLACE: Operation = Description::new(
 .queries(&[DRY_RUN, COMMENT, CONFIRM_WITHIN])
 .body(Type::of::<ConfigSchema>(), "The whole configuration. A placeholder keeps the stored secret.")
 .responses(&[Response::json(200, Type::of::<ConfigAnswer>(), "The configuration that is now in force.")])
-.refusals(&[400, 403, 409, 412, 500])
+.refusals(&[400, 403, 409, 412, 500, 503])
 .handled_by(handler!(replace));
 
 /// `PUT /config`: replaces the configuration, for the settings that the caller may write.
@@ -180,7 +180,7 @@ async fn write(
         wanted: Wanted::Proposal(proposal),
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
         expected: expected_by(request),
-        base: if is_based { base_of(app, session).await } else { None },
+        base: if is_based { base_of(app, session).await? } else { None },
         is_dry_run,
         confirm,
         admits: admitted_settings(&app.accounts, session).await?,
