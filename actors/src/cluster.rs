@@ -19,6 +19,7 @@ mod message;
 mod node;
 mod outgoing;
 mod question;
+mod reading;
 mod shared;
 mod trust;
 mod typing;
@@ -39,6 +40,8 @@ pub use self::message::{Admitted, Bucket, BucketKind, Message};
 pub use self::node::{Beat, Node, NodeFacts, Roster};
 use self::outgoing::Outgoing;
 pub use self::question::{Absence, Content, Part, Question, Questions, Reply, Taken};
+use self::reading::found_after;
+pub(crate) use self::reading::{complete_end, following};
 pub use self::shared::Figures;
 use self::shared::Shared;
 pub use self::trust::Trust;
@@ -132,10 +135,10 @@ impl ClusterHandle {
         if !has_caught_up {
             debug!("a request did not wait any longer for the messages of other servers");
         }
+        has_caught_up
     }
 
     async fn has_caught_up(&self) -> bool {
-        has_caught_up
         let Some((_, bus)) = &self.node else { return true };
         let reached = async {
             let end = bus.end().await?;
@@ -271,7 +274,7 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
         receiver.reached(last).await;
         return Ok(false);
     }
-    let found = bus.read(last.position).await?;
+    let found = found_after(last, &**bus, &**receiver).await?;
     // The end is another place than this node's, so messages follow.
     let Some(next) = following(last, &found).filter(|next| !next.is_empty()) else {
         error!(
@@ -320,32 +323,9 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
     Ok(!is_end)
 }
 
-/// Returns the end of the messages, after all that wait got their places.
-pub(crate) async fn complete_end(bus: &dyn Bus) -> Result<Place, AppError> {
-    let mut end = bus.end().await?;
-    if end.is_waiting {
-        while bus.place().await? {}
-        end = bus.end().await?;
-    }
-    Ok(end.place)
-}
-
 fn is_for_another_node(shared: &Shared, event: &Event) -> bool {
     let node_id = &event.audience.node_id;
     !node_id.is_empty() && *node_id != shared.own.id
-}
-
-/// Returns the messages after the last one that was applied. `None` if some are missing: they were deleted before this
-/// node read them, or the store lost them and is in an earlier state or has others in their place.
-pub(crate) fn following(last: Place, found: &[Placed]) -> Option<&[Placed]> {
-    let next = match found.split_first() {
-        Some((first, next)) if first.place == last => next,
-        // Before the first message there is none.
-        _ if last == Place::default() => found,
-        Some(_) | None => return None,
-    };
-    let is_next = |(placed, position): (&Placed, i64)| placed.place.position == position;
-    next.iter().zip(last.position + 1..).all(is_next).then_some(next)
 }
 
 /// Reads a message. `None` for one of a later version, for this node's own questions, and for one that this node has

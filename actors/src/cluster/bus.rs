@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{Beat, Message, Node, NodeFacts, Questions, Reply, Roster, Taken};
@@ -50,6 +51,10 @@ pub trait Bus: Questions {
     /// Returns the message at a position, whose content may be left out, and the next ones, in order; some of them if they
     /// are many. Ends before a message whose content is lost.
     fn read(&self, from: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>>;
+    /// Returns messages after a position that can be read while the ones before them cannot; they can have gaps.
+    fn behind(&self, _: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>> {
+        std::future::ready(Ok(Vec::new())).boxed()
+    }
     /// Waits until there may be messages, at most for `limit`.
     fn wait(&self, limit: Duration) -> BoxFuture<'_, ()>;
     /// Deletes messages that all nodes have read long ago.

@@ -15,6 +15,8 @@ use crate::waiting::until;
 #[derive(Default)]
 struct Notes {
     lines: Mutex<Vec<String>>,
+    /// The kinds of facts for which it invalidated rights.
+    invalidated: Mutex<Vec<String>>,
     refuses: AtomicBool,
 }
 
@@ -33,7 +35,9 @@ impl Notes {
 }
 
 impl Receiver for Notes {
-    fn invalidate(&self, _: &[Message]) {}
+    fn invalidate(&self, facts: &[Message]) {
+        self.invalidated.lock().unwrap().extend(facts.iter().map(|fact| fact.kind().to_owned()));
+    }
 
     fn apply(&self, facts: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>> {
         if self.refuses.load(Ordering::Relaxed) {
@@ -210,6 +214,22 @@ async fn messages_that_were_missed_are_told_and_everything_is_read_anew() {
     one.send(event("third")).await;
     let all = ["first", "renewed", "second", "renewed", "renewed"];
     until("it reads anew a third time", async || of_one.lines() == all).await;
+}
+
+#[actix_rt::test]
+async fn rights_that_changed_behind_a_message_that_cannot_be_read_are_not_used_any_longer() {
+    let bus = Arc::new(Memory::default());
+    let (one, of_one) = node(&bus, "a").await;
+    one.send(event("first")).await;
+    until("it is there", async || of_one.lines() == ["first"]).await;
+    bus.state().unreadable = Some(2);
+    one.send(event("second")).await;
+    until("it is published", async || one.figures().published == 2).await;
+    bus.note(&Message::Users(vec!["u".to_owned()]));
+    until("it is invalidated", async || of_one.invalidated.lock().unwrap().contains(&"users".to_owned())).await;
+    assert_eq!(of_one.lines(), ["first"], "nothing is applied out of order");
+    bus.state().unreadable = None;
+    until("all is applied", async || of_one.lines() == ["first", "second", "users u"]).await;
 }
 
 #[actix_rt::test]

@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) loses_answer: bool,
     /// The first position whose message cannot be read, because its content is lost.
     pub(crate) lost_from: Option<i64>,
+    /// The position of a message that cannot be read now.
+    pub(crate) unreadable: Option<i64>,
 }
 
 impl Memory {
@@ -124,8 +126,19 @@ impl Bus for Memory {
     fn read(&self, from: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>> {
         let state = self.state();
         let found = state.placed.iter().filter(|placed| placed.place.position >= from).take(3);
+        if state.unreadable.is_some_and(|position| position == from + 1) {
+            return async { Err(AppError::new("unreadable")) }.boxed();
+        }
+        let found = found.take_while(|placed| state.unreadable != Some(placed.place.position));
         let found = found.take_while(|placed| state.lost_from.is_none_or(|lost| placed.place.position < lost));
         Memory::answer(self, found.cloned().collect())
+    }
+
+    fn behind(&self, from: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>> {
+        let state = self.state();
+        let is_behind =
+            |placed: &&Placed| placed.place.position > from && state.unreadable != Some(placed.place.position);
+        Memory::answer(self, state.placed.iter().filter(is_behind).cloned().collect())
     }
 
     fn wait(&self, limit: Duration) -> BoxFuture<'_, ()> {
