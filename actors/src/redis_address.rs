@@ -32,7 +32,7 @@ impl RedisAddress {
             None => (None, rest),
         };
         if account.is_some_and(|account| account.contains(':')) {
-            return Err("the address contains a password, which belongs into RedisPassword");
+            return Err("the address contains a password, which belongs in RedisPassword");
         }
         if place.contains(['/', '?', '#']) || place.contains(char::is_whitespace) {
             return Err("the address has more than a host and a port");

@@ -50,6 +50,8 @@ pub struct View {
     pub cloud: CloudSettings,
     #[serde(rename = "ClientRequirements")]
     pub client_requirements: ClientRequirements,
+    #[serde(rename = "CacheSettings")]
+    pub cache: CacheSettings,
     #[serde(rename = "GuestAccountsSettings")]
     pub guests: GuestAccountsSettings,
 }
@@ -317,6 +319,18 @@ pub struct GuestAccountsSettings {
 pub struct MetricsSettings {
     pub enable: bool,
     pub listen_address: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct CacheSettings {
+    pub cache_type: String,
+    pub redis_address: String,
+    pub redis_password: Secret,
+    #[serde(rename = "RedisDB", deserialize_with = "clamped::<-1, MAX_COUNT, _, _>")]
+    pub redis_db: i64,
+    pub redis_cache_prefix: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
