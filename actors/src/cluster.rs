@@ -161,6 +161,11 @@ impl ClusterHandle {
         Publications { shared: self.shared.clone(), before: self.shared.outgoing.added() }
     }
 
+    /// Returns why the bus works without the Redis that it should use; `None` for a bus without Redis.
+    pub fn redis(&self) -> Option<Result<(), String>> {
+        self.node.as_ref().and_then(|(_, bus)| bus.redis())
+    }
+
     /// Returns the bus; `None` for a server without other nodes.
     pub(crate) fn bus(&self) -> Option<Arc<dyn Bus>> {
         self.node.as_ref().map(|(_, bus)| bus.clone())

@@ -33,6 +33,7 @@ pub(super) fn all(
         store("filestore", Store::Files),
         store("exportstore", Store::Exports),
         Arc::new(Cluster(cluster.clone())),
+        Arc::new(Redis(cluster.clone())),
     ]
 }
 
@@ -76,6 +77,29 @@ impl Check for Cluster {
         let late = || format!("no news from the other servers for {} s{reason}", silent_ms / 1000);
         let done = if is_late { Err(late()) } else { Ok(()) };
         async move { done }.boxed()
+    }
+}
+
+/// Checks the Redis that has the events.
+struct Redis(ClusterHandle);
+
+impl Check for Redis {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    // The database does the work of Redis.
+    fn is_vital(&self) -> bool {
+        false
+    }
+
+    fn is_needed(&self) -> bool {
+        self.0.redis().is_some()
+    }
+
+    fn run(&self) -> BoxFuture<'static, Result<(), String>> {
+        let found = self.0.redis().unwrap_or(Ok(()));
+        async move { found }.boxed()
     }
 }
 

@@ -59,6 +59,10 @@ pub trait Bus: Questions {
     fn wait(&self, limit: Duration) -> BoxFuture<'_, ()>;
     /// Deletes messages that all nodes have read long ago.
     fn prune(&self) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Returns why the bus works without the Redis that it should use; `None` for a bus without Redis.
+    fn redis(&self) -> Option<Result<(), String>> {
+        None
+    }
 }
 
 /// Messages that a node publishes together.
