@@ -20,6 +20,9 @@ CREATE TABLE IF NOT EXISTS qd_nodes (
     PRIMARY KEY (id)
 );
 
+-- The id of the Redis that the node uses for events now; empty for none.
+ALTER TABLE qd_nodes ADD COLUMN IF NOT EXISTS bus varchar(64) NOT NULL DEFAULT '';
+
 -- The number of the last batch of each node. It outlasts the node, so that no batch is published twice.
 CREATE TABLE IF NOT EXISTS qd_batches (
     node varchar(26) NOT NULL,
@@ -39,6 +42,8 @@ CREATE TABLE IF NOT EXISTS qd_outbox (
 
 -- Messages in their order. Positions have no gaps, and a position appears after all lower ones. The mark tells a message
 -- from another one that got its position after the database had lost it.
+-- A row of the kind 'redis' stands for all messages of batches that are in Redis, and for one without content before them.
+-- Its position is that of the last one.
 CREATE TABLE IF NOT EXISTS qd_events (
     position bigint NOT NULL,
     mark bigint NOT NULL DEFAULT (random() * 9007199254740991)::bigint,
@@ -90,13 +95,20 @@ CREATE OR REPLACE FUNCTION qd_channel() RETURNS text LANGUAGE sql STABLE AS
     'SELECT ''qd_'' || left(md5(current_schema()), 16)'
     SET search_path FROM CURRENT;
 
+-- Lets one transaction at a time give positions and advance numbers of batches. Each function takes this lock first, so
+-- that none waits for another one that waits for it.
+CREATE OR REPLACE FUNCTION qd_lock() RETURNS void LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('quarterdeck bus ' || current_schema(), 0));
+END $$;
+
 -- Gives the waiting messages their positions. One transaction at a time does; its lock ends with it, so a frozen node
 -- cannot keep it. Each statement of the function sees what was committed before it.
 CREATE OR REPLACE FUNCTION qd_move() RETURNS bigint LANGUAGE plpgsql VOLATILE
     SET search_path FROM CURRENT AS $$
 DECLARE moved bigint;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('quarterdeck bus ' || current_schema(), 0));
+    PERFORM qd_lock();
     WITH taken AS (
         DELETE FROM qd_outbox WHERE id IN (SELECT o.id FROM qd_outbox o ORDER BY o.id LIMIT 2000)
         RETURNING id, node, kind, body
@@ -121,6 +133,7 @@ BEGIN
     IF NOT EXISTS (SELECT 1 FROM qd_nodes WHERE id = sender) THEN
         RETURN false;
     END IF;
+    PERFORM qd_lock();
     INSERT INTO qd_batches (node, number, at) VALUES (sender, given, qd_now())
     ON CONFLICT (node) DO UPDATE SET number = excluded.number, at = excluded.at WHERE qd_batches.number < given;
     IF NOT FOUND THEN
@@ -132,6 +145,35 @@ BEGIN
     FROM unnest(kinds, bodies) WITH ORDINALITY AS m(kind, body, place);
     PERFORM pg_notify(qd_channel(), 'moved');
     RETURN true;
+END $$;
+
+-- Gives batches that are in Redis their places, in this order and once, with one row for all of them: `reference` names
+-- them, and `messages` is their number. Returns 'not shared' and does nothing unless there are several nodes and all use
+-- that Redis. Returns 'without' and does nothing if some of them, counted from 1, must be left out: they were published
+-- before, or their node is not in the list.
+CREATE OR REPLACE FUNCTION qd_publish_range(its_bus text, senders text[], given text[], reference text, messages bigint)
+    RETURNS text LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT AS $$
+DECLARE known text;
+BEGIN
+    PERFORM qd_lock();
+    IF its_bus = '' OR (SELECT COUNT(*) FROM qd_nodes) < 2 OR EXISTS (SELECT 1 FROM qd_nodes n WHERE n.bus <> its_bus) THEN
+        RETURN 'not shared';
+    END IF;
+    SELECT string_agg(s.place::text, ' ' ORDER BY s.place) INTO known
+    FROM unnest(senders, given) WITH ORDINALITY AS s(node, number, place)
+    WHERE NOT EXISTS (SELECT 1 FROM qd_nodes n WHERE n.id = s.node)
+        OR EXISTS (SELECT 1 FROM qd_batches b WHERE b.node = s.node AND b.number >= s.number::bigint);
+    IF known IS NOT NULL THEN
+        RETURN 'without ' || known;
+    END IF;
+    INSERT INTO qd_batches (node, number, at)
+    SELECT s.node, s.number::bigint, qd_now() FROM unnest(senders, given) AS s(node, number)
+    ON CONFLICT (node) DO UPDATE SET number = excluded.number, at = excluded.at;
+    PERFORM qd_move();
+    INSERT INTO qd_events (position, at, node, kind, body)
+    SELECT COALESCE(MAX(e.position), 0) + 1 + messages, qd_now(), '', 'redis', reference FROM qd_events e;
+    PERFORM pg_notify(qd_channel(), 'moved');
+    RETURN 'published';
 END $$;
 
 -- Leaves a message in the transaction that changes a row. The nodes hear of it when that transaction is committed.
@@ -309,4 +351,4 @@ DROP TRIGGER IF EXISTS qd_configurations_truncated ON configurations;
 CREATE TRIGGER qd_configurations_truncated AFTER TRUNCATE ON configurations
     FOR EACH STATEMENT EXECUTE FUNCTION qd_tell_of_change('config');
 
-COMMENT ON TABLE qd_outbox IS 'form 3';
+COMMENT ON TABLE qd_outbox IS 'form 4';

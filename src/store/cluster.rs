@@ -10,7 +10,7 @@ mod sockets;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub(crate) use bus::PostgresBus;
+pub use bus::PostgresBus;
 pub(crate) use restarts::{RUNNING, StoredRestart};
 pub use sockets::NodeSockets;
 
@@ -27,7 +27,7 @@ const QUESTIONS: &str = include_str!("../../sql/postgres_questions.sql");
 const RESTARTS: &str = include_str!("../../sql/postgres_restarts.sql");
 
 /// The comment on `qd_outbox` that says that this version's tables, functions and triggers are there.
-const FORM: &str = "form 3";
+const FORM: &str = "form 4";
 
 /// The comment on `qd_questions` that says that this version's tables and functions of questions are there.
 const QUESTIONS_FORM: &str = "form 1";

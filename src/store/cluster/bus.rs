@@ -29,11 +29,17 @@ const MAX_MOVED: i64 = 2_000;
 /// The minimum time between two attempts to listen.
 const LISTEN_RETRY: Duration = Duration::from_secs(2);
 
-const READ_FAILED: &str = "app.cluster.read.app_error";
-const WRITE_FAILED: &str = "app.cluster.publish.app_error";
+/// The kind of a row that stands for batches that are in Redis.
+pub(super) const REFERENCE: &str = "redis";
+
+/// The id of the Redis of a node without one.
+const NO_REDIS: &str = "";
+
+pub(super) const READ_FAILED: &str = "app.cluster.read.app_error";
+pub(super) const WRITE_FAILED: &str = "app.cluster.publish.app_error";
 
 /// The bus on a database that servers share.
-pub(crate) struct PostgresBus {
+pub struct PostgresBus {
     pub(super) db: Db,
     /// Rings when the database tells of messages or answers.
     pub(super) bell: Arc<Bell>,
@@ -41,8 +47,21 @@ pub(crate) struct PostgresBus {
 }
 
 impl PostgresBus {
-    pub(crate) fn new(db: Db) -> Arc<Self> {
+    /// Returns the bus. Opens no connection yet.
+    pub fn new(db: Db) -> Arc<Self> {
         Arc::new(Self { db, bell: Arc::default(), listening: Arc::default() })
+    }
+
+    /// Adds a node, with the id of the Redis that it uses.
+    pub(super) fn join_with(&self, facts: NodeFacts, bus: String) -> BoxFuture<'static, Result<String, AppError>> {
+        let db = self.db.clone();
+        async move { db.add_node(&facts, &bus).await.or_fail(WRITE_FAILED) }.boxed()
+    }
+
+    /// Stores a heartbeat, with the id of the Redis that the node uses.
+    pub(super) fn beat_with(&self, beat: Beat, bus: String) -> BoxFuture<'static, Result<Option<Roster>, AppError>> {
+        let db = self.db.clone();
+        async move { db.beat(&beat, &bus).await.or_fail(WRITE_FAILED) }.boxed()
     }
 
     /// Begins to open the connection that listens, if it is closed. Without it, messages are found when the node looks for
@@ -65,13 +84,11 @@ impl PostgresBus {
 
 impl Bus for PostgresBus {
     fn join(&self, facts: NodeFacts) -> BoxFuture<'static, Result<String, AppError>> {
-        let db = self.db.clone();
-        async move { db.add_node(&facts).await.or_fail(WRITE_FAILED) }.boxed()
+        self.join_with(facts, NO_REDIS.to_owned())
     }
 
     fn beat(&self, beat: Beat) -> BoxFuture<'static, Result<Option<Roster>, AppError>> {
-        let db = self.db.clone();
-        async move { db.beat(&beat).await.or_fail(WRITE_FAILED) }.boxed()
+        self.beat_with(beat, NO_REDIS.to_owned())
     }
 
     fn leave(&self, node_id: String) -> BoxFuture<'static, Result<(), AppError>> {
@@ -101,7 +118,7 @@ impl Bus for PostgresBus {
 
     fn read(&self, from: i64) -> BoxFuture<'static, Result<Vec<Placed>, AppError>> {
         let db = self.db.clone();
-        async move { db.messages_from(from).await.or_fail(READ_FAILED) }.boxed()
+        async move { db.rows_from(from).await.or_fail(READ_FAILED).map(|rows| without_references(rows, from)) }.boxed()
     }
 
     fn wait(&self, limit: Duration) -> BoxFuture<'_, ()> {
@@ -136,12 +153,18 @@ impl Db {
         Ok(End { place: Place { position: row.int()?, mark: row.int()? }, is_waiting: row.bool()? })
     }
 
-    async fn messages_from(&self, position: i64) -> Result<Vec<Placed>, StoreError> {
+    /// Returns the row with the message at a position, and the next ones.
+    pub(super) async fn rows_from(&self, position: i64) -> Result<Vec<Placed>, StoreError> {
         let sql =
             "SELECT position, mark, node, kind, body FROM qd_events WHERE position >= $1 ORDER BY position LIMIT $2";
         let rows = self.read(statement(sql, vec![position.into(), MAX_READ.into()])).await?;
         rows.into_iter().map(placed).collect()
     }
+}
+
+/// Returns the messages up to the first ones that are in a Redis, which this server does not use.
+fn without_references(rows: Vec<Placed>, from: i64) -> Vec<Placed> {
+    rows.into_iter().take_while(|row| row.kind != REFERENCE || row.place.position == from).collect()
 }
 
 fn placed(mut row: Row) -> Result<Placed, StoreError> {

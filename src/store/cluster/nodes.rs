@@ -22,9 +22,9 @@ const COLUMNS: &str = "id, name, hostname, address, version, confighash, schemav
 
 impl Db {
     /// Adds a node under a name of its own: that of its host, with a number if another living node has it.
-    /// Returns the name.
-    pub(super) async fn add_node(&self, facts: &NodeFacts) -> Result<String, StoreError> {
-        let (id, facts) = (facts.id.clone(), facts.clone());
+    /// Returns the name. `bus` is the id of the Redis that it uses.
+    pub(super) async fn add_node(&self, facts: &NodeFacts, bus: &str) -> Result<String, StoreError> {
+        let (id, facts, bus) = (facts.id.clone(), facts.clone(), bus.to_owned());
         let read = statement(
             "SELECT name FROM qd_nodes WHERE id <> $1 AND heartbeatat > qd_now() - $2",
             vec![(&id).into(), DEAD_AFTER_MS.into()],
@@ -36,8 +36,8 @@ impl Db {
             let name = free_name(&facts.hostname, &names);
             let schema = answers.get(1).and_then(|rows| rows.first()).cloned().map_or(Ok(0), |mut row| row.int())?;
             let sql = format!(
-                "INSERT INTO qd_nodes ({COLUMNS}) VALUES ($1, $2, $3, COALESCE(host(inet_client_addr()), ''), $4, $5, $6, qd_now(), qd_now(), 0) \
-                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, heartbeatat = excluded.heartbeatat RETURNING name"
+                "INSERT INTO qd_nodes ({COLUMNS}, bus) VALUES ($1, $2, $3, COALESCE(host(inet_client_addr()), ''), $4, $5, $6, qd_now(), qd_now(), 0, $7) \
+                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, heartbeatat = excluded.heartbeatat, bus = excluded.bus RETURNING name"
             );
             let values = vec![
                 (&facts.id).into(),
@@ -46,6 +46,7 @@ impl Db {
                 cut(&facts.version, 64).into(),
                 cut(&facts.config_hash, 64).into(),
                 schema.into(),
+                (&bus).into(),
             ];
             Ok(vec![statement(sql, values)])
         };
@@ -58,11 +59,11 @@ impl Db {
             .map_or(Ok(String::new()), |mut row| row.text())
     }
 
-    /// Stores a sign of life of a node and returns all nodes. `None` if the node was removed.
-    pub(super) async fn beat(&self, beat: &Beat) -> Result<Option<Roster>, StoreError> {
-        let sql =
-            "UPDATE qd_nodes SET heartbeatat = qd_now(), position = $2, confighash = $3 WHERE id = $1 RETURNING id";
-        let values = vec![(&beat.id).into(), beat.position.into(), cut(&beat.config_hash, 64).into()];
+    /// Stores a sign of life of a node, with the id of the Redis that it uses, and returns all nodes. `None` if the node was removed.
+    pub(super) async fn beat(&self, beat: &Beat, bus: &str) -> Result<Option<Roster>, StoreError> {
+        let sql = "UPDATE qd_nodes SET heartbeatat = qd_now(), position = $2, confighash = $3, bus = $4 WHERE id = $1 \
+                   RETURNING id";
+        let values = vec![(&beat.id).into(), beat.position.into(), cut(&beat.config_hash, 64).into(), bus.into()];
         if self.write_apart(statement(sql, values)).await?.is_empty() {
             return Ok(None);
         }
