@@ -4,6 +4,7 @@
 mod bus;
 mod nodes;
 mod questions;
+mod redis;
 mod restarts;
 mod sockets;
 

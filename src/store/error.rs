@@ -46,6 +46,9 @@ pub enum StoreError {
     /// A migration failed.
     #[error("migration: {0}")]
     Migration(Failure),
+    /// The Redis server does not answer, or refuses a command.
+    #[error("Redis: {0}")]
+    Redis(String),
     /// An I/O error on the SQLite file.
     #[error("database file: {0}")]
     File(#[from] std::io::Error),
@@ -81,6 +84,7 @@ impl StoreError {
             | Self::ReadOnly
             | Self::Damaged(_)
             | Self::Sqlite(_)
+            | Self::Redis(_)
             | Self::File(_) => None,
         }
     }

@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 61] = [
+const STATE: [(&str, &str); 62] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -55,6 +55,7 @@ const STATE: [(&str, &str); 61] = [
     ("src/server/cluster/applying.rs", "no data"),
     ("src/server/certificate.rs", "one certificate; its files have at most 1 MiB each"),
     ("src/store/cluster/bus.rs", "one connection"),
+    ("src/store/cluster/redis/connection.rs", "eight connections"),
     ("src/store/postgres/limit.rs", "numbers"),
     ("src/store/postgres/room.rs", "one number"),
     ("src/store/postgres/shares.rs", "an entry for each of our tables"),

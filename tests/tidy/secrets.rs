@@ -7,7 +7,7 @@ use super::sources;
 
 /// The number of places in a file that read a secret as plain text. Check a new call before you count it here: it must
 /// not print, log, store or return the secret.
-const EXPOSED: [(&str, usize); 40] = [
+const EXPOSED: [(&str, usize); 41] = [
     ("actors/src/sessions.rs", 1),
     ("src/domain/accounts/first.rs", 1),
     ("src/domain/accounts/login.rs", 1),
@@ -38,6 +38,7 @@ const EXPOSED: [(&str, usize); 40] = [
     ("src/web/routes/metrics.rs", 1),
     ("src/web/routes/tokens.rs", 1),
     ("src/web/socket/actions.rs", 3),
+    ("src/store/cluster/redis/connection.rs", 1),
     ("src/store/sessions.rs", 4),
     ("src/store/tokens.rs", 1),
     ("src/store/unknown_names.rs", 1),

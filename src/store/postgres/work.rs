@@ -76,6 +76,7 @@ fn end_of(failed: StoreError) -> Result<End, StoreError> {
         | StoreError::ReadOnly
         | StoreError::Sqlite(_)
         | StoreError::Migration(_)
+        | StoreError::Redis(_)
         | StoreError::File(_) => false,
     };
     if is_passing { Ok(End::Undone(failed)) } else { Err(failed) }
