@@ -7,7 +7,7 @@ use super::sources;
 
 /// The number of places in a file that read a secret as plain text. Check a new call before you count it here: it must
 /// not print, log, store or return the secret.
-const EXPOSED: [(&str, usize); 41] = [
+const EXPOSED: [(&str, usize); 42] = [
     ("actors/src/sessions.rs", 1),
     ("src/domain/accounts/first.rs", 1),
     ("src/domain/accounts/login.rs", 1),
@@ -39,6 +39,7 @@ const EXPOSED: [(&str, usize); 41] = [
     ("src/web/routes/tokens.rs", 1),
     ("src/web/socket/actions.rs", 3),
     ("src/store/cluster/redis/connection.rs", 1),
+    ("src/store/cluster/redis/contents.rs", 1),
     ("src/store/sessions.rs", 4),
     ("src/store/tokens.rs", 1),
     ("src/store/unknown_names.rs", 1),

@@ -1,0 +1,254 @@
+//! The rule when the stream in Redis is used: while Redis answers in time and keeps what it gets, all nodes use the same
+//! run of it, and there are several. After a failure it is left alone, each time for longer.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use super::super::super::StoreError;
+
+/// The time for which Redis is left alone after a first failure. It doubles with each further one.
+const FIRST_DELAY: Duration = Duration::from_secs(2);
+
+/// The number of failures in a row after which the time does not grow any more: about half an hour.
+const MAX_FAILURES: u32 = 10;
+
+/// The number of failures as which the loss of an entry counts: each one ends sockets, so the first delay is a minute.
+const LOSS_FAILURES: u32 = 5;
+
+/// The time without a failure after which the next one is a first one.
+const CALM: Duration = Duration::from_mins(10);
+
+/// The time for which batches go into rows after a node was found that does not use this Redis.
+const UNSHARED: Duration = Duration::from_secs(2);
+
+/// The time after which messages whose entries cannot be read were missed.
+const UNREADABLE: Duration = Duration::from_secs(2);
+
+/// The time after which a failed attempt to read counts no more, and the maximum number of places that are known.
+const UNREAD_LIFETIME: Duration = Duration::from_secs(10);
+const MAX_UNREAD: usize = 64;
+
+/// The maximum number of bytes that this server puts into the stream in two windows, and their length.
+const MAX_BYTES: u64 = 256 << 20;
+const WINDOW: Duration = Duration::from_mins(10);
+
+/// The knowledge of this server about Redis.
+#[derive(Default)]
+pub(super) struct Usage(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// The id of the bus: of the run of Redis, the database in it, and the key. `None` while Redis is left alone.
+    bus: Option<String>,
+    /// The reason why Redis is not used.
+    problem: Option<String>,
+    /// The number of failures without a long time between them.
+    failures: u32,
+    /// The end of the time for which Redis is left alone.
+    until: Option<Instant>,
+    unshared_at: Option<Instant>,
+    /// The number of nodes in the list.
+    nodes: usize,
+    /// The positions after which entries could not be read, and since when.
+    unread: BTreeMap<i64, Instant>,
+    put: Put,
+}
+
+/// The bytes that this server put into the stream, in this window and the one before.
+#[derive(Default)]
+struct Put {
+    since: Option<Instant>,
+    bytes: u64,
+    before: u64,
+}
+
+impl Put {
+    /// Counts an entry. Returns false if there is no room for it.
+    fn admits(&mut self, bytes: u64, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now.duration_since(since) >= WINDOW) {
+            *self = Self { since: Some(now), bytes: 0, before: self.bytes };
+        }
+        let is_within = self.before + self.bytes + bytes <= MAX_BYTES;
+        self.bytes += if is_within { bytes } else { 0 };
+        is_within
+    }
+}
+
+impl Usage {
+    /// Returns the id of the bus for the row of this node; empty while Redis is left alone.
+    pub(super) fn bus(&self) -> String {
+        self.state().bus.clone().unwrap_or_default()
+    }
+
+    /// Returns why Redis is not used; `None` while it answers.
+    pub(super) fn problem(&self) -> Option<String> {
+        let state = self.state();
+        let unknown = || "Redis has not answered yet".to_owned();
+        if state.bus.is_some() { None } else { Some(state.problem.clone().unwrap_or_else(unknown)) }
+    }
+
+    /// Returns true once Redis may be tried again.
+    pub(super) fn may_try(&self, now: Instant) -> bool {
+        self.state().until.is_none_or(|until| now >= until)
+    }
+
+    /// Returns true if Redis answered last, and another node may use it.
+    pub(super) fn is_followed(&self) -> bool {
+        let state = self.state();
+        state.bus.is_some() && state.nodes > 1
+    }
+
+    /// Returns true if an entry of this length can go into the stream, and counts it.
+    pub(super) fn admits(&self, bytes: usize, now: Instant) -> bool {
+        let mut state = self.state();
+        let is_unshared = state.unshared_at.is_some_and(|at| now.duration_since(at) < UNSHARED);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        state.bus.is_some() && state.nodes > 1 && !is_unshared && state.put.admits(bytes, now)
+    }
+
+    /// Notes that Redis answers, and the id of its bus. An answer that comes after a later failure changes nothing.
+    pub(super) fn note_answer(&self, bus: String, now: Instant) {
+        let mut state = self.state();
+        if state.until.is_some_and(|until| now < until) {
+            return;
+        }
+        let before = state.bus.replace(bus.clone());
+        drop(state);
+        if before != Some(bus) {
+            info!("Redis answers; it gets the events once all servers use it");
+        }
+    }
+
+    /// Notes the number of nodes.
+    pub(super) fn note_nodes(&self, count: usize) {
+        self.state().nodes = count;
+    }
+
+    /// Notes that a node does not use this Redis.
+    pub(super) fn note_unshared(&self, now: Instant) {
+        self.state().unshared_at = Some(now);
+    }
+
+    /// Notes that Redis did not answer in time, or refused a command.
+    pub(super) fn note_failure(&self, cause: &StoreError, now: Instant) {
+        self.note(&cause.to_string(), false, now);
+    }
+
+    /// Notes that Redis lost an entry.
+    pub(super) fn note_loss(&self, now: Instant) {
+        self.note("Redis lost what it had accepted", true, now);
+    }
+
+    fn note(&self, problem: &str, is_loss: bool, now: Instant) {
+        let mut state = self.state();
+        if state.until.is_some_and(|until| now.saturating_duration_since(until) >= CALM) {
+            state.failures = 0;
+        }
+        // Several commands fail at the same time.
+        let is_open = state.until.is_some_and(|until| now < until);
+        if is_open && (!is_loss || state.failures > LOSS_FAILURES) {
+            return;
+        }
+        if is_loss {
+            state.failures = state.failures.max(LOSS_FAILURES);
+        }
+        let delay = FIRST_DELAY * 2_u32.pow(state.failures.min(MAX_FAILURES));
+        state.failures += 1;
+        state.until = Some(now + delay);
+        state.bus = None;
+        state.problem = Some(problem.to_owned());
+        drop(state);
+        warn!(problem, seconds = delay.as_secs(), "Redis is not used for a while; the database gets the events");
+    }
+
+    /// Notes that the entries after a position could not be read. Returns true if that lasts for so long that they are
+    /// missed.
+    pub(super) fn are_missed(&self, from: i64, now: Instant) -> bool {
+        let unread = &mut self.state().unread;
+        unread.retain(|_, since| now.saturating_duration_since(*since) < UNREAD_LIFETIME);
+        if unread.len() >= MAX_UNREAD && !unread.contains_key(&from) {
+            return false;
+        }
+        let since = *unread.entry(from).or_insert(now);
+        now.saturating_duration_since(since) >= UNREADABLE
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> StoreError {
+        StoreError::Redis("no answer".to_owned())
+    }
+
+    /// Returns the seconds until Redis is tried again.
+    fn delay(usage: &Usage, now: Instant) -> u64 {
+        (0..10_000).find(|seconds| usage.may_try(now + Duration::from_secs(*seconds))).unwrap()
+    }
+
+    #[test]
+    fn redis_is_left_alone_twice_as_long_after_each_failure() {
+        let (usage, mut now) = (Usage::default(), Instant::now());
+        for seconds in [2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 2_048] {
+            usage.note_answer("bus".to_owned(), now);
+            usage.note_failure(&failed(), now);
+            // Another command that fails meanwhile is the same failure.
+            usage.note_failure(&failed(), now);
+            usage.note_answer("bus".to_owned(), now);
+            assert_eq!((delay(&usage, now), usage.bus()), (seconds, String::new()));
+            assert!(usage.problem().unwrap().contains("no answer"));
+            now += Duration::from_secs(seconds);
+        }
+        usage.note_failure(&failed(), now + CALM);
+        assert_eq!(delay(&usage, now + CALM), 2);
+    }
+
+    #[test]
+    fn a_loss_counts_more_than_a_failure() {
+        let (usage, now) = (Usage::default(), Instant::now());
+        usage.note_failure(&failed(), now);
+        usage.note_loss(now);
+        assert_eq!(delay(&usage, now), 64);
+        usage.note_loss(now);
+        assert_eq!(delay(&usage, now), 64, "the same loss");
+        usage.note_loss(now + Duration::from_secs(64));
+        assert_eq!(delay(&usage, now + Duration::from_secs(64)), 128);
+    }
+
+    #[test]
+    fn entries_are_put_only_while_several_nodes_use_redis_and_it_has_room() {
+        let (usage, now) = (Usage::default(), Instant::now());
+        assert!(!usage.admits(1, now) && usage.problem().is_some());
+        usage.note_answer("bus".to_owned(), now);
+        usage.note_nodes(1);
+        assert!(!usage.admits(1, now), "a server alone");
+        usage.note_nodes(2);
+        assert!(usage.admits(1, now) && usage.problem().is_none());
+        usage.note_unshared(now);
+        assert!(!usage.admits(1, now) && usage.admits(1, now + UNSHARED));
+        let half = usize::try_from(MAX_BYTES / 2).unwrap();
+        assert!(usage.admits(half, now + UNSHARED) && !usage.admits(half, now + UNSHARED));
+        assert!(!usage.admits(half + 1, now + WINDOW), "the window before counts");
+        assert!(usage.admits(half + 1, now + WINDOW * 2));
+    }
+
+    #[test]
+    fn entries_that_cannot_be_read_for_long_are_missed() {
+        let (usage, now) = (Usage::default(), Instant::now());
+        assert!(!usage.are_missed(1, now) && !usage.are_missed(2, now + UNREADABLE / 2));
+        assert!(usage.are_missed(1, now + UNREADABLE) && !usage.are_missed(2, now + UNREADABLE));
+        assert!(!usage.are_missed(1, now + UNREAD_LIFETIME), "a failure of another time");
+        for from in 0..1_000 {
+            usage.are_missed(from, now + UNREAD_LIFETIME);
+        }
+        assert_eq!(usage.state().unread.len(), MAX_UNREAD);
+    }
+}
