@@ -22,7 +22,7 @@ use crate::server::starting_config::{place, with_file};
 use crate::server::steps::{Attempts, Examined, examine};
 use crate::server::unconfirmed::{End, Foreseen, foresee};
 use crate::settings::{Settings, Sources};
-use crate::store::Db;
+use crate::store::{Db, is_on_redis, probe_redis};
 
 /// The settings that name folders. They may be relative to the folder in which the server starts.
 const FOLDERS: [&str; 5] = [
@@ -35,8 +35,9 @@ const FOLDERS: [&str; 5] = [
 
 pub(super) const AFTER_HELP: &str = "\
 The command prints the database in use, the setting that names it, and how the first administrator can be created. It
-connects to the database and prints pending schema migrations, but writes nothing. It reads the whole database file of
-the embedded engine to find damage.
+connects to the database and prints pending schema migrations, but writes nothing there. It reads the whole database
+file of the embedded engine to find damage. If servers are to use Redis, it tries the commands that they need on a key
+that it deletes.
 Passwords and keys are not shown. If the server could not start, the exit code is 1, and the reason is on standard
 error.";
 
@@ -102,7 +103,17 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
     if let Ok(Some(source)) = Source::named(&examined.settings.options) {
         say(format_args!("releases: from {}", source.host()));
     }
+    warn_of_redis(&examined).await;
     look_at_database(&examined, sources).await
+}
+
+/// Prints why servers would not use Redis. A server starts without it, because the database does its work.
+async fn warn_of_redis(Examined { db, config, .. }: &Examined) {
+    if is_on_redis(db, &config.view)
+        && let Err(cause) = probe_redis(&config.view).await
+    {
+        say(format_args!("warning: Redis cannot be used, so the database gets the events: {cause}"));
+    }
 }
 
 /// Prints the outcome of the next start for a change that waits for its confirmation.

@@ -9,7 +9,7 @@ use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::clock::{Clock, Uptime, wall_ms};
 use quarterdeck_actors::cluster::ClusterHandle;
-use quarterdeck_actors::config::ConfigHandle;
+use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::error::OrFail;
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::{HubHandle, Limits as SocketLimits};
@@ -75,12 +75,13 @@ pub(super) async fn state(
     place: Place,
     Migrated(db): Migrated,
     shares: Shares,
+    examined: &Config,
 ) -> Result<AppState, StartError> {
     let first = first_account(&db, &place, &settings.config.view.sql).await?;
     let support_packets = SupportPackets::new(ProcessEnvironment::of(&sources));
     let (variable, purpose) = (sources.license(), sources.purpose());
     // Another node may change everything that is read below; the messages about it have later positions.
-    let bus = cluster::Bus::of(&db).await?;
+    let bus = cluster::Bus::of(&db, &examined.view).await?;
     let (facts, config) = facts(settings, sources, &place, &db, purpose).await?;
     let license = license::loaded(&facts.verification_key, variable, &facts.started_with, &db).await?;
     let sending = Sending::new();

@@ -9,18 +9,20 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use quarterdeck_actors::clock::{Clock, Uptime, wall_ms};
-use quarterdeck_actors::cluster::{Bus as _, ClusterHandle, NodeFacts};
+use quarterdeck_actors::cluster::{self, ClusterHandle, NodeFacts};
 use quarterdeck_actors::config::ConfigHandle;
+use quarterdeck_actors::config::view::View;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::place::Place;
 use quarterdeck_actors::task;
 use tokio::time::{Instant, sleep};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::StartError;
 use crate::base::version::VERSION;
-use crate::store::{Db, PostgresBus};
+use crate::domain::config_access::fingerprint_key;
+use crate::store::{Db, PostgresBus, RedisBus, StoreError, is_on_redis};
 use crate::web::routes::finish_restart;
 use crate::web::state::{AppState, Facts};
 use applying::Applying;
@@ -34,17 +36,17 @@ const RETRY_DELAY: Duration = Duration::from_millis(500);
 const JOIN_FAILED: &str = "app.cluster.publish.app_error";
 
 /// The bus of a database that servers share, before this one joins.
-pub(super) struct Bus(Option<(Arc<PostgresBus>, Place)>);
+pub(super) struct Bus(Option<(Arc<dyn cluster::Bus>, Place)>);
 
 impl Bus {
     /// Notes the present end of the messages.
-    pub(super) async fn of(db: &Db) -> Result<Self, StartError> {
+    pub(super) async fn of(db: &Db, view: &View) -> Result<Self, StartError> {
         if !db.is_shared() {
             return Ok(Self(None));
         }
         // Before requests take all connections that the database has.
         db.open_reserve().await;
-        let bus = PostgresBus::new(db.urgent());
+        let bus = bus(db, view).await?;
         // Messages that waited while no server ran are about the state that is read below.
         while patiently(async || bus.place().await).await? {}
         let place = patiently(async || bus.end().await).await?.place;
@@ -79,6 +81,17 @@ async fn patiently<T>(attempt: impl AsyncFn() -> Result<T, AppError>) -> Result<
             ended => return ended,
         }
     }
+}
+
+/// Returns the bus of the settings. Without usable settings of Redis, the database does its work.
+async fn bus(db: &Db, view: &View) -> Result<Arc<dyn cluster::Bus>, StoreError> {
+    if is_on_redis(db, view) {
+        match RedisBus::new(db.urgent(), view, &fingerprint_key(db).await?).await {
+            Err(StoreError::Setting(problem)) => error!(problem, "Redis is not used"),
+            bus => return Ok(bus?),
+        }
+    }
+    Ok(PostgresBus::new(db.urgent()))
 }
 
 /// Applies the messages of other nodes from now on.

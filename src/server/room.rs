@@ -188,7 +188,7 @@ async fn built(settings: Settings, sources: Sources) -> Result<(AppState, Claime
     }
     record_taken_back(&place, &db.0).await?;
     let claimed = claimed.map_err(StartError::Listen)?;
-    let app = Box::pin(state(settings, sources, place, db, shares)).await?;
+    let app = Box::pin(state(settings, sources, place, db, shares, &config)).await?;
     Ok((app, claimed))
 }
 

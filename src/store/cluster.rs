@@ -1,5 +1,5 @@
 //! The tables of a cluster: its nodes, the bus between them, and the connections of clients. Only PostgreSQL has them; the
-//! embedded engine belongs to one server.
+//! embedded engine belongs to one server. The contents of batches can be in Redis.
 
 mod bus;
 mod nodes;
@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use bus::PostgresBus;
+pub use redis::RedisBus;
+pub(crate) use redis::{is_on_redis, probe_redis};
 pub(crate) use restarts::{RUNNING, StoredRestart};
 pub use sockets::NodeSockets;
 

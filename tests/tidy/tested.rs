@@ -8,11 +8,10 @@ use super::sources;
 const ROOMS: [&str; 3] = ["src/store/", "src/web/request.rs", "src/web/request/"];
 
 /// Modules without unit tests, and the tests that run them instead.
-const OTHERS: [(&str, &str); 14] = [
+const OTHERS: [(&str, &str); 13] = [
     ("src/store/cluster.rs", ON_POSTGRES),
     ("src/store/cluster/bus.rs", "faults::nodes"),
     ("src/store/cluster/questions.rs", "faults::nodes"),
-    ("src/store/cluster/redis.rs", "its parts have tests"),
     ("src/store/pool.rs", "four numbers"),
     ("src/store/postgres.rs", ON_POSTGRES),
     ("src/store/postgres/concurrent.rs", "wire::attached"),

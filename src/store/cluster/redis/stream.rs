@@ -1,0 +1,393 @@
+//! The stream of entries in Redis: puts entries there, takes them as they come, and reads earlier ones again.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use quarterdeck_actors::clock::MINUTE_MS;
+use quarterdeck_actors::cluster::Batch;
+use quarterdeck_actors::config::view::View;
+use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::task;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+use tracing::warn;
+
+use super::super::super::StoreError;
+use super::connection::{Server, refused};
+use super::contents::{Entry, EntryId, Range, Seal, hex};
+use super::protocol::{Answer, packed};
+use super::recent::{MAX_RANGE_ENTRIES, Recent};
+use super::usage::Usage;
+
+/// The time limits for a command that puts an entry, for entries that are read, and for a connection that is opened first.
+const PUT_LIMIT: Duration = Duration::from_millis(150);
+const READ_LIMIT: Duration = Duration::from_millis(300);
+const FIRST_LIMIT: Duration = Duration::from_secs(2);
+
+/// The time for which Redis waits for a new entry before it says that there is none.
+const BLOCK: Duration = Duration::from_secs(1);
+
+/// The minimum time between two looks if Redis answers, and between two looks if the stream is to be followed.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The maximum length of an entry, in bytes. A batch that is longer goes into rows.
+pub(super) const MAX_ENTRY_BYTES: usize = 512 << 10;
+
+/// The bytes of an answer beside an entry: ids, lengths and names.
+const BYTES_AROUND: u64 = 512;
+
+/// The time for which entries stay, in ms: longer than their rows, which are deleted after 10 to 11 minutes.
+const KEEP_MS: u64 = 15 * MINUTE_MS.unsigned_abs();
+
+/// The time after which Redis deletes a stream that no server uses, in ms.
+const EXPIRY_MS: &[u8] = b"1800000";
+
+/// The name of the field with the text of an entry.
+const FIELD: &[u8] = b"c";
+
+/// Parts of refusals after which the stream is deleted: another program made it unusable.
+const UNUSABLE: [&str; 3] = ["WRONGTYPE", "equal or smaller", "exhausted"];
+
+/// The stream of a cluster.
+pub(super) struct Stream {
+    server: Server,
+    /// The database in Redis and the key of the stream.
+    db: i64,
+    key: String,
+    seal: Seal,
+    pub(super) usage: Usage,
+    pub(super) recent: Recent,
+    /// True while entries are taken as they come.
+    is_following: AtomicBool,
+    /// The time of the last own entry, by the clock of Redis.
+    put_at_ms: AtomicU64,
+    /// True if an own entry was put since the last renewal of the expiry.
+    has_put: AtomicBool,
+    /// Locked while a task looks if Redis answers. Holds the time of its start.
+    checking: Arc<Mutex<Option<Instant>>>,
+}
+
+/// The place up to which entries were taken from a bus.
+struct Cursor {
+    bus: String,
+    id: EntryId,
+}
+
+impl Stream {
+    /// Returns the stream of a cluster. Opens no connection yet. `installation` is a secret that all servers of the
+    /// database have.
+    pub(super) fn of(view: &View, cluster: &str, installation: &Secret) -> Result<Self, StoreError> {
+        let key = format!("{}quarterdeck:{cluster}:bus", view.cache.redis_cache_prefix);
+        Ok(Self {
+            server: Server::named(view)?,
+            db: view.cache.redis_db.max(0),
+            seal: Seal::new(installation, &key),
+            key,
+            usage: Usage::default(),
+            recent: Recent::default(),
+            is_following: AtomicBool::default(),
+            put_at_ms: AtomicU64::default(),
+            has_put: AtomicBool::default(),
+            checking: Arc::default(),
+        })
+    }
+
+    /// Begins to look if Redis answers, if no task does.
+    pub(super) fn keep(self: &Arc<Self>) {
+        let Ok(mut turn) = self.checking.clone().try_lock_owned() else { return };
+        if turn.is_some_and(|since| since.elapsed() < CHECK_INTERVAL) {
+            return;
+        }
+        *turn = Some(Instant::now());
+        let stream = self.clone();
+        // Not in the caller: a heartbeat must not wait for Redis.
+        task::once("check_redis", async move {
+            let _turn = turn;
+            stream.check().await;
+        });
+    }
+
+    /// Notes if Redis answers as fast as an entry has to be put, and its run.
+    pub(super) async fn check(&self) {
+        if !self.usage.may_try(Instant::now()) {
+            return;
+        }
+        // The first one may open a connection.
+        let answered = match self.server.run(&[b"PING"], FIRST_LIMIT).await {
+            Ok(_) => self.server.run(&[b"PING"], PUT_LIMIT).await,
+            failed @ Err(_) => failed,
+        };
+        match answered.and_then(|(run, answer)| answer.accepted("PING").map(|_| run)) {
+            Ok(run) => self.usage.note_answer(self.bus_of(&run), Instant::now()),
+            Err(cause) => self.usage.note_failure(&cause, Instant::now()),
+        }
+    }
+
+    /// Puts a batch into the stream. `None` if it has to go into rows.
+    pub(super) async fn put(&self, batch: &Batch) -> Option<EntryId> {
+        let length = batch.messages.iter().map(|(_, body)| body.len()).sum::<usize>();
+        let is_following = self.is_following.load(Ordering::Relaxed);
+        if length > MAX_ENTRY_BYTES || !is_following || !self.usage.admits(length, Instant::now()) {
+            return None;
+        }
+        let value = self.seal.sealed(batch);
+        if value.len() > MAX_ENTRY_BYTES {
+            return None;
+        }
+        let added = match self.add(value.as_bytes()).await {
+            Ok(None) => match self.begin_anew().await {
+                Ok(()) => self.add(value.as_bytes()).await,
+                Err(cause) => Err(cause),
+            },
+            added => added,
+        };
+        match added.and_then(|id| id.ok_or_else(|| StoreError::Redis("XADD: refused again".to_owned()))) {
+            Ok(id) => {
+                self.put_at_ms.store(id.at_ms, Ordering::Relaxed);
+                self.has_put.store(true, Ordering::Relaxed);
+                Some(id)
+            }
+            Err(cause) => {
+                self.usage.note_failure(&cause, Instant::now());
+                None
+            }
+        }
+    }
+
+    /// Adds an entry to the stream, and deletes those that no row can name any more. `None` if the stream is unusable.
+    async fn add(&self, value: &[u8]) -> Result<Option<EntryId>, StoreError> {
+        let oldest = self.put_at_ms.load(Ordering::Relaxed).saturating_sub(KEEP_MS).to_string();
+        let command: [&[u8]; 8] = [b"XADD", self.key.as_bytes(), b"MINID", b"~", oldest.as_bytes(), b"*", FIELD, value];
+        let (run, answer) = self.server.run(&command, PUT_LIMIT).await?;
+        if is_unusable(&answer) {
+            return Ok(None);
+        }
+        let id = String::from_utf8(answer.accepted("XADD")?.text()?).ok().and_then(|id| EntryId::parse(&id));
+        let id = id.ok_or_else(|| StoreError::Redis("XADD: the answer is no id of an entry".to_owned()))?;
+        if self.bus_of(&run) != self.usage.bus() {
+            self.server.leave();
+            return Err(StoreError::Redis("another run of Redis, or another Redis, has the address now".to_owned()));
+        }
+        Ok(Some(id))
+    }
+
+    /// Deletes the stream, which another program made unusable.
+    async fn begin_anew(&self) -> Result<(), StoreError> {
+        warn!("another program made the stream in Redis unusable; it begins anew");
+        self.server.run(&[b"DEL", self.key.as_bytes()], READ_LIMIT).await?.1.accepted("DEL").map(drop)
+    }
+
+    /// Takes the entries as they come, until the bus is gone.
+    pub(super) async fn follow(stream: Weak<Self>) {
+        let mut cursor = None;
+        while let Some(stream) = stream.upgrade() {
+            if !stream.usage.is_followed() {
+                cursor = None;
+                stream.is_following.store(false, Ordering::Relaxed);
+                drop(stream);
+                sleep(FOLLOW_INTERVAL).await;
+                continue;
+            }
+            cursor = match stream.take_next(cursor).await {
+                Ok(next) => Some(next),
+                Err(cause) => {
+                    stream.usage.note_failure(&cause, Instant::now());
+                    sleep(FOLLOW_INTERVAL).await;
+                    None
+                }
+            };
+            stream.is_following.store(cursor.is_some(), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the entries after a place, and waits a while for some. Without a place it begins at the end.
+    async fn take_next(&self, cursor: Option<Cursor>) -> Result<Cursor, StoreError> {
+        let Some(Cursor { bus, id }) = cursor else { return self.end().await };
+        let (from, count, block) = (id.to_string(), MAX_RANGE_ENTRIES.to_string(), BLOCK.as_millis().to_string());
+        let command = packed(&[
+            b"XREAD",
+            b"COUNT",
+            count.as_bytes(),
+            b"BLOCK",
+            block.as_bytes(),
+            b"STREAMS",
+            self.key.as_bytes(),
+            from.as_bytes(),
+        ]);
+        let (run, answer) = self.server.ask(&[command], bytes_of(MAX_RANGE_ENTRIES), BLOCK + READ_LIMIT).await?;
+        if self.bus_of(&run) != bus {
+            return self.end().await;
+        }
+        let entries = match answer.into_iter().next().flatten() {
+            Some(Answer::Nothing) => {
+                // A stream that began anew can have lower ids.
+                let end = self.end().await?;
+                return Ok(if end.id < id { end } else { Cursor { bus, id } });
+            }
+            Some(answer) if !is_unusable(&answer) => entries_of_streams(answer.accepted("XREAD")?)?,
+            // Another type, or an entry that is longer than any of a server.
+            Some(_) | None => {
+                self.begin_anew().await?;
+                sleep(FOLLOW_INTERVAL).await;
+                return self.end().await;
+            }
+        };
+        let last = entries.last().map_or(id, |(id, _)| *id);
+        self.recent.add(&bus, entries.into_iter().filter_map(|(id, value)| self.seal.opened(id, &value)));
+        Ok(Cursor { bus, id: last })
+    }
+
+    /// Returns the end of the stream.
+    async fn end(&self) -> Result<Cursor, StoreError> {
+        let command = packed(&[b"XREVRANGE", self.key.as_bytes(), b"+", b"-", b"COUNT", b"1"]);
+        let (run, answer) = self.server.ask(&[command], bytes_of(1), READ_LIMIT).await?;
+        let id = match answer.into_iter().next().flatten() {
+            Some(answer) if !is_unusable(&answer) => {
+                entries_of(answer.accepted("XREVRANGE")?)?.first().map_or(EntryId::default(), |(id, _)| *id)
+            }
+            Some(_) | None => {
+                self.begin_anew().await?;
+                EntryId::default()
+            }
+        };
+        Ok(Cursor { bus: self.bus_of(&run), id })
+    }
+
+    /// Reads the entries of ranges. `None` for a range whose entries are not there, or are others.
+    pub(super) async fn read(&self, ranges: &[Range]) -> Result<Vec<Option<Vec<Arc<Entry>>>>, StoreError> {
+        self.read_now(ranges).await.inspect_err(|cause| self.usage.note_failure(cause, Instant::now()))
+    }
+
+    async fn read_now(&self, ranges: &[Range]) -> Result<Vec<Option<Vec<Arc<Entry>>>>, StoreError> {
+        let ids: Vec<EntryId> = ranges.iter().flat_map(|range| range.ids.clone()).collect();
+        let command = |id: &EntryId| {
+            let id = id.to_string();
+            packed(&[b"XRANGE", self.key.as_bytes(), id.as_bytes(), id.as_bytes()])
+        };
+        let commands: Vec<Vec<u8>> = ids.iter().map(command).collect();
+        let around = BYTES_AROUND.saturating_mul(u64::try_from(ids.len()).unwrap_or(u64::MAX));
+        let bytes = ranges.iter().map(|range| range.bytes).fold(around, u64::saturating_add);
+        let (run, answers) = self.server.ask(&commands, bytes, READ_LIMIT).await?;
+        let bus = self.bus_of(&run);
+        let mut found = Vec::new();
+        let mut answers = answers.into_iter();
+        for range in ranges {
+            let entries: Vec<Option<Entry>> =
+                answers.by_ref().take(range.ids.len()).map(|answer| self.found(answer)).collect::<Result<_, _>>()?;
+            let entries: Option<Vec<Arc<Entry>>> = entries.into_iter().map(|entry| entry.map(Arc::new)).collect();
+            let entries = entries.filter(|entries| range.proves(entries));
+            // An earlier run of Redis may have lost its entries, this one not.
+            if entries.is_none() && range.is_in(&bus) {
+                self.usage.note_loss(Instant::now());
+            }
+            found.push(entries);
+        }
+        Ok(found)
+    }
+
+    /// Returns the entry in an answer to `XRANGE`. An error if Redis cannot tell now.
+    fn found(&self, answer: Option<Answer>) -> Result<Option<Entry>, StoreError> {
+        let Some(answer) = answer.filter(|answer| !is_unusable(answer)) else { return Ok(None) };
+        let entries = entries_of(answer.accepted("XRANGE")?)?;
+        Ok(entries.into_iter().next().and_then(|(id, value)| self.seal.opened(id, &value)))
+    }
+
+    /// Lets Redis delete the stream some time after the last entry.
+    pub(super) async fn prune(&self) -> Result<(), StoreError> {
+        if self.has_put.swap(false, Ordering::Relaxed) {
+            self.done(&[b"PEXPIRE", self.key.as_bytes(), EXPIRY_MS]).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks that the server answers and lets this account run what the bus needs, on a key that is deleted again.
+    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+        let key = format!("{}:{}", self.key, quarterdeck_actors::id::new_id());
+        let tried = self.try_commands(key.as_bytes()).await;
+        // Also after a refusal of another command.
+        let deleted = self.done(&[b"DEL", key.as_bytes()]).await;
+        tried.and(deleted.map(drop))
+    }
+
+    async fn try_commands(&self, key: &[u8]) -> Result<(), StoreError> {
+        let commands: [&[&[u8]]; 6] = [
+            &[b"PING"],
+            &[b"XADD", key, b"MINID", b"~", b"0", b"*", FIELD, b"check"],
+            &[b"PEXPIRE", key, b"60000"],
+            &[b"XRANGE", key, b"-", b"+"],
+            &[b"XREVRANGE", key, b"+", b"-", b"COUNT", b"1"],
+            &[b"XREAD", b"COUNT", b"1", b"STREAMS", key, b"0"],
+        ];
+        for words in commands {
+            self.done(words).await?;
+        }
+        Ok(())
+    }
+
+    async fn done(&self, words: &[&[u8]]) -> Result<Answer, StoreError> {
+        let name = words.first().copied().unwrap_or_default();
+        self.server.run(words, FIRST_LIMIT).await?.1.accepted(&String::from_utf8_lossy(name))
+    }
+
+    /// Returns the id of the bus on a run of Redis. It has a fixed length, whatever Redis says.
+    fn bus_of(&self, run: &str) -> String {
+        hex(digest(&SHA256, format!("{run} {} {}", self.db, self.key).as_bytes()).as_ref())
+    }
+}
+
+/// Returns the maximum number of bytes of an answer with entries.
+fn bytes_of(entries: usize) -> u64 {
+    let entries = u64::try_from(entries).unwrap_or(u64::MAX);
+    entries.saturating_mul(BYTES_AROUND + u64::try_from(MAX_ENTRY_BYTES).unwrap_or(u64::MAX))
+}
+
+fn is_unusable(answer: &Answer) -> bool {
+    matches!(answer, Answer::Refused(reason) if UNUSABLE.iter().any(|part| reason.contains(part)))
+}
+
+/// Returns the ids and the texts in an answer to `XREAD` about one stream.
+fn entries_of_streams(answer: Answer) -> Result<Vec<(EntryId, Vec<u8>)>, StoreError> {
+    let Some(stream) = answer.list()?.into_iter().next() else { return Ok(Vec::new()) };
+    let entries = stream.list()?.into_iter().nth(1);
+    entries.map_or(Ok(Vec::new()), entries_of)
+}
+
+/// Returns the ids and the texts of entries. An entry of another program can have several fields, or none.
+fn entries_of(answer: Answer) -> Result<Vec<(EntryId, Vec<u8>)>, StoreError> {
+    let entry = |answer: Answer| {
+        let mut parts = answer.list()?.into_iter();
+        let id = parts.next().map_or_else(|| Ok(Vec::new()), Answer::text)?;
+        let id = String::from_utf8(id).ok().and_then(|id| EntryId::parse(&id));
+        let id = id.ok_or_else(|| refused("an entry", "it has no id"))?;
+        let fields = parts.next().map_or_else(|| Ok(Vec::new()), Answer::list)?;
+        let value = fields.into_iter().nth(1).map_or_else(|| Ok(Vec::new()), Answer::text)?;
+        Ok((id, value))
+    };
+    answer.list()?.into_iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Answer {
+        Answer::Text(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn entries_are_read_also_those_of_another_program() {
+        let entry = |id: &str, fields: Vec<Answer>| Answer::List(vec![text(id), Answer::List(fields)]);
+        let entries = vec![entry("1-0", vec![text("c"), text("one")]), entry("2-0", Vec::new())];
+        let found = entries_of(Answer::List(entries.clone())).unwrap();
+        let ids: Vec<String> = found.iter().map(|(id, _)| id.to_string()).collect();
+        assert_eq!((ids, found[0].1.as_slice(), found[1].1.len()), (vec!["1-0".into(), "2-0".into()], &b"one"[..], 0));
+        let streams = Answer::List(vec![Answer::List(vec![text("key"), Answer::List(entries)])]);
+        assert_eq!(entries_of_streams(streams).unwrap(), found);
+        for other in [text("1-0"), Answer::List(vec![text("1-0")]), Answer::List(vec![entry("x", Vec::new())])] {
+            entries_of(other).unwrap_err();
+        }
+    }
+}
