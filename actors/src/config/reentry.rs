@@ -127,7 +127,10 @@ const ROWS: [(&str, Destination); 26] = [
             "LdapSettings.BindUsername",
         ]),
     ),
-    ("CacheSettings.RedisPassword", Destination::To(&["CacheSettings.CacheType", "CacheSettings.RedisAddress"])),
+    (
+        "CacheSettings.RedisPassword",
+        Destination::To(&["CacheSettings.CacheType", "CacheSettings.RedisAddress", INSECURE]),
+    ),
     (
         "ElasticsearchSettings.Password",
         Destination::To(&[
