@@ -24,6 +24,7 @@ pub mod process;
 pub mod proxy;
 pub mod quiet;
 pub mod raw;
+pub mod redis;
 pub mod release;
 pub mod server;
 pub mod slow;

@@ -11,7 +11,7 @@ const PEERS: &str = "QUARTERDECK_TEST_PEERS";
 
 /// All names that may be unwanted. `tests/run` installs the programs; `root` and `mount` are permissions of this
 /// process.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "azure",
     "browser",
     "console",
@@ -25,6 +25,7 @@ const NAMES: [&str; 17] = [
     "prometheus",
     "pytest",
     "python",
+    "redis",
     "root",
     "s3",
     "schemathesis",

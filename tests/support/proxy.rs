@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 /// The state of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,8 @@ enum Line {
     Refused,
     /// Connections are accepted and stay open, but no byte is forwarded, as by a host that hangs.
     Stalled,
+    /// Bytes are forwarded this much later.
+    Slow(Duration),
 }
 
 /// A running proxy. It ends with the test.
@@ -68,6 +72,11 @@ impl Proxy {
     /// Stops forwarding bytes.
     pub fn stall(&self) {
         self.line.send_replace(Line::Stalled);
+    }
+
+    /// Forwards bytes later, in each direction.
+    pub fn slow(&self, delay: Duration) {
+        self.line.send_replace(Line::Slow(delay));
     }
 
     /// Forwards bytes again, including those that were delayed.
@@ -128,5 +137,8 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: watch::Rece
 
 /// Waits until bytes are forwarded.
 async fn passable(mut line: watch::Receiver<Line>) {
-    let _ = line.wait_for(|line| *line == Line::Up).await.is_ok();
+    let state = line.wait_for(|line| matches!(line, Line::Up | Line::Slow(_))).await.map(|line| *line);
+    if let Ok(Line::Slow(delay)) = state {
+        sleep(delay).await;
+    }
 }

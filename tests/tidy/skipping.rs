@@ -5,7 +5,7 @@ use std::path::Path;
 use super::sources;
 
 /// Calls that may end a test early. Those outside of `needs` and `database` return `None` only if a call of these did.
-const REASONS: [&str; 16] = [
+const REASONS: [&str; 18] = [
     "needs::peer(",
     "needs::root(",
     "database::only_postgres(",
@@ -17,7 +17,9 @@ const REASONS: [&str; 16] = [
     "WallClock::new(",
     "Disk::mount(",
     "Place::start(",
+    "Redis::start(",
     "S3::running(",
+    "Site::start(",
     " s3()",
     " azure()",
     "installation()",

@@ -3,13 +3,13 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 17] = [
+const SLEEPS: [(&str, usize, &str); 18] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
     ("src/web/pipeline/limit/store.rs", 1, "the pace of requests"),
     ("tests/contract/users/search_work.rs", 2, "the database delays an answer, or the counts that it tells"),
     ("tests/faults/audit_killed.rs", 1, KILL),
     ("tests/faults/clocks.rs", 1, "a process is stopped for this long"),
-    ("tests/faults/cluster_runs.rs", 17, "the duration of faults, and of the traffic between them"),
+    ("tests/faults/cluster_runs.rs", 26, "the duration of faults, and of the traffic between them"),
     ("tests/faults/cluster_runs/sockets.rs", 1, "a client connects again after this time"),
     ("tests/faults/cluster_runs/stand.rs", 1, "the duration of a fault"),
     ("tests/faults/cluster_runs/traffic.rs", 3, "the pace of the traffic"),
@@ -19,6 +19,7 @@ const SLEEPS: [(&str, usize, &str); 17] = [
     ("tests/faults/websocket.rs", 2, "sets the pace of events; leaves at some moment of a connect, whichever that is"),
     ("tests/faults/websocket_line.rs", 1, "a line hangs for this long"),
     ("tests/support/quiet.rs", 1, "what a test leaves alone has this long"),
+    ("tests/support/proxy.rs", 1, "a line is this slow"),
     ("tests/support/slow.rs", 1, "a client reads this slowly"),
     ("tests/support/waiting.rs", 1, "the helper itself"),
 ];

@@ -31,7 +31,7 @@ impl RedisBus {
         let rows = self.rows.db.rows_from(from).await?;
         let ranges = wanted(&rows, from);
         self.stream.recent.note(Placing::Placed, ranges.iter().flat_map(|range| range.ids.iter().copied()));
-        let Found { entries, problem } = found(&self.stream, ranges).await;
+        let Found { entries, problem } = found(&self.stream, &ranges).await;
         let messages = expanded(rows, from, entries);
         let has_news = messages.last().is_some_and(|last| last.place.position > from);
         match problem {
@@ -62,7 +62,7 @@ fn wanted(rows: &[Placed], from: i64) -> Vec<Range> {
 }
 
 /// Returns the entries of ranges: those that came over the stream, and the others from Redis.
-async fn found(stream: &Stream, ranges: Vec<Range>) -> Found {
+async fn found(stream: &Stream, ranges: &[Range]) -> Found {
     let known: Vec<_> =
         ranges.iter().map(|range| stream.recent.find(&range.ids).filter(|entries| range.proves(entries))).collect();
     let missing: Vec<Range> =
