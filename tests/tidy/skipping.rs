@@ -5,7 +5,7 @@ use std::path::Path;
 use super::sources;
 
 /// Calls that may end a test early. Those outside of `needs` and `database` return `None` only if a call of these did.
-const REASONS: [&str; 18] = [
+const REASONS: [&str; 19] = [
     "needs::peer(",
     "needs::root(",
     "database::only_postgres(",
@@ -18,6 +18,7 @@ const REASONS: [&str; 18] = [
     "Disk::mount(",
     "Place::start(",
     "Redis::start(",
+    "Redis::start_on_tls(",
     "S3::running(",
     "Site::start(",
     " s3()",

@@ -31,7 +31,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 43] = [
+const LOOPS: [(&str, usize, &str); 44] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
     ("actors/src/sockets/tests.rs", 1, STEP),
@@ -54,6 +54,7 @@ const LOOPS: [(&str, usize, &str); 43] = [
     ("tests/faults/license_hostile.rs", 1, STEP),
     ("tests/faults/nodes/pace.rs", 1, "the event that the test publishes ends it"),
     ("tests/faults/nodes/resume.rs", 2, STEP),
+    ("tests/faults/redis.rs", 1, "each frame has a deadline"),
     ("tests/faults/restore_killed.rs", 1, STEP),
     ("tests/faults/tasks.rs", 1, STEP),
     ("tests/faults/websocket.rs", 2, "each step has a deadline; three minutes end it"),
