@@ -4,6 +4,7 @@ mod events;
 mod limits;
 mod logs;
 mod membership;
+mod on_redis;
 mod pace;
 mod pool;
 mod restarts;
@@ -13,26 +14,65 @@ mod socket_rows;
 mod stores;
 mod versions;
 
-use crate::support::{Client, TestServer};
+use crate::support::{Client, TestServer, database};
 
 /// The reason why most of these tests need PostgreSQL.
 const REASON: &str = "servers share no embedded database";
 
+/// The bus of servers.
+trait Bus: Sized {
+    /// Starts it; `None` in a run without it.
+    fn start() -> Option<Self>;
+    /// Returns the settings with which servers use it.
+    fn settings(&self) -> String;
+    /// Waits until the events of a client are on it, and all servers have applied them.
+    async fn until_used(&self, server: &TestServer, client: &Client);
+}
+
+/// The bus in the database.
+struct InDatabase;
+
+impl Bus for InDatabase {
+    fn start() -> Option<Self> {
+        Some(Self)
+    }
+
+    fn settings(&self) -> String {
+        String::new()
+    }
+
+    async fn until_used(&self, _: &TestServer, _: &Client) {}
+}
+
+type Pair = PairOn<InDatabase>;
+
 /// Two servers on one database, and an administrator who is logged in at the first one.
-struct Pair {
+struct PairOn<B> {
     one: TestServer,
     other: TestServer,
     admin: Client,
+    settings: String,
+    _bus: B,
 }
 
-impl Pair {
-    /// Starts both without statuses, so that no status events come between the events of a test.
-    async fn start() -> Self {
-        let settings = "[ServiceSettings]\nEnableUserStatuses = false\nEnableUserAccessTokens = true\n";
-        let one = TestServer::start_with(settings).await;
+impl<B: Bus> PairOn<B> {
+    /// Starts both without statuses, so that no status events come between the events of a test. `None` in a run without
+    /// `PostgreSQL` or the bus.
+    async fn start() -> Option<Self> {
+        let bus = Self::bus()?;
+        let settings = "[ServiceSettings]\nEnableUserStatuses = false\nEnableUserAccessTokens = true\n".to_owned();
+        let settings = settings + &bus.settings();
+        let one = TestServer::start_with(&settings).await;
         let admin = one.admin().await;
-        let other = one.start_beside(settings).await;
-        Self { one, other, admin }
+        let other = one.start_beside(&settings).await;
+        bus.until_used(&one, &admin).await;
+        Some(Self { one, other, admin, settings, _bus: bus })
+    }
+
+    /// Starts the bus alone.
+    fn bus() -> Option<B> {
+        database::only_postgres(REASON)?;
+        B::start()
     }
 
     /// Returns the same client at the other server.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::sources;
 
 /// Calls that may end a test early. Those outside of `needs` and `database` return `None` only if a call of these did.
-const REASONS: [&str; 19] = [
+const REASONS: [&str; 21] = [
     "needs::peer(",
     "needs::root(",
     "database::only_postgres(",
@@ -16,6 +16,8 @@ const REASONS: [&str; 19] = [
     "MailServer::start(",
     "WallClock::new(",
     "Disk::mount(",
+    "Pair::bus(",
+    "Pair::start(",
     "Place::start(",
     "Redis::start(",
     "Redis::start_on_tls(",

@@ -2,19 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{Pair, REASON};
+use super::Pair;
+use crate::support::Client;
 use crate::support::teams::{newcomer, open_team};
 use crate::support::waiting::until;
 use crate::support::websocket::{Frame, WebSocket};
-use crate::support::{Client, database};
 
 /// The number of changes at each node.
 const CHANGES: usize = 20;
 
 #[actix_web::test]
 async fn events_of_both_nodes_come_in_one_order() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let anna = pair.one.user(&pair.admin, "anna").await;
     let there = pair.at_other(&anna);
     let mut sockets = [WebSocket::greeted(&anna).await.0, WebSocket::greeted(&there).await.0];
@@ -45,8 +44,7 @@ async fn events_of_both_nodes_come_in_one_order() {
 
 #[actix_web::test]
 async fn members_on_the_other_node_get_the_events_of_a_team_until_they_leave() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let anna = pair.one.user(&pair.admin, "anna").await;
     let (mut socket, _) = WebSocket::greeted(&pair.at_other(&anna)).await;
     let team = pair.admin.found(open_team("crew")).await;
@@ -64,8 +62,7 @@ async fn members_on_the_other_node_get_the_events_of_a_team_until_they_leave() {
 
 #[actix_web::test]
 async fn a_message_whose_writer_is_gone_is_found_and_lost_ones_end_the_sockets() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let anna = pair.one.user(&pair.admin, "anna").await;
     let (mut socket, _) = WebSocket::greeted(&pair.at_other(&anna)).await;
     // A node stored it and was killed before it gave it a place. Nothing tells the others.

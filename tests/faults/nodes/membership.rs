@@ -2,14 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Pair, REASON};
+use super::Pair;
 use crate::support::waiting::until;
 use crate::support::{Client, TestServer, database};
 
 #[actix_web::test]
 async fn both_nodes_list_both_under_names_of_their_own_until_one_stops() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let there = pair.at_other(&pair.admin);
     let list = async |client: &Client| client.get("/cluster/status").await.expect(200).as_array().unwrap().clone();
     for client in [&pair.admin, &there] {
@@ -20,11 +19,11 @@ async fn both_nodes_list_both_under_names_of_their_own_until_one_stops() {
     assert_eq!(names[1], format!("{}-2", names[0]), "{nodes:?}");
     let is_self: Vec<&Value> = nodes.iter().map(|node| &node["is_self"]).collect();
     assert_eq!(is_self, [false, true]);
-    let Pair { one, other, admin } = pair;
+    let Pair { one, other, admin, settings, .. } = pair;
     other.server.stop().await.unwrap();
     until("one is left", async || list(&admin).await.len() == 1).await;
     // Its name is free again.
-    let third = one.start_beside("").await;
+    let third = one.start_beside(&settings).await;
     until("the third is listed", async || list(&admin).await.len() == 2).await;
     assert_eq!(list(&admin).await[1]["name"], names[1]);
     drop(third);
@@ -32,8 +31,7 @@ async fn both_nodes_list_both_under_names_of_their_own_until_one_stops() {
 
 #[actix_web::test]
 async fn a_dead_node_is_removed_and_one_that_was_taken_for_dead_joins_again() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let count = async |sql: &str| pair.one.texts(sql).await[0].clone();
     pair.execute(
         "INSERT INTO qd_nodes SELECT 'dead', 'dead', '', '', '', '', 0, 0, qd_now() - 11000, 0 FROM qd_nodes LIMIT 1",
@@ -46,8 +44,7 @@ async fn a_dead_node_is_removed_and_one_that_was_taken_for_dead_joins_again() {
 
 #[actix_web::test]
 async fn readiness_names_a_server_that_is_late_or_behind_and_stays_ready() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let beat = async |name: &str, heartbeat: &str| {
         let row = format!("'{name}', '{name}', '', '', '', '', 0, 0, {heartbeat}, -5000");
         let renewed = "ON CONFLICT (id) DO UPDATE SET heartbeatat = excluded.heartbeatat";
@@ -70,8 +67,7 @@ async fn readiness_names_a_server_that_is_late_or_behind_and_stays_ready() {
 
 #[actix_web::test]
 async fn a_server_of_another_version_is_listed_and_a_question_that_it_puts_in_vain_is_answered() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     // A heartbeat as another version stores it, and a message and a question that only that version knows.
     pair.execute(
         "INSERT INTO qd_nodes SELECT 'later', 'later', '', '', '999.0.0', '', 999, 0, qd_now() + 1000000, 0 FROM qd_nodes LIMIT 1",

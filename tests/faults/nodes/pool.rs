@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio_postgres::{Client as Connection, NoTls};
 
-use super::REASON;
+use super::{Bus as _, Pair};
 use crate::support::waiting::{until, until_within, within};
 use crate::support::websocket::WebSocket;
 use crate::support::{Client, TestServer, backdoor, database};
@@ -34,9 +34,9 @@ async fn a_pool_of_two_connections_that_requests_hold_keeps_nothing_from_the_bus
 }
 
 async fn with_pool_of(connections: usize) {
-    let Some(_) = database::only_postgres(REASON) else { return };
+    let Some(bus) = Pair::bus() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let settings = database::fresh(folder.path()).await;
+    let settings = database::fresh(folder.path()).await + &bus.settings();
     let one = TestServer::start_on(&settings, &|_| Vec::new()).await;
     let admin = one.admin().await;
     let (anna, bert) = (one.user(&admin, "anna").await, one.user(&admin, "bert").await);

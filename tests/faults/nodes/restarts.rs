@@ -21,8 +21,7 @@ const EXPIRE: &str = "UPDATE qd_restarts SET expiresat = qd_now() - 1";
 
 #[actix_web::test]
 async fn servers_restart_one_after_the_other_and_the_one_that_got_the_request_comes_last() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let Pair { one, other, admin } = Pair::start().await;
+    let Some(Pair { one, other, admin, .. }) = Pair::start().await else { return };
     let there = admin.at(&other.base);
     let begun = join_all([admin.post(ALL, json!({})), there.post("/restart?servers=all&within=60", json!({}))]).await;
     let mut statuses: Vec<u16> = begun.iter().map(|reply| reply.status).collect();
@@ -51,8 +50,7 @@ async fn servers_restart_one_after_the_other_and_the_one_that_got_the_request_co
 
 #[actix_web::test]
 async fn one_named_server_restarts_from_any() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let Pair { one, other, admin } = Pair::start().await;
+    let Some(Pair { one, other, admin, .. }) = Pair::start().await else { return };
     let there = admin.at(&other.base);
     let name = own_name(&there).await;
     admin.post(&format!("{RESTART}?server={name}"), json!({})).await.expect_ok();
@@ -65,8 +63,7 @@ async fn one_named_server_restarts_from_any() {
 
 #[actix_web::test]
 async fn a_server_that_does_not_come_back_ends_the_restart_and_the_others_stay_up() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let Pair { one, other, admin } = Pair::start().await;
+    let Some(Pair { one, other, admin, .. }) = Pair::start().await else { return };
     admin.post("/restart?servers=all&within=10", json!({})).await.expect_ok();
     within("the other one restarts", other.server.restart_wanted()).await;
     other.server.stop().await.unwrap();
@@ -79,8 +76,7 @@ async fn a_server_that_does_not_come_back_ends_the_restart_and_the_others_stay_u
 
 #[actix_web::test]
 async fn a_server_that_fails_after_it_was_back_ends_the_restart() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let third = pair.one.start_beside("").await;
     pair.admin.post(ALL, json!({})).await.expect_ok();
     within("the first one restarts", pair.other.server.restart_wanted()).await;
@@ -101,8 +97,7 @@ async fn a_server_that_fails_after_it_was_back_ends_the_restart() {
 
 #[actix_web::test]
 async fn a_silent_server_is_named_and_ends_the_restart_and_an_older_one_is_named_and_skipped() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     add_node(&pair, "mute").await;
     pair.admin.post(ALL, json!({})).await.expect_ok();
     until("the restart ends", async || state(&pair.admin).await == "stopped").await;
@@ -125,8 +120,7 @@ async fn a_silent_server_is_named_and_ends_the_restart_and_an_older_one_is_named
 
 #[actix_web::test]
 async fn a_restart_whose_leader_is_gone_is_abandoned_and_restarts_no_further_server() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let there = pair.at_other(&pair.admin);
     let third = pair.one.start_beside("").await;
     pair.admin.post(ALL, json!({})).await.expect_ok();
@@ -170,8 +164,7 @@ async fn a_turn_and_an_end_that_the_database_does_not_store_at_once_are_stored_l
     const TRIES: &str = "SELECT last_value FROM tries";
     const REFUSE: &str = "CREATE TRIGGER refuse BEFORE UPDATE ON qd_restarts FOR EACH ROW EXECUTE FUNCTION refuse()";
     const ACCEPT: &str = "DROP TRIGGER refuse ON qd_restarts";
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     add_node(&pair, "mute").await;
     // A sequence also counts what is rolled back.
     pair.execute(
@@ -197,8 +190,7 @@ async fn a_turn_and_an_end_that_the_database_does_not_store_at_once_are_stored_l
 
 #[actix_web::test]
 async fn a_question_restarts_a_server_only_when_it_is_its_turn() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let ask = "SELECT qd_ask('asked', 'test', 'restart_server', 'none', 1000, ARRAY(SELECT id::text FROM qd_nodes), 60000, 16)";
     pair.execute(ask).await;
     let answers = "SELECT state FROM qd_answers WHERE question = 'asked'";

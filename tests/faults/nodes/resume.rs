@@ -46,8 +46,7 @@ fn replaced() -> Frame {
 
 #[actix_web::test]
 async fn a_client_goes_on_at_the_other_node_and_the_first_one_closes_its_socket() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let anna = pair.one.user(&pair.admin, "anna").await;
     let (mut old, id) = stored(&anna, &pair.one).await;
     pair.other.count_for_all(0..3).await;
@@ -64,8 +63,7 @@ async fn a_client_goes_on_at_the_other_node_and_the_first_one_closes_its_socket(
 
 #[actix_web::test]
 async fn a_client_that_changes_the_node_during_publications_misses_and_doubles_nothing() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let anna = pair.one.user(&pair.admin, "anna").await;
     let (mut socket, id) = stored(&anna, &pair.one).await;
     let (ahead, mut read) = mpsc::channel(EVENTS_AHEAD);
@@ -95,8 +93,7 @@ async fn a_client_that_changes_the_node_during_publications_misses_and_doubles_n
 
 #[actix_web::test]
 async fn one_of_two_nodes_at_once_keeps_a_connection() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let third = pair.one.start_beside(QUIET).await;
     let anna = pair.one.user(&pair.admin, "anna").await;
     let (_old, id) = stored(&anna, &pair.one).await;
@@ -124,8 +121,7 @@ async fn is_greeted(client: &Client, id: &str, seq: usize, label: &str) {
 
 #[actix_web::test]
 async fn a_client_gets_a_new_greeting_where_its_events_are_uncertain() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let anna = pair.one.user(&pair.admin, "anna").await;
     let bert = pair.one.user(&pair.admin, "bert").await;
     let there = pair.at_other(&anna);
@@ -153,8 +149,7 @@ async fn a_client_gets_a_new_greeting_where_its_events_are_uncertain() {
 
 #[actix_web::test]
 async fn a_client_goes_on_from_the_checkpoint_after_a_change_of_its_memberships() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let (_socket, id) = stored(&pair.admin, &pair.one).await;
     pair.admin.found(open_team("crew")).await;
     let sql = format!(
@@ -170,8 +165,7 @@ async fn a_client_goes_on_from_the_checkpoint_after_a_change_of_its_memberships(
 
 #[actix_web::test]
 async fn connections_are_stored_again_once_a_change_is_announced() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     pair.admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Changed" } })).await.expect(200);
     pair.at_other(&pair.admin).post("/caches/invalidate", json!({})).await.expect_ok();
     stored(&pair.admin, &pair.one).await;
@@ -180,8 +174,7 @@ async fn connections_are_stored_again_once_a_change_is_announced() {
 
 #[actix_web::test]
 async fn clients_of_a_server_that_stops_go_on_at_another_one() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let Pair { one, other, admin } = Pair::start().await;
+    let Some(Pair { one, other, admin, .. }) = Pair::start().await else { return };
     let (mut socket, id) = stored(&admin, &other).await;
     one.server.stop().await.unwrap();
     assert_eq!(socket.end().await, Frame::Close(Some(1012), "the server is stopping".to_owned()));

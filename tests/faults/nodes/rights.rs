@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{Pair, REASON};
+use super::{Bus as _, Pair};
+use crate::support::Client;
 use crate::support::license::{Seller, upload};
 use crate::support::server::PASSWORD;
 use crate::support::waiting::until;
 use crate::support::websocket::{Frame, WebSocket};
-use crate::support::{Client, database};
 
 /// Waits until a client gets this status. Its session was cached before, for ten minutes.
 async fn gets(client: &Client, path: &str, status: u16) {
@@ -16,8 +16,7 @@ async fn gets(client: &Client, path: &str, status: u16) {
 
 #[actix_web::test]
 async fn a_session_that_ends_on_one_node_ends_on_the_other_with_its_sockets() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let anna = pair.one.user(&pair.admin, "anna").await;
     let id = anna.user_id.clone();
     let revoke_all = format!("/users/{id}/sessions/revoke/all");
@@ -47,8 +46,7 @@ async fn a_session_that_ends_on_one_node_ends_on_the_other_with_its_sockets() {
 
 #[actix_web::test]
 async fn an_access_token_that_is_revoked_on_one_node_is_refused_by_the_other() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let path = format!("/users/{}/tokens", pair.admin.user_id);
     for end in ["revoke", "disable"] {
         let token = pair.admin.post(&path, json!({ "description": "of a test" })).await.expect(200);
@@ -61,8 +59,7 @@ async fn an_access_token_that_is_revoked_on_one_node_is_refused_by_the_other() {
 
 #[actix_web::test]
 async fn a_role_that_is_taken_on_one_node_gives_no_rights_on_the_other() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let anna = pair.one.user(&pair.admin, "anna").await;
     let roles = format!("/users/{}/roles", anna.user_id);
     let there = pair.at_other(&anna);
@@ -79,8 +76,7 @@ async fn a_role_that_is_taken_on_one_node_gives_no_rights_on_the_other() {
 
 #[actix_web::test]
 async fn permissions_of_a_role_are_the_same_on_both() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let anna = pair.one.user(&pair.admin, "anna").await;
     let there = pair.at_other(&anna);
     let role = pair.admin.get("/roles/name/system_user").await.expect(200);
@@ -101,8 +97,7 @@ async fn permissions_of_a_role_are_the_same_on_both() {
 
 #[actix_web::test]
 async fn a_change_of_the_configuration_is_in_force_on_both() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let there = pair.at_other(&pair.admin);
     let (mut socket, _) = WebSocket::greeted(&there).await;
     pair.admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Everywhere" } })).await.expect(200);
@@ -120,8 +115,7 @@ async fn a_change_of_the_configuration_is_in_force_on_both() {
 
 #[actix_web::test]
 async fn the_busy_flag_and_the_licence_are_the_same_on_both() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let pair = Pair::start().await;
+    let Some(pair) = Pair::start().await else { return };
     let there = pair.at_other(&pair.admin);
     let is_busy = async |client: &Client| client.get("/server_busy").await.expect(200)["busy"] == true;
     pair.admin.post("/server_busy?seconds=600", json!({})).await.expect_ok();
@@ -132,11 +126,11 @@ async fn the_busy_flag_and_the_licence_are_the_same_on_both() {
 
 #[actix_web::test]
 async fn a_licence_is_installed_and_removed_on_both() {
-    let Some(_) = database::only_postgres(REASON) else { return };
+    let Some(bus) = Pair::bus() else { return };
     let seller = Seller::new().await;
-    let one = seller.server("").await;
+    let one = seller.server(&bus.settings()).await;
     let admin = one.admin().await;
-    let other = one.start_beside(&seller.settings("")).await;
+    let other = one.start_beside(&seller.settings(&bus.settings())).await;
     let there = admin.at(&other.base);
     let licensed = async |client: &Client| {
         client.get("/license/client?format=old").await.expect(200)["IsLicensed"].as_str().unwrap().to_owned()
