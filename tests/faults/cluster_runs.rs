@@ -15,9 +15,9 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use self::checks::check;
-use self::stand::{Stand, is_cut_off, outage};
+use self::stand::{Bus, Stand, is_cut_off, outage};
 use self::traffic::Traffic;
-use crate::support::database;
+use crate::support::{Proxy, database};
 
 /// The number of runs of each test; 1 by default.
 const RUNS: &str = "QUARTERDECK_TEST_CLUSTER_RUNS";
@@ -142,12 +142,74 @@ async fn servers_that_restart_one_after_the_other_lose_nothing() {
     .await;
 }
 
+#[actix_web::test]
+async fn servers_on_redis_lose_nothing() {
+    run_on(Bus::Redis, [-60, 0, 60], async |stand| {
+        stand.kill(0).await;
+        sleep(CALM).await;
+        stand.start_node(0).await;
+        stand.signal(1, Signal::STOP);
+        sleep(Duration::from_secs(14)).await;
+        stand.signal(1, Signal::CONT);
+        sleep(CALM).await;
+        outage(stand, CALM).await;
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_redis_that_stands_still_loses_nothing() {
+    run_on(Bus::Redis, [0; 3], async |stand| {
+        stand.redis().signal(Signal::STOP);
+        sleep(Duration::from_secs(6)).await;
+        stand.redis().signal(Signal::CONT);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_server_that_is_cut_off_from_redis_loses_nothing() {
+    run_on(Bus::Redis, [0; 3], async |stand| {
+        for cut in [Proxy::stall, Proxy::refuse] {
+            cut(&stand.redis_lines[1]);
+            sleep(Duration::from_secs(6)).await;
+            stand.redis_lines[1].restore();
+            sleep(CALM).await;
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_redis_that_loses_its_data_loses_nothing() {
+    run_on(Bus::Redis, [0; 3], async |stand| {
+        for is_unread in [false, true] {
+            if is_unread {
+                // A server cannot read events that are in Redis when it ends.
+                stand.redis_lines[1].stall();
+                sleep(Duration::from_millis(400)).await;
+            }
+            stand.kill_redis();
+            stand.redis_lines[1].restore();
+            sleep(Duration::from_secs(1)).await;
+            stand.redis().start_again();
+            sleep(CALM).await;
+        }
+    })
+    .await;
+}
+
+/// Starts three servers on one database that is their bus as well.
+async fn run(clocks: [i64; 3], fault: impl AsyncFn(&mut Stand)) {
+    run_on(Bus::Database, clocks, fault).await;
+}
+
 /// Starts three servers whose clocks differ by these seconds, applies the fault to them while there is traffic, and checks
 /// what was recorded.
-async fn run(clocks: [i64; 3], fault: impl AsyncFn(&mut Stand)) {
+async fn run_on(bus: Bus, clocks: [i64; 3], fault: impl AsyncFn(&mut Stand)) {
     let runs = std::env::var(RUNS).ok().map_or(1, |runs| runs.parse::<u32>().unwrap());
     for _ in 0..runs {
-        let Some(mut stand) = Stand::start(clocks).await else { return };
+        let Some(mut stand) = Stand::start(clocks, bus).await else { return };
         let traffic = Traffic::start(&stand).await;
         sleep(CALM).await;
         fault(&mut stand).await;

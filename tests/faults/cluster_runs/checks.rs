@@ -40,10 +40,10 @@ pub(super) async fn check(stand: &Stand, (record, admin): &(Rc<Record>, Client))
 
 /// Returns the values of all published events with their places in the one order.
 async fn published(stand: &Stand) -> BTreeMap<String, usize> {
-    let sql = "SELECT body FROM qd_events WHERE kind = 'event' AND body LIKE '%preferences_changed%' ORDER BY position";
-    let bodies = database::texts(&stand.database.address(), sql).await;
+    let bodies = stand.published().await;
+    let changes = bodies.iter().filter(|body| body.contains("preferences_changed"));
     let values: Vec<String> =
-        bodies.iter().filter_map(|body| written(&serde_json::from_str::<Value>(body).unwrap())).collect();
+        changes.filter_map(|body| written(&serde_json::from_str::<Value>(body).unwrap())).collect();
     let order: BTreeMap<String, usize> = values.iter().cloned().zip(0..).collect();
     assert_eq!(order.len(), values.len(), "an event was published twice");
     order

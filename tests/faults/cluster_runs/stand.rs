@@ -1,5 +1,6 @@
 //! Three servers, their database, the lines between them, and the load balancer.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,9 +12,10 @@ use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
 use crate::support::cluster::Cluster;
+use crate::support::redis::Redis;
 use crate::support::waiting::until;
 use crate::support::wall_clock::WallClock;
-use crate::support::{Client, Home, Process, Proxy, needs};
+use crate::support::{Client, Home, Process, Proxy, database, needs};
 
 /// Pings that show a dead connection soon, no events of statuses between the others, and one key for the audit trail.
 fn settings(key: &Path) -> String {
@@ -24,8 +26,21 @@ fn settings(key: &Path) -> String {
     )
 }
 
+/// The place of events.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bus {
+    Database,
+    Redis,
+}
+
 pub(super) struct Stand {
     pub(super) database: Cluster,
+    /// `None` if the database has the events.
+    redis: Option<Redis>,
+    /// The ids and the texts of the entries of a Redis that lost its data.
+    lost: Vec<(String, String)>,
+    /// The lines of the servers to Redis, if they use it.
+    pub(super) redis_lines: Vec<Proxy>,
     /// The lines of the servers to the database.
     pub(super) lines: Vec<Proxy>,
     /// The lines of the load balancer to the servers. They keep the address of a server when it is started again.
@@ -40,16 +55,25 @@ pub(super) struct Stand {
 impl Stand {
     /// Starts everything; `None` in a run on the embedded engine, or without `HAProxy` or `libfaketime`. Each server has a
     /// port of its own, which it keeps when it restarts.
-    pub(super) async fn start(clocks: [i64; 3]) -> Option<Self> {
+    pub(super) async fn start(clocks: [i64; 3], bus: Bus) -> Option<Self> {
         let database = Cluster::start(&[])?;
         let keys = tempfile::tempdir().unwrap();
+        let redis = match bus {
+            Bus::Database => None,
+            Bus::Redis => Some(Redis::start()?),
+        };
+        let redis_lines: Vec<Proxy> =
+            redis.iter().flat_map(|redis| clocks.map(|_| Proxy::start(&redis.address()))).collect();
+        let line_settings = redis_lines.iter().map(|line| Redis::settings_at(&line.address().to_string()));
+        let mut redis_settings = line_settings.chain(std::iter::repeat(String::new()));
         let (mut lines, mut homes, mut doors, mut servers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for seconds in clocks {
             let line = Proxy::start(&format!("127.0.0.1:{}", database.port));
             let source = format!("postgres://qd@{}/postgres?sslmode=disable", line.address());
             let section = format!("[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \"{source}\"\n");
             let address = format!("127.0.0.1:{}", free_port());
-            let mut home = Home::on_database(&section, &settings(&keys.path().join("audit.key")));
+            let settings = settings(&keys.path().join("audit.key")) + &redis_settings.next().unwrap();
+            let mut home = Home::on_database(&section, &settings);
             home = home.with_variable("MM_SERVICESETTINGS_LISTENADDRESS", &address);
             if seconds != 0 {
                 let clock = WallClock::new(home.folder().join("clock"))?;
@@ -65,7 +89,49 @@ impl Stand {
             homes.push(home);
         }
         let (balanced, program) = balance(&homes[0], &doors).await?;
-        Some(Self { database, lines, doors, homes, nodes: servers, balanced, _balancer: program, _keys: keys })
+        Some(Self {
+            database,
+            redis,
+            lost: Vec::new(),
+            redis_lines,
+            lines,
+            doors,
+            homes,
+            nodes: servers,
+            balanced,
+            _balancer: program,
+            _keys: keys,
+        })
+    }
+
+    /// Returns the Redis of the servers.
+    pub(super) fn redis(&mut self) -> &mut Redis {
+        self.redis.as_mut().unwrap()
+    }
+
+    /// Ends Redis, which loses its data.
+    pub(super) fn kill_redis(&mut self) {
+        // Redis accepts no entry that is not read here.
+        self.redis().run(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+        let entries = self.redis().entries();
+        self.lost.extend(entries);
+        self.redis().kill();
+    }
+
+    /// Returns the bodies of all published events in their order.
+    pub(super) async fn published(&self) -> Vec<String> {
+        let sql = "SELECT kind || ' ' || body FROM qd_events WHERE kind IN ('event', 'redis') ORDER BY position";
+        let rows = database::texts(&self.database.address(), sql).await;
+        let is_redis = rows.iter().any(|row| row.starts_with("redis "));
+        assert_eq!(is_redis, self.redis.is_some(), "events are where they should be");
+        let mut entries: BTreeMap<String, String> = self.lost.iter().cloned().collect();
+        entries.extend(self.redis.iter().flat_map(Redis::entries));
+        let events = rows.iter().flat_map(|row| match row.split_once(' ').unwrap() {
+            ("event", body) => vec![body.to_owned()],
+            // The id of the bus, three figures, and the ids of the entries.
+            (_, reference) => reference.split(' ').skip(4).flat_map(|id| events_in(&entries[id])).collect(),
+        });
+        events.collect()
     }
 
     /// Returns the address of the load balancer.
@@ -120,6 +186,21 @@ pub(super) async fn is_cut_off(stand: &Stand, node: usize) {
         reply.is_ok_and(|reply| reply.status == 503 && reply.text().contains("[-]cluster failed"))
     };
     until("the server is not ready", says_so).await;
+}
+
+/// Returns the bodies of the events in an entry, each after a line with its kind and its length. The first line tells the
+/// node and the number.
+fn events_in(entry: &str) -> Vec<String> {
+    let (mut rest, mut events) = (entry.split_once('\n').unwrap().1, Vec::new());
+    while let Some((head, after)) = rest.split_once('\n') {
+        let (kind, length) = head.split_once(' ').unwrap();
+        let (body, next) = after.split_at(length.parse().unwrap());
+        if kind == "event" {
+            events.push(body.to_owned());
+        }
+        rest = next;
+    }
+    events
 }
 
 /// Takes the database away from all servers for a while.
