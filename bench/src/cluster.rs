@@ -1,5 +1,5 @@
-//! `quarterdeck-bench cluster`: events through 1, 2 and 3 servers on one PostgreSQL, and the cost of the servers and of
-//! PostgreSQL.
+//! `quarterdeck-bench cluster`: events through 1, 2 and 3 servers on one PostgreSQL, with or without Redis, and the cost
+//! of each of them.
 
 mod alone;
 mod figures;
@@ -7,6 +7,7 @@ mod ledger;
 mod nodes;
 mod postgres;
 mod publishers;
+mod redis;
 mod site;
 mod sockets;
 
@@ -55,6 +56,9 @@ pub(crate) struct Options {
     /// A PostgreSQL server in which the run creates databases: postgres://user@host:port/database
     #[arg(long)]
     database: Url,
+    /// A Redis without a password that gets the events: host:port
+    #[arg(long)]
+    redis: Option<String>,
     /// Maximum number of nodes; each number from 1 on is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=10))]
     nodes: u64,
@@ -171,7 +175,7 @@ struct Cluster<'a> {
 impl<'a> Cluster<'a> {
     async fn start(options: &'a Options, databases: &'a Databases, count: u64) -> Result<Self, Failure> {
         let database = databases.create().await?;
-        let nodes = Nodes::start(&options.server, &database, count)?;
+        let nodes = Nodes::start(&options.server, &database, options.redis.as_deref(), count)?;
         Ok(Self { options, databases, database, nodes })
     }
 

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::nodes::Nodes;
 use super::postgres::ServerProcess;
+use super::redis;
 use crate::cpu;
 use crate::database::Databases;
 use crate::report::micros_each;
@@ -25,6 +26,8 @@ pub(super) struct Usage {
     generator: Duration,
     /// `None` if PostgreSQL runs on another machine.
     postgres: Option<PostgresUsage>,
+    /// `None` without Redis.
+    redis: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -43,6 +46,8 @@ pub(super) async fn measured<T>(
     work: impl Future<Output = T>,
 ) -> Result<(T, Usage), Failure> {
     let mut meter = Meter::begin(readings(&databases.processes(database).await?));
+    let of_redis = || nodes.redis.as_deref().map(redis::used).transpose();
+    let redis_before = of_redis()?;
     let (before, generator, begun) = (of_nodes(nodes)?, cpu::used_in_all(std::process::id())?, Instant::now());
     tokio::pin!(work);
     let done = loop {
@@ -55,8 +60,9 @@ pub(super) async fn measured<T>(
     let after = of_nodes(nodes)?;
     let generator = cpu::used_in_all(std::process::id())?.saturating_sub(generator);
     meter.note(readings(&databases.processes(database).await?));
+    let redis = of_redis()?.zip(redis_before).map(|(after, before)| after.saturating_sub(before));
     let nodes = after.iter().zip(before).map(|(after, before)| after.saturating_sub(before)).collect();
-    Ok((done, Usage { elapsed, nodes, generator, postgres: meter.total() }))
+    Ok((done, Usage { elapsed, nodes, generator, postgres: meter.total(), redis }))
 }
 
 fn of_nodes(nodes: &Nodes) -> std::io::Result<Vec<Duration>> {
@@ -138,7 +144,8 @@ impl Usage {
                 format!("{:.0} and {:.0} in the background", figure(sessions), figure(background))
             });
         let generator = figure(self.generator);
-        format!("{unit}: nodes {}, PostgreSQL {postgres}, load generator {generator:.0}", nodes.join(" + "))
+        let redis = self.redis.map(|used| format!(", Redis {:.0}", figure(used))).unwrap_or_default();
+        format!("{unit}: nodes {}, PostgreSQL {postgres}{redis}, load generator {generator:.0}", nodes.join(" + "))
     }
 }
 
@@ -168,15 +175,17 @@ mod tests {
             nodes: vec![Duration::from_secs(1), Duration::from_millis(500)],
             generator: Duration::from_millis(250),
             postgres: Some(postgres),
+            redis: None,
         };
         assert_eq!(
             usage.line_each_thousand(5_000),
             "CPU ms each 1,000 events: nodes 200 + 100, PostgreSQL 400 and 20 in the background, load generator 50"
         );
         usage.postgres = None;
+        usage.redis = Some(Duration::from_millis(600));
         assert_eq!(
             usage.line_each_minute(),
-            "CPU ms a minute: nodes 2000 + 1000, PostgreSQL on another machine, load generator 500"
+            "CPU ms a minute: nodes 2000 + 1000, PostgreSQL on another machine, Redis 1200, load generator 500"
         );
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use reqwest::Url;
 
+use super::redis;
 use crate::compare::Folder;
 use crate::process::Process;
 
@@ -14,12 +15,14 @@ pub(super) struct Nodes {
     processes: Vec<Process>,
     /// `host:port` of each.
     pub(super) addresses: Vec<String>,
+    /// `host:port` of the Redis that they use, if any.
+    pub(super) redis: Option<String>,
     _folder: Folder,
 }
 
 impl Nodes {
     /// Starts `count` servers, one after the other, each in a folder of its own.
-    pub(super) fn start(program: &Path, database: &Url, count: u64) -> Result<Self, Failure> {
+    pub(super) fn start(program: &Path, database: &Url, redis: Option<&str>, count: u64) -> Result<Self, Failure> {
         let folder = Folder::new()?;
         let files = folder.path().join("files");
         std::fs::create_dir(&files)?;
@@ -28,15 +31,13 @@ impl Nodes {
         for number in 1..=count {
             let own = folder.path().join(number.to_string());
             std::fs::create_dir(&own)?;
-            let [driver, source] = settings(database);
-            processes.push(Process::server_with(
-                program,
-                &own,
-                &[driver, source, ("MM_FILESETTINGS_DIRECTORY", files)],
-            )?);
+            let mut variables = settings(database).to_vec();
+            variables.push(("MM_FILESETTINGS_DIRECTORY", files));
+            variables.extend(redis.into_iter().flat_map(redis::settings));
+            processes.push(Process::server_with(program, &own, &variables)?);
         }
         let addresses = processes.iter().map(|process| process.address.clone()).collect();
-        Ok(Self { processes, addresses, _folder: folder })
+        Ok(Self { processes, addresses, redis: redis.map(str::to_owned), _folder: folder })
     }
 
     pub(super) fn pids(&self) -> Vec<u32> {
