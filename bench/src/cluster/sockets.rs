@@ -67,7 +67,7 @@ impl Reader {
                     }
                 }
                 Frame::Ping(payload) => pongs.extend(frame::pong(payload)),
-                Frame::Close => return Err(io::Error::other("closed by the server")),
+                Frame::Close(payload) => return Err(frame::closed(payload)),
                 Frame::Other => {}
             }
             rest = behind;

@@ -134,7 +134,7 @@ impl CountedSocket {
             match frame {
                 Frame::Text(text) => published += u64::from(self.read(text)),
                 Frame::Ping(payload) => pongs.extend(frame::pong(payload)),
-                Frame::Close => return Err(io::Error::other("closed by the server")),
+                Frame::Close(payload) => return Err(frame::closed(payload)),
                 Frame::Other => {}
             }
             rest = behind;

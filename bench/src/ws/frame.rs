@@ -17,7 +17,8 @@ const MAX_FRAME_BYTES: usize = 1024 * 1024;
 pub(crate) enum Frame<'a> {
     Text(&'a [u8]),
     Ping(&'a [u8]),
-    Close,
+    /// The end of the connection, with a code of two bytes and a reason.
+    Close(&'a [u8]),
     Other,
 }
 
@@ -33,7 +34,7 @@ pub(crate) fn split_first(bytes: &[u8]) -> io::Result<Option<(Frame<'_>, &[u8])>
     let frame = match first & 0xF {
         TEXT => Frame::Text(payload),
         PING => Frame::Ping(payload),
-        CLOSE => Frame::Close,
+        CLOSE => Frame::Close(payload),
         _ => Frame::Other,
     };
     Ok(Some((frame, rest)))
@@ -48,6 +49,13 @@ fn length_of(short: u8, rest: &[u8]) -> io::Result<Option<(usize, &[u8])>> {
     let Some((length, rest)) = read else { return Ok(None) };
     let length = usize::try_from(length).ok().filter(|length| *length <= MAX_FRAME_BYTES);
     length.map(|length| Some((length, rest))).ok_or_else(|| io::Error::other("a frame of more than 1 MiB"))
+}
+
+/// Returns the error of a connection that the server closed.
+pub(crate) fn closed(payload: &[u8]) -> io::Error {
+    let (code, reason) = payload.split_first_chunk().unwrap_or((&[0; 2], &[]));
+    let (code, reason) = (u16::from_be_bytes(*code), String::from_utf8_lossy(reason));
+    io::Error::other(format!("closed by the server: {code} {reason}"))
 }
 
 /// Returns the answer to a ping. The mask is zero, but a server must still apply it.
@@ -88,7 +96,9 @@ mod tests {
     #[test]
     fn pings_and_closes_are_told_from_texts() {
         assert_eq!(split_first(b"\x89\x02hi").unwrap().unwrap().0, Frame::Ping(b"hi"));
-        assert_eq!(split_first(b"\x88\x00").unwrap().unwrap().0, Frame::Close);
+        assert_eq!(split_first(b"\x88\x04\x03\xf4so").unwrap().unwrap().0, Frame::Close(b"\x03\xf4so"));
+        assert_eq!(closed(b"\x03\xf4so").to_string(), "closed by the server: 1012 so");
+        assert_eq!(closed(b"").to_string(), "closed by the server: 0 ");
         assert_eq!(split_first(b"\x8a\x00").unwrap().unwrap().0, Frame::Other);
         assert_eq!(pong(b"hi"), b"\x8a\x82\0\0\0\0hi");
     }
