@@ -313,6 +313,7 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
             Some(Message::Event(event)) => receiver.deliver(*event, placed.place).await,
             Some(Message::Moved(_)) if placed.node_id == shared.own.id => {}
             Some(Message::Moved(ids)) => receiver.moved(ids, placed.place).await?,
+            Some(told @ (Message::Admitted(_) | Message::Sockets { .. })) => receiver.count(told),
             Some(fact) => facts.push(fact),
             None => {}
         }

@@ -82,6 +82,8 @@ pub trait Receiver: Send + Sync {
     fn invalidate(&self, facts: &[Message]);
     /// Applies messages about facts. If it fails, the same messages come again.
     fn apply(&self, facts: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Counts what another node told about requests and sockets in the limits of this one.
+    fn count(&self, told: Message);
     /// Sends the event at a place to the clients of this node.
     fn deliver(&self, event: Event, place: Place) -> BoxFuture<'static, ()>;
     /// Ends connections of this node that another one took over, as the message at a place says.

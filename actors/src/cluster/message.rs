@@ -97,7 +97,7 @@ impl Message {
 
     /// Returns true for a message about facts, which a receiver reads from the store.
     pub fn is_fact(&self) -> bool {
-        !matches!(self, Self::Event(_) | Self::Moved(_) | Self::Question(_))
+        !matches!(self, Self::Event(_) | Self::Moved(_) | Self::Question(_) | Self::Admitted(_) | Self::Sockets { .. })
     }
 
     /// Returns true for a message that may be lost without harm. No response waits for it.

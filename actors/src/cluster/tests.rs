@@ -50,6 +50,10 @@ impl Receiver for Notes {
         async { Ok(()) }.boxed()
     }
 
+    fn count(&self, told: Message) {
+        self.lines.lock().unwrap().push(told.kind().to_owned());
+    }
+
     fn deliver(&self, event: Event, _: Place) -> BoxFuture<'static, ()> {
         self.lines.lock().unwrap().push(event.name.into_owned());
         async {}.boxed()
@@ -133,6 +137,21 @@ async fn caches_are_not_invalidated_again_by_the_node_that_did_it() {
     one.send(event("later")).await;
     until("the other has both", async || of_other.lines() == ["caches", "later"]).await;
     until("this one has one", async || of_one.lines() == ["later"]).await;
+}
+
+#[actix_rt::test]
+async fn sockets_that_a_node_tells_are_counted_once_and_by_the_other_nodes_only() {
+    let bus = Arc::new(Memory::default());
+    let ((one, of_one), (other, of_other)) = (node(&bus, "a").await, node(&bus, "b").await);
+    of_other.refuses.store(true, Ordering::Relaxed);
+    one.publish(Message::Sockets { node_id: "a".to_owned(), counts: Vec::new() }).await;
+    until("it is published", async || one.figures().published == 1).await;
+    // A fact that is refused comes again, and they do not.
+    bus.note(&Message::Config);
+    until("it is refused", async || other.figures().problem.is_some()).await;
+    of_other.refuses.store(false, Ordering::Relaxed);
+    until("the other applies all", async || of_other.lines() == ["sockets", "config"]).await;
+    until("this one applies one", async || of_one.lines() == ["config"]).await;
 }
 
 #[actix_rt::test]

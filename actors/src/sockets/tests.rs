@@ -101,6 +101,8 @@ impl Receiver for ToHub {
         async { Ok(()) }.boxed()
     }
 
+    fn count(&self, _: Message) {}
+
     fn moved(&self, ids: Vec<String>, place: Place) -> BoxFuture<'static, Result<(), AppError>> {
         let hub = self.0.clone();
         async move { hub.end_moved(ids, place).await }.boxed()

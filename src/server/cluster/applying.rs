@@ -92,8 +92,6 @@ struct Changes {
     members: Users,
     /// Sessions and the versions of the configuration that they were given.
     given: Vec<(String, String)>,
-    /// The messages that count in the limits of users and addresses.
-    told: Vec<Message>,
 }
 
 impl Changes {
@@ -121,11 +119,12 @@ impl Changes {
                     continue;
                 }
                 // A server that has read the messages that are gone notices it by itself.
-                Message::Event(_) | Message::Question(_) | Message::Moved(_) | Message::Rewound => continue,
-                Message::Admitted(_) | Message::Sockets { .. } => {
-                    changes.told.push(message.clone());
-                    continue;
-                }
+                Message::Rewound
+                | Message::Event(_)
+                | Message::Question(_)
+                | Message::Moved(_)
+                | Message::Admitted(_)
+                | Message::Sockets { .. } => continue,
             };
             changes.parts.insert(part);
         }
@@ -170,6 +169,12 @@ impl Receiver for Applying {
 
     fn apply(&self, facts: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>> {
         self.apply(Changes::of(&facts))
+    }
+
+    fn count(&self, told: Message) {
+        if let Some(app) = self.parts.upgrade() {
+            telling::count(&app, told);
+        }
     }
 
     fn deliver(&self, event: Event, place: Place) -> BoxFuture<'static, ()> {
@@ -288,8 +293,6 @@ async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>
         warn!("events from other servers are lost; all WebSocket clients get a new greeting");
         log(app.actors.hub.end_all().await);
     }
-    // Behind everything that can fail: the same messages would count the requests again.
-    telling::count(app, changes.told);
     Ok(())
 }
 

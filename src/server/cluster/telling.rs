@@ -61,14 +61,12 @@ pub(in crate::server) async fn keep_telling_sockets(app: Data<AppState>) {
     .await;
 }
 
-/// Counts what other servers have told.
-pub(super) fn count(app: &AppState, messages: Vec<Message>) {
-    for message in messages {
-        if let Message::Admitted(admitted) = &message {
-            app.limits.limiter.count_elsewhere(admitted);
-        }
-        if let Message::Sockets { node_id, counts } = message {
-            app.actors.hub.note_elsewhere(node_id, counts, Uptime::now());
-        }
+/// Counts what another server has told.
+pub(super) fn count(app: &AppState, told: Message) {
+    if let Message::Admitted(admitted) = &told {
+        app.limits.limiter.count_elsewhere(admitted);
+    }
+    if let Message::Sockets { node_id, counts } = told {
+        app.actors.hub.note_elsewhere(node_id, counts, Uptime::now());
     }
 }
