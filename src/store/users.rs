@@ -19,7 +19,6 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::steps::walked;
 
-use super::mail_tokens::{MailTokenKind, removing_mail_tokens};
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, statement};
 use crate::base::user::User;
 pub(super) use conversion::all_sessions_of;
@@ -244,30 +243,6 @@ impl Db {
     pub(crate) async fn set_email_verified(&self, id: &str, now: i64) -> Result<(), StoreError> {
         let sql = format!("UPDATE users SET emailverified = TRUE, updateat = {} WHERE id = $1", later("$2"));
         self.write(statement(sql, vec![id.into(), now.into()])).await.map(drop)
-    }
-
-    /// Deletes the account and the data that belongs only to it. Refuses it for the last administrator. Returns false when
-    /// there is no such account.
-    pub(crate) async fn remove_user(&self, id: &str, site_rules: SiteRules) -> Result<bool, StoreError> {
-        let tables = [
-            "sessions",
-            "useraccesstokens",
-            "preferences",
-            "status",
-            "teammembers",
-            "channelmembers",
-            "productnoticeviewstate",
-            "bots",
-        ];
-        let mut statements: Vec<Statement> = tables
-            .iter()
-            .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
-            .collect();
-        statements.extend(self.removing_names(id));
-        statements.extend(MailTokenKind::OF_ACCOUNTS.map(|kind| removing_mail_tokens(kind, id)));
-        statements.push(statement("DELETE FROM users WHERE id = $1", vec![id.into()]));
-        let decide = move |site: &Site| site.keep_administrator().map(|()| statements.clone());
-        self.change_within(id, site_rules, decide).await.map(|before| before.is_some())
     }
 
     async fn one(&self, condition: &str, values: Vec<Value>) -> Result<Option<User>, StoreError> {
