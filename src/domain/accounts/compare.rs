@@ -24,7 +24,7 @@ pub(super) enum Verdict {
 
 /// Compares `password` with the one of `user`, the account that `name` denotes, if it exists.
 ///
-/// The attempt is counted first, so that a crash or an aborted request does not make it free. For a locked account, a
+/// An account of a login service is treated as an unknown name. The attempt is counted first, so that a crash or an aborted request does not make it free. For a locked account, a
 /// few attempts an hour are hashed, so that only a caller who knows the password learns of the lock.
 pub(super) async fn compare(
     accounts: &Accounts,
@@ -35,6 +35,8 @@ pub(super) async fn compare(
 ) -> Result<Verdict, AppError> {
     const UNCOUNTED: &str = "app.user.update_failed_pwd_attempts.app_error";
     let max = config.view.service.maximum_login_attempts;
+    // A login service has the password of such an account, so none is compared, and no wrong one is counted for it.
+    let user = user.filter(|user| user.auth_service.is_empty());
     // One statement counts, whether the account exists or not: a difference would show in the response time.
     let id = user.map_or("", |user| &user.id);
     let now = Instant::now();
@@ -47,7 +49,7 @@ pub(super) async fn compare(
     if !is_open && !accounts.attempts.take_locked(account, caller.lane(), now) {
         return Ok(Verdict::Wrong);
     }
-    let stored = user.filter(|user| user.auth_service.is_empty()).map(|user| user.password.clone());
+    let stored = user.map(|user| user.password.clone());
     let matched = turn.check(password.clone(), stored).await?;
     Ok(match (matched, is_open) {
         (PasswordMatch::No, _) => Verdict::Wrong,

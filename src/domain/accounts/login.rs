@@ -18,6 +18,8 @@ use quarterdeck_actors::license::document::License;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::session::{Session, SessionSelection};
 
+use tracing::info;
+
 use super::Accounts;
 use super::agent::Agent;
 use super::compare::{Verdict, compare};
@@ -122,7 +124,7 @@ impl LoginAttempt<'_> {
         let verdict = compare(accounts, config, target, &self.credentials.password, (self.caller, &turn)).await?;
         let matched = match verdict {
             Verdict::Right(matched) => matched,
-            Verdict::Wrong => return Err(AppError::new(WRONG)),
+            Verdict::Wrong => return Err(wrong(user.as_ref())),
             Verdict::Locked => return Err(AppError::new("api.user.check_user_login_attempts.too_many.app_error")),
         };
         let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
@@ -204,6 +206,14 @@ impl LoginAttempt<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns the refusal of a password. The log tells the operator why the accounts of a login service cannot log in.
+fn wrong(user: Option<&User>) -> AppError {
+    let Some(user) = user.filter(|user| !user.auth_service.is_empty()) else { return AppError::new(WRONG) };
+    let service = &user.auth_service;
+    info!(user.id = %user.id, user.service = %service, "a login failed: this server does not ask the login service of the account");
+    AppError::new(WRONG).because(format!("the account logs in with {service}, and this server asks no login service"))
 }
 
 /// Opens the session of an account whose password was compared with `checked`.
