@@ -111,7 +111,7 @@ impl HubHandle {
                 clock: clock.clone(),
                 detached: detached.clone(),
                 registry: Registry::default(),
-                pauses: PauseDetector::default(),
+                pauses: PauseDetector::new(clock.uptime()),
                 position: None,
                 missed: missed.clone(),
                 abandoned: abandoned.clone(),

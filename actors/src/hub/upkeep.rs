@@ -27,16 +27,21 @@ const RECHECK_DELAY_MS: i64 = 1_000;
 ///
 /// Time during a pause does not count as a client's silence or absence: its pongs and resumes may still wait to be
 /// read. After a pause every client is pinged first, and its time limits start again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PauseDetector {
-    looked_at: Option<Uptime>,
+    looked_at: Uptime,
     paused_until: Option<Uptime>,
 }
 
 impl PauseDetector {
+    /// Returns a detector that also notices a pause before the first check.
+    pub(super) fn new(now: Uptime) -> Self {
+        Self { looked_at: now, paused_until: None }
+    }
+
     /// Notes a check. If a pause ended with it, returns the length of the pause in milliseconds.
     fn check(&mut self, now: Uptime) -> Option<i64> {
-        let gap_ms = self.looked_at.replace(now).map_or(0, |before| now.ms_since(before));
+        let gap_ms = now.ms_since(std::mem::replace(&mut self.looked_at, now));
         let was_paused = gap_ms >= MIN_PROCESS_PAUSE_MS;
         if was_paused {
             self.paused_until = Some(now);
@@ -133,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_step_of_the_wall_clock_ends_nothing_and_stops_no_ping() {
-        let (limits, pauses) = (Limits::default(), PauseDetector::default());
+        let (limits, pauses) = (Limits::default(), PauseDetector::new(at(0)));
         let mut absent = entry(at(0));
         absent.gone_at = Some(at(0));
         for wall in [0, DAY_MS, -DAY_MS, i64::MAX, i64::MIN] {
@@ -148,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_session_is_checked_once_it_expires_by_the_wall_clock_and_again_a_second_later() {
-        let (limits, pauses) = (Limits::default(), PauseDetector::default());
+        let (limits, pauses) = (Limits::default(), PauseDetector::new(at(0)));
         let mut expiring = entry(at(0));
         let expires_at = 1_000_000;
         expiring.session = Arc::new(crate::session::Session { expires_at, ..(*expiring.session).clone() });
@@ -161,8 +166,15 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_before_the_first_check_is_noticed() {
+        let mut pauses = PauseDetector::new(at(100));
+        assert_eq!(pauses.check(at(600_000)), Some(599_900));
+        assert_eq!(due(&entry(at(200)), &Limits::default(), &pauses, at(600_000), 0), DueAction::Ping);
+    }
+
+    #[test]
     fn after_a_pause_clients_are_pinged_and_have_all_their_time_again() {
-        let (limits, mut pauses) = (Limits::default(), PauseDetector::default());
+        let (limits, mut pauses) = (Limits::default(), PauseDetector::new(at(0)));
         let (present, mut absent) = (entry(at(0)), entry(at(0)));
         absent.gone_at = Some(at(0));
         assert_eq!([0, 250, 1_249].map(|now| pauses.check(at(now))), [None; 3]);
