@@ -13,7 +13,7 @@ use crate::domain::accounts::{FirstAccount, WhyOffline};
 use crate::domain::audit::key_file::ready_keys;
 use crate::domain::version_store::Place;
 use crate::settings::{DATA_SOURCE, Settings, Sources, is_shipped};
-use crate::store::{Db, StoreError, described, when_ready};
+use crate::store::{Db, StoreError, described, is_first, when_ready};
 
 /// A database that has this program's schema and an audit trail that continues. All parts of a server are built on one.
 pub(super) struct Migrated(pub(super) Db);
@@ -29,14 +29,23 @@ impl Migrated {
     }
 }
 
-/// Logs the contents of a database that a Mattermost made, and warns of other programs that use it.
-pub(super) async fn tell_of_mattermost(db: &Db) -> Result<(), StoreError> {
-    let Some(inventory) = db.inventory().await? else { return Ok(()) };
-    info!(db.contents = %inventory, db.unserved = inventory.unserved(), "the database is that of a Mattermost");
-    if let Some(warning) = db.warning_of_others().await? {
-        warn!("{warning}");
+/// Logs the contents of a database that a Mattermost made, before the first change to it, and warns of other programs that
+/// use it. A start does not depend on what is only told.
+pub(super) async fn tell_of_mattermost(db: &Db, pending: &[String]) {
+    if is_first(pending) {
+        match db.inventory().await {
+            Ok(Some(inventory)) => {
+                let unserved = inventory.unserved();
+                info!(db.contents = %inventory, db.unserved = unserved, "the database is that of a Mattermost");
+            }
+            Ok(None) => {}
+            Err(cause) => warn!(%cause, "the contents of the database of Mattermost could not be counted"),
+        }
     }
-    Ok(())
+    match db.warning_of_others().await {
+        Ok(warning) => warning.into_iter().for_each(|warning| warn!("{warning}")),
+        Err(cause) => warn!(%cause, "the other programs on the database could not be listed"),
+    }
 }
 
 /// The database in use, in the form that people read. It contains no password.

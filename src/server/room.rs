@@ -170,11 +170,11 @@ impl Server {
 /// it.
 async fn built(settings: Settings, sources: Sources) -> Result<(AppState, Claimed), StartError> {
     let (examined, taken_back) = Box::pin(examine_confirmed(settings, &sources)).await?;
-    let Examined { settings, shares, place, db, config, .. } = examined;
+    let Examined { settings, shares, place, db, config, pending, .. } = examined;
     for notice in config.overrides.unknown_plugins(&config.document) {
         warn!("{notice}");
     }
-    database::tell_of_mattermost(&db).await?;
+    database::tell_of_mattermost(&db, &pending).await;
     let claimed = match Claimed::of(&config) {
         // With a record to store, the database is one of this server already, and the record must not be lost.
         Err(problem) if taken_back.is_none() => return Err(StartError::Listen(problem)),

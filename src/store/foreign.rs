@@ -5,6 +5,8 @@ mod connected;
 mod fitness;
 mod inventory;
 
+pub(crate) use connected::is_first;
+
 use super::{Db, Engine, StoreError, Value, statement};
 
 /// Tables that all Mattermost databases have and no migration of this server creates.
@@ -42,7 +44,7 @@ impl Db {
     /// Prepares the first change to a database of Mattermost: stores the names of the objects that it adds. Returns the
     /// statements for indexes that are made before the migrations, which would keep writers from whole tables.
     pub(super) async fn begin_attaching(&self, pending: &[String]) -> Result<Vec<(String, String)>, StoreError> {
-        if !connected::is_first(pending) || self.mattermost_schema().await?.is_none() {
+        if !is_first(pending) || self.mattermost_schema().await?.is_none() {
             return Ok(Vec::new());
         }
         let additions = self.additions().await?;

@@ -75,6 +75,7 @@ pub(crate) use data_source::DataSource;
 pub(crate) use engine::described;
 use engine::{EngineKind, MIGRATIONS_TABLE};
 pub use error::StoreError;
+pub(crate) use foreign::is_first;
 pub(crate) use integrity::{Orphan, Outcome, Relation};
 pub(crate) use mail_tokens::{InvitedTo, MailToken, MailTokenKind};
 pub(crate) use pool::PoolStatus;

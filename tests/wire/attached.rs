@@ -1,6 +1,7 @@
 //! A start on a database that a Mattermost made: what `check` tells of it, and what refuses the start before anything is
 //! changed.
 
+mod apart;
 mod refused;
 
 use crate::support::original::Original;

@@ -6,12 +6,16 @@ use super::super::copying::{newest_migration, tables_at};
 use super::super::{Db, StoreError, Value, statement};
 
 /// Connections of other programs whose role owns a table of this server or may write to it. Connections of servers like
-/// this one are left out; they carry the name that this connection has, or the one that is its default.
+/// this one are left out: their names begin with that of this program. If the data source gives another name, which a
+/// Mattermost may have as well, young connections with it are left out, because they are those of this start. Columns of a
+/// session are NULL for a role that may not see them.
 const CONNECTED: &str = "SELECT quote_ident(a.usename), COALESCE(a.application_name, ''), \
      COALESCE(host(a.client_addr), ''), COUNT(*) FROM pg_catalog.pg_stat_activity a \
      WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.usesysid IS NOT NULL \
      AND COALESCE(a.backend_type, 'client backend') = 'client backend' \
-     AND a.application_name NOT IN ('quarterdeck', current_setting('application_name')) \
+     AND COALESCE(a.application_name, '') NOT LIKE 'quarterdeck%' \
+     AND NOT COALESCE(a.application_name = current_setting('application_name') \
+     AND a.backend_start > clock_timestamp() - interval '1 minute', FALSE) \
      AND EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = ANY (ARRAY( \
      SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name)) AND (pg_has_role(a.usesysid, c.relowner, 'USAGE') \
      OR has_table_privilege(a.usesysid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
@@ -81,7 +85,7 @@ impl Db {
 }
 
 /// Returns true if the pending migrations are all that there are: this server changed nothing in the database yet.
-pub(super) fn is_first(pending: &[String]) -> bool {
+pub(crate) fn is_first(pending: &[String]) -> bool {
     pending.first().is_some_and(|first| first.starts_with("V1__"))
 }
 

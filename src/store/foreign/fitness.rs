@@ -4,30 +4,38 @@
 use std::collections::BTreeMap;
 
 use super::super::copying::{newest_migration, tables_at};
-use super::super::{Db, StoreError, Value, statement};
+use super::super::{Db, Row, StoreError, Value, statement};
+use super::is_first;
 
 /// The oldest and the newest schema of Mattermost that this server can use: 156 adds `roles.schemeid`.
 const SCHEMAS: (i64, i64) = (156, 167);
 
-/// The columns of tables, which are looked up by their names in the search path.
+/// The columns of the tables in the schema into which new tables go. Tables elsewhere are those of other programs.
 const COLUMNS: &str = "SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_class c \
      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-     WHERE c.oid = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name))";
+     WHERE c.oid = ANY (ARRAY(SELECT to_regclass(quote_ident(current_schema()) || '.' || name)::oid \
+     FROM unnest($1::text[]) AS name))";
 
 /// The tables of which the role of this connection is no owner, with the owner and the role.
 const OWNERS: &str = "SELECT c.relname::text, quote_ident(pg_get_userbyid(c.relowner)), quote_ident(current_user) \
      FROM pg_catalog.pg_class c WHERE NOT pg_has_role(c.relowner, 'USAGE') \
-     AND c.oid = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name)) ORDER BY c.relname";
+     AND c.oid = ANY (ARRAY(SELECT to_regclass(quote_ident(current_schema()) || '.' || name)::oid \
+     FROM unnest($1::text[]) AS name)) ORDER BY c.relname";
 
-/// The schema with the tables of Mattermost, and the one into which new tables go, if they differ.
-const ELSEWHERE: &str = "SELECT quote_ident(n.nspname), COALESCE(quote_ident(current_schema()), 'none'), \
-     quote_ident(current_user) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-     WHERE c.oid = to_regclass('db_migrations') AND n.nspname IS DISTINCT FROM current_schema()";
+/// The schemas of the search path with the tables of a Mattermost, the one into which new tables go, and the role. Other
+/// programs have a table `db_migrations` too, so further tables are looked for.
+const MATTERMOSTS: &str = "SELECT quote_ident(n.nspname), COALESCE(n.nspname = current_schema(), FALSE), \
+     COALESCE(quote_ident(current_schema()), 'none'), quote_ident(current_user) FROM pg_catalog.pg_namespace n \
+     WHERE n.nspname = ANY (current_schemas(false)) AND (SELECT COUNT(*) FROM unnest($1::text[]) AS name \
+     WHERE to_regclass(quote_ident(n.nspname) || '.' || name) IS NOT NULL) = cardinality($1::text[])";
+
+/// Tables that a Mattermost of any version has, and that are in no other program together.
+const MARKS: [&str; 4] = ["db_migrations", "posts", "systems", "oauthapps"];
 
 impl Db {
     /// Returns the number of the newest migration that a Mattermost applied to this database; `None` if it is none of its.
     pub(crate) async fn mattermost_schema(&self) -> Result<Option<i64>, StoreError> {
-        if !self.is_shared() || self.tables_among(&["db_migrations"]).await?.is_empty() {
+        if !self.is_shared() || !self.mattermosts().await?.iter().any(|found| found.is_here) {
             return Ok(None);
         }
         self.found("SELECT COALESCE(MAX(version), 0)::bigint FROM db_migrations").await.map(Some)
@@ -38,22 +46,25 @@ impl Db {
         if !self.is_shared() {
             return Ok(());
         }
-        if let Some(schema) = self.mattermost_schema().await? {
-            refuse_schema(schema)?;
-            self.refuse_elsewhere().await?;
+        // A database that this server has used before is not refused: it worked.
+        if is_first(pending) {
+            match self.mattermost_schema().await? {
+                Some(schema) => refuse_schema(schema)?,
+                None => refuse_elsewhere(&self.mattermosts().await?)?,
+            }
+            self.refuse_missing_columns().await?;
         }
-        self.refuse_missing_columns().await?;
         if pending.is_empty() { Ok(()) } else { self.refuse_tables_of_others().await }
     }
 
-    async fn refuse_elsewhere(&self) -> Result<(), StoreError> {
-        let rows = self.look(statement(ELSEWHERE, Vec::new())).await?;
-        let Some(mut row) = rows.into_iter().next() else { return Ok(()) };
-        let (there, here, role) = (row.text()?, row.text()?, row.text()?);
-        Err(StoreError::Setting(format!(
-            "the tables of Mattermost are in the schema {there}, and new tables would go into {here}: nothing was changed; \
-             set the search path, with ALTER ROLE {role} SET search_path = {there}"
-        )))
+    /// Returns the schemas of the search path with the tables of a Mattermost.
+    async fn mattermosts(&self) -> Result<Vec<Found>, StoreError> {
+        let marks = Value::Texts(MARKS.map(str::to_owned).to_vec());
+        let rows = self.look(statement(MATTERMOSTS, vec![marks])).await?;
+        let found = |mut row: Row| {
+            Ok(Found { schema: row.text()?, is_here: row.bool()?, here: row.text()?, role: row.text()? })
+        };
+        rows.into_iter().map(found).collect()
     }
 
     async fn refuse_missing_columns(&self) -> Result<(), StoreError> {
@@ -95,6 +106,26 @@ impl Db {
             grants.join(" ")
         )))
     }
+}
+
+/// A schema of the search path with the tables of a Mattermost.
+struct Found {
+    schema: String,
+    /// True if new tables go into it.
+    is_here: bool,
+    /// The schema into which new tables go.
+    here: String,
+    role: String,
+}
+
+/// Refuses a first start whose search path finds the tables of a Mattermost in another schema than that of new tables.
+fn refuse_elsewhere(found: &[Found]) -> Result<(), StoreError> {
+    let Some(Found { schema, here, role, .. }) = found.first() else { return Ok(()) };
+    Err(StoreError::Setting(format!(
+        "the tables of Mattermost are in the schema {schema}, and new tables would go into {here}: nothing was changed; set \
+         the search path, with ALTER ROLE {role} SET search_path = {schema} to use them, or = {here} for tables apart from \
+         them"
+    )))
 }
 
 fn refuse_schema(schema: i64) -> Result<(), StoreError> {

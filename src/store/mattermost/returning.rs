@@ -14,7 +14,7 @@ use super::target::EXPORTED;
 
 /// The programs that can write the accounts of a database, other than this one.
 const WRITERS: &str = "SELECT COALESCE(NULLIF(application_name, ''), usename::text) FROM pg_catalog.pg_stat_activity \
-     WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> $1 AND backend_type = 'client backend' \
+     WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> $1 AND COALESCE(backend_type, 'client backend') = 'client backend' \
      AND has_table_privilege(usesysid, 'users', 'INSERT') ORDER BY 1 LIMIT 3";
 
 /// The public channels, which Mattermost lists from a table of their own, and the beginnings of memberships.
