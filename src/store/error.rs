@@ -135,7 +135,7 @@ impl From<deadpool_postgres::PoolError> for StoreError {
             return Self::Unfinished(text.into_owned());
         }
         let code = if let PoolError::Backend(refused) = &cause { refused.code() } else { None };
-        let text = chain(&cause);
+        let text = Failure::of(&cause).to_string();
         if code.is_some_and(is_misconfiguration) { Self::Setting(text) } else { Self::Unavailable(text) }
     }
 }
