@@ -52,8 +52,9 @@ fn running() -> impl Iterator<Item = &'static str> {
     TASKS.into_iter().filter(move |name| !others.contains(name))
 }
 
-/// The other tasks that start again after a panic: on the thread of an actor, of the program only, and with TLS only.
-const ELSEWHERE: [&str; 3] = ["announce_statuses", "log_settings", "watch_certificate"];
+/// The other tasks that start again after a panic: on the thread of an actor, with Redis only, of the program only, and
+/// with TLS only.
+const ELSEWHERE: [&str; 4] = ["announce_statuses", "follow_redis", "log_settings", "watch_certificate"];
 
 /// The log of the server of this test.
 #[derive(Clone, Default)]

@@ -291,7 +291,7 @@ async fn the_documents_name_what_is_told_and_nothing_else() {
     for used in [include_str!("../../docs/grafana-dashboard.json"), include_str!("../../docs/alerts.yml")] {
         let names = names_in(used);
         assert!(names.len() > 10, "{names:?}");
-        for name in names {
+        for name in names.into_iter().filter(is_meant) {
             assert!(told.contains(name) || of_histogram(name), "{name} is told nowhere");
         }
     }

@@ -84,7 +84,8 @@ async fn while_it_drains_the_server_is_not_ready_and_serves_on_until_a_second_si
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
         assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
     }
-    assert!(logged(&place, "draining: requests are still served, and each connection is closed after its response"));
+    let drains = "draining: requests are still served, and each connection is closed after its response";
+    until("the drain is logged", async || logged(&place, drains)).await;
     assert!(!logged(&place, "stopping"));
     server.signal(Signal::TERM);
     assert_eq!(server.ended().await.code(), Some(0));

@@ -1,6 +1,6 @@
 //! Another program writes to the stream.
 
-use super::{Place, TRUST_LIMIT, arrives, change, changed};
+use super::{Place, TRUST_LIMIT, change, changed, next_change};
 use crate::support::waiting::until;
 use crate::support::websocket::WebSocket;
 
@@ -59,7 +59,10 @@ async fn a_writer_to_redis_forges_no_event_and_hides_no_change() {
     place.redis.run(&["DEL", &key]);
     place.redis.run(&["XADD", &key, &id, "c", &content.replace("unread", "forged")]);
     place.line.restore();
-    assert!(!arrives(&mut socket, &value.replace("unread", "forged")).await, "a forged event is a missed one");
+    // On a slow machine the server that published the event stores it in the database as well, so it may arrive.
+    let forged = value.replace("unread", "forged");
+    let found = next_change(&mut socket, |found| found == value || found == forged).await;
+    assert_ne!(found.as_ref(), Some(&forged), "a forged event is a missed one");
     assert_eq!(elsewhere.get("/users/me").await.status, 401);
     place.both_ready().await;
 }
