@@ -49,6 +49,9 @@ const PLACE_INTERVAL: Duration = Duration::from_millis(3);
 /// The time after which a batch whose entry has no place goes into rows.
 const ROWS_AFTER: Duration = Duration::from_millis(150);
 
+/// The maximum number of attempts in a row to give entries their places, each without those that must be left out.
+const MAX_PLACINGS: usize = 4;
+
 /// The bus on a database that servers share, with its events in Redis.
 #[derive(Clone)]
 pub struct RedisBus {
@@ -130,7 +133,8 @@ impl RedisBus {
 
     /// Gives the entries that wait their places. Returns false if a node does not use this Redis.
     async fn place_entries(&self) -> Result<bool, StoreError> {
-        loop {
+        // Another program can put entries into the stream without end that must be left out.
+        for _ in 0..MAX_PLACINGS {
             let (bus, entries) = self.stream.recent.waiting();
             if entries.is_empty() {
                 return Ok(true);
@@ -151,6 +155,7 @@ impl RedisBus {
                 }
             }
         }
+        Ok(true)
     }
 }
 
