@@ -25,13 +25,12 @@ use quarterdeck_actors::causes::chain;
 /// The table with the migrations of Mattermost.
 const MATTERMOST_MIGRATIONS: &str = "db_migrations";
 
-/// The words before the text of the database in errors of a new connection.
-const WRAPPERS: [&str; 2] = ["Error occurred while creating a new object: ", "db error: "];
+/// The words that the pool puts before the reason why a connection failed. They say nothing.
+const WRAPPER: &str = "Error occurred while creating a new object: ";
 
 /// Returns the text of an error in one line, with the text of the database and without values of rows.
 pub(crate) fn problem(cause: &StoreError) -> String {
-    // The pool of connections and the driver put words before the text of the database that say nothing.
-    let text = WRAPPERS.iter().fold(chain(cause), |text, wrapper| text.replace(wrapper, ""));
+    let text = chain(cause).replace(WRAPPER, "");
     text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 

@@ -25,7 +25,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::view::SqlSettings;
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tracing::{debug, warn};
 
@@ -236,11 +235,11 @@ impl Postgres {
         let is_lost = client.is_closed();
         // Closing the connection releases the lock and drops the changed limits.
         drop(Object::take(client));
-        applied.map_err(|cause: StoreError| {
-            // Another session kept a lock for longer than the lock timeout.
-            let is_passing = is_lost || cause.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
-            if is_passing { StoreError::Unavailable(cause.to_string()) } else { cause }
-        })
+        applied.map_err(
+            |cause: StoreError| {
+                if is_lost || cause.is_passing() { StoreError::Unavailable(cause.to_string()) } else { cause }
+            },
+        )
     }
 
     pub(super) fn status(&self) -> PoolStatus {

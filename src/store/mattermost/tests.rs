@@ -69,8 +69,8 @@ fn a_document_names_the_database_of_its_target() {
 #[test]
 fn a_problem_is_one_line() {
     assert_eq!(problem(&StoreError::Setting("one\n  two\n".to_owned())), "one; two");
-    let wrapped = StoreError::Setting("Error occurred while creating a new object: db error: FATAL: no".to_owned());
-    assert_eq!(problem(&wrapped), "FATAL: no");
+    let wrapped = StoreError::Setting("Error occurred while creating a new object: no route".to_owned());
+    assert_eq!(problem(&wrapped), "no route");
 }
 
 #[actix_web::test]

@@ -63,22 +63,9 @@ async fn run(begun: &Begun<'_>, Statement { sql, values }: &Statement) -> Result
 }
 
 fn end_of(failed: StoreError) -> Result<End, StoreError> {
-    let is_passing = match &failed {
-        // The connection is lost, so the transaction is rolled back.
-        StoreError::Unavailable(_) => true,
-        StoreError::Postgres(cause) => cause.code().is_some_and(|code| PASSING.contains(code)),
-        StoreError::Duplicate(_)
-        | StoreError::Refused(_)
-        | StoreError::Unfinished(_)
-        | StoreError::Setting(_)
-        | StoreError::Column(_)
-        | StoreError::Damaged(_)
-        | StoreError::ReadOnly
-        | StoreError::Sqlite(_)
-        | StoreError::Migration(_)
-        | StoreError::Redis(_)
-        | StoreError::File(_) => false,
-    };
+    // If the connection is lost, the transaction is rolled back.
+    let is_passing =
+        matches!(failed, StoreError::Unavailable(_)) || failed.code().is_some_and(|code| PASSING.contains(code));
     if is_passing { Ok(End::Undone(failed)) } else { Err(failed) }
 }
 
