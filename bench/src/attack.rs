@@ -4,7 +4,6 @@
 //! same server with the same number of harmless connections.
 
 mod admin;
-mod cores;
 mod kind;
 mod peers;
 mod wire;
@@ -21,7 +20,7 @@ use crate::compare::Folder;
 use crate::load::histogram;
 use crate::process::Process;
 use crate::report::{percentiles, to_float};
-use crate::{account, cpu};
+use crate::{account, cores, cpu};
 use admin::Logins;
 use kind::{Attack, KINDS, Kind, Target};
 use peers::Peers;

@@ -11,6 +11,7 @@ mod change;
 mod cluster;
 mod compare;
 mod config;
+mod cores;
 mod cpu;
 mod database;
 mod load;

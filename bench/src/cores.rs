@@ -7,7 +7,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// Runs `start` bound to one core, which the processes that it starts inherit. Then binds this thread to another core.
 ///
 /// Fails on a machine with a single core, because the results would mean little there.
-pub(super) fn split<T, E: From<io::Error>>(start: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+pub(crate) fn split<T, E: From<io::Error>>(start: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let all = sched_getaffinity(None).map_err(io::Error::from)?;
     let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
     let (Some(first), Some(second)) = (cores.next(), cores.next()) else {
