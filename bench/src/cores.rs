@@ -8,15 +8,33 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 ///
 /// Fails on a machine with a single core, because the results would mean little there.
 pub(crate) fn split<T, E: From<io::Error>>(start: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    let all = sched_getaffinity(None).map_err(io::Error::from)?;
-    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
-    let (Some(first), Some(second)) = (cores.next(), cores.next()) else {
-        return Err(io::Error::other("two cores are needed: one for the server, one for the attackers").into());
-    };
-    bind(first)?;
+    let pinned = Pinned::server()?;
     let started = start();
-    bind(second)?;
+    pinned.generator()?;
     started
+}
+
+/// This thread, bound to the core of the server that it is about to start.
+pub(crate) struct Pinned {
+    of_generator: usize,
+}
+
+impl Pinned {
+    /// Binds this thread to the server's core. Processes that it starts inherit that.
+    pub(crate) fn server() -> io::Result<Self> {
+        let all = sched_getaffinity(None).map_err(io::Error::from)?;
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
+        let (Some(first), Some(of_generator)) = (cores.next(), cores.next()) else {
+            return Err(io::Error::other("two cores are needed: one for the server, one for the load generator"));
+        };
+        bind(first)?;
+        Ok(Self { of_generator })
+    }
+
+    /// Binds this thread to the generator's core.
+    pub(crate) fn generator(self) -> io::Result<()> {
+        bind(self.of_generator)
+    }
 }
 
 fn bind(core: usize) -> io::Result<()> {

@@ -20,6 +20,7 @@ mod memory;
 mod ping;
 mod process;
 mod report;
+mod run;
 mod search;
 mod start;
 mod storage;
@@ -36,6 +37,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Loads a server with a scenario, and reports latencies, failures and the use of the server
+    Run(run::options::Options),
     /// Server CPU for each `GET /system/ping`, compared with a bare actix-web handler that returns the same bytes, or with another build
     Ping(compare::Options),
     /// Server CPU for each `GET /config/client`, anonymous and logged in, plain and gzip, compared in the same way
@@ -78,6 +81,7 @@ type Done = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Done {
     match Cli::parse().command {
+        Command::Run(options) => wait_alone_for(run::run(&options)),
         Command::Ping(options) => wait_for(ping::run(&options)),
         Command::ConfigClient(options) => wait_for(config::show_to_clients(&options)),
         Command::Config(options) => wait_for(config::show(&options)),

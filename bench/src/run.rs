@@ -1,0 +1,54 @@
+//! `quarterdeck-bench run`: one scenario against one server, with a report.
+
+mod accounts;
+mod address;
+mod contender;
+mod engine;
+mod failure;
+mod http;
+mod interrupt;
+mod live;
+mod mix;
+pub(crate) mod options;
+mod outcome;
+mod prepared;
+mod random;
+mod recorder;
+mod round;
+mod saturation;
+mod scenarios;
+mod silent;
+mod span;
+mod table;
+mod target;
+mod template;
+mod timer;
+mod usage;
+
+use contender::Contender;
+use interrupt::Interrupt;
+use mix::Mix;
+use options::Options;
+use outcome::Outcome;
+
+type Failure = Box<dyn std::error::Error>;
+
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
+    let mix = scenarios::find(&options.scenario)?;
+    crate::ws::place::raise_limit_of_files(contender::connections(options, &mix))?;
+    let mut interrupt = Interrupt::listen()?;
+    let outcome = measured(options, &mix, &mut interrupt).await?;
+    println!("{}: {}", options.scenario, mix.about.0);
+    print!("{}", table::table(&outcome));
+    if outcome.generator.bottleneck.is_empty() {
+        return Ok(());
+    }
+    Err("the load generator was the bottleneck, so the figures are not those of the server".into())
+}
+
+async fn measured(options: &Options, mix: &Mix, interrupt: &mut Interrupt) -> Result<Outcome, Failure> {
+    let mut contender = Contender::open(options, mix).await?;
+    let measured = contender.measure(options, mix, interrupt).await;
+    contender.close(measured).await
+}

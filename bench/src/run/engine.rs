@@ -1,0 +1,291 @@
+//! The load: users who send the requests of a mix, at a rate or one request after the other.
+//!
+//! All users are tasks of one thread, so they need no locks, and the processor time of the generator is that of one
+//! thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{sleep, timeout};
+
+use super::failure::Failed;
+use super::http::Connection;
+use super::prepared::{Prepared, PreparedRequest};
+use super::random::Random;
+use super::recorder::{Recorder, Sample};
+use super::saturation::{Gauge, LAG_INTERVAL, Saturation};
+use super::timer::Timer;
+
+/// The time that a user of a closed loop or of the background waits after a failure, so that a server that refuses
+/// connections is not asked in a busy loop.
+const RETRY_DELAY: Duration = Duration::from_millis(10);
+
+/// The time beyond the timeout of a request in which the last users end.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// The maximum number of requests that wait for a connection. Further ones fail at once.
+const MAX_DUE: usize = 1_000_000;
+
+/// The load of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Pace {
+    /// Requests start at fixed times, which do not depend on the responses.
+    Open { per_second: f64 },
+    /// Each user waits for the response before the next request.
+    Closed,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) pace: Pace,
+    /// The number of users, each with a connection.
+    pub(crate) users: u64,
+    pub(crate) warmup: Duration,
+    pub(crate) duration: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) seed: u64,
+}
+
+/// A run, which observers read and end.
+#[derive(Debug)]
+pub(crate) struct Run {
+    plan: Plan,
+    begin: Instant,
+    prepared: Prepared,
+    pub(crate) recorder: RefCell<Recorder>,
+    gauge: RefCell<Gauge>,
+    due: RefCell<VecDeque<Due>>,
+    is_due: Notify,
+    ended: Notify,
+    sequence: Cell<u64>,
+    is_over: Cell<bool>,
+    stop: Notify,
+}
+
+/// A request that should have started.
+#[derive(Debug)]
+struct Due {
+    request: usize,
+    intended: Instant,
+}
+
+impl Run {
+    pub(crate) fn new(plan: Plan, prepared: Prepared) -> io::Result<Rc<Self>> {
+        let background = prepared.requests.iter().map(|request| request.background > 0).collect();
+        let begin = Instant::now();
+        let recorder = Recorder::new(begin + plan.warmup, plan.duration, background)?;
+        Ok(Rc::new(Self {
+            plan,
+            begin,
+            prepared,
+            recorder: RefCell::new(recorder),
+            gauge: RefCell::new(Gauge::new()?),
+            due: RefCell::default(),
+            is_due: Notify::new(),
+            ended: Notify::new(),
+            sequence: Cell::new(0),
+            is_over: Cell::new(false),
+            stop: Notify::new(),
+        }))
+    }
+
+    /// Ends the run early. Requests that were sent are awaited.
+    pub(crate) fn stop(&self) {
+        self.recorder.borrow_mut().cut(Instant::now());
+        self.stop.notify_one();
+    }
+
+    /// Sends the load and returns once all responses have arrived or timed out.
+    pub(crate) async fn carry_out(self: &Rc<Self>) -> io::Result<Saturation> {
+        let tasks = LocalSet::new();
+        tasks.run_until(self.run_users()).await
+    }
+
+    async fn run_users(self: &Rc<Self>) -> io::Result<Saturation> {
+        let mut users = JoinSet::new();
+        for user in 0..self.plan.users {
+            let run = self.clone();
+            match self.plan.pace {
+                Pace::Open { .. } => users.spawn_local(async move { run.serve_due(user).await }),
+                Pace::Closed => users.spawn_local(async move { run.repeat(user, None).await }),
+            };
+        }
+        let mut background = JoinSet::new();
+        let mut number = self.plan.users;
+        for (index, request) in self.prepared.requests.iter().enumerate() {
+            for _ in 0..request.background {
+                let run = self.clone();
+                background.spawn_local(async move { run.repeat(number, Some(index)).await });
+                number += 1;
+            }
+        }
+        let lag = {
+            let run = self.clone();
+            tokio::task::spawn_local(async move { run.measure_lag().await })
+        };
+        let saturation = tokio::select! {
+            ended = self.pass_time() => ended?,
+            () = self.stop.notified() => self.gauge.borrow().end(),
+        };
+        lag.abort();
+        // A request of the background may hang for as long as the server lets it.
+        background.abort_all();
+        self.is_over.set(true);
+        self.is_due.notify_waiters();
+        self.ended.notify_waiters();
+        let drained = async { while users.join_next().await.is_some() {} };
+        let is_drained = timeout(self.plan.timeout + DRAIN_TIME, drained).await.is_ok();
+        self.recorder.borrow_mut().finish(Instant::now());
+        if is_drained { Ok(saturation) } else { Err(io::Error::other("a user did not end after its timeout")) }
+    }
+
+    /// Waits for the end of the run, and starts its requests if they have fixed times.
+    async fn pass_time(&self) -> io::Result<Saturation> {
+        let (from, until) = {
+            let recorder = self.recorder.borrow();
+            (recorder.from, recorder.until)
+        };
+        let begin = self.begin;
+        let timer = Timer::new()?;
+        let Pace::Open { per_second } = self.plan.pace else {
+            timer.wait_until(from).await?;
+            self.gauge.borrow_mut().begin();
+            timer.wait_until(until).await?;
+            return Ok(self.gauge.borrow().end());
+        };
+        let mut random = Random::new(self.plan.seed, u64::MAX);
+        let mut is_warm = false;
+        let mut number = 0_u32;
+        loop {
+            let intended = begin + Duration::from_secs_f64(f64::from(number) / per_second);
+            if intended >= until {
+                timer.wait_until(until).await?;
+                return Ok(self.gauge.borrow().end());
+            }
+            let begins = !is_warm && intended >= from;
+            if begins {
+                timer.wait_until(from).await?;
+                self.gauge.borrow_mut().begin();
+                is_warm = true;
+            }
+            let is_early = intended > Instant::now();
+            // The users have a turn even if the generator is late.
+            if is_early || number % 64 == 63 {
+                timer.wait_until(intended).await?;
+            }
+            self.gauge.borrow_mut().started_late_by(intended.elapsed());
+            self.start(Due { request: self.prepared.choose(&mut random), intended });
+            number = number.checked_add(1).ok_or_else(|| io::Error::other("too many requests for one run"))?;
+        }
+    }
+
+    /// Lets the next free user send a request.
+    fn start(&self, due: Due) {
+        let mut waiting = self.due.borrow_mut();
+        if waiting.len() < MAX_DUE {
+            waiting.push_back(due);
+            self.is_due.notify_one();
+            return;
+        }
+        let (Due { request, intended }, now) = (due, Instant::now());
+        let outcome = Err(Failed::not_sent());
+        self.recorder.borrow_mut().add(&Sample { request, intended, sent: now, ended: now, outcome });
+    }
+
+    /// Sends the requests that are due, as one of the users of an open loop.
+    async fn serve_due(&self, user: u64) {
+        let mut connection = Connection::new(&self.plan.addresses);
+        let mut buffer = Vec::new();
+        loop {
+            let next = self.due.borrow_mut().pop_front();
+            match next {
+                Some(Due { request, intended }) => {
+                    self.attempt(&mut connection, &mut buffer, user, request, intended).await;
+                }
+                None if self.is_over.get() => return,
+                None => self.is_due.notified().await,
+            }
+        }
+    }
+
+    /// Sends one request after the other: `only` one of the mix, or those that the weights choose.
+    async fn repeat(&self, user: u64, only: Option<usize>) {
+        let mut connection = Connection::new(&self.plan.addresses);
+        let (mut buffer, mut random) = (Vec::new(), Random::new(self.plan.seed, user));
+        while !self.is_over.get() {
+            let request = only.unwrap_or_else(|| self.prepared.choose(&mut random));
+            let is_success = self.attempt(&mut connection, &mut buffer, user, request, Instant::now()).await;
+            let think = self.prepared.requests.get(request).map_or(Duration::ZERO, |request| request.think);
+            if !think.is_zero() {
+                // Between half and one and a half times the mean, so that users do not move in step.
+                let millis = u64::try_from(think.as_millis()).unwrap_or(u64::MAX);
+                self.rest(Duration::from_millis(millis / 2 + random.below(millis + 1))).await;
+            } else if !is_success {
+                self.rest(RETRY_DELAY).await;
+            }
+        }
+    }
+
+    /// Waits, or less if the run is over.
+    async fn rest(&self, time: Duration) {
+        let _ = timeout(time, self.ended.notified()).await;
+    }
+
+    /// Sends a request, reads its response and records both. Returns true if it was a success.
+    async fn attempt(
+        &self,
+        connection: &mut Connection,
+        buffer: &mut Vec<u8>,
+        user: u64,
+        index: usize,
+        intended: Instant,
+    ) -> bool {
+        let Some(request) = self.prepared.requests.get(index) else { return false };
+        let sequence = self.sequence.replace(self.sequence.get() + 1);
+        let sent = Instant::now();
+        let outcome = self.exchange(connection, buffer, user, request, sequence, intended).await;
+        let is_success = outcome.is_ok();
+        let ended = Instant::now();
+        self.recorder.borrow_mut().add(&Sample { request: index, intended, sent, ended, outcome });
+        is_success
+    }
+
+    async fn exchange(
+        &self,
+        connection: &mut Connection,
+        buffer: &mut Vec<u8>,
+        user: u64,
+        request: &PreparedRequest,
+        sequence: u64,
+        intended: Instant,
+    ) -> Result<u64, Failed> {
+        let left = self.plan.timeout.saturating_sub(intended.elapsed());
+        if left.is_zero() {
+            return Err(Failed::not_sent());
+        }
+        self.prepared.write(request, user, sequence, buffer);
+        let Ok(exchanged) = timeout(left, connection.exchange(buffer, request.is_head)).await else {
+            connection.close();
+            return Err(Failed::timeout());
+        };
+        let response = exchanged.map_err(|error| Failed::io(&error))?;
+        let is_expected = request.expects(response.status);
+        if is_expected { Ok(response.bytes) } else { Err(Failed::response(response.status, &response.body)) }
+    }
+
+    async fn measure_lag(&self) {
+        while !self.is_over.get() {
+            let before = Instant::now();
+            sleep(LAG_INTERVAL).await;
+            let lag = before.elapsed().saturating_sub(LAG_INTERVAL);
+            self.gauge.borrow_mut().lagged_by(lag);
+        }
+    }
+}

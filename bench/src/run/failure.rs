@@ -1,0 +1,70 @@
+//! The outcomes of requests.
+
+use std::io;
+
+use serde_json::Value;
+
+/// The maximum length of an error's id, in bytes. Longer ones are cut.
+const MAX_ID_BYTES: usize = 120;
+
+/// The names of errors without a response.
+const KINDS: [(io::ErrorKind, &str); 6] = [
+    (io::ErrorKind::ConnectionRefused, "connection-refused"),
+    (io::ErrorKind::ConnectionReset, "connection-reset"),
+    (io::ErrorKind::BrokenPipe, "connection-reset"),
+    (io::ErrorKind::UnexpectedEof, "connection-closed"),
+    (io::ErrorKind::TimedOut, "timeout"),
+    (io::ErrorKind::InvalidData, "invalid-response"),
+];
+
+/// A failed request: by a status with the id of the error, or without any response.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Failed {
+    pub(crate) status: Option<u16>,
+    /// The id in the body of the error; without a response, the name of the cause.
+    pub(crate) id: String,
+}
+
+impl Failed {
+    /// The request had no complete response in time.
+    pub(crate) fn timeout() -> Self {
+        Self::without_response("timeout")
+    }
+
+    /// The request was not sent, because all connections waited for responses until its timeout.
+    pub(crate) fn not_sent() -> Self {
+        Self::without_response("no-free-connection")
+    }
+
+    /// Reads the id of an error from the beginning of its body.
+    pub(crate) fn response(status: u16, body: &[u8]) -> Self {
+        let error: Option<Value> = serde_json::from_slice(body).ok();
+        let id = error.as_ref().and_then(|error| error.get("id")?.as_str()).unwrap_or_default();
+        let id = id.chars().filter(char::is_ascii_graphic).take(MAX_ID_BYTES).collect();
+        Self { status: Some(status), id }
+    }
+
+    pub(crate) fn io(error: &io::Error) -> Self {
+        let id = KINDS.iter().find(|(kind, _)| *kind == error.kind()).map_or("input-output", |(_, id)| id);
+        Self::without_response(id)
+    }
+
+    fn without_response(id: &str) -> Self {
+        Self { status: None, id: id.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_its_status_and_the_id_in_its_body() {
+        let failed = Failed::response(400, br#"{"id":"api.context.invalid_param.app_error","status_code":400}"#);
+        assert_eq!((failed.status, failed.id.as_str()), (Some(400), "api.context.invalid_param.app_error"));
+        assert_eq!(Failed::response(502, b"<html>").id, "");
+        assert_eq!(Failed::response(400, br#"{"id":"a\nb"}"#).id, "ab");
+        let long = format!("{{\"id\":\"{}\"}}", "x".repeat(500));
+        assert_eq!(Failed::response(400, long.as_bytes()).id.len(), MAX_ID_BYTES);
+    }
+}

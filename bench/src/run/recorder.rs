@@ -1,0 +1,253 @@
+//! The record of a run: latencies in histograms, failures by cause, and both over time.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use super::failure::Failed;
+
+/// The greatest latency that a histogram holds, in microseconds: more than the greatest timeout.
+const MAX_LATENCY_US: u64 = 600_000_000;
+
+/// The maximum number of causes that are told apart; further ones are counted together.
+const MAX_CAUSES: usize = 50;
+
+/// The maximum number of intervals of a run.
+const MAX_INTERVALS: u32 = 240;
+const MIN_INTERVAL: Duration = Duration::from_millis(250);
+
+/// One request and its end.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    /// The index of the request in the mix.
+    pub(crate) request: usize,
+    /// The moment at which the request should have been sent.
+    pub(crate) intended: Instant,
+    pub(crate) sent: Instant,
+    pub(crate) ended: Instant,
+    /// The bytes of the response, or the failure.
+    pub(crate) outcome: Result<u64, Failed>,
+}
+
+/// The figures of one request of the mix, or of all of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Figures {
+    pub(crate) count: u64,
+    pub(crate) failures: BTreeMap<Failed, u64>,
+    pub(crate) bytes: u64,
+    /// Microseconds from the intended start to the end, failed requests included.
+    pub(crate) latency: Histogram<u64>,
+    /// Microseconds from the sending to the end.
+    pub(crate) service: Histogram<u64>,
+}
+
+/// The figures of the requests that ended in an interval.
+#[derive(Debug, Clone)]
+pub(crate) struct Interval {
+    /// The end of the interval, after the beginning of the measurement.
+    pub(crate) at: Duration,
+    pub(crate) length: Duration,
+    pub(crate) count: u64,
+    pub(crate) failed: u64,
+    pub(crate) p50_us: u64,
+    pub(crate) p99_us: u64,
+    pub(crate) max_us: u64,
+}
+
+/// The record while a run goes on.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    pub(crate) from: Instant,
+    pub(crate) until: Instant,
+    pub(crate) requests: Vec<Figures>,
+    pub(crate) total: Figures,
+    /// The number of requests of the mix that ended before the end of the measurement.
+    pub(crate) ended_in_time: u64,
+    pub(crate) intervals: Vec<Interval>,
+    is_background: Vec<bool>,
+    interval: Duration,
+    current: Histogram<u64>,
+    current_failed: u64,
+    current_from: Instant,
+}
+
+impl Recorder {
+    /// Records the requests that should start between two moments.
+    pub(crate) fn new(from: Instant, length: Duration, is_background: Vec<bool>) -> io::Result<Self> {
+        let figures = is_background.iter().map(|_| Figures::new());
+        Ok(Self {
+            from,
+            until: from + length,
+            requests: figures.collect::<io::Result<_>>()?,
+            total: Figures::new()?,
+            ended_in_time: 0,
+            intervals: Vec::new(),
+            is_background,
+            interval: (length / MAX_INTERVALS).max(MIN_INTERVAL),
+            current: histogram()?,
+            current_failed: 0,
+            current_from: from,
+        })
+    }
+
+    pub(crate) fn add(&mut self, sample: &Sample) {
+        let is_measured = sample.intended >= self.from && sample.intended < self.until;
+        if !is_measured {
+            return;
+        }
+        let is_background = self.is_background.get(sample.request).copied().unwrap_or_default();
+        if let Some(figures) = self.requests.get_mut(sample.request) {
+            figures.add(sample);
+        }
+        if is_background {
+            return;
+        }
+        self.total.add(sample);
+        if sample.ended <= self.until {
+            self.ended_in_time += 1;
+        }
+        self.advance(sample.ended);
+        self.current.saturating_record(micros(sample.ended - sample.intended));
+        self.current_failed += u64::from(sample.outcome.is_err());
+    }
+
+    /// Ends the intervals that are over at a moment.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        while now >= self.current_from + self.interval {
+            self.end_interval(self.current_from + self.interval);
+        }
+    }
+
+    /// Ends the measurement at a moment, if it is not over. Requests that should have started later do not count.
+    pub(crate) fn cut(&mut self, now: Instant) {
+        self.until = self.until.min(now.max(self.from));
+    }
+
+    /// Ends the last interval, which may be shorter.
+    pub(crate) fn finish(&mut self, now: Instant) {
+        self.advance(now);
+        if now > self.current_from && !self.current.is_empty() {
+            self.end_interval(now);
+        }
+    }
+
+    pub(crate) fn measured(&self) -> Duration {
+        self.until - self.from
+    }
+
+    fn end_interval(&mut self, end: Instant) {
+        let current = &self.current;
+        self.intervals.push(Interval {
+            at: end - self.from,
+            length: end - self.current_from,
+            count: current.len(),
+            failed: self.current_failed,
+            p50_us: current.value_at_quantile(0.5),
+            p99_us: current.value_at_quantile(0.99),
+            max_us: current.max(),
+        });
+        self.current.reset();
+        self.current_failed = 0;
+        self.current_from = end;
+    }
+}
+
+impl Figures {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { count: 0, failures: BTreeMap::new(), bytes: 0, latency: histogram()?, service: histogram()? })
+    }
+
+    fn add(&mut self, sample: &Sample) {
+        self.count += 1;
+        self.latency.saturating_record(micros(sample.ended - sample.intended));
+        self.service.saturating_record(micros(sample.ended - sample.sent));
+        match &sample.outcome {
+            Ok(bytes) => self.bytes += bytes,
+            Err(failed) => self.fail(failed),
+        }
+    }
+
+    fn fail(&mut self, failed: &Failed) {
+        if let Some(count) = self.failures.get_mut(failed) {
+            *count += 1;
+            return;
+        }
+        let is_full = self.failures.len() >= MAX_CAUSES;
+        let cause = if is_full { Failed { status: None, id: "others".to_owned() } } else { failed.clone() };
+        *self.failures.entry(cause).or_default() += 1;
+    }
+
+    pub(crate) fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+}
+
+fn histogram() -> io::Result<Histogram<u64>> {
+    Histogram::new_with_max(MAX_LATENCY_US, 3).map_err(io::Error::other)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn sample(from: Instant, at_ms: u32, latency_ms: u32, outcome: Result<u64, Failed>) -> Sample {
+        let intended = from + MS * at_ms;
+        Sample { request: 0, intended, sent: intended + MS, ended: intended + MS * latency_ms, outcome }
+    }
+
+    #[test]
+    fn only_requests_that_should_start_in_the_measurement_count() {
+        let before = Instant::now();
+        let from = before + MS * 100;
+        let mut recorder = Recorder::new(from, MS * 1000, vec![false, true]).unwrap();
+        recorder.add(&Sample { intended: before, ..sample(from, 0, 5, Ok(1)) });
+        recorder.add(&sample(from, 0, 5, Ok(10)));
+        recorder.add(&sample(from, 999, 50, Ok(10)));
+        recorder.add(&sample(from, 1000, 5, Ok(1)));
+        recorder.add(&Sample { request: 1, ..sample(from, 500, 5, Ok(1)) });
+        assert_eq!((recorder.total.count, recorder.total.bytes, recorder.ended_in_time), (2, 20, 1));
+        assert_eq!((recorder.requests[0].count, recorder.requests[1].count), (2, 1));
+        assert_eq!(recorder.total.latency.max() / 1000, 50);
+    }
+
+    #[test]
+    fn an_interval_has_the_requests_that_ended_in_it() {
+        let from = Instant::now();
+        let mut recorder = Recorder::new(from, MS * 1000, vec![false]).unwrap();
+        for (at, latency) in [(0, 10), (100, 20), (240, 300), (600, 5)] {
+            recorder.add(&sample(from, at, latency, Ok(0)));
+        }
+        recorder.add(&sample(from, 610, 5, Err(Failed::timeout())));
+        recorder.finish(from + MS * 800);
+        let counts: Vec<_> = recorder.intervals.iter().map(|interval| (interval.count, interval.failed)).collect();
+        assert_eq!(counts, [(2, 0), (0, 0), (3, 1)]);
+        assert_eq!(recorder.intervals[2].at, MS * 750);
+    }
+
+    #[test]
+    fn a_run_that_is_cut_counts_until_then() {
+        let from = Instant::now();
+        let mut recorder = Recorder::new(from, MS * 1000, vec![false]).unwrap();
+        recorder.cut(from + MS * 300);
+        recorder.add(&sample(from, 200, 5, Ok(0)));
+        recorder.add(&sample(from, 400, 5, Ok(0)));
+        assert_eq!((recorder.total.count, recorder.measured()), (1, MS * 300));
+    }
+
+    #[test]
+    fn the_number_of_causes_is_limited() {
+        let mut figures = Figures::new().unwrap();
+        for number in 0..100 {
+            figures.fail(&Failed { status: Some(400), id: format!("id{number}") });
+        }
+        assert_eq!((figures.failures.len(), figures.failed()), (MAX_CAUSES + 1, 100));
+    }
+}

@@ -1,0 +1,89 @@
+//! The outcome of a run as a table for a terminal.
+
+use std::fmt::Write;
+
+use super::outcome::{Named, Outcome, Percentiles, Summary};
+use crate::report::to_float;
+
+/// Returns the lines of the outcome.
+pub(crate) fn table(outcome: &Outcome) -> String {
+    let mut lines = String::new();
+    let seconds = to_float(outcome.measured_ms) / 1000.0;
+    let end = if outcome.is_interrupted { ", ended by the user" } else { "" };
+    let _ = writeln!(lines, "{}, measured for {seconds:.1} s{end}", load(outcome));
+    let _ = writeln!(lines, "latency in milliseconds, from the intended start, failed requests included");
+    let _ = writeln!(lines, "{HEAD}");
+    for Named { name, summary, is_background } in &outcome.requests {
+        let name = if *is_background { format!("{name} (background)") } else { name.clone() };
+        let _ = writeln!(lines, "{}", row(&name, summary));
+    }
+    if outcome.requests.len() > 1 {
+        let _ = writeln!(lines, "{}", row("all of the mix", &outcome.total));
+    }
+    let _ = writeln!(lines, "throughput            {:.1} requests/s ended in time", outcome.throughput_per_s);
+    for Named { name, summary, .. } in &outcome.requests {
+        for cause in &summary.failures {
+            let _ = writeln!(lines, "failed                {} × {name}: {}", cause.count, cause.text());
+        }
+    }
+    usage(outcome, &mut lines);
+    let generator = &outcome.generator;
+    let _ = writeln!(
+        lines,
+        "load generator        {:.0} % of its core; late starts p99 {} ms, max {} ms; lag p99 {} ms, max {} ms",
+        generator.cpu * 100.0,
+        ms(generator.late_start_p99_us),
+        ms(generator.late_start_max_us),
+        ms(generator.loop_lag_p99_us),
+        ms(generator.loop_lag_max_us)
+    );
+    for sentence in outcome.target.unknown.iter().chain(&outcome.accounts) {
+        let _ = writeln!(lines, "note                  {sentence}");
+    }
+    for reason in &generator.bottleneck {
+        let _ = writeln!(lines, "NOT VALID             {reason}");
+    }
+    lines
+}
+
+const HEAD: &str =
+    "request                    count    failed      mean       p50       p90       p95       p99     p99.9       max";
+
+fn row(name: &str, summary: &Summary) -> String {
+    let Percentiles { mean_us, p50_us, p90_us, p95_us, p99_us, p999_us, max_us, .. } = summary.latency;
+    let latencies = [p50_us, p90_us, p95_us, p99_us, p999_us, max_us].map(|us| format!("{:>10}", ms(us))).concat();
+    let failed = format!("{:.3}%", summary.failed_part * 100.0);
+    format!("{name:<22}{:>10}{failed:>10}{:>10.2}{latencies}", summary.count, mean_us / 1000.0)
+}
+
+fn load(outcome: &Outcome) -> String {
+    let users = outcome.load.users;
+    match outcome.load.rate_per_s {
+        Some(rate) => format!("open loop, {rate} requests/s, at most {users} at the same time"),
+        None => format!("closed loop, {users} users"),
+    }
+}
+
+fn usage(outcome: &Outcome, lines: &mut String) {
+    let Some(usage) = &outcome.usage else { return };
+    let each = usage.cpu_us_per_request.map_or(String::new(), |us| format!(", {us:.1} µs a request"));
+    let _ = writeln!(
+        lines,
+        "server                {} ms CPU{each}, {:.1} % of the machine; resident memory {} kB before, {} kB after, at most {} kB; at most {} descriptors",
+        usage.cpu_ms,
+        usage.cpu_of_machine * 100.0,
+        usage.resident_kb_first,
+        usage.resident_kb_last,
+        usage.resident_kb_max,
+        usage.descriptors_max
+    );
+    if let Some(cpu) = usage.postgres_cpu_ms {
+        let each = usage.postgres_cpu_us_per_request.map_or(String::new(), |us| format!(", {us:.1} µs a request"));
+        let _ = writeln!(lines, "PostgreSQL            {cpu} ms CPU in the sessions of the server{each}");
+    }
+}
+
+/// Formats microseconds as milliseconds.
+pub(crate) fn ms(us: u64) -> String {
+    format!("{:.2}", to_float(us) / 1000.0)
+}

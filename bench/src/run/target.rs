@@ -1,0 +1,148 @@
+//! The server under test: one that this run starts and ends, or one that runs already.
+
+use std::path::{Path, PathBuf};
+
+use reqwest::Url;
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use crate::compare::Folder;
+use crate::database::{Databases, connect};
+use crate::process::Process;
+
+use super::address::Address;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// The name of a server that the run starts.
+pub(crate) const OWN: &str = "self";
+
+pub(crate) struct Target {
+    pub(crate) address: Address,
+    /// The process, if it runs on this machine and its id is known.
+    pub(crate) pid: Option<u32>,
+    pub(crate) facts: Facts,
+    own: Option<Own>,
+}
+
+struct Own {
+    process: Process,
+    _folder: Folder,
+    databases: Option<(Databases, Url)>,
+}
+
+/// The facts about a server that a report names.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Facts {
+    pub(crate) url: String,
+    /// The program, if this run started it.
+    pub(crate) program: Option<String>,
+    /// `SQLite` or `PostgreSQL`, if this run started the server.
+    pub(crate) engine: Option<&'static str>,
+    /// The version that the server names.
+    pub(crate) version: Option<String>,
+    /// Sentences about figures that this run cannot have.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Target {
+    /// Starts a server with an empty database: SQLite, or a new database of the PostgreSQL server at `database`.
+    pub(crate) async fn start(program: &Path, database: Option<&Url>) -> Result<Self, Failure> {
+        let databases = match database {
+            Some(given) => {
+                let databases = Databases::at(given).await?;
+                let created = databases.create().await?;
+                Some((databases, created))
+            }
+            None => None,
+        };
+        let started = Self::start_on(program, databases.as_ref().map(|(_, created)| created)).await;
+        let (address, process, folder) = match started {
+            Ok(started) => started,
+            Err(cause) => {
+                if let Some((databases, _)) = &databases {
+                    databases.drop_all().await?;
+                }
+                return Err(cause);
+            }
+        };
+        let engine = if databases.is_some() { "PostgreSQL" } else { "SQLite" };
+        let facts = Facts {
+            url: address.url.to_string(),
+            program: Some(program.display().to_string()),
+            engine: Some(engine),
+            version: version(&address).await,
+            unknown: Vec::new(),
+        };
+        let pid = Some(process.pid());
+        Ok(Self { address, pid, facts, own: Some(Own { process, _folder: folder, databases }) })
+    }
+
+    async fn start_on(program: &Path, database: Option<&Url>) -> Result<(Address, Process, Folder), Failure> {
+        let folder = Folder::new()?;
+        let settings = database.map(|database| {
+            [("MM_SQLSETTINGS_DRIVERNAME", "postgres"), ("MM_SQLSETTINGS_DATASOURCE", database.as_str())]
+        });
+        let settings = settings.as_ref().map_or(&[][..], |settings| &settings[..]);
+        let process = Process::server_with(program, folder.path(), settings)
+            .map_err(|cause| format!("{} cannot be started: {cause}", program.display()))?;
+        let address = Address::resolve(&format!("http://{}", process.address)).await?;
+        Ok((address, process, folder))
+    }
+
+    /// Uses a server that runs already.
+    pub(crate) async fn running(url: &str, pid: Option<u32>, operates: bool) -> Result<Self, Failure> {
+        let address = Address::resolve(url).await?;
+        address.permit(operates)?;
+        let mut unknown = vec![
+            "This run did not start the server, so its settings, its other clients and the size of its database are unknown.".to_owned(),
+        ];
+        if pid.is_none() {
+            unknown.push(
+                "Without --pid, the processor time, the memory and the descriptors of the server are unknown."
+                    .to_owned(),
+            );
+        }
+        unknown.push("The processor time of its database is unknown.".to_owned());
+        let version = version(&address).await;
+        let facts = Facts { url: address.url.to_string(), program: None, engine: None, version, unknown };
+        Ok(Self { address, pid, facts, own: None })
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Returns a connection to the PostgreSQL server of an own server, with the address of its database.
+    pub(crate) async fn postgres(&self) -> Result<Option<(Client, &Url)>, Failure> {
+        let Some(Own { databases: Some((_, created)), .. }) = &self.own else { return Ok(None) };
+        Ok(Some((connect(created).await?, created)))
+    }
+
+    /// Ends an own server and drops its database.
+    pub(crate) async fn end(self) -> Result<(), Failure> {
+        if let Some(Own { process, databases, .. }) = self.own {
+            drop(process);
+            if let Some((databases, _)) = databases {
+                databases.drop_all().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the version in the header of a ping.
+async fn version(address: &Address) -> Option<String> {
+    let answer = address.client().ok()?.get(address.api("/system/ping")).send().await.ok()?;
+    let version = answer.headers().get("x-version-id")?.to_str().ok()?;
+    Some(version.chars().filter(|letter| !letter.is_control()).take(100).collect())
+}
+
+/// Returns the server program beside this one, which `--binary` replaces.
+pub(crate) fn program_beside() -> Result<PathBuf, Failure> {
+    let program = std::env::current_exe()?.with_file_name("quarterdeck");
+    if program.exists() {
+        return Ok(program);
+    }
+    Err(format!("{} does not exist; build it, or name a server program with --binary", program.display()).into())
+}

@@ -1,0 +1,199 @@
+//! Processor time, memory and descriptors of the server under test, and the processor time of its PostgreSQL.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use reqwest::Url;
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use crate::cpu;
+
+/// The state of a server at a moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Reading {
+    /// After the beginning of the measurement.
+    pub(crate) at: Duration,
+    pub(crate) cpu: Duration,
+    pub(crate) resident_kb: u64,
+    pub(crate) descriptors: u64,
+    pub(crate) postgres_cpu: Option<Duration>,
+}
+
+/// Reads the state of a process, and of the PostgreSQL sessions of its database.
+pub(crate) struct Meter {
+    pid: u32,
+    postgres: Option<Postgres>,
+    from: Instant,
+    pub(crate) readings: Vec<Reading>,
+}
+
+/// The sessions of a database. A session that ends between two readings counts until the first of them.
+struct Postgres {
+    client: Client,
+    database: String,
+    used: BTreeMap<u32, Duration>,
+    ended: Duration,
+}
+
+impl Meter {
+    /// `postgres` is a connection to the PostgreSQL on this machine, with the address of the server's database.
+    pub(crate) fn new(pid: u32, postgres: Option<(Client, &Url)>) -> Self {
+        let postgres = postgres.map(|(client, url)| Postgres {
+            client,
+            database: url.path().trim_start_matches('/').to_owned(),
+            used: BTreeMap::new(),
+            ended: Duration::ZERO,
+        });
+        Self { pid, postgres, from: Instant::now(), readings: Vec::new() }
+    }
+
+    /// Begins the measurement. Earlier readings do not count.
+    pub(crate) async fn begin(&mut self) {
+        self.from = Instant::now();
+        self.readings.clear();
+        self.read().await;
+    }
+
+    /// Adds a reading. A server that ended has none.
+    pub(crate) async fn read(&mut self) {
+        let pid = self.pid;
+        // The kernel lists ten thousand descriptors in a few milliseconds, which no request shall wait for.
+        let read = tokio::task::spawn_blocking(move || {
+            let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
+            std::io::Result::Ok((cpu::used_in_all(pid)?, cpu::resident_kb(pid)?, descriptors))
+        });
+        let Ok(Ok((cpu, resident_kb, descriptors))) = read.await else { return };
+        let postgres_cpu = match &mut self.postgres {
+            Some(postgres) => postgres.cpu().await,
+            None => None,
+        };
+        let descriptors = u64::try_from(descriptors).unwrap_or(u64::MAX);
+        self.readings.push(Reading { at: self.from.elapsed(), cpu, resident_kb, descriptors, postgres_cpu });
+    }
+}
+
+impl Postgres {
+    /// Returns the processor time of the sessions so far, or `None` if they cannot be read from this machine.
+    async fn cpu(&mut self) -> Option<Duration> {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
+        let rows = self.client.query(sql, &[&self.database]).await.ok()?;
+        let mut now = BTreeMap::new();
+        for row in rows {
+            let pid = u32::try_from(row.get::<_, i32>(0)).ok()?;
+            if let Ok(used) = cpu::used_in_all(pid) {
+                now.insert(pid, used);
+            }
+        }
+        let has_sessions = !now.is_empty() || !self.used.is_empty();
+        let ended = self.used.iter().filter(|(pid, _)| !now.contains_key(pid)).map(|(_, used)| *used);
+        self.ended += ended.sum::<Duration>();
+        self.used = now;
+        has_sessions.then(|| self.ended + self.used.values().sum::<Duration>())
+    }
+}
+
+/// The use of a server during a run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Usage {
+    pub(crate) cpu_ms: u64,
+    /// The part of the processor time of this machine's cores.
+    pub(crate) cpu_of_machine: f64,
+    pub(crate) cpu_us_per_request: Option<f64>,
+    pub(crate) postgres_cpu_ms: Option<u64>,
+    pub(crate) postgres_cpu_us_per_request: Option<f64>,
+    pub(crate) resident_kb_first: u64,
+    pub(crate) resident_kb_last: u64,
+    pub(crate) resident_kb_max: u64,
+    pub(crate) descriptors_max: u64,
+    pub(crate) samples: Vec<UsageSample>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct UsageSample {
+    pub(crate) at_ms: u64,
+    /// Cores in use since the previous sample.
+    pub(crate) cores: f64,
+    pub(crate) resident_kb: u64,
+    pub(crate) descriptors: u64,
+}
+
+impl Usage {
+    /// Summarizes readings, of which two are needed, for a number of requests.
+    pub(crate) fn of(readings: &[Reading], requests: u64, cores: usize) -> Option<Self> {
+        let (first, last) = (readings.first()?, readings.last()?);
+        let elapsed = last.at.saturating_sub(first.at).as_secs_f64();
+        if elapsed <= 0.0 {
+            return None;
+        }
+        let cpu = last.cpu.saturating_sub(first.cpu);
+        let postgres = first.postgres_cpu.zip(last.postgres_cpu).map(|(first, last)| last.saturating_sub(first));
+        let each = |cpu: Duration| (requests > 0).then(|| crate::report::micros_each(cpu, requests));
+        let max = |of: fn(&Reading) -> u64| readings.iter().map(of).max().unwrap_or_default();
+        let samples = readings.windows(2).filter_map(|pair| UsageSample::between(pair.first()?, pair.last()?));
+        Some(Self {
+            cpu_ms: millis(cpu),
+            cpu_of_machine: cpu.as_secs_f64() / elapsed / crate::report::to_float(u64::try_from(cores).ok()?.max(1)),
+            cpu_us_per_request: each(cpu),
+            postgres_cpu_ms: postgres.map(millis),
+            postgres_cpu_us_per_request: postgres.and_then(each),
+            resident_kb_first: first.resident_kb,
+            resident_kb_last: last.resident_kb,
+            resident_kb_max: max(|reading| reading.resident_kb),
+            descriptors_max: max(|reading| reading.descriptors),
+            samples: samples.collect(),
+        })
+    }
+}
+
+impl UsageSample {
+    fn between(before: &Reading, now: &Reading) -> Option<Self> {
+        let elapsed = now.at.saturating_sub(before.at).as_secs_f64();
+        (elapsed > 0.0).then(|| Self {
+            at_ms: millis(now.at),
+            cores: now.cpu.saturating_sub(before.cpu).as_secs_f64() / elapsed,
+            resident_kb: now.resident_kb,
+            descriptors: now.descriptors,
+        })
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_use_of_a_run_is_the_difference_of_its_readings() {
+        let reading = |seconds, cpu_ms, resident_kb, postgres_ms| Reading {
+            at: Duration::from_secs(seconds),
+            cpu: Duration::from_millis(cpu_ms),
+            resident_kb,
+            descriptors: 30 + seconds,
+            postgres_cpu: Some(Duration::from_millis(postgres_ms)),
+        };
+        let readings = [reading(0, 500, 1000, 50), reading(1, 700, 3000, 60), reading(4, 1500, 2000, 250)];
+        let usage = Usage::of(&readings, 1000, 2).unwrap();
+        assert_eq!((usage.cpu_ms, usage.postgres_cpu_ms, usage.resident_kb_max), (1000, Some(200), 3000));
+        assert_eq!((usage.resident_kb_first, usage.resident_kb_last, usage.descriptors_max), (1000, 2000, 34));
+        assert!((usage.cpu_us_per_request.unwrap() - 1000.0).abs() < 1e-6);
+        assert!((usage.cpu_of_machine - 0.125).abs() < 1e-9);
+        let cores: Vec<_> =
+            usage.samples.iter().map(|sample| (sample.at_ms, (sample.cores * 1000.0).round())).collect();
+        assert_eq!(cores, [(1000, 200.0), (4000, 267.0)]);
+        assert!(Usage::of(&readings[..1], 1000, 2).is_none() && Usage::of(&[], 1, 1).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_process_of_this_machine_can_be_read_and_an_ended_one_has_no_reading() {
+        let mut meter = Meter::new(std::process::id(), None);
+        meter.begin().await;
+        assert!(meter.readings.len() == 1 && meter.readings[0].resident_kb > 0 && meter.readings[0].descriptors > 2);
+        let mut ended = Meter::new(u32::MAX, None);
+        ended.begin().await;
+        assert!(ended.readings.is_empty());
+    }
+}
