@@ -22,6 +22,8 @@ mod span;
 mod table;
 mod target;
 mod template;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod usage;
 
