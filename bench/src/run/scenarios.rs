@@ -7,7 +7,19 @@ use std::path::Path;
 use super::mix::{MAX_FILE_BYTES, Mix};
 
 /// The mixes by name.
-pub(crate) const MIXES: [(&str, &str); 1] = [("ping", include_str!("../../mixes/ping.toml"))];
+pub(crate) const MIXES: [(&str, &str); 11] = [
+    ("ping", include_str!("../../mixes/ping.toml")),
+    ("client-config", include_str!("../../mixes/client-config.toml")),
+    ("me", include_str!("../../mixes/me.toml")),
+    ("admin-read", include_str!("../../mixes/admin-read.toml")),
+    ("login", include_str!("../../mixes/login.toml")),
+    ("config-write", include_str!("../../mixes/config-write.toml")),
+    ("audits", include_str!("../../mixes/audits.toml")),
+    ("logs", include_str!("../../mixes/logs.toml")),
+    ("analytics", include_str!("../../mixes/analytics.toml")),
+    ("storage-probes", include_str!("../../mixes/storage-probes.toml")),
+    ("mixed", include_str!("../../mixes/mixed.toml")),
+];
 
 /// Returns the mix with a name, or the one in a file whose path ends in `.toml`.
 pub(crate) fn find(scenario: &str) -> Result<Mix, String> {
@@ -46,7 +58,7 @@ mod tests {
     #[test]
     fn an_unknown_scenario_is_refused_with_the_known_ones() {
         let refused = find("pong").unwrap_err();
-        assert!(refused.contains("there are ping"), "{refused}");
+        assert!(refused.contains("ping, client-config"), "{refused}");
         assert!(find("no/such/file.toml").unwrap_err().contains("cannot be read"));
     }
 }
