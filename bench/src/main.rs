@@ -8,6 +8,7 @@ mod analytics;
 mod attack;
 mod bare;
 mod change;
+mod changes;
 mod cluster;
 mod compare;
 mod config;
@@ -39,6 +40,8 @@ struct Cli {
 enum Command {
     /// Loads a server with a scenario, and reports latencies, failures and the use of the server
     Run(run::options::Options),
+    /// The change of figures over several reports of `run`
+    Compare(changes::Options),
     /// Server CPU for each `GET /system/ping`, compared with a bare actix-web handler that returns the same bytes, or with another build
     Ping(compare::Options),
     /// Server CPU for each `GET /config/client`, anonymous and logged in, plain and gzip, compared in the same way
@@ -82,6 +85,7 @@ type Done = Result<(), Box<dyn std::error::Error>>;
 fn main() -> Done {
     match Cli::parse().command {
         Command::Run(options) => wait_alone_for(run::run(&options)),
+        Command::Compare(options) => changes::run(&options),
         Command::Ping(options) => wait_for(ping::run(&options)),
         Command::ConfigClient(options) => wait_for(config::show_to_clients(&options)),
         Command::Config(options) => wait_for(config::show(&options)),

@@ -14,6 +14,7 @@ mod outcome;
 mod prepared;
 mod random;
 mod recorder;
+mod report;
 mod round;
 mod saturation;
 mod scenarios;
@@ -32,6 +33,7 @@ use interrupt::Interrupt;
 use mix::Mix;
 use options::Options;
 use outcome::Outcome;
+use report::{Environment, Report, Scenario, Side};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -40,10 +42,17 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let mix = scenarios::find(&options.scenario)?;
     crate::ws::place::raise_limit_of_files(contender::connections(options, &mix))?;
     let mut interrupt = Interrupt::listen()?;
+    let environment = Environment::read();
     let outcome = measured(options, &mix, &mut interrupt).await?;
     println!("{}: {}", options.scenario, mix.about.0);
     print!("{}", table::table(&outcome));
-    if outcome.generator.bottleneck.is_empty() {
+    let scenario = Scenario { name: options.scenario.clone(), about: mix.about.0.clone() };
+    let report = Report::new(scenario, environment, vec![Side { name: "target".to_owned(), outcome }]);
+    if let Some(folder) = &options.out {
+        report.write(folder)?;
+        println!("report                {}", folder.join("report.html").display());
+    }
+    if report.is_valid {
         return Ok(());
     }
     Err("the load generator was the bottleneck, so the figures are not those of the server".into())

@@ -52,6 +52,9 @@ pub(crate) struct Options {
     /// Seed of all random choices; the same seed chooses the same requests
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// A folder for `report.json` and `report.html`, which is created if it does not exist
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
     /// Loads a server that is not on this machine; say so only if it is yours
     #[arg(long)]
     pub(crate) i_operate_this_server: bool,

@@ -1,0 +1,68 @@
+//! The report of a run: `report.json` for programs, `report.html` for people.
+
+pub(crate) mod chart;
+mod environment;
+mod page;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::outcome::Outcome;
+pub(crate) use environment::Environment;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// The version of the format of `report.json`, which `report.schema.json` describes.
+pub(crate) const FORMAT: u64 = 1;
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Report {
+    pub(crate) format: u64,
+    pub(crate) program: Program,
+    pub(crate) scenario: Scenario,
+    pub(crate) environment: Environment,
+    /// The servers under test with their outcomes; the first one is the target.
+    pub(crate) sides: Vec<Side>,
+    /// False if the load generator was the bottleneck.
+    pub(crate) is_valid: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) about: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Side {
+    pub(crate) name: String,
+    pub(crate) outcome: Outcome,
+}
+
+impl Report {
+    pub(crate) fn new(scenario: Scenario, environment: Environment, sides: Vec<Side>) -> Self {
+        let is_valid = sides.iter().all(|side| side.outcome.generator.bottleneck.is_empty());
+        let program = Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+        Self { format: FORMAT, program, scenario, environment, sides, is_valid }
+    }
+
+    /// Writes both files into a folder, which is created if it does not exist.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
+        let explain = |cause: std::io::Error| format!("the report cannot be written to {}: {cause}", folder.display());
+        std::fs::create_dir_all(folder).map_err(explain)?;
+        let mut json = serde_json::to_string_pretty(self)?;
+        json.push('\n');
+        std::fs::write(folder.join("report.json"), json).map_err(explain)?;
+        std::fs::write(folder.join("report.html"), page::page(self)).map_err(explain)?;
+        Ok(())
+    }
+}
