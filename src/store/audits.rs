@@ -60,6 +60,10 @@ const MAX_ATTEMPTS: usize = 16;
 /// The columns that `listed` reads.
 const LISTED: &str = "a.id, a.createat, a.userid, a.action, a.extrainfo, a.ipaddress, a.sessionid";
 
+/// A page of the trail with the columns of `LISTED`, as the table `audits` has them.
+const PAGE: &str = "SELECT id, createat, userid, substr(path, 1, 512), extrainfo, address, sessionid FROM qd_audits \
+                    WHERE number <= (SELECT MAX(number) FROM qd_audits) - $2 ORDER BY number DESC LIMIT $1";
+
 /// The columns of `qd_audits`, in the order of `Entry::values`.
 const COLUMNS: &str = "id, number, createat, event, status, userid, sessionid, address, source, requestid, method, path, \
                        code, errorid, parameters, before, after, extrainfo, previous, hash, keyid";
@@ -128,14 +132,15 @@ impl Db {
     }
 
     /// Returns a page of the trail, newest first by row number instead of time. Rows left by Mattermost come last.
+    ///
+    /// Row numbers have no gaps, so a page begins at the number of the last row minus the offset, and a late page costs
+    /// no more than the first. Where rows were deleted by hand, pages overlap, so that none of the other rows is left out.
     pub(crate) async fn audits(&self, paging: Paging) -> Result<Vec<AuditEntry>, StoreError> {
-        let own = format!(
-            "SELECT {LISTED} FROM qd_audits q JOIN audits a ON a.id = q.id ORDER BY q.number DESC LIMIT $1 OFFSET $2"
-        );
-        let mut rows = self.read(statement(own, vec![paging.limit().into(), paging.offset().into()])).await?;
+        let values = vec![paging.limit().into(), paging.offset().into()];
+        let mut rows = self.read(statement(PAGE, values)).await?;
         let left = paging.limit().saturating_sub(i64::try_from(rows.len()).unwrap_or(i64::MAX));
         if left > 0 {
-            let before = paging.offset().saturating_sub(self.listed_count().await?).max(0);
+            let before = paging.offset().saturating_sub(self.numbered().await?).max(0);
             let others = format!(
                 "SELECT {LISTED} FROM audits a WHERE NOT EXISTS (SELECT 1 FROM qd_audits q WHERE q.id = a.id) \
                  ORDER BY a.createat DESC, a.id LIMIT $1 OFFSET $2"
@@ -154,9 +159,9 @@ impl Db {
         self.read(statement(sql, values)).await?.into_iter().map(listed).collect()
     }
 
-    /// Returns the number of our rows that the list shows.
-    async fn listed_count(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT COUNT(*) FROM qd_audits q JOIN audits a ON a.id = q.id";
+    /// Returns how many numbers the rows of the trail take.
+    async fn numbered(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT COALESCE((SELECT MAX(number) FROM qd_audits) - (SELECT MIN(number) FROM qd_audits) + 1, 0)";
         let rows = self.read(statement(sql, Vec::new())).await?;
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
