@@ -20,6 +20,9 @@ impl RedisAddress {
     /// Reads `host:port`, `redis://account@host:port`, or `rediss://host:port` for TLS.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
+        if text.contains(char::is_control) {
+            return Err("the address contains a control character");
+        }
         let (is_tls, rest) = match text.split_once("://") {
             None => (false, text),
             Some(("redis", rest)) => (false, rest),
@@ -86,6 +89,8 @@ mod tests {
             ("cache:port", "no number"),
             ("cache/1", "more than a host"),
             ("rediss://", "no host"),
+            ("redis://chat\r\nFLUSHALL@cache", "a control character"),
+            ("cache\u{0}:6379", "a control character"),
             ("", "no host"),
         ] {
             assert!(RedisAddress::parse(text).unwrap_err().contains(reason), "{text}");

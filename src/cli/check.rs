@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use quarterdeck_actors::config::document::given;
+use quarterdeck_actors::config::shown::may_contain_password;
 use quarterdeck_actors::config::table;
 use quarterdeck_actors::config::{Config, Override};
 use serde_json::Value;
@@ -191,7 +192,7 @@ fn shown(settings: &Settings, path: &str) -> Option<String> {
     let section = settings.config.document.get(parts.next()?)?;
     let value = parts.try_fold(section, |value, key| value.get(key))?;
     let is_free_form = value.is_object() || value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
-    (setting.mask.is_none() && !is_free_form).then(|| value.to_string())
+    (setting.mask.is_none() && !is_free_form && !may_contain_password(value)).then(|| value.to_string())
 }
 
 async fn look_at_database(examined: &Examined, sources: &Sources) -> Result<(), StartError> {

@@ -14,6 +14,7 @@ use super::listen_address::in_full;
 use super::overrides::Overrides;
 use super::rules::{AtLoad, Facts, Failure, failures, without_unknown_levels};
 use super::shape::{ProblemKind, problems};
+use super::shown::quoted;
 use super::table::{Kind, settings, tree};
 
 /// The maximum number of rounds in which values are replaced, because a rule can depend on another setting.
@@ -33,7 +34,7 @@ pub struct Remedy {
 pub enum Outcome {
     /// Another value is used instead.
     Replaced {
-        /// The stored value, as JSON.
+        /// The stored value as JSON, unless it may hold a secret.
         found: String,
         /// The value in use, as JSON.
         used: String,
@@ -42,7 +43,7 @@ pub enum Outcome {
     Levels(Vec<i64>),
     /// The value stays in use.
     Stays {
-        /// The stored value, as JSON.
+        /// The stored value as JSON, unless it may hold a secret.
         found: String,
     },
     /// The setting has its default. Its key is stored in another letter case, in which earlier versions did not read it.
@@ -183,7 +184,8 @@ fn of_version(
         let path = failure.path();
         let is_stored = given(&version.document, &path).is_some() && !overrides.contains_key(&path);
         let value = given(document, &path).filter(|_| is_stored)?;
-        let found = value.to_string();
+        let shown = settings().get(&path).and_then(|setting| quoted(setting, value));
+        let found = shown.unwrap_or_else(|| "(not shown)".to_owned());
         let replaced = |used: Value| {
             let outcome = Outcome::Replaced { found: found.clone(), used: used.to_string() };
             (Remedy { path: path.clone(), outcome }, Some(used))

@@ -41,8 +41,18 @@ pub fn quoted(setting: &Setting, value: &Value) -> Option<String> {
 fn is_single(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
-        Value::String(text) => text.len() < MAX_QUOTED_BYTES && !(text.contains("://") && text.contains('@')),
+        Value::String(text) => text.len() < MAX_QUOTED_BYTES && !may_contain_password(value),
         Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// Returns true for an address with a user name, which may have a password after it, and for a list or members with one.
+pub fn may_contain_password(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.contains(':') && text.contains('@'),
+        Value::Array(items) => items.iter().any(may_contain_password),
+        Value::Object(members) => members.values().any(may_contain_password),
     }
 }
 

@@ -34,9 +34,16 @@ async fn a_check_warns_and_names_the_step_that_fails() {
 
 #[actix_web::test]
 async fn an_address_that_cannot_be_used_is_refused_where_it_is_set() {
-    let output = Workplace::new(&Redis::settings_at("http://cache")).await.run(&["check"], "").await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains("CacheSettings.RedisAddress is \"http://cache\""), "{said}");
+    for (address, shown) in [
+        ("http://cache", " is \"http://cache\": "),
+        ("redis://chat:planted@cache", ": "),
+        ("chat:planted@cache:6379", ": "),
+    ] {
+        let output = Workplace::new(&Redis::settings_at(address)).await.run(&["check"], "").await;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!output.status.success() && said.contains(&format!("CacheSettings.RedisAddress{shown}")), "{said}");
+        assert!(!said.contains("planted"), "a password in the address is not shown: {said}");
+    }
 }
 
 #[actix_web::test]

@@ -181,3 +181,19 @@ fn no_rule_makes_a_default_break() {
         assert!(config.remedies.is_empty() || is_marked, "{}", setting.path);
     }
 }
+
+#[test]
+fn a_stored_address_with_a_password_is_named_without_it() {
+    let redis = |address: &str| {
+        let values = [("CacheSettings.CacheType", json!("redis")), ("CacheSettings.RedisAddress", json!(address))];
+        stored(&values).notices().concat()
+    };
+    for address in ["redis://chat:planted@cache", "chat:planted@cache:6379", "http://chat:planted@cache"] {
+        let notice = redis(address);
+        assert!(
+            notice.contains("(not shown) of CacheSettings.RedisAddress") && !notice.contains("planted"),
+            "{notice}"
+        );
+    }
+    assert!(redis("cache/1").contains("\"cache/1\" of CacheSettings.RedisAddress"));
+}
