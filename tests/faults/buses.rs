@@ -27,29 +27,52 @@ const NODES: [&str; 4] = ["one", "two", "three", "four"];
 /// The node of batches that show if Redis is used.
 const LOOKING: &str = "looking";
 
-/// A database without a server, and a Redis behind a line.
+/// A database without a server, and a Redis behind a line if events are to be there.
 struct Site {
     folder: TempDir,
     view: View,
     db: Db,
-    redis: Redis,
-    line: Proxy,
+    redis: Option<(Redis, Proxy)>,
     /// The number of the last batch whose number the site chose.
     last: Cell<i64>,
 }
 
 impl Site {
     async fn start() -> Option<Self> {
+        Self::start_on(true).await
+    }
+
+    /// Starts a site with events in Redis, or in the database.
+    async fn start_on(is_redis: bool) -> Option<Self> {
         database::only_postgres(REASON)?;
-        let (redis, folder) = (Redis::start()?, tempfile::tempdir().unwrap());
-        let line = Proxy::start(&redis.address());
+        let redis = if is_redis {
+            let redis = Redis::start()?;
+            let line = Proxy::start(&redis.address());
+            Some((redis, line))
+        } else {
+            None
+        };
+        let folder = tempfile::tempdir().unwrap();
         let section = database::fresh(folder.path()).await;
-        let settings = Redis::settings_at(&line.address().to_string());
-        let file = write_settings(folder.path(), &section, &settings);
+        let settings = redis.as_ref().map(|(_, line)| Redis::settings_at(&line.address().to_string()));
+        let file = write_settings(folder.path(), &section, &settings.unwrap_or_default());
         let view = Sources::isolated(Some(file), Vec::new()).load().unwrap().config.view.clone();
         let db = Db::new(&view.sql).unwrap();
         db.migrate().await.unwrap();
-        Some(Self { folder, view, db, redis, line, last: Cell::new(0) })
+        Some(Self { folder, view, db, redis, last: Cell::new(0) })
+    }
+
+    fn redis(&self) -> &Redis {
+        &self.redis.as_ref().unwrap().0
+    }
+
+    fn redis_mut(&mut self) -> &mut Redis {
+        &mut self.redis.as_mut().unwrap().0
+    }
+
+    /// Returns the line of the servers to Redis.
+    fn line(&self) -> &Proxy {
+        &self.redis.as_ref().unwrap().1
     }
 
     async fn on_redis(&self) -> Arc<dyn Bus> {
@@ -62,8 +85,8 @@ impl Site {
     }
 
     /// Returns the same bus twice, as two servers have it, once both use Redis if they are to.
-    async fn twice(&self, is_redis: bool) -> [Arc<dyn Bus>; 2] {
-        self.execute("DELETE FROM qd_nodes").await;
+    async fn twice(&self) -> [Arc<dyn Bus>; 2] {
+        let is_redis = self.redis.is_some();
         let [first, second] = if is_redis {
             [self.on_redis().await, self.on_redis().await]
         } else {
@@ -177,9 +200,9 @@ async fn bodies_after(bus: &dyn Bus, start: i64) -> Vec<String> {
 
 #[actix_web::test]
 async fn messages_have_one_order_without_gaps_and_those_of_transactions_come_first() {
-    let Some(site) = Site::start().await else { return };
     for is_redis in [false, true] {
-        let [one, other] = site.twice(is_redis).await;
+        let Some(site) = Site::start_on(is_redis).await else { return };
+        let [one, other] = site.twice().await;
         let start = one.end().await.unwrap();
         assert!(!start.is_waiting);
         one.publish(batch("one", 1, &["a", "b"])).await.unwrap();
@@ -199,16 +222,14 @@ async fn messages_have_one_order_without_gaps_and_those_of_transactions_come_fir
         let mut again = read(&*one, found[0].place.position).await;
         again.retain(is_content);
         assert_eq!(again, found);
-        site.execute("DELETE FROM qd_batches").await;
     }
 }
 
 #[actix_web::test]
 async fn a_batch_is_published_once_and_by_members_only() {
-    let Some(site) = Site::start().await else { return };
     for is_redis in [false, true] {
-        site.execute("DELETE FROM qd_batches").await;
-        let [one, other] = site.twice(is_redis).await;
+        let Some(site) = Site::start_on(is_redis).await else { return };
+        let [one, other] = site.twice().await;
         let start = position(&*one).await;
         for (bus, number, body) in [(&one, 3, "a"), (&other, 3, "again"), (&one, 2, "earlier"), (&one, 4, "b")] {
             assert!(bus.publish(batch("three", number, &[body])).await.unwrap());
@@ -224,10 +245,9 @@ async fn a_batch_is_published_once_and_by_members_only() {
 #[actix_web::test]
 async fn many_at_once_leave_no_gap() {
     const BATCHES: i64 = 20;
-    let Some(site) = Site::start().await else { return };
     for is_redis in [false, true] {
-        site.execute("DELETE FROM qd_batches").await;
-        let buses = site.twice(is_redis).await;
+        let Some(site) = Site::start_on(is_redis).await else { return };
+        let buses = site.twice().await;
         let start = position(&*buses[0]).await;
         let publish = async |at: usize| {
             let bus = &buses[at % 2];
@@ -246,10 +266,9 @@ async fn many_at_once_leave_no_gap() {
 
 #[actix_web::test]
 async fn messages_that_the_database_lost_change_the_place_of_the_last_one() {
-    let Some(site) = Site::start().await else { return };
     for is_redis in [false, true] {
-        site.execute("DELETE FROM qd_batches").await;
-        let [one, other] = site.twice(is_redis).await;
+        let Some(site) = Site::start_on(is_redis).await else { return };
+        let [one, other] = site.twice().await;
         one.publish(batch("one", 200, &["a"])).await.unwrap();
         let last = other.end().await.unwrap().place;
         one.prune().await.unwrap();
@@ -265,10 +284,9 @@ async fn messages_that_the_database_lost_change_the_place_of_the_last_one() {
 
 #[actix_web::test]
 async fn a_server_that_waits_is_told_of_messages() {
-    let Some(site) = Site::start().await else { return };
     for is_redis in [false, true] {
-        site.execute("DELETE FROM qd_batches").await;
-        let [one, other] = site.twice(is_redis).await;
+        let Some(site) = Site::start_on(is_redis).await else { return };
+        let [one, other] = site.twice().await;
         let mut number = 300;
         // The first waits only begin to listen.
         let is_told = async || {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::sources;
 
 /// Calls that may end a test early. Those outside of `needs` and `database` return `None` only if a call of these did.
-const REASONS: [&str; 21] = [
+const REASONS: [&str; 22] = [
     "needs::peer(",
     "needs::root(",
     "database::only_postgres(",
@@ -23,6 +23,7 @@ const REASONS: [&str; 21] = [
     "Redis::start_on_tls(",
     "S3::running(",
     "Site::start(",
+    "Site::start_on(",
     " s3()",
     " azure()",
     "installation()",

@@ -5,10 +5,10 @@ use super::*;
 #[actix_web::test]
 async fn events_are_in_redis_only_while_all_servers_use_the_same_one() {
     let Some(site) = Site::start().await else { return };
-    let [one, other] = site.twice(true).await;
+    let [one, other] = site.twice().await;
     let start = site.put(&*one, "one", &["a", "b"]).await;
     let text = format!(" one {}\nevent 1\naevent 1\nb", site.last.get());
-    assert!(site.redis.entries().pop().unwrap().1.ends_with(&text));
+    assert!(site.redis().entries().pop().unwrap().1.ends_with(&text));
     // An older server, which does not know such rows, misses at least the position before the messages.
     let range = one.end().await.unwrap().place;
     assert_eq!(range.position, start + 3);
@@ -36,7 +36,7 @@ async fn events_are_in_redis_only_while_all_servers_use_the_same_one() {
 #[actix_web::test]
 async fn facts_and_the_events_of_a_server_alone_are_in_the_database() {
     let Some(site) = Site::start().await else { return };
-    let [one, other] = site.twice(true).await;
+    let [one, other] = site.twice().await;
     let start = position(&*one).await;
     for (number, kind) in (1..).zip(["given", "caches", "question", "moved", "lost", "rewound", "later"]) {
         let messages = [("event", String::new()), (kind, "a fact".to_owned())].into();
@@ -56,7 +56,7 @@ async fn facts_and_the_events_of_a_server_alone_are_in_the_database() {
 #[actix_web::test]
 async fn batches_that_wait_get_their_places_together() {
     let Some(site) = Site::start().await else { return };
-    let [one, other] = site.twice(true).await;
+    let [one, other] = site.twice().await;
     let mut number = 0;
     let together = async || {
         number += 1;
@@ -77,7 +77,7 @@ async fn batches_that_wait_get_their_places_together() {
 #[actix_web::test]
 async fn a_batch_that_is_published_in_rows_and_over_redis_at_once_is_published_once() {
     let Some(site) = Site::start().await else { return };
-    let [one, other] = site.twice(true).await;
+    let [one, other] = site.twice().await;
     let rows = site.in_database();
     let start = position(&*one).await;
     for number in 1..30 {
@@ -91,7 +91,7 @@ async fn a_batch_that_is_published_in_rows_and_over_redis_at_once_is_published_o
 #[actix_web::test]
 async fn lost_and_changed_entries_are_missed_messages() {
     let Some(site) = Site::start().await else { return };
-    let [one, _other] = site.twice(true).await;
+    let [one, _other] = site.twice().await;
     let mut start = 0;
     let are_put = async || {
         start = site.put(&*one, "one", &["a", "b"]).await;
@@ -101,8 +101,8 @@ async fn lost_and_changed_entries_are_missed_messages() {
         site.kinds().await.iter().rev().take(3).all(|kind| kind == "redis")
     };
     until("three batches are in Redis", are_put).await;
-    let key = site.redis.stream().unwrap();
-    let entries = site.redis.entries().split_off(site.redis.entries().len() - 3);
+    let key = site.redis().stream().unwrap();
+    let entries = site.redis().entries().split_off(site.redis().entries().len() - 3);
     // A server that started since has not taken them from the stream.
     let reader = site.on_redis().await;
     let count = async |from: i64| {
@@ -114,16 +114,16 @@ async fn lost_and_changed_entries_are_missed_messages() {
     let huge = "x".repeat(20 << 20);
     let (second, third) = (&entries[1].1, &entries[2].1);
     for value in [&second.replace("\nb", "\nc"), third, &huge, &String::new()] {
-        site.redis.run(&["DEL", &key]);
-        site.redis.run(&["XADD", &key, &entries[0].0, "c", &entries[0].1]);
-        site.redis.run(&["XADD", &key, &entries[1].0, "c", value, "d", "e"]);
+        site.redis().run(&["DEL", &key]);
+        site.redis().run(&["XADD", &key, &entries[0].0, "c", &entries[0].1]);
+        site.redis().run(&["XADD", &key, &entries[1].0, "c", value, "d", "e"]);
         assert!(count(0).await <= 3, "whole ranges");
         assert_eq!(count(3).await, 0, "nothing after the last place: it was missed");
     }
-    site.redis.run(&["FLUSHALL"]);
+    site.redis().run(&["FLUSHALL"]);
     assert_eq!(count(3).await, 0);
     assert_eq!(read(&*reader, start + 9).await.len(), 1, "a server that has read all misses nothing");
-    site.redis.run(&["SET", &key, "no stream"]);
+    site.redis().run(&["SET", &key, "no stream"]);
     assert_eq!(count(3).await, 0);
     let is_left = async || {
         count(3).await;
@@ -137,9 +137,9 @@ async fn lost_and_changed_entries_are_missed_messages() {
 #[actix_web::test]
 async fn an_entry_of_another_program_gets_no_place_and_takes_no_number() {
     let Some(site) = Site::start().await else { return };
-    let [one, other] = site.twice(true).await;
-    let (key, start) = (site.redis.stream().unwrap(), site.put(&*one, "one", &["a"]).await);
-    let (_, earlier) = site.redis.entries().pop().unwrap();
+    let [one, other] = site.twice().await;
+    let (key, start) = (site.redis().stream().unwrap(), site.put(&*one, "one", &["a"]).await);
+    let (_, earlier) = site.redis().entries().pop().unwrap();
     let number = site.last.get();
     for value in [
         earlier.as_str(),
@@ -147,7 +147,7 @@ async fn an_entry_of_another_program_gets_no_place_and_takes_no_number() {
         &format!("{} one {}\nevent 1\nx", "0".repeat(64), number + 10),
         "",
     ] {
-        site.redis.run(&["XADD", &key, "*", "c", value]);
+        site.redis().run(&["XADD", &key, "*", "c", value]);
     }
     for (bus, body) in [(&one, "b"), (&other, "c")] {
         site.publish(&**bus, "one", &[body]).await;
@@ -158,7 +158,7 @@ async fn an_entry_of_another_program_gets_no_place_and_takes_no_number() {
 #[actix_web::test]
 async fn an_entry_that_is_too_long_for_redis_is_in_the_database() {
     let Some(site) = Site::start().await else { return };
-    let [one, _other] = site.twice(true).await;
+    let [one, _other] = site.twice().await;
     let long = "x".repeat((512 << 10) - 200);
     site.publish(&*one, "one", &[&long, &long]).await;
     assert_eq!(site.last_kind().await, "event");
