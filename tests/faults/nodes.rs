@@ -44,7 +44,10 @@ impl Bus for InDatabase {
     async fn until_used(&self, _: &TestServer, _: &Client) {}
 }
 
-type Pair = PairOn<InDatabase>;
+/// The bus of the tests that run on each bus.
+type OwnBus = InDatabase;
+
+type Pair = PairOn<OwnBus>;
 
 /// Two servers on one database, and an administrator who is logged in at the first one.
 struct PairOn<B> {

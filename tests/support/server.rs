@@ -44,6 +44,11 @@ impl TestServer {
         Self::start_at(tempfile::tempdir().unwrap(), database, "", environment).await
     }
 
+    /// Starts a server on an existing database with more settings.
+    pub async fn start_on_with(database: &str, settings: &str) -> Self {
+        Self::start_at(tempfile::tempdir().unwrap(), database, settings, &|_| Vec::new()).await
+    }
+
     /// Starts another server on the database of this one.
     pub async fn start_beside(&self, settings: &str) -> Self {
         let text = std::fs::read_to_string(self.folder().join("config.toml")).unwrap();

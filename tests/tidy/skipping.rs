@@ -5,7 +5,7 @@ use std::path::Path;
 use super::sources;
 
 /// Calls that may end a test early. Those outside of `needs` and `database` return `None` only if a call of these did.
-const REASONS: [&str; 22] = [
+const REASONS: [&str; 23] = [
     "needs::peer(",
     "needs::root(",
     "database::only_postgres(",
@@ -24,6 +24,7 @@ const REASONS: [&str; 22] = [
     "S3::running(",
     "Site::start(",
     "Site::start_on(",
+    "Beside::start(",
     " s3()",
     " azure()",
     "installation()",

@@ -18,12 +18,14 @@ mod rights;
 
 use serde_json::json;
 
-use super::{Bus, PairOn, REASON};
+use super::{Bus, PairOn};
 use crate::support::redis::Redis;
 use crate::support::waiting::until;
 use crate::support::{Client, TestServer};
 
-type Pair = PairOn<Redis>;
+type OwnBus = Redis;
+
+type Pair = PairOn<OwnBus>;
 
 impl Bus for Redis {
     fn start() -> Option<Self> {

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{Pair, REASON};
+use super::{Bus, OwnBus, Pair};
 use crate::support::server::account;
 use crate::support::teams::open_team;
 use crate::support::waiting::until;
@@ -94,7 +94,7 @@ async fn a_client_that_changes_the_node_during_publications_misses_and_doubles_n
 #[actix_web::test]
 async fn one_of_two_nodes_at_once_keeps_a_connection() {
     let Some(pair) = Pair::start().await else { return };
-    let third = pair.one.start_beside(QUIET).await;
+    let third = pair.one.start_beside(&pair.settings).await;
     let anna = pair.one.user(&pair.admin, "anna").await;
     let (_old, id) = stored(&anna, &pair.one).await;
     pair.one.count_for_all(0..1).await;
@@ -190,28 +190,32 @@ struct Beside {
     admin: Client,
     socket: WebSocket,
     id: String,
+    _bus: OwnBus,
 }
 
 impl Beside {
-    async fn start() -> Self {
+    /// Starts both on the bus. `None` in a run without `PostgreSQL` or the bus.
+    async fn start() -> Option<Self> {
+        let bus = Pair::bus()?;
+        let settings = format!("{QUIET}{}", bus.settings());
         let folder = tempfile::tempdir().unwrap();
         let database = database::fresh(folder.path()).await;
-        let home = Home::on_database(&database, QUIET);
+        let home = Home::on_database(&database, &settings);
         let process = home.start().await;
         process.client().post("/users", account("admin")).await.expect(201);
         let admin = process.client().log_in("admin").await;
-        let survivor = TestServer::start_on(&database, &|_| Vec::new()).await;
+        let survivor = TestServer::start_on_with(&database, &settings).await;
+        bus.until_used(&survivor, &admin).await;
         let (mut socket, id) = stored(&admin, &survivor).await;
         survivor.count_for_all(0..2).await;
         socket.counts(0..2, 1).await;
-        Self { home, process, survivor, admin, socket, id }
+        Some(Self { home, process, survivor, admin, socket, id, _bus: bus })
     }
 }
 
 #[actix_web::test]
 async fn a_client_goes_on_after_its_server_was_killed() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let Beside { process, survivor, admin, socket, id, .. } = Beside::start().await;
+    let Some(Beside { process, survivor, admin, socket, id, _bus, .. }) = Beside::start().await else { return };
     process.kill().await;
     socket.cut();
     survivor.count_for_all(2..4).await;
@@ -223,8 +227,7 @@ async fn a_client_goes_on_after_its_server_was_killed() {
 
 #[actix_web::test]
 async fn a_client_whose_server_is_killed_during_publications_misses_and_doubles_nothing() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let Beside { process, survivor, admin, mut socket, id, .. } = Beside::start().await;
+    let Some(Beside { process, survivor, admin, mut socket, id, _bus, .. }) = Beside::start().await else { return };
     let (ahead, mut read) = mpsc::channel(EVENTS_AHEAD);
     let (first, end) = (2, 2 + HOPS * EVENTS_PER_HOP);
     let publish = async {
@@ -254,8 +257,7 @@ async fn a_client_whose_server_is_killed_during_publications_misses_and_doubles_
 
 #[actix_web::test]
 async fn a_client_gets_each_change_that_its_killed_server_acknowledged() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let Beside { process, survivor, admin, mut socket, id, .. } = Beside::start().await;
+    let Some(Beside { process, survivor, admin, mut socket, id, _bus, .. }) = Beside::start().await else { return };
     let preference = |number: usize| {
         json!([{ "user_id": admin.user_id, "category": "c", "name": "n", "value": number.to_string() }]).to_string()
     };
@@ -308,8 +310,7 @@ impl Changes {
 
 #[actix_web::test]
 async fn a_client_whose_memberships_changed_after_its_server_was_killed_is_greeted_anew() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let Beside { process, survivor, admin, id, .. } = Beside::start().await;
+    let Some(Beside { process, survivor, admin, id, _bus, .. }) = Beside::start().await else { return };
     process.kill().await;
     let there = admin.at(&survivor.base);
     there.found(open_team("crew")).await;
@@ -318,8 +319,7 @@ async fn a_client_whose_memberships_changed_after_its_server_was_killed_is_greet
 
 #[actix_web::test]
 async fn a_server_that_was_frozen_does_not_go_on_with_a_client_that_left() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let Beside { process, survivor, admin, mut socket, id, .. } = Beside::start().await;
+    let Some(Beside { process, survivor, admin, mut socket, id, _bus, .. }) = Beside::start().await else { return };
     process.signal(Signal::STOP);
     survivor.count_for_all(2..4).await;
     let mut new = resumed(&admin.at(&survivor.base), &id, 3).await;
@@ -332,8 +332,7 @@ async fn a_server_that_was_frozen_does_not_go_on_with_a_client_that_left() {
 
 #[actix_web::test]
 async fn a_client_goes_on_after_the_only_server_was_started_again() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let Beside { home, process, survivor, admin, socket, id } = Beside::start().await;
+    let Some(Beside { home, process, survivor, admin, socket, id, _bus }) = Beside::start().await else { return };
     survivor.server.stop().await.unwrap();
     process.kill().await;
     socket.cut();
