@@ -67,36 +67,17 @@ async fn a_slow_server_loses_nothing() {
 
 #[actix_web::test]
 async fn a_restarted_database_loses_nothing() {
-    run([0; 3], async |stand| {
-        for _ in 0..2 {
-            stand.restart_database();
-            sleep(CALM).await;
-        }
-    })
-    .await;
+    run([0; 3], restart_database_twice).await;
 }
 
 #[actix_web::test]
 async fn a_database_that_stands_still_loses_nothing() {
-    run([0; 3], async |stand| {
-        stand.database.freeze();
-        sleep(Duration::from_secs(6)).await;
-        stand.database.thaw();
-    })
-    .await;
+    run([0; 3], freeze_database).await;
 }
 
 #[actix_web::test]
 async fn connections_to_the_database_that_are_cut_lose_nothing() {
-    const OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                          WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
-    run([0; 3], async |stand| {
-        for _ in 0..8 {
-            database::execute(&stand.database.address(), OTHERS).await;
-            sleep(Duration::from_millis(700)).await;
-        }
-    })
-    .await;
+    run([0; 3], cut_database_connections).await;
 }
 
 #[actix_web::test]
@@ -158,6 +139,17 @@ async fn servers_on_redis_lose_nothing() {
 }
 
 #[actix_web::test]
+async fn servers_on_redis_whose_database_fails_lose_nothing() {
+    run_on(Bus::Redis, [60, 0, -60], async |stand| {
+        restart_database_twice(stand).await;
+        freeze_database(stand).await;
+        sleep(CALM).await;
+        cut_database_connections(stand).await;
+    })
+    .await;
+}
+
+#[actix_web::test]
 async fn a_redis_that_stands_still_loses_nothing() {
     run_on(Bus::Redis, [0; 3], async |stand| {
         stand.redis().signal(Signal::STOP);
@@ -197,6 +189,28 @@ async fn a_redis_that_loses_its_data_loses_nothing() {
         }
     })
     .await;
+}
+
+async fn restart_database_twice(stand: &mut Stand) {
+    for _ in 0..2 {
+        stand.restart_database();
+        sleep(CALM).await;
+    }
+}
+
+async fn freeze_database(stand: &mut Stand) {
+    stand.database.freeze();
+    sleep(Duration::from_secs(6)).await;
+    stand.database.thaw();
+}
+
+async fn cut_database_connections(stand: &mut Stand) {
+    const OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                          WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    for _ in 0..8 {
+        database::execute(&stand.database.address(), OTHERS).await;
+        sleep(Duration::from_millis(700)).await;
+    }
 }
 
 /// Starts three servers on one database that is their bus as well.

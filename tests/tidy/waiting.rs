@@ -9,7 +9,7 @@ const SLEEPS: [(&str, usize, &str); 18] = [
     ("tests/contract/users/search_work.rs", 2, "the database delays an answer, or the counts that it tells"),
     ("tests/faults/audit_killed.rs", 1, KILL),
     ("tests/faults/clocks.rs", 1, "a process is stopped for this long"),
-    ("tests/faults/cluster_runs.rs", 26, "the duration of faults, and of the traffic between them"),
+    ("tests/faults/cluster_runs.rs", 27, "the duration of faults, and of the traffic between them"),
     ("tests/faults/cluster_runs/sockets.rs", 1, "a client connects again after this time"),
     ("tests/faults/cluster_runs/stand.rs", 1, "the duration of a fault"),
     ("tests/faults/cluster_runs/traffic.rs", 3, "the pace of the traffic"),
