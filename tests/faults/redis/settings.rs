@@ -82,11 +82,16 @@ async fn redis_with_tls_needs_a_certificate_that_is_valid_or_accepted() {
     let one = TestServer::start_with(&insecure).await;
     let anna = one.admin().await;
     let other = one.start_beside(&insecure).await;
-    let is_used = async || other.client().get("//readyz?verbose").await.text().contains("[+]redis ok");
-    until("Redis is used", is_used).await;
     let (mut socket, _) = WebSocket::greeted(&anna.at(&other.base)).await;
-    change(&anna, "over TLS").await;
-    assert_eq!(changed(&mut socket).await.as_deref(), Some("over TLS"));
+    let mut number = 0;
+    let is_over_tls = async || {
+        number += 1;
+        let value = format!("over TLS {number}.");
+        change(&anna, &value).await;
+        assert_eq!(changed(&mut socket).await.as_ref(), Some(&value));
+        one.texts(&format!("SELECT kind FROM qd_events WHERE body LIKE '%{value}%'")).await.is_empty()
+    };
+    until("an event crosses over TLS and is in no row", is_over_tls).await;
 }
 
 #[actix_web::test]
