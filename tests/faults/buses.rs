@@ -2,6 +2,7 @@
 
 mod entries;
 mod failures;
+mod ids;
 
 use std::cell::Cell;
 use std::sync::Arc;

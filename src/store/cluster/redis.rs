@@ -10,11 +10,13 @@
 //! Otherwise, and if an entry has no place in time, its batch goes into rows; the number of the batch decides that it is
 //! published once. Messages about facts always go into rows, and are not delayed by entries that cannot be read.
 
+mod answers;
 mod connection;
 mod contents;
 mod protocol;
 mod reading;
 mod recent;
+mod server_clock;
 mod stream;
 mod usage;
 
@@ -37,7 +39,6 @@ use super::super::{Db, StoreError, Value, statement};
 use super::PostgresBus;
 use super::bus::{READ_FAILED, WRITE_FAILED};
 use contents::{Entry, EntryId, Range};
-use recent::Placing;
 use stream::Stream;
 
 /// The kinds of messages that go over Redis. All others are about facts.
@@ -101,13 +102,13 @@ impl RedisBus {
         }
         let Some(id) = self.stream.put(batch).await else { return Ok(false) };
         let begun = Instant::now();
-        while timeout(PLACE_INTERVAL, self.stream.recent.until_placed(id)).await.is_err() {
+        let recent = &self.stream.recent;
+        while timeout(PLACE_INTERVAL, recent.until_placed(&batch.node_id, batch.number)).await.is_err() {
             if begun.elapsed() >= ROWS_AFTER || self.stream.usage.bus().is_empty() {
                 self.note_missing(id);
                 return Ok(false);
             }
-            let waits = self.stream.recent.placing(id) == Some(Placing::Waits);
-            if waits && !self.place_entries().await? {
+            if recent.waits(id) == Some(true) && !self.place_entries().await? {
                 return Ok(false);
             }
         }
@@ -116,7 +117,7 @@ impl RedisBus {
 
     /// Notes that Redis did not deliver an entry, if that is why it has no place in time.
     fn note_missing(&self, id: EntryId) {
-        if self.stream.recent.placing(id).is_none() {
+        if self.stream.recent.waits(id).is_none() {
             let cause = StoreError::Redis(format!("an entry did not come within {} ms", ROWS_AFTER.as_millis()));
             self.stream.usage.note_failure(&cause, Instant::now());
         }
@@ -139,15 +140,14 @@ impl RedisBus {
             if entries.is_empty() {
                 return Ok(true);
             }
-            let ids = entries.iter().map(|entry| entry.id);
             match self.rows.db.publish_range(&bus, &entries).await? {
                 Answer::Published => {
-                    self.stream.recent.note(Placing::Placed, ids);
+                    self.stream.recent.note_placed(&entries);
                     return Ok(true);
                 }
                 Answer::Without(places) => {
-                    let ids = ids.zip(1..).filter(|(_, place)| places.contains(place)).map(|(id, _)| id);
-                    self.stream.recent.note(Placing::LeftOut, ids);
+                    let left_out = entries.into_iter().zip(1..).filter(|(_, place)| places.contains(place));
+                    self.stream.recent.note_left_out(&left_out.map(|(entry, _)| entry).collect::<Vec<_>>());
                 }
                 Answer::NotShared => {
                     self.stream.usage.note_unshared(Instant::now());

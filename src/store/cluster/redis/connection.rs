@@ -275,6 +275,11 @@ fn value<'a>(info: &'a str, name: &str) -> &'a str {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim()
 }
 
+/// Returns the time of Redis in Unix microseconds, if the answer to `INFO server` tells it.
+pub(super) fn time_in(info: &[u8]) -> Option<u64> {
+    value(&String::from_utf8_lossy(info), "server_time_usec").parse().ok()
+}
+
 /// Returns the id of the run in the answer to `INFO server`. Refuses a version that is too old.
 fn run_in(info: &str) -> Result<String, StoreError> {
     let version = value(info, "redis_version");

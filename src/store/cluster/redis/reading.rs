@@ -9,7 +9,6 @@ use quarterdeck_actors::place::Place;
 use super::super::super::{Db, StoreError};
 use super::super::bus::REFERENCE;
 use super::contents::{Entry, Range};
-use super::recent::Placing;
 use super::{RedisBus, Stream};
 
 /// The maximum number of bytes of entries that one call reads, apart from the first range.
@@ -30,7 +29,6 @@ impl RedisBus {
     pub(super) async fn messages_from(&self, from: i64) -> Result<Vec<Placed>, StoreError> {
         let rows = self.rows.db.rows_from(from).await?;
         let ranges = wanted(&rows, from);
-        self.stream.recent.note(Placing::Placed, ranges.iter().flat_map(|range| range.ids.iter().copied()));
         let Found { entries, problem } = found(&self.stream, &ranges).await;
         let messages = expanded(rows, from, entries);
         let has_news = messages.last().is_some_and(|last| last.place.position > from);
@@ -65,6 +63,8 @@ fn wanted(rows: &[Placed], from: i64) -> Vec<Range> {
 async fn found(stream: &Stream, ranges: &[Range]) -> Found {
     let known: Vec<_> =
         ranges.iter().map(|range| stream.recent.find(&range.ids).filter(|entries| range.proves(entries))).collect();
+    // Before Redis is asked for others: their servers wait for these places.
+    known.iter().flatten().for_each(|entries| stream.recent.note_placed(entries));
     let missing: Vec<Range> =
         ranges.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(range, _)| range.clone()).collect();
     if missing.is_empty() {
@@ -72,6 +72,7 @@ async fn found(stream: &Stream, ranges: &[Range]) -> Found {
     }
     match stream.read(&missing).await {
         Ok(read) => {
+            read.iter().flatten().for_each(|entries| stream.recent.note_placed(entries));
             let mut read = read.into_iter();
             Found {
                 entries: known.into_iter().map(|known| known.or_else(|| read.next().flatten())).collect(),

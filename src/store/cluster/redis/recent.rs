@@ -1,7 +1,10 @@
 //! The entries that came over the stream last. They wait here for their places, and readers take them from here, so that
 //! few are read from Redis twice.
+//!
+//! A batch has its place if a row of the database has its content, never because a row has the id of its entry: Redis gives
+//! an id again after another program deleted the stream, and after a start or a failover to a clock that is behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -12,27 +15,18 @@ use super::contents::{Entry, EntryId};
 const MAX_ENTRIES: usize = 512;
 const MAX_BYTES: u64 = 8 << 20;
 
+/// The maximum number of nodes whose last batch is known.
+const MAX_NODES: usize = 512;
+
 /// The maximum number of entries that get their places together, and of their bytes.
 pub(super) const MAX_RANGE_ENTRIES: usize = 16;
 const MAX_RANGE_BYTES: u64 = 4 << 20;
-
-/// The known state of an entry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Placing {
-    /// It is in no row that is known here.
-    #[default]
-    Waits,
-    /// No row will have it: its batch was published in another row, or its node is not in the list.
-    LeftOut,
-    /// A row has it.
-    Placed,
-}
 
 /// The last entries.
 #[derive(Default)]
 pub(super) struct Recent {
     state: Mutex<State>,
-    /// Rings when an entry has its place.
+    /// Rings when a batch has its place.
     placed: Notify,
 }
 
@@ -42,24 +36,46 @@ struct State {
     bus: String,
     entries: BTreeMap<EntryId, Known>,
     bytes: u64,
+    /// The number of the last batch of each node that has its place.
+    placed: HashMap<String, i64>,
 }
 
-/// The knowledge of an entry. A row can be read before the entry itself comes.
-#[derive(Default)]
 struct Known {
-    entry: Option<Arc<Entry>>,
-    placing: Placing,
+    entry: Arc<Entry>,
+    /// False once the batch has its place, or no row will have it: it was published in another row, or its node is not in
+    /// the list.
+    waits: bool,
 }
 
 impl State {
-    fn known(&mut self, id: EntryId) -> &mut Known {
-        self.entries.entry(id).or_default()
+    fn is_placed(&self, node_id: &str, number: i64) -> bool {
+        self.placed.get(node_id).is_some_and(|last| *last >= number)
+    }
+
+    /// Notes that a batch has its place. All earlier ones of its node have theirs, or will have none.
+    fn note_placed(&mut self, node_id: &str, number: i64) {
+        if let Some(last) = self.placed.get_mut(node_id) {
+            *last = number.max(*last);
+            return;
+        }
+        // A batch whose place is not known goes into rows, and the database knows its number.
+        if self.placed.len() >= MAX_NODES {
+            self.placed.clear();
+        }
+        self.placed.insert(node_id.to_owned(), number);
+    }
+
+    /// Notes that an entry waits for its place no longer, unless another one has its id now.
+    fn settle(&mut self, entry: &Entry) {
+        if let Some(known) = self.entries.get_mut(&entry.id).filter(|known| *known.entry == *entry) {
+            known.waits = false;
+        }
     }
 
     fn shrink(&mut self) {
         while self.entries.len() > MAX_ENTRIES || self.bytes > MAX_BYTES {
             let Some((_, oldest)) = self.entries.pop_first() else { return };
-            self.bytes -= oldest.entry.map_or(0, |entry| entry.bytes);
+            self.bytes -= oldest.entry.bytes;
         }
     }
 }
@@ -69,44 +85,52 @@ impl Recent {
     pub(super) fn add(&self, bus: &str, entries: impl IntoIterator<Item = Entry>) {
         let mut state = self.state();
         if state.bus != bus {
-            *state = State { bus: bus.to_owned(), ..State::default() };
+            state.entries.clear();
+            (state.bus, state.bytes) = (bus.to_owned(), 0);
         }
         for entry in entries {
             let (id, bytes) = (entry.id, entry.bytes);
-            let before = state.known(id).entry.replace(Arc::new(entry));
-            state.bytes = state.bytes + bytes - before.map_or(0, |entry| entry.bytes);
+            // A row can be read before its entry comes.
+            let waits = !state.is_placed(&entry.node_id, entry.number);
+            let before = state.entries.insert(id, Known { entry: Arc::new(entry), waits });
+            state.bytes = state.bytes + bytes - before.map_or(0, |known| known.entry.bytes);
         }
         state.shrink();
     }
 
-    /// Notes the state of entries. One that has its place keeps it.
-    pub(super) fn note(&self, placing: Placing, ids: impl IntoIterator<Item = EntryId>) {
+    /// Notes that a row has these entries.
+    pub(super) fn note_placed(&self, entries: &[Arc<Entry>]) {
         let mut state = self.state();
-        for id in ids {
-            let known = state.known(id);
-            if known.placing != Placing::Placed {
-                known.placing = placing;
-            }
+        for entry in entries {
+            state.note_placed(&entry.node_id, entry.number);
+            state.settle(entry);
         }
-        state.shrink();
         drop(state);
         self.placed.notify_waiters();
     }
 
-    /// Waits until a row has the entry.
-    pub(super) async fn until_placed(&self, id: EntryId) {
+    /// Notes that no further row will have these entries.
+    pub(super) fn note_left_out(&self, entries: &[Arc<Entry>]) {
+        let mut state = self.state();
+        for entry in entries {
+            state.settle(entry);
+        }
+    }
+
+    /// Waits until a row has the batch of a node with this number.
+    pub(super) async fn until_placed(&self, node_id: &str, number: i64) {
         loop {
             let placed = self.placed.notified();
-            if self.state().entries.get(&id).is_some_and(|known| known.placing == Placing::Placed) {
+            if self.state().is_placed(node_id, number) {
                 return;
             }
             placed.await;
         }
     }
 
-    /// Returns the state of an entry that came over the stream; `None` before it came.
-    pub(super) fn placing(&self, id: EntryId) -> Option<Placing> {
-        self.state().entries.get(&id).filter(|known| known.entry.is_some()).map(|known| known.placing)
+    /// Returns true if an entry that came over the stream waits for its place; `None` before it came.
+    pub(super) fn waits(&self, id: EntryId) -> Option<bool> {
+        self.state().entries.get(&id).map(|known| known.waits)
     }
 
     /// Returns the id of the bus and the entries that wait for their places, in their order. A node waits for one batch
@@ -114,37 +138,30 @@ impl Recent {
     pub(super) fn waiting(&self) -> (String, Vec<Arc<Entry>>) {
         let mut state = self.state();
         let mut last: BTreeMap<String, (i64, EntryId)> = BTreeMap::new();
-        for (id, known) in &mut state.entries {
-            let Some(entry) = known.entry.as_ref().filter(|_| known.placing == Placing::Waits) else { continue };
-            let before = last.get(&entry.node_id).copied();
-            if before.is_none_or(|(number, _)| number < entry.number) {
-                last.insert(entry.node_id.clone(), (entry.number, *id));
-            } else {
-                known.placing = Placing::LeftOut;
+        for (id, known) in state.entries.iter().filter(|(_, known)| known.waits) {
+            let before = last.get(&known.entry.node_id).copied();
+            if before.is_none_or(|(number, _)| number < known.entry.number) {
+                last.insert(known.entry.node_id.clone(), (known.entry.number, *id));
             }
         }
         let is_last = |entry: &Entry| last.get(&entry.node_id).is_some_and(|(_, id)| *id == entry.id);
+        for known in state.entries.values_mut() {
+            known.waits = known.waits && is_last(&known.entry);
+        }
         let mut bytes = 0;
-        let entries = state.entries.values_mut().filter(|known| known.placing == Placing::Waits).filter_map(|known| {
-            let entry = known.entry.clone()?;
-            if !is_last(&entry) {
-                known.placing = Placing::LeftOut;
-                return None;
-            }
-            Some(entry)
-        });
         let is_within = |entry: &Arc<Entry>| {
             bytes += entry.bytes;
             bytes <= MAX_RANGE_BYTES
         };
-        let entries = entries.take_while(is_within).take(MAX_RANGE_ENTRIES).collect();
+        let waiting = state.entries.values().filter(|known| known.waits).map(|known| known.entry.clone());
+        let entries = waiting.take_while(is_within).take(MAX_RANGE_ENTRIES).collect();
         (state.bus.clone(), entries)
     }
 
     /// Returns entries, if all of them came and are still here.
     pub(super) fn find(&self, ids: &[EntryId]) -> Option<Vec<Arc<Entry>>> {
         let state = self.state();
-        ids.iter().map(|id| state.entries.get(id)?.entry.clone()).collect()
+        ids.iter().map(|id| state.entries.get(id).map(|known| known.entry.clone())).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -176,30 +193,52 @@ mod tests {
         recent.waiting().1.iter().map(|entry| entry.id).collect()
     }
 
+    fn is_placed(recent: &Recent, node: &str, number: i64) -> bool {
+        recent.until_placed(node, number).now_or_never().is_some()
+    }
+
+    fn note_placed(recent: &Recent, entry: Entry) {
+        recent.note_placed(&[Arc::new(entry)]);
+    }
+
     #[test]
     fn the_last_batch_of_each_node_waits_until_it_has_its_place() {
         let recent = Recent::default();
         recent.add("bus", [entry(1, "a", 4, 1), entry(2, "b", 1, 1), entry(3, "a", 5, 1), entry(4, "a", 5, 1)]);
         recent.add("bus", [entry(5, "b", 1, 1)]);
         assert_eq!((waiting(&recent), recent.waiting().0.as_str()), (vec![id(2), id(3)], "bus"));
-        assert_eq!(recent.placing(id(4)), Some(Placing::LeftOut), "a batch that was put twice is one");
-        recent.note(Placing::Placed, [id(2)]);
-        recent.note(Placing::LeftOut, [id(2), id(3)]);
-        assert_eq!((waiting(&recent), recent.placing(id(2))), (Vec::new(), Some(Placing::Placed)));
-        assert!(recent.until_placed(id(2)).now_or_never().is_some());
-        assert!(recent.until_placed(id(3)).now_or_never().is_none());
-        recent.note(Placing::Placed, [id(3)]);
-        assert!(recent.until_placed(id(3)).now_or_never().is_some(), "another server gave it its place");
+        assert_eq!(recent.waits(id(4)), Some(false), "a batch that was put twice is one");
+        note_placed(&recent, entry(2, "b", 1, 1));
+        recent.note_left_out(&recent.find(&[id(2), id(3)]).unwrap());
+        assert_eq!((waiting(&recent), recent.waits(id(2))), (Vec::new(), Some(false)));
+        assert!(is_placed(&recent, "b", 1) && !is_placed(&recent, "a", 5));
+        note_placed(&recent, entry(3, "a", 5, 1));
+        assert!(is_placed(&recent, "a", 5), "another server gave it its place");
     }
 
     #[test]
     fn a_row_can_be_read_before_its_entry_comes() {
         let recent = Recent::default();
         recent.add("bus", []);
-        recent.note(Placing::Placed, [id(1)]);
-        assert_eq!((recent.placing(id(1)), recent.find(&[id(1)])), (None, None));
+        note_placed(&recent, entry(1, "a", 1, 1));
+        assert_eq!((recent.waits(id(1)), recent.find(&[id(1)])), (None, None));
         recent.add("bus", [entry(1, "a", 1, 1)]);
         assert_eq!((waiting(&recent), recent.find(&[id(1)]).map(|found| found.len())), (Vec::new(), Some(1)));
+    }
+
+    #[test]
+    fn an_id_that_redis_gave_before_is_the_place_of_no_other_batch() {
+        let recent = Recent::default();
+        for bus in ["bus", "another"] {
+            recent.add(bus, [entry(1, "a", 1, 1)]);
+            note_placed(&recent, entry(1, "a", 1, 1));
+            // The stream was deleted, or Redis started again with an earlier clock.
+            recent.add(bus, [entry(1, "a", 2, 1)]);
+            assert_eq!((waiting(&recent), is_placed(&recent, "a", 2)), (vec![id(1)], false), "{bus}");
+            note_placed(&recent, entry(1, "a", 1, 1));
+            recent.note_left_out(&[Arc::new(entry(1, "b", 2, 1))]);
+            assert_eq!((waiting(&recent), is_placed(&recent, "a", 2)), (vec![id(1)], false), "an earlier row on {bus}");
+        }
     }
 
     #[test]
@@ -217,8 +256,11 @@ mod tests {
         let bytes = recent.state().bytes;
         assert!(recent.find(&[id(1)]).is_none() && recent.find(&[id(20)]).is_some() && bytes <= MAX_BYTES);
         assert_eq!(waiting(&recent).len(), 7, "a range has a bound as well");
-        recent.note(Placing::Placed, (100..1_000).map(id));
-        let state = recent.state();
-        assert_eq!((state.entries.len(), state.bytes), (MAX_ENTRIES, 0));
+        recent.add("bus", (100..1_000).map(|at| entry(at, "a", 1, 0)));
+        assert_eq!(recent.state().entries.len(), MAX_ENTRIES);
+        for node in 0..1_000 {
+            note_placed(&recent, entry(1, &node.to_string(), 1, 0));
+        }
+        assert!(recent.state().placed.len() <= MAX_NODES);
     }
 }

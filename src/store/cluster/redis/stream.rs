@@ -1,7 +1,7 @@
 //! The stream of entries in Redis: puts entries there, takes them as they come, and reads earlier ones again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -15,10 +15,12 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::super::super::StoreError;
-use super::connection::{Server, refused};
+use super::answers::{BYTES_AROUND, MAX_ENTRY_BYTES, bytes_of, entries_of, entries_of_streams, is_unusable};
+use super::connection::{Server, time_in};
 use super::contents::{Entry, EntryId, Range, Seal, hex};
 use super::protocol::{Answer, packed};
 use super::recent::{MAX_RANGE_ENTRIES, Recent};
+use super::server_clock::ServerClock;
 use super::usage::Usage;
 
 /// The time limits for a command that puts an entry, for entries that are read, and for a connection that is opened first.
@@ -33,12 +35,6 @@ const BLOCK: Duration = Duration::from_secs(1);
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The maximum length of an entry, in bytes. A batch that is longer goes into rows.
-pub(super) const MAX_ENTRY_BYTES: usize = 512 << 10;
-
-/// The bytes of an answer beside an entry: ids, lengths and names.
-const BYTES_AROUND: u64 = 512;
-
 /// The time for which entries stay, in ms: longer than their rows, which are deleted after 10 to 11 minutes.
 const KEEP_MS: u64 = 15 * MINUTE_MS.unsigned_abs();
 
@@ -47,9 +43,6 @@ const EXPIRY_MS: &[u8] = b"1800000";
 
 /// The name of the field with the text of an entry.
 const FIELD: &[u8] = b"c";
-
-/// Parts of refusals after which the stream is deleted: another program made it unusable.
-const UNUSABLE: [&str; 3] = ["WRONGTYPE", "equal or smaller", "exhausted"];
 
 /// The stream of a cluster.
 pub(super) struct Stream {
@@ -60,9 +53,10 @@ pub(super) struct Stream {
     seal: Seal,
     pub(super) usage: Usage,
     pub(super) recent: Recent,
-    /// True while entries are taken as they come.
-    is_following: AtomicBool,
-    /// The time of the last own entry, by the clock of Redis.
+    /// The id up to which entries were taken as they come; `None` while they are not taken.
+    taken: std::sync::Mutex<Option<EntryId>>,
+    clock: ServerClock,
+    /// The time in the id of the last own entry; 0 after a failure.
     put_at_ms: AtomicU64,
     /// True if an own entry was put since the last renewal of the expiry.
     has_put: AtomicBool,
@@ -88,7 +82,8 @@ impl Stream {
             key,
             usage: Usage::default(),
             recent: Recent::default(),
-            is_following: AtomicBool::default(),
+            taken: std::sync::Mutex::default(),
+            clock: ServerClock::default(),
             put_at_ms: AtomicU64::default(),
             has_put: AtomicBool::default(),
             checking: Arc::default(),
@@ -117,20 +112,31 @@ impl Stream {
         }
         // The first one may open a connection.
         let answered = match self.server.run(&[b"PING"], FIRST_LIMIT).await {
-            Ok(_) => self.server.run(&[b"PING"], PUT_LIMIT).await,
-            failed @ Err(_) => failed,
+            Ok((_, answer)) => answer.accepted("PING").map(drop),
+            Err(cause) => Err(cause),
         };
-        match answered.and_then(|(run, answer)| answer.accepted("PING").map(|_| run)) {
+        let run = match answered {
+            Ok(()) => self.look_at_clock(PUT_LIMIT).await,
+            Err(cause) => Err(cause),
+        };
+        match run {
             Ok(run) => self.usage.note_answer(self.bus_of(&run), Instant::now()),
             Err(cause) => self.usage.note_failure(&cause, Instant::now()),
         }
     }
 
+    /// Notes the time of Redis, and returns its run.
+    async fn look_at_clock(&self, limit: Duration) -> Result<String, StoreError> {
+        let (run, answer) = self.server.run(&[b"INFO", b"server"], limit).await?;
+        self.clock.note(time_in(&answer.accepted("INFO")?.text()?), Instant::now());
+        Ok(run)
+    }
+
     /// Puts a batch into the stream. `None` if it has to go into rows.
     pub(super) async fn put(&self, batch: &Batch) -> Option<EntryId> {
         let length = batch.messages.iter().map(|(_, body)| body.len()).sum::<usize>();
-        let is_following = self.is_following.load(Ordering::Relaxed);
-        if length > MAX_ENTRY_BYTES || !is_following || !self.usage.admits(length, Instant::now()) {
+        let taken = self.taken()?;
+        if length > MAX_ENTRY_BYTES || !self.usage.admits(length, Instant::now()) {
             return None;
         }
         let value = self.seal.sealed(batch);
@@ -144,13 +150,24 @@ impl Stream {
             },
             added => added,
         };
-        match added.and_then(|id| id.ok_or_else(|| StoreError::Redis("XADD: refused again".to_owned()))) {
+        let added = added.and_then(|id| id.ok_or_else(|| StoreError::Redis("XADD: refused again".to_owned())));
+        let now = Instant::now();
+        let added = match added {
+            Ok(id) if self.clock.is_behind(id, now) => self.leave_future(now).await,
+            Ok(id) if id <= taken => {
+                Err(StoreError::Redis("an entry got an id that is not above earlier ones".to_owned()))
+            }
+            added => added,
+        };
+        match added {
             Ok(id) => {
                 self.put_at_ms.store(id.at_ms, Ordering::Relaxed);
                 self.has_put.store(true, Ordering::Relaxed);
                 Some(id)
             }
             Err(cause) => {
+                // The clock of another run can be earlier. The next entry deletes no other one.
+                self.put_at_ms.store(0, Ordering::Relaxed);
                 self.usage.note_failure(&cause, Instant::now());
                 None
             }
@@ -180,13 +197,24 @@ impl Stream {
         self.server.run(&[b"DEL", self.key.as_bytes()], READ_LIMIT).await?.1.accepted("DEL").map(drop)
     }
 
+    /// Deletes the stream if its last id is still one that the clock of Redis did not give: entries would never become old
+    /// enough to be deleted. Returns an error for the entry that got such an id.
+    async fn leave_future(&self, now: Instant) -> Result<EntryId, StoreError> {
+        // The clock of Redis may have been set, and another server may have deleted the stream meanwhile.
+        self.look_at_clock(READ_LIMIT).await?;
+        if self.clock.is_behind(self.end().await?.id, now) {
+            self.begin_anew().await?;
+        }
+        Err(StoreError::Redis("the ids of the stream are ahead of the clock of Redis".to_owned()))
+    }
+
     /// Takes the entries as they come, until the bus is gone.
     pub(super) async fn follow(stream: Weak<Self>) {
         let mut cursor = None;
         while let Some(stream) = stream.upgrade() {
             if !stream.usage.is_followed() {
                 cursor = None;
-                stream.is_following.store(false, Ordering::Relaxed);
+                stream.note_taken(None);
                 drop(stream);
                 sleep(FOLLOW_INTERVAL).await;
                 continue;
@@ -199,8 +227,16 @@ impl Stream {
                     None
                 }
             };
-            stream.is_following.store(cursor.is_some(), Ordering::Relaxed);
+            stream.note_taken(cursor.as_ref().map(|cursor| cursor.id));
         }
+    }
+
+    fn taken(&self) -> Option<EntryId> {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_taken(&self, id: Option<EntryId>) {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = id;
     }
 
     /// Takes the entries after a place, and waits a while for some. Without a place it begins at the end.
@@ -335,59 +371,5 @@ impl Stream {
     /// Returns the id of the bus on a run of Redis. It has a fixed length, whatever Redis says.
     fn bus_of(&self, run: &str) -> String {
         hex(digest(&SHA256, format!("{run} {} {}", self.db, self.key).as_bytes()).as_ref())
-    }
-}
-
-/// Returns the maximum number of bytes of an answer with entries.
-fn bytes_of(entries: usize) -> u64 {
-    let entries = u64::try_from(entries).unwrap_or(u64::MAX);
-    entries.saturating_mul(BYTES_AROUND + u64::try_from(MAX_ENTRY_BYTES).unwrap_or(u64::MAX))
-}
-
-fn is_unusable(answer: &Answer) -> bool {
-    matches!(answer, Answer::Refused(reason) if UNUSABLE.iter().any(|part| reason.contains(part)))
-}
-
-/// Returns the ids and the texts in an answer to `XREAD` about one stream.
-fn entries_of_streams(answer: Answer) -> Result<Vec<(EntryId, Vec<u8>)>, StoreError> {
-    let Some(stream) = answer.list()?.into_iter().next() else { return Ok(Vec::new()) };
-    let entries = stream.list()?.into_iter().nth(1);
-    entries.map_or(Ok(Vec::new()), entries_of)
-}
-
-/// Returns the ids and the texts of entries. An entry of another program can have several fields, or none.
-fn entries_of(answer: Answer) -> Result<Vec<(EntryId, Vec<u8>)>, StoreError> {
-    let entry = |answer: Answer| {
-        let mut parts = answer.list()?.into_iter();
-        let id = parts.next().map_or_else(|| Ok(Vec::new()), Answer::text)?;
-        let id = String::from_utf8(id).ok().and_then(|id| EntryId::parse(&id));
-        let id = id.ok_or_else(|| refused("an entry", "it has no id"))?;
-        let fields = parts.next().map_or_else(|| Ok(Vec::new()), Answer::list)?;
-        let value = fields.into_iter().nth(1).map_or_else(|| Ok(Vec::new()), Answer::text)?;
-        Ok((id, value))
-    };
-    answer.list()?.into_iter().map(entry).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(text: &str) -> Answer {
-        Answer::Text(text.as_bytes().to_vec())
-    }
-
-    #[test]
-    fn entries_are_read_also_those_of_another_program() {
-        let entry = |id: &str, fields: Vec<Answer>| Answer::List(vec![text(id), Answer::List(fields)]);
-        let entries = vec![entry("1-0", vec![text("c"), text("one")]), entry("2-0", Vec::new())];
-        let found = entries_of(Answer::List(entries.clone())).unwrap();
-        let ids: Vec<String> = found.iter().map(|(id, _)| id.to_string()).collect();
-        assert_eq!((ids, found[0].1.as_slice(), found[1].1.len()), (vec!["1-0".into(), "2-0".into()], &b"one"[..], 0));
-        let streams = Answer::List(vec![Answer::List(vec![text("key"), Answer::List(entries)])]);
-        assert_eq!(entries_of_streams(streams).unwrap(), found);
-        for other in [text("1-0"), Answer::List(vec![text("1-0")]), Answer::List(vec![entry("x", Vec::new())])] {
-            entries_of(other).unwrap_err();
-        }
     }
 }
