@@ -70,6 +70,8 @@ enum Answer {
     Without(Vec<usize>),
     /// Nothing was published, because a node does not use this Redis.
     NotShared,
+    /// Nothing was published, because another transaction holds the lock of the bus.
+    Busy,
 }
 
 /// Returns true if the servers of this database may use Redis.
@@ -145,6 +147,8 @@ impl RedisBus {
                     self.stream.recent.note_placed(&entries);
                     return Ok(true);
                 }
+                // The server that holds the lock gives other entries their places, and this one looks again soon.
+                Answer::Busy => return Ok(true),
                 Answer::Without(places) => {
                     let left_out = entries.into_iter().zip(1..).filter(|(_, place)| places.contains(place));
                     self.stream.recent.note_left_out(&left_out.map(|(entry, _)| entry).collect::<Vec<_>>());
@@ -165,7 +169,9 @@ impl Db {
         let range = Range::of(bus, entries);
         let nodes = entries.iter().map(|entry| entry.node_id.clone()).collect();
         let numbers = entries.iter().map(|entry| entry.number.to_string()).collect();
-        let sql = "SELECT qd_publish_range($1::text, $2::text[], $3::text[], $4::text, $5::bigint)";
+        // The lock of qd_lock. Servers that wait for it would find that its holder has given their entries places.
+        let sql = "SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended('quarterdeck bus ' || current_schema(), 0)) \
+                   THEN qd_publish_range($1::text, $2::text[], $3::text[], $4::text, $5::bigint) ELSE 'busy' END";
         let values: Vec<Value> =
             vec![bus.into(), Value::Texts(nodes), Value::Texts(numbers), range.text().into(), range.count.into()];
         let rows = self.write_apart(statement(sql, values)).await?;
@@ -179,6 +185,7 @@ fn read(answer: &str, entries: usize) -> Option<Answer> {
     match answer {
         "published" => Some(Answer::Published),
         "not shared" => Some(Answer::NotShared),
+        "busy" => Some(Answer::Busy),
         other => {
             let places: Vec<usize> =
                 other.strip_prefix("without ")?.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
@@ -305,6 +312,7 @@ mod tests {
     fn the_answer_of_the_database_names_the_entries_to_leave_out() {
         assert_eq!(read("published", 2), Some(Answer::Published));
         assert_eq!(read("not shared", 2), Some(Answer::NotShared));
+        assert_eq!(read("busy", 2), Some(Answer::Busy));
         assert_eq!(read("without 1 2", 2), Some(Answer::Without(vec![1, 2])));
         // Otherwise the same entries would be tried for ever.
         for answer in ["", "without", "without ", "without 0", "without 3", "without x"] {
