@@ -34,7 +34,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
 pub use self::asking::{Answer, Asking, Others};
-pub use self::bus::{Batch, Bus, End, Placed, Receiver};
+pub use self::bus::{Batch, Bus, End, Placed, Receiver, RedisFigures};
 use self::heartbeat::beat;
 pub use self::message::{Admitted, Bucket, BucketKind, Message};
 pub use self::node::{Beat, Node, NodeFacts, Roster};
@@ -161,8 +161,8 @@ impl ClusterHandle {
         Publications { shared: self.shared.clone(), before: self.shared.outgoing.added() }
     }
 
-    /// Returns why the bus works without the Redis that it should use; `None` for a bus without Redis.
-    pub fn redis(&self) -> Option<Result<(), String>> {
+    /// Returns the figures of Redis; `None` for a bus without it.
+    pub fn redis(&self) -> Option<RedisFigures> {
         self.node.as_ref().and_then(|(_, bus)| bus.redis())
     }
 

@@ -98,7 +98,7 @@ impl Check for Redis {
     }
 
     fn run(&self) -> BoxFuture<'static, Result<(), String>> {
-        let found = self.0.redis().unwrap_or(Ok(()));
+        let found = self.0.redis().and_then(|figures| figures.problem).map_or(Ok(()), Err);
         async move { found }.boxed()
     }
 }

@@ -7,6 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use prometheus::core::Collector;
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use quarterdeck_actors::cluster::RedisFigures;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::{End, JoinOutcome};
 use quarterdeck_actors::probe::stores::SettingsState;
@@ -318,7 +319,29 @@ fn add_cluster(registry: &Registry, app: &AppState) -> Result<(), prometheus::Er
     for node in &nodes.living {
         lag.with_label_values(&[&node.facts.name]).set(last.saturating_sub(node.position));
     }
-    add(registry, lag)
+    add(registry, lag)?;
+    cluster.redis().map_or(Ok(()), |figures| add_redis(registry, &figures))
+}
+
+/// Adds the figures of Redis, which only servers have that are to use it.
+fn add_redis(registry: &Registry, figures: &RedisFigures) -> Result<(), prometheus::Error> {
+    let help = "1 while the events of this server go to Redis.";
+    add_gauge(registry, "quarterdeck_redis_in_use", help, usize::from(figures.is_used))?;
+    let help = "Batches of messages that this server published, by the place of their content.";
+    let batches = IntCounterVec::new(Opts::new("quarterdeck_redis_batches_total", help), &["place"])?;
+    for (place, count) in [("redis", figures.batches), ("database", figures.batches_in_rows)] {
+        batches.with_label_values(&[place]).inc_by(count);
+    }
+    add(registry, batches)?;
+    for (name, help, count) in [
+        ("quarterdeck_redis_failures_total", "Failures after which Redis was left alone.", figures.failures),
+        ("quarterdeck_redis_losses_total", "Times that Redis had lost an entry.", figures.losses),
+    ] {
+        let counter = IntCounter::new(name, help)?;
+        counter.inc_by(count);
+        add(registry, counter)?;
+    }
+    Ok(())
 }
 
 fn load(count: &AtomicUsize) -> usize {

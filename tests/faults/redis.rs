@@ -1,5 +1,6 @@
 //! Servers whose events are in Redis, while Redis fails, or is in the hands of another writer.
 
+mod figures;
 mod hostile;
 mod resume;
 mod settings;
@@ -16,7 +17,8 @@ use crate::support::websocket::{Frame, WebSocket};
 use crate::support::{Client, Proxy, TestServer, database};
 
 const REASON: &str = "servers on Redis share a PostgreSQL";
-const QUIET: &str = "[ServiceSettings]\nEnableUserStatuses = false\n";
+const QUIET: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\n\
+                     [ServiceSettings]\nEnableUserStatuses = false\n";
 
 /// The time after which a server without Redis reads each session from the database, with a margin for a slow machine.
 const TRUST_LIMIT: Duration = Duration::from_secs(15);

@@ -59,10 +59,27 @@ pub trait Bus: Questions {
     fn wait(&self, limit: Duration) -> BoxFuture<'_, ()>;
     /// Deletes messages that all nodes have read long ago.
     fn prune(&self) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Returns why the bus works without the Redis that it should use; `None` for a bus without Redis.
-    fn redis(&self) -> Option<Result<(), String>> {
+    /// Returns the figures of Redis; `None` for a bus without it.
+    fn redis(&self) -> Option<RedisFigures> {
         None
     }
+}
+
+/// The use of Redis by a bus, since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RedisFigures {
+    /// The reason why events go into the database at present; `None` while Redis is used, or the server is the only one.
+    pub problem: Option<String>,
+    /// True while events go to Redis.
+    pub is_used: bool,
+    /// The number of batches that were published over Redis.
+    pub batches: u64,
+    /// The number of batches that were published in rows of the database.
+    pub batches_in_rows: u64,
+    /// The number of times that Redis did not answer in time or refused a command, and was left alone for a while.
+    pub failures: u64,
+    /// The number of times that Redis had lost an entry.
+    pub losses: u64,
 }
 
 /// Messages that a node publishes together.

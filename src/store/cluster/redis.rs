@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::cluster::{Batch, Beat, Bus, End, NodeFacts, Part, Placed, Question, Questions};
-use quarterdeck_actors::cluster::{Roster, Taken};
+use quarterdeck_actors::cluster::{RedisFigures, Roster, Taken};
 use quarterdeck_actors::config::view::View;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
@@ -144,6 +144,7 @@ impl RedisBus {
             }
             match self.rows.db.publish_range(&bus, &entries).await? {
                 Answer::Published => {
+                    self.stream.usage.note_shared();
                     self.stream.recent.note_placed(&entries);
                     return Ok(true);
                 }
@@ -219,10 +220,12 @@ impl Bus for RedisBus {
     fn publish(&self, batch: Batch) -> BoxFuture<'static, Result<bool, AppError>> {
         let bus = self.clone();
         async move {
-            if bus.publish_over_redis(&batch).await.or_fail(WRITE_FAILED)? {
-                return Ok(true);
+            let is_over_redis = bus.publish_over_redis(&batch).await.or_fail(WRITE_FAILED)?;
+            let is_published = is_over_redis || bus.rows.publish(batch).await?;
+            if is_published {
+                bus.stream.usage.count(is_over_redis);
             }
-            bus.rows.publish(batch).await
+            Ok(is_published)
         }
         .boxed()
     }
@@ -261,8 +264,8 @@ impl Bus for RedisBus {
         .boxed()
     }
 
-    fn redis(&self) -> Option<Result<(), String>> {
-        Some(self.stream.usage.problem().map_or(Ok(()), Err))
+    fn redis(&self) -> Option<RedisFigures> {
+        Some(self.stream.usage.figures())
     }
 }
 

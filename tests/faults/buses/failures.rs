@@ -7,7 +7,7 @@ use crate::support::waiting::within;
 
 /// Returns the reason why a bus does not use Redis.
 fn problem(bus: &dyn Bus) -> Option<String> {
-    bus.redis().unwrap().err()
+    bus.redis().unwrap().problem
 }
 
 #[actix_web::test]

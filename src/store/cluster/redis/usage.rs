@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use quarterdeck_actors::cluster::RedisFigures;
 use tracing::{info, warn};
 
 use super::super::super::StoreError;
@@ -49,12 +50,15 @@ struct State {
     failures: u32,
     /// The end of the time for which Redis is left alone.
     until: Option<Instant>,
+    /// The last time when a node was found that does not use this Redis; `None` once all were found to use it.
     unshared_at: Option<Instant>,
     /// The number of nodes in the list.
     nodes: usize,
     /// The positions after which entries could not be read, and since when.
     unread: BTreeMap<i64, Instant>,
     put: Put,
+    /// The counts since the start.
+    counts: RedisFigures,
 }
 
 /// The bytes that this server put into the stream, in this window and the one before.
@@ -83,11 +87,24 @@ impl Usage {
         self.state().bus.clone().unwrap_or_default()
     }
 
-    /// Returns why Redis is not used; `None` while it answers.
-    pub(super) fn problem(&self) -> Option<String> {
+    /// Returns the figures, with the reason why Redis is not used.
+    pub(super) fn figures(&self) -> RedisFigures {
         let state = self.state();
-        let unknown = || "Redis has not answered yet".to_owned();
-        if state.bus.is_some() { None } else { Some(state.problem.clone().unwrap_or_else(unknown)) }
+        let problem = match (&state.bus, state.unshared_at) {
+            (None, _) => state.problem.as_deref().or(Some("Redis has not answered yet")),
+            (Some(_), Some(_)) if state.nodes > 1 => Some("another server uses another Redis, or none"),
+            (Some(_), _) => None,
+        };
+        let problem = problem.map(str::to_owned);
+        let is_used = problem.is_none() && state.nodes > 1;
+        RedisFigures { problem, is_used, ..state.counts.clone() }
+    }
+
+    /// Counts a batch that was published over Redis, or in rows.
+    pub(super) fn count(&self, is_over_redis: bool) {
+        let counts = &mut self.state().counts;
+        let count = if is_over_redis { &mut counts.batches } else { &mut counts.batches_in_rows };
+        *count += 1;
     }
 
     /// Returns true once Redis may be tried again.
@@ -132,6 +149,11 @@ impl Usage {
         self.state().unshared_at = Some(now);
     }
 
+    /// Notes that all nodes use this Redis.
+    pub(super) fn note_shared(&self) {
+        self.state().unshared_at = None;
+    }
+
     /// Notes that Redis did not answer in time, or refused a command.
     pub(super) fn note_failure(&self, cause: &StoreError, now: Instant) {
         self.note(&cause.to_string(), false, now);
@@ -154,6 +176,9 @@ impl Usage {
         }
         if is_loss {
             state.failures = state.failures.max(LOSS_FAILURES);
+            state.counts.losses += 1;
+        } else {
+            state.counts.failures += 1;
         }
         let delay = FIRST_DELAY * 2_u32.pow(state.failures.min(MAX_FAILURES));
         state.failures += 1;
@@ -204,7 +229,7 @@ mod tests {
             usage.note_failure(&failed(), now);
             usage.note_answer("bus".to_owned(), now);
             assert_eq!((delay(&usage, now), usage.bus()), (seconds, String::new()));
-            assert!(usage.problem().unwrap().contains("no answer"));
+            assert!(usage.figures().problem.unwrap().contains("no answer"));
             now += Duration::from_secs(seconds);
         }
         usage.note_failure(&failed(), now + CALM);
@@ -221,19 +246,26 @@ mod tests {
         assert_eq!(delay(&usage, now), 64, "the same loss");
         usage.note_loss(now + Duration::from_secs(64));
         assert_eq!(delay(&usage, now + Duration::from_secs(64)), 128);
+        let figures = usage.figures();
+        assert_eq!((figures.failures, figures.losses), (1, 2));
     }
 
     #[test]
     fn entries_are_put_only_while_several_nodes_use_redis_and_it_has_room() {
         let (usage, now) = (Usage::default(), Instant::now());
-        assert!(!usage.admits(1, now) && usage.problem().is_some());
+        let problem = || usage.figures().problem.unwrap_or_default();
+        assert!(!usage.admits(1, now) && problem() == "Redis has not answered yet");
         usage.note_answer("bus".to_owned(), now);
         usage.note_nodes(1);
         assert!(!usage.admits(1, now), "a server alone");
+        assert!(!usage.figures().is_used && problem().is_empty());
         usage.note_nodes(2);
-        assert!(usage.admits(1, now) && usage.problem().is_none());
+        assert!(usage.admits(1, now) && usage.figures().is_used);
         usage.note_unshared(now);
         assert!(!usage.admits(1, now) && usage.admits(1, now + UNSHARED));
+        assert!(!usage.figures().is_used && problem().contains("another server"));
+        usage.note_shared();
+        assert!(usage.figures().is_used && problem().is_empty());
         let half = usize::try_from(MAX_BYTES / 2).unwrap();
         assert!(usage.admits(half, now + UNSHARED) && !usage.admits(half, now + UNSHARED));
         assert!(!usage.admits(half + 1, now + WINDOW), "the window before counts");
