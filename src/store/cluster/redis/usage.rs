@@ -32,8 +32,8 @@ const UNREADABLE: Duration = Duration::from_secs(2);
 const UNREAD_LIFETIME: Duration = Duration::from_secs(10);
 const MAX_UNREAD: usize = 64;
 
-/// The maximum number of bytes that this server puts into the stream in two windows, and their length.
-const MAX_BYTES: u64 = 256 << 20;
+/// The maximum number of bytes that this server puts into the stream in two windows, and their length: 447 kB a second.
+const MAX_BYTES: u64 = 512 << 20;
 const WINDOW: Duration = Duration::from_mins(10);
 
 /// The knowledge of this server about Redis.
@@ -270,6 +270,18 @@ mod tests {
         assert!(usage.admits(half, now + UNSHARED) && !usage.admits(half, now + UNSHARED));
         assert!(!usage.admits(half + 1, now + WINDOW), "the window before counts");
         assert!(usage.admits(half + 1, now + WINDOW * 2));
+    }
+
+    #[test]
+    fn two_servers_carry_two_thousand_events_a_second_for_ever() {
+        const EVENT_BYTES: u64 = 400;
+        let (usage, start) = (Usage::default(), Instant::now());
+        usage.note_answer("bus".to_owned(), start);
+        usage.note_nodes(2);
+        let bytes = usize::try_from(EVENT_BYTES * 1_000).unwrap();
+        for seconds in 0..3_600 {
+            assert!(usage.admits(bytes, start + Duration::from_secs(seconds)), "{seconds}");
+        }
     }
 
     #[test]
