@@ -2,6 +2,7 @@
 
 mod entries;
 mod failures;
+mod hostile;
 mod ids;
 
 use std::cell::Cell;

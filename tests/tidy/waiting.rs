@@ -31,7 +31,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 44] = [
+const LOOPS: [(&str, usize, &str); 45] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
     ("actors/src/sockets/tests.rs", 1, STEP),
@@ -48,6 +48,7 @@ const LOOPS: [(&str, usize, &str); 44] = [
     ("tests/faults/actors.rs", 1, "twelve restarts end it"),
     ("tests/faults/audit_frozen.rs", 2, "the number of changes ends it, and each has the deadline of its client"),
     ("tests/faults/backup_killed.rs", 2, STEP),
+    ("tests/faults/buses/hostile.rs", 2, PEER),
     ("tests/faults/clocks.rs", 1, "each frame has a deadline; the test ends it"),
     ("tests/faults/cluster_runs/traffic.rs", 3, STEP),
     ("tests/faults/hung_up.rs", 1, STEP),
