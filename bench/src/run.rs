@@ -1,8 +1,11 @@
-//! `quarterdeck-bench run`: one scenario against one server, with a report.
+//! `quarterdeck-bench run`: one scenario against one server or two, with a report.
 
 mod accounts;
 mod address;
+mod compared;
+mod condition;
 mod contender;
+mod contest;
 mod engine;
 mod failure;
 mod http;
@@ -28,11 +31,8 @@ mod tests;
 mod timer;
 mod usage;
 
-use contender::Contender;
 use interrupt::Interrupt;
-use mix::Mix;
 use options::Options;
-use outcome::Outcome;
 use report::{Environment, Report, Scenario, Side};
 
 type Failure = Box<dyn std::error::Error>;
@@ -40,26 +40,34 @@ type Failure = Box<dyn std::error::Error>;
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let mix = scenarios::find(&options.scenario)?;
+    options.check()?;
     crate::ws::place::raise_limit_of_files(contender::connections(options, &mix))?;
     let mut interrupt = Interrupt::listen()?;
     let environment = Environment::read();
-    let outcome = measured(options, &mix, &mut interrupt).await?;
+    let (sides, ratios) = contest::carry_out(options, &mix, &mut interrupt).await?;
     println!("{}: {}", options.scenario, mix.about.0);
-    print!("{}", table::table(&outcome));
+    for Side { name, outcome } in &sides {
+        if sides.len() > 1 {
+            println!("\n{name}");
+        }
+        print!("{}", table::table(outcome));
+    }
+    print!("{}", table::ratios(&ratios));
+    let reasons = reasons(options, &sides, &ratios);
     let scenario = Scenario { name: options.scenario.clone(), about: mix.about.0.clone() };
-    let report = Report::new(scenario, environment, vec![Side { name: "target".to_owned(), outcome }]);
+    let report = Report::new(scenario, environment, sides, ratios);
     if let Some(folder) = &options.out {
         report.write(folder)?;
         println!("report                {}", folder.join("report.html").display());
     }
-    if report.is_valid {
-        return Ok(());
+    if !report.is_valid {
+        return Err("the load generator was the bottleneck, so the figures are not those of the server".into());
     }
-    Err("the load generator was the bottleneck, so the figures are not those of the server".into())
+    if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ").into()) }
 }
 
-async fn measured(options: &Options, mix: &Mix, interrupt: &mut Interrupt) -> Result<Outcome, Failure> {
-    let mut contender = Contender::open(options, mix).await?;
-    let measured = contender.measure(options, mix, interrupt).await;
-    contender.close(measured).await
+/// Returns the conditions that the target meets although it should not.
+fn reasons(options: &Options, sides: &[Side], ratios: &[compared::Ratio]) -> Vec<String> {
+    let Some(target) = sides.first() else { return Vec::new() };
+    options.fail_if.iter().filter_map(|condition| condition.met(&target.outcome, ratios)).collect()
 }

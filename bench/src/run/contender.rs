@@ -1,23 +1,28 @@
-//! A server under test with the accounts of the run.
+//! A server under test with the accounts of the run, and its rounds.
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::accounts::Accounts;
+use super::compared::RoundFigures;
 use super::engine::{Pace, Plan, Run};
+use super::http;
 use super::interrupt::Interrupt;
-use super::mix::{Auth, Mix};
+use super::mix::{Auth, Method, Mix};
 use super::options::Options;
 use super::outcome::{Load, Outcome};
 use super::prepared::Prepared;
+use super::recorder::Recorder;
 use super::round;
+use super::saturation::Saturation;
 use super::silent::SilentHost;
 use super::target::{self, Target};
 use super::template::Variable;
-use super::usage::{Meter, Usage};
+use super::usage::{self, Meter, Reading, Usage};
 use crate::cores::Pinned;
+use crate::report::{rate, to_float};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -28,17 +33,57 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum length of a file with a token, in bytes.
 const MAX_TOKEN_BYTES: u64 = 4096;
 
+/// The server of a contender.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Choice {
+    /// A new server of a program.
+    Own(PathBuf),
+    /// A server that runs already.
+    Running(String),
+}
+
 pub(crate) struct Contender {
     target: Target,
     accounts: Accounts,
+    silent: SilentHost,
+    rounds: Vec<Round>,
+}
+
+struct Round {
+    load: Load,
+    recorder: Recorder,
+    saturation: Saturation,
+    readings: Vec<Reading>,
+    is_interrupted: bool,
+}
+
+impl Choice {
+    /// Reads `self`, a URL, or the path of a program.
+    pub(crate) fn read(text: &str, binary: Option<&Path>) -> Result<Self, Failure> {
+        if text == target::OWN {
+            return Ok(Self::Own(binary.map_or_else(target::program_beside, |program| Ok(program.to_owned()))?));
+        }
+        let is_url = text.contains("://");
+        Ok(if is_url { Self::Running(text.to_owned()) } else { Self::Own(PathBuf::from(text)) })
+    }
 }
 
 impl Contender {
     /// Starts the server, or checks that the running one may be loaded, and creates the accounts.
-    pub(crate) async fn open(options: &Options, mix: &Mix) -> Result<Self, Failure> {
-        let target = open(options, mix).await?;
-        match callers(options, mix, &target).await {
-            Ok(accounts) => Ok(Self { target, accounts }),
+    ///
+    /// `is_target` is false for the server that the target is compared with.
+    pub(crate) async fn open(options: &Options, mix: &Mix, choice: &Choice, is_target: bool) -> Result<Self, Failure> {
+        let pid = options.pid.filter(|_| is_target);
+        let token_file = if is_target { &options.token_file } else { &options.versus_token_file };
+        let target = open(options, mix, choice, pid).await?;
+        let opened = match SilentHost::open().await {
+            Ok(silent) => {
+                callers(options, mix, &target, token_file.as_deref()).await.map(|accounts| (silent, accounts))
+            }
+            Err(cause) => Err(cause.into()),
+        };
+        match opened {
+            Ok((silent, accounts)) => Ok(Self { target, accounts, silent, rounds: Vec::new() }),
             Err(cause) => {
                 target.end().await?;
                 Err(cause)
@@ -46,85 +91,136 @@ impl Contender {
         }
     }
 
-    /// Carries the load out once.
-    pub(crate) async fn measure(
+    /// Carries the load out once more.
+    pub(crate) async fn round(
         &mut self,
         options: &Options,
         mix: &Mix,
+        (warmup, duration): (Duration, Duration),
         interrupt: &mut Interrupt,
-    ) -> Result<Outcome, Failure> {
-        let silent = SilentHost::open().await?;
-        let plan = plan(options, mix, &self.target);
-        let count = u64::try_from(self.accounts.users.len())?;
-        let load = Load::new(&plan, count);
-        let (address, accounts) = (&self.target.address, self.accounts.clone());
-        let prepared = Prepared::new(mix, accounts, &address.host, &address.prefix, silent.address(), options.seed);
-        let names: Vec<_> = prepared.requests.iter().map(|one| (one.name.clone(), one.background > 0)).collect();
+    ) -> Result<(), Failure> {
+        let plan = Plan { warmup, duration, ..plan(options, mix, &self.target) };
+        let load = Load::new(&plan, u64::try_from(self.accounts.users.len())?);
         let mut meter = match self.target.pid {
             Some(pid) => Some(Meter::new(pid, self.target.postgres().await?)),
             None => None,
         };
-        let run = Run::new(plan, prepared)?;
+        let run = Run::new(plan, self.prepared(mix, options.seed))?;
         let ended = round::carry_out(&run, meter.as_mut(), interrupt).await?;
-        let recorder = run.recorder.borrow();
+        self.rounds.push(Round {
+            load,
+            recorder: run.into_recorder().ok_or("a user did not end")?,
+            saturation: ended.saturation,
+            readings: meter.map(|meter| meter.readings).unwrap_or_default(),
+            is_interrupted: ended.is_interrupted,
+        });
+        Ok(())
+    }
+
+    /// Starts the bare handler with the response that this server gives to the only request of the mix.
+    pub(crate) async fn bare(&self, mix: &Mix, seed: u64) -> Result<Self, Failure> {
+        let prepared = self.prepared(mix, seed);
+        let (request, path) = match (prepared.requests.as_slice(), mix.requests.as_slice()) {
+            ([prepared], [request]) if request.method == Method::Get => (prepared, request.path.0.fixed()),
+            _ => return Err("only a scenario with a single GET has a baseline".into()),
+        };
+        let path = path.ok_or("a scenario whose path has variables has no baseline")?;
+        let mut bytes = Vec::new();
+        prepared.write(request, 0, 0, &mut bytes);
+        let answer = http::raw(&self.target.address.resolved, &bytes, DEFAULT_TIMEOUT).await?;
+        let target = Target::bare(path.split('?').next().unwrap_or_default(), &answer).await?;
+        let accounts = Accounts { created: Vec::new(), ..self.accounts.clone() };
+        Ok(Self { target, accounts, silent: SilentHost::open().await?, rounds: Vec::new() })
+    }
+
+    fn prepared(&self, mix: &Mix, seed: u64) -> Prepared {
+        let address = &self.target.address;
+        Prepared::new(mix, self.accounts.clone(), &address.host, &address.prefix, self.silent.address(), seed)
+    }
+
+    /// Returns the figures of each round.
+    pub(crate) fn rounds(&self) -> Vec<RoundFigures> {
+        self.rounds.iter().map(Round::figures).collect()
+    }
+
+    /// Returns the outcome of all rounds together.
+    pub(crate) fn outcome(&self, mix: &Mix) -> Result<Outcome, Failure> {
+        let (first, later) = self.rounds.split_first().ok_or("the run ended before its first round")?;
+        let mut recorder = first.recorder.clone();
+        let mut saturation = first.saturation;
+        for round in later {
+            recorder.absorb(&round.recorder)?;
+            saturation = saturation.worse(round.saturation);
+        }
+        let readings: Vec<_> = self.rounds.iter().map(|round| round.readings.clone()).collect();
         let requests = recorder.requests.iter().map(|figures| figures.count).sum();
         let cores = std::thread::available_parallelism()?.get();
-        let usage = meter.and_then(|meter| Usage::of(&meter.readings, requests, cores));
-        let facts = self.target.facts.clone();
-        let mut outcome = Outcome::new(facts, load, &names, &recorder, &ended.saturation, usage);
-        outcome.is_interrupted = ended.is_interrupted;
+        let usage = Usage::of(&usage::joined(&readings), requests, cores);
+        let names: Vec<_> = mix.requests.iter().map(|one| (one.name.0.clone(), one.background.is_some())).collect();
+        let (facts, load) = (self.target.facts.clone(), first.load.clone());
+        let mut outcome = Outcome::new(facts, load, &names, &recorder, &saturation, usage);
+        outcome.is_interrupted = self.rounds.iter().any(|round| round.is_interrupted);
         Ok(outcome)
     }
 
-    /// Removes the accounts and ends an own server, also after an error. The outcome tells what became of the accounts.
-    pub(crate) async fn close(mut self, measured: Result<Outcome, Failure>) -> Result<Outcome, Failure> {
+    /// Removes the accounts and ends an own server. Returns sentences about the accounts.
+    pub(crate) async fn close(mut self) -> Result<Vec<String>, Failure> {
         let notes = self.accounts.remove(&self.target.address).await;
         self.target.end().await?;
-        match measured {
-            Ok(mut outcome) => {
-                outcome.accounts = notes;
-                Ok(outcome)
-            }
-            Err(cause) if notes.is_empty() => Err(cause),
-            Err(cause) => Err(format!("{cause}; {}", notes.join("; ")).into()),
+        Ok(notes)
+    }
+}
+
+impl Round {
+    fn figures(&self) -> RoundFigures {
+        let (recorder, latency) = (&self.recorder, &self.recorder.total.latency);
+        let at = |quantile| to_float(latency.value_at_quantile(quantile));
+        let requests = recorder.requests.iter().map(|figures| figures.count).sum();
+        // The number of cores has no part in the processor time of a request.
+        let usage = Usage::of(&self.readings, requests, 1);
+        RoundFigures {
+            mean_us: latency.mean(),
+            p50_us: at(0.5),
+            p95_us: at(0.95),
+            p99_us: at(0.99),
+            throughput_per_s: rate(recorder.ended_in_time, recorder.measured()),
+            cpu_us: usage.and_then(|usage| usage.cpu_us_per_request),
         }
     }
 }
 
 /// Starts the server, or checks that the running one may be loaded with this mix.
-async fn open(options: &Options, mix: &Mix) -> Result<Target, Failure> {
-    if options.target != target::OWN {
-        let is_for_own = options.binary.is_some() || options.database.is_some() || options.pin;
-        if is_for_own {
-            return Err("--binary, --database and --pin are for a new server; leave --target out".into());
+async fn open(options: &Options, mix: &Mix, choice: &Choice, pid: Option<u32>) -> Result<Target, Failure> {
+    let program = match choice {
+        Choice::Own(program) => program,
+        Choice::Running(url) => {
+            if let (Some(changes), false) = (&mix.changes, options.allow_changes) {
+                let changes = &changes.0;
+                return Err(format!(
+                    "the scenario leaves a change behind: {changes} To permit it, add --allow-changes"
+                )
+                .into());
+            }
+            return Target::running(url, pid, options.i_operate_this_server).await;
         }
-        if let (Some(changes), false) = (&mix.changes, options.allow_changes) {
-            let changes = &changes.0;
-            return Err(
-                format!("the scenario leaves a change behind: {changes} To permit it, add --allow-changes").into()
-            );
-        }
-        return Target::running(&options.target, options.pid, options.i_operate_this_server).await;
-    }
-    if options.token_file.is_some() || options.pid.is_some() {
-        return Err("--token-file and --pid are for a running server; name it with --target".into());
-    }
-    let program = match &options.binary {
-        Some(program) => program.clone(),
-        None => target::program_beside()?,
     };
     let database = options.database.as_ref();
     if !options.pin {
-        return Target::start(&program, database).await;
+        return Target::start(program, database).await;
     }
     let pinned = Pinned::server()?;
-    let started = Target::start(&program, database).await;
+    let started = Target::start(program, database).await;
     pinned.generator()?;
     started
 }
 
 /// Creates the accounts that a mix needs.
-async fn callers(options: &Options, mix: &Mix, target: &Target) -> Result<Accounts, Failure> {
+async fn callers(
+    options: &Options,
+    mix: &Mix,
+    target: &Target,
+    token_file: Option<&Path>,
+) -> Result<Accounts, Failure> {
     let needs_password = mix.uses(&[Variable::UserName, Variable::UserPassword]);
     let needs_user = needs_password || mix.calls_as(Auth::User) || mix.uses(&[Variable::UserId]);
     let needs_admin = mix.calls_as(Auth::Admin) || mix.uses(&[Variable::AdminId]);
@@ -136,7 +232,7 @@ async fn callers(options: &Options, mix: &Mix, target: &Target) -> Result<Accoun
     if target.is_own() {
         return Accounts::on_new_server(&target.address, count).await;
     }
-    let Some(file) = &options.token_file else {
+    let Some(file) = token_file else {
         return Err(
             "the scenario needs accounts; name a file with the token of an administrator with --token-file".into()
         );

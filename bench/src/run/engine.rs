@@ -102,6 +102,11 @@ impl Run {
         self.stop.notify_one();
     }
 
+    /// Returns the record once the run has ended.
+    pub(crate) fn into_recorder(self: Rc<Self>) -> Option<Recorder> {
+        Rc::into_inner(self).map(|run| run.recorder.into_inner())
+    }
+
     /// Sends the load and returns once all responses have arrived or timed out.
     pub(crate) async fn carry_out(self: &Rc<Self>) -> io::Result<Saturation> {
         let tasks = LocalSet::new();

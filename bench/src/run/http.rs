@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// The maximum length of a response's head, and of a line of a body in chunks.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -170,6 +172,25 @@ impl Body {
         self.length = self.length.saturating_add(taken);
         if self.length > MAX_BODY_BYTES { Err(invalid("the body is too long")) } else { Ok(taken) }
     }
+}
+
+/// Sends a request on a connection of its own and returns the bytes of the response, head and body.
+pub(crate) async fn raw(addresses: &[SocketAddr], request: &[u8], limit: Duration) -> io::Result<Vec<u8>> {
+    let exchange = async {
+        let mut stream = connect(addresses).await?;
+        stream.write_all(request).await?;
+        let mut bytes = Vec::new();
+        loop {
+            fill(&mut stream, &mut bytes).await?;
+            let Some(head) = head(&bytes, false)? else { continue };
+            let Framing::Length(length) = head.framing else { return Err(invalid("no Content-Length")) };
+            let end = head.length.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+            if bytes.len() >= end {
+                return Ok(bytes);
+            }
+        }
+    };
+    timeout(limit, exchange).await?
 }
 
 async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {

@@ -6,8 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use reqwest::Url;
 
+use super::condition::Condition;
 use super::mix::{MAX_ACCOUNTS, MAX_RATE, MAX_USERS};
 use super::span;
+use super::target::OWN;
+
+/// The number of rounds of a comparison, and the minimum duration of a round.
+const DEFAULT_ROUNDS: u32 = 6;
+const MIN_ROUND: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -52,6 +58,18 @@ pub(crate) struct Options {
     /// Seed of all random choices; the same seed chooses the same requests
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// A server to compare with, in alternating rounds: the URL of a running one, the program of a new one, or `baseline`, a bare handler that returns the same bytes
+    #[arg(long, value_name = "URL|PROGRAM|baseline")]
+    pub(crate) versus: Option<String>,
+    /// A file with a token of the running server to compare with
+    #[arg(long, value_name = "FILE", requires = "versus")]
+    pub(crate) versus_token_file: Option<PathBuf>,
+    /// Number of rounds into which the duration is divided, for each server [default: 6 with --versus, otherwise 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
+    /// Fails if a condition is met, such as 'p99>200ms', 'failures>0.1%' or, with --versus, 'p99>1.1x'; may be given several times
+    #[arg(long, value_name = "CONDITION", value_parser = Condition::read)]
+    pub(crate) fail_if: Vec<Condition>,
     /// A folder for `report.json` and `report.html`, which is created if it does not exist
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
@@ -62,8 +80,36 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) allow_changes: bool,
     /// Binds a new server to one core and the load generator to another one
-    #[arg(long)]
+    #[arg(long, conflicts_with = "versus")]
     pub(crate) pin: bool,
+}
+
+impl Options {
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.versus.is_some() { DEFAULT_ROUNDS } else { 1 })
+    }
+
+    /// Checks the rules that concern several options.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let is_own = self.target == OWN;
+        let is_for_own = self.binary.is_some() || self.pin || (self.database.is_some() && self.versus.is_none());
+        if !is_own && is_for_own {
+            return Err("--binary, --database and --pin are for a new server; leave --target out".into());
+        }
+        if is_own && (self.token_file.is_some() || self.pid.is_some()) {
+            return Err("--token-file and --pid are for a running server; name it with --target".into());
+        }
+        if self.duration / self.rounds() < MIN_ROUND {
+            return Err(format!("a round is shorter than {MIN_ROUND:?}; use fewer rounds or a longer duration"));
+        }
+        if self.versus.is_none() && self.fail_if.iter().any(Condition::is_ratio) {
+            return Err("a condition with a ratio needs --versus".into());
+        }
+        if self.versus.is_some() && self.rounds() < 2 {
+            return Err("a comparison needs two rounds or more".into());
+        }
+        Ok(())
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -21,7 +21,6 @@ pub(crate) struct Prepared {
 
 #[derive(Debug)]
 pub(crate) struct PreparedRequest {
-    pub(crate) name: String,
     pub(crate) think: Duration,
     pub(crate) is_head: bool,
     /// The number of connections that repeat the request beside the mix; 0 if it is part of the mix.
@@ -124,7 +123,6 @@ impl PreparedRequest {
         let background = request.background.map_or(0, |count| count.0);
         let weight = if background > 0 { 0 } else { request.weight.map_or(1, |count| count.0) };
         Self {
-            name: request.name.0.clone(),
             think: request.think_time(),
             is_head: request.method == Method::Head,
             background,

@@ -57,7 +57,7 @@ pub(crate) struct Interval {
 }
 
 /// The record while a run goes on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Recorder {
     pub(crate) from: Instant,
     pub(crate) until: Instant,
@@ -133,6 +133,19 @@ impl Recorder {
         }
     }
 
+    /// Adds a later round of the same requests, as if it followed without a break.
+    pub(crate) fn absorb(&mut self, later: &Self) -> io::Result<()> {
+        let offset = self.measured();
+        for (figures, more) in self.requests.iter_mut().zip(&later.requests) {
+            figures.absorb(more)?;
+        }
+        self.total.absorb(&later.total)?;
+        self.ended_in_time += later.ended_in_time;
+        self.intervals.extend(later.intervals.iter().map(|one| Interval { at: one.at + offset, ..one.clone() }));
+        self.until += later.measured();
+        Ok(())
+    }
+
     pub(crate) fn measured(&self) -> Duration {
         self.until - self.from
     }
@@ -165,18 +178,29 @@ impl Figures {
         self.service.saturating_record(micros(sample.ended - sample.sent));
         match &sample.outcome {
             Ok(bytes) => self.bytes += bytes,
-            Err(failed) => self.fail(failed),
+            Err(failed) => self.fail(failed, 1),
         }
     }
 
-    fn fail(&mut self, failed: &Failed) {
+    fn absorb(&mut self, later: &Self) -> io::Result<()> {
+        self.count += later.count;
+        self.bytes += later.bytes;
+        self.latency.add(&later.latency).map_err(io::Error::other)?;
+        self.service.add(&later.service).map_err(io::Error::other)?;
+        for (failed, count) in &later.failures {
+            self.fail(failed, *count);
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, failed: &Failed, times: u64) {
         if let Some(count) = self.failures.get_mut(failed) {
-            *count += 1;
+            *count += times;
             return;
         }
         let is_full = self.failures.len() >= MAX_CAUSES;
         let cause = if is_full { Failed { status: None, id: "others".to_owned() } } else { failed.clone() };
-        *self.failures.entry(cause).or_default() += 1;
+        *self.failures.entry(cause).or_default() += times;
     }
 
     pub(crate) fn failed(&self) -> u64 {
@@ -243,10 +267,26 @@ mod tests {
     }
 
     #[test]
+    fn a_later_round_follows_the_first_without_a_break() {
+        let from = Instant::now();
+        let round = |latency| {
+            let mut recorder = Recorder::new(from, MS * 1000, vec![false]).unwrap();
+            recorder.add(&sample(from, 0, latency, Err(Failed::timeout())));
+            recorder.finish(from + MS * 1000);
+            recorder
+        };
+        let mut all = round(10);
+        all.absorb(&round(20)).unwrap();
+        assert_eq!((all.total.count, all.total.failed(), all.measured()), (2, 2, MS * 2000));
+        let ends: Vec<_> = all.intervals.iter().filter(|one| one.count > 0).map(|one| one.at).collect();
+        assert_eq!(ends, [MS * 250, MS * 1250]);
+    }
+
+    #[test]
     fn the_number_of_causes_is_limited() {
         let mut figures = Figures::new().unwrap();
         for number in 0..100 {
-            figures.fail(&Failed { status: Some(400), id: format!("id{number}") });
+            figures.fail(&Failed { status: Some(400), id: format!("id{number}") }, 1);
         }
         assert_eq!((figures.failures.len(), figures.failed()), (MAX_CAUSES + 1, 100));
     }

@@ -4,12 +4,13 @@ pub(crate) mod chart;
 mod environment;
 mod page;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::compared::Ratio;
 use super::outcome::Outcome;
 pub(crate) use environment::Environment;
 
@@ -26,6 +27,8 @@ pub(crate) struct Report {
     pub(crate) environment: Environment,
     /// The servers under test with their outcomes; the first one is the target.
     pub(crate) sides: Vec<Side>,
+    /// The ratios of the target's figures to those of the second server, if there is one.
+    pub(crate) ratios: Vec<Ratio>,
     /// False if the load generator was the bottleneck.
     pub(crate) is_valid: bool,
 }
@@ -49,10 +52,10 @@ pub(crate) struct Side {
 }
 
 impl Report {
-    pub(crate) fn new(scenario: Scenario, environment: Environment, sides: Vec<Side>) -> Self {
+    pub(crate) fn new(scenario: Scenario, environment: Environment, sides: Vec<Side>, ratios: Vec<Ratio>) -> Self {
         let is_valid = sides.iter().all(|side| side.outcome.generator.bottleneck.is_empty());
         let program = Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
-        Self { format: FORMAT, program, scenario, environment, sides, is_valid }
+        Self { format: FORMAT, program, scenario, environment, sides, ratios, is_valid }
     }
 
     /// Writes both files into a folder, which is created if it does not exist.

@@ -78,6 +78,17 @@ impl Gauge {
 }
 
 impl Saturation {
+    /// Returns the worse of each reading of two rounds.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu.max(other.cpu),
+            late_start_p99_us: self.late_start_p99_us.max(other.late_start_p99_us),
+            late_start_max_us: self.late_start_max_us.max(other.late_start_max_us),
+            loop_lag_p99_us: self.loop_lag_p99_us.max(other.loop_lag_p99_us),
+            loop_lag_max_us: self.loop_lag_max_us.max(other.loop_lag_max_us),
+        }
+    }
+
     /// Returns the reasons why the figures of a run are not those of the server.
     pub(crate) fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();

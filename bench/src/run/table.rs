@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::compared::Ratio;
 use super::outcome::{Named, Outcome, Percentiles, Summary};
 use crate::report::to_float;
 
@@ -81,6 +82,20 @@ fn usage(outcome: &Outcome, lines: &mut String) {
         let each = usage.postgres_cpu_us_per_request.map_or(String::new(), |us| format!(", {us:.1} µs a request"));
         let _ = writeln!(lines, "PostgreSQL            {cpu} ms CPU in the sessions of the server{each}");
     }
+}
+
+/// Returns the lines with the ratios of two servers.
+pub(crate) fn ratios(ratios: &[Ratio]) -> String {
+    let mut lines = String::new();
+    if !ratios.is_empty() {
+        lines.push_str("\nratio of the target to the other server, with the interval of 95 % confidence\n");
+    }
+    for Ratio { figure, ratio, low, high } in ratios {
+        let is_certain = *low > 1.0 || *high < 1.0;
+        let verdict = if is_certain { "" } else { "   no certain difference" };
+        let _ = writeln!(lines, "{figure:<22}{ratio:>8.3}   {low:.3} to {high:.3}{verdict}");
+    }
+    lines
 }
 
 /// Formats microseconds as milliseconds.

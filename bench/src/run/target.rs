@@ -90,6 +90,24 @@ impl Target {
         Ok((address, process, folder))
     }
 
+    /// Starts the bare handler, which returns the given response at a path.
+    pub(crate) async fn bare(path: &str, answer: &[u8]) -> Result<Self, Failure> {
+        let folder = Folder::new()?;
+        let file = folder.path().join("answer");
+        std::fs::write(&file, answer)?;
+        let process = Process::bare(path, &file)?;
+        let address = Address::resolve(&format!("http://{}", process.address)).await?;
+        let facts = Facts {
+            url: address.url.to_string(),
+            program: Some("a bare actix-web handler that returns the same bytes".to_owned()),
+            engine: None,
+            version: None,
+            unknown: Vec::new(),
+        };
+        let pid = Some(process.pid());
+        Ok(Self { address, pid, facts, own: Some(Own { process, _folder: folder, databases: None }) })
+    }
+
     /// Uses a server that runs already.
     pub(crate) async fn running(url: &str, pid: Option<u32>, operates: bool) -> Result<Self, Failure> {
         let address = Address::resolve(url).await?;

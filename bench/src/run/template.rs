@@ -57,6 +57,15 @@ impl Template {
         }
     }
 
+    /// Returns the text if it has no variables.
+    pub(crate) fn fixed(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [] => Some(""),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     pub(crate) fn uses(&self, wanted: &[Variable]) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Variable(variable) if wanted.contains(variable)))
     }
@@ -114,6 +123,13 @@ mod tests {
         assert_eq!(written("/users/${user.id}/audits?n=${random:3..7}"), "/users/<UserId>/audits?n=7");
         assert_eq!((written(""), written("$ { } 5$")), (String::new(), "$ { } 5$".to_owned()));
         assert_eq!(written("${sequence}${run}"), "<Sequence><Run>");
+    }
+
+    #[test]
+    fn a_text_without_variables_is_fixed() {
+        let fixed = |text: &str| Template::try_from(text.to_owned()).unwrap().fixed().map(str::to_owned);
+        assert_eq!(fixed("/ping"), Some("/ping".to_owned()));
+        assert_eq!((fixed("/${run}"), fixed("${run}"), fixed("")), (None, None, Some(String::new())));
     }
 
     #[test]

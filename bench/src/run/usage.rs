@@ -93,6 +93,26 @@ impl Postgres {
     }
 }
 
+/// Joins the readings of rounds, as if each round followed the one before without a break.
+pub(crate) fn joined(rounds: &[Vec<Reading>]) -> Vec<Reading> {
+    let mut all: Vec<Reading> = Vec::new();
+    for round in rounds {
+        let Some(first) = round.first().copied() else { continue };
+        let before = all.last().copied().unwrap_or(first);
+        let is_first = all.is_empty();
+        all.extend(round.iter().skip(usize::from(!is_first)).map(|reading| {
+            Reading {
+                at: before.at + reading.at.saturating_sub(first.at),
+                cpu: before.cpu + reading.cpu.saturating_sub(first.cpu),
+                postgres_cpu: Option::zip(before.postgres_cpu, Option::zip(reading.postgres_cpu, first.postgres_cpu))
+                    .map(|(before, (now, first))| before + now.saturating_sub(first)),
+                ..*reading
+            }
+        }));
+    }
+    all
+}
+
 /// The use of a server during a run.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Usage {
@@ -185,6 +205,21 @@ mod tests {
             usage.samples.iter().map(|sample| (sample.at_ms, (sample.cores * 1000.0).round())).collect();
         assert_eq!(cores, [(1000, 200.0), (4000, 267.0)]);
         assert!(Usage::of(&readings[..1], 1000, 2).is_none() && Usage::of(&[], 1, 1).is_none());
+    }
+
+    #[test]
+    fn the_use_between_rounds_does_not_count() {
+        let reading = |at_s, cpu_ms| Reading {
+            at: Duration::from_secs(at_s),
+            cpu: Duration::from_millis(cpu_ms),
+            resident_kb: 1,
+            descriptors: 1,
+            postgres_cpu: None,
+        };
+        let all =
+            joined(&[vec![reading(0, 100), reading(2, 300)], Vec::new(), vec![reading(0, 5000), reading(3, 5100)]]);
+        let joined: Vec<_> = all.iter().map(|one| (one.at.as_secs(), one.cpu.as_millis())).collect();
+        assert_eq!(joined, [(0, 100), (2, 300), (5, 400)]);
     }
 
     #[tokio::test]

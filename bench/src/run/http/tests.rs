@@ -1,9 +1,6 @@
 //! Tests of the client against a server that sends given bytes.
 
-use std::time::Duration;
-
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 
 use super::*;
 

@@ -24,6 +24,7 @@ pub(super) fn page(report: &Report) -> String {
         escaped(&report.scenario.about)
     );
     let _ = writeln!(html, "<p class=\"soft\">{}</p>", escaped(&report.environment.started_at));
+    ratios(report, &mut html);
     for side in &report.sides {
         facts(report, side, &mut html);
     }
@@ -31,6 +32,22 @@ pub(super) fn page(report: &Report) -> String {
     environment(report, &mut html);
     html.push_str("</main>\n</body>\n</html>\n");
     html
+}
+
+/// Writes the ratios of two servers.
+fn ratios(report: &Report, html: &mut String) {
+    if report.ratios.is_empty() {
+        return;
+    }
+    html.push_str(
+        "<h2>Comparison</h2><div class=\"wide\"><table><thead><tr><th>figure</th><th>target / other</th>\
+         <th>with 95 % confidence</th></tr></thead><tbody>",
+    );
+    for one in &report.ratios {
+        let (ratio, low, high) = (number(one.ratio), number(one.low), number(one.high));
+        let _ = writeln!(html, "<tr><td>{}</td><td>{ratio}</td><td>{low} to {high}</td></tr>", one.figure);
+    }
+    html.push_str("</tbody></table></div>\n");
 }
 
 /// Writes the tables and notes of a server.

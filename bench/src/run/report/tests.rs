@@ -64,7 +64,11 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
 
 fn report(sides: Vec<Side>) -> Report {
     let scenario = Scenario { name: "a<b".to_owned(), about: "A test & more.".to_owned() };
-    Report::new(scenario, Environment::read(), sides)
+    let ratios = match sides.len() {
+        2 => vec![Ratio { figure: "p99", ratio: 0.5, low: 0.4, high: 0.6 }],
+        _ => Vec::new(),
+    };
+    Report::new(scenario, Environment::read(), sides, ratios)
 }
 
 fn one() -> Report {
@@ -74,6 +78,8 @@ fn one() -> Report {
 #[test]
 fn the_json_of_a_report_fits_its_schema() {
     let schema: Value = serde_json::from_str(include_str!("../../../report.schema.json")).unwrap();
+    let both = report(["a", "b"].map(|name| Side { name: name.to_owned(), outcome: outcome(5) }).to_vec());
+    assert_eq!(violations(&schema, &schema, &serde_json::to_value(both).unwrap(), "report"), [""; 0]);
     let mut report = serde_json::to_value(one()).unwrap();
     assert_eq!(violations(&schema, &schema, &report, "report"), [""; 0]);
     report["sides"][0]["outcome"]["usage"] = Value::Null;
@@ -122,6 +128,7 @@ fn two_servers_stand_in_the_same_charts() {
     let html = page::page(&report(vec![side("target", 5), side("baseline", 9)]));
     assert!(html.contains("<li class=\"c0\">target</li><li class=\"c1\">baseline</li>"));
     assert!(html.contains("Comparison over time") && html.contains("<h2>baseline</h2>"));
+    assert!(html.contains("<td>p99</td><td>0.5</td><td>0.4 to 0.6</td>"), "{html}");
 }
 
 #[test]

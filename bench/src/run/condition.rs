@@ -1,0 +1,161 @@
+//! Conditions under which a run fails: `p99>200ms`, `failures>0.1%`, `p99>1.1x`.
+
+use super::compared::Ratio;
+use super::outcome::Outcome;
+use crate::report::to_float;
+
+/// A condition, as the command line has it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Condition {
+    text: String,
+    figure: Figure,
+    is_above: bool,
+    limit: Limit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Figure {
+    Mean,
+    P50,
+    P95,
+    P99,
+    Max,
+    Failures,
+    Throughput,
+    Cpu,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Limit {
+    /// In the unit of the figure: microseconds, a part of all requests, or requests a second.
+    Absolute(f64),
+    /// Times the figure of the other server.
+    Ratio(f64),
+}
+
+const FIGURES: [(&str, Figure); 8] = [
+    ("mean", Figure::Mean),
+    ("p50", Figure::P50),
+    ("p95", Figure::P95),
+    ("p99", Figure::P99),
+    ("max", Figure::Max),
+    ("failures", Figure::Failures),
+    ("throughput", Figure::Throughput),
+    ("cpu", Figure::Cpu),
+];
+
+impl Condition {
+    /// Reads a condition: a figure, `>` or `<`, and a number with its unit.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let explain = || {
+            format!(
+                "`{text}` is no condition: write a figure (mean, p50, p95, p99, max, failures, throughput, cpu), > or <, and a \
+                 number with us, ms, s, % or /s, or x for a ratio, such as p99>1.1x"
+            )
+        };
+        let at = text.find(['>', '<']).ok_or_else(explain)?;
+        let (name, rest) = text.split_at(at);
+        let (figure, is_above) = (find(name.trim()).ok_or_else(explain)?, rest.starts_with('>'));
+        let value = rest.get(1..).unwrap_or_default().trim();
+        let end = value.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(value.len());
+        let (number, unit) = value.split_at(end);
+        let number: f64 = number.parse().map_err(|_| explain())?;
+        let limit = limit(figure, number, unit.trim()).ok_or_else(explain)?;
+        Ok(Self { text: text.to_owned(), figure, is_above, limit })
+    }
+
+    pub(crate) fn is_ratio(&self) -> bool {
+        matches!(self.limit, Limit::Ratio(_))
+    }
+
+    /// Returns the reason why the run fails, if the condition is met. A ratio counts only if its confidence interval does
+    /// not contain 1, so that noise fails no run.
+    pub(crate) fn met(&self, outcome: &Outcome, ratios: &[Ratio]) -> Option<String> {
+        let name = FIGURES.iter().find(|(_, figure)| *figure == self.figure).map_or("", |(name, _)| name);
+        let is_beyond = |value: f64, limit: f64| if self.is_above { value > limit } else { value < limit };
+        match self.limit {
+            Limit::Absolute(limit) => {
+                let Some(value) = self.figure.of(outcome) else {
+                    return Some(format!("{}: the figure is unknown", self.text));
+                };
+                is_beyond(value, limit).then(|| format!("{}: it is {value:.5}", self.text))
+            }
+            Limit::Ratio(limit) => {
+                let Some(Ratio { ratio, low, high, .. }) = ratios.iter().find(|ratio| ratio.figure == name) else {
+                    return Some(format!("{}: the ratio is unknown", self.text));
+                };
+                let is_certain = if self.is_above { *low > 1.0 } else { *high < 1.0 };
+                let is_met = is_beyond(*ratio, limit) && is_certain;
+                is_met.then(|| format!("{}: the ratio is {ratio:.3} ({low:.3} to {high:.3})", self.text))
+            }
+        }
+    }
+}
+
+fn find(name: &str) -> Option<Figure> {
+    FIGURES.iter().find(|(known, _)| *known == name).map(|(_, figure)| *figure)
+}
+
+fn limit(figure: Figure, number: f64, unit: &str) -> Option<Limit> {
+    let is_latency =
+        matches!(figure, Figure::Mean | Figure::P50 | Figure::P95 | Figure::P99 | Figure::Max | Figure::Cpu);
+    let factor = match unit {
+        "x" if !matches!(figure, Figure::Max | Figure::Failures) => return Some(Limit::Ratio(number)),
+        "us" if is_latency => 1.0,
+        "ms" if is_latency => 1e3,
+        "s" if is_latency => 1e6,
+        "%" if figure == Figure::Failures => 0.01,
+        "/s" if figure == Figure::Throughput => 1.0,
+        _ => return None,
+    };
+    Some(Limit::Absolute(number * factor))
+}
+
+impl Figure {
+    fn of(self, outcome: &Outcome) -> Option<f64> {
+        let latency = &outcome.total.latency;
+        Some(match self {
+            Self::Mean => latency.mean_us,
+            Self::P50 => to_float(latency.p50_us),
+            Self::P95 => to_float(latency.p95_us),
+            Self::P99 => to_float(latency.p99_us),
+            Self::Max => to_float(latency.max_us),
+            Self::Failures => outcome.total.failed_part,
+            Self::Throughput => outcome.throughput_per_s,
+            Self::Cpu => outcome.usage.as_ref()?.cpu_us_per_request?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::report::tests::outcome;
+
+    fn met(text: &str, ratios: &[Ratio]) -> bool {
+        Condition::read(text).unwrap().met(&outcome(50), ratios).is_some()
+    }
+
+    #[test]
+    fn a_condition_compares_a_figure_in_its_unit() {
+        // The latencies are 50 to 56 ms, one request of a hundred fails, and 100 requests start in a second.
+        assert!(met("p99>55ms", &[]) && !met("p99>57ms", &[]) && !met("p99 > 1s", &[]) && met("p50<0.06s", &[]));
+        assert!(met("failures>0.9%", &[]) && !met("failures>1.1%", &[]));
+        assert!(met("throughput<101/s", &[]) && !met("throughput<90/s", &[]) && met("cpu>2ms", &[]));
+    }
+
+    #[test]
+    fn a_ratio_counts_only_if_it_is_no_noise() {
+        let ratio = |ratio, low, high| [Ratio { figure: "p99", ratio, low, high }];
+        assert!(met("p99>1.1x", &ratio(1.2, 1.05, 1.4)));
+        assert!(!met("p99>1.1x", &ratio(1.2, 0.9, 1.6)) && !met("p99>1.1x", &ratio(1.05, 1.01, 1.1)));
+        assert!(met("p99>1.1x", &[]), "an unknown ratio fails a run");
+    }
+
+    #[test]
+    fn a_condition_that_cannot_be_read_is_refused_with_the_form() {
+        for broken in ["p99", "p98>1ms", "p99>ms", "p99>1", "p99>1%", "failures>1ms", "failures>2x", "p99=1ms", ""] {
+            assert!(Condition::read(broken).unwrap_err().contains("such as p99>1.1x"), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The rounds of a run: of the target alone, or of two servers that take turns.
+
+use std::time::Duration;
+
+use super::compared::{Ratio, ratios};
+use super::contender::{Choice, Contender};
+use super::interrupt::Interrupt;
+use super::mix::Mix;
+use super::options::Options;
+use super::report::Side;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// The warm-up of each round after the first of a server.
+const NEXT_WARMUP: Duration = Duration::from_millis(500);
+
+/// The name of the bare handler.
+const BASELINE: &str = "baseline";
+
+/// Carries all rounds out and closes the servers, also after an error.
+pub(crate) async fn carry_out(
+    options: &Options,
+    mix: &Mix,
+    interrupt: &mut Interrupt,
+) -> Result<(Vec<Side>, Vec<Ratio>), Failure> {
+    let choice = Choice::read(&options.target, options.binary.as_deref())?;
+    let mut contenders = vec![Contender::open(options, mix, &choice, true).await?];
+    let measured = match add_other(options, mix, &mut contenders).await {
+        Ok(()) => all_rounds(options, mix, &mut contenders, interrupt).await,
+        Err(cause) => Err(cause),
+    };
+    let sides = measured.and_then(|()| sides(options, mix, &contenders));
+    let figures: Vec<_> = contenders.iter().map(Contender::rounds).collect();
+    let mut notes = Vec::new();
+    for contender in contenders {
+        notes.push(contender.close().await?);
+    }
+    let mut sides = sides.map_err(|cause| {
+        let notes = notes.concat();
+        if notes.is_empty() { cause } else { format!("{cause}; {}", notes.join("; ")).into() }
+    })?;
+    for (side, notes) in sides.iter_mut().zip(notes) {
+        side.outcome.accounts = notes;
+    }
+    let ratios = match figures.as_slice() {
+        [target, other] => ratios(target, other, options.seed),
+        _ => Vec::new(),
+    };
+    Ok((sides, ratios))
+}
+
+/// Opens the server that the target is compared with.
+async fn add_other(options: &Options, mix: &Mix, contenders: &mut Vec<Contender>) -> Result<(), Failure> {
+    let Some(versus) = &options.versus else { return Ok(()) };
+    let other = match contenders.first() {
+        Some(target) if versus == BASELINE => target.bare(mix, options.seed).await?,
+        _ => Contender::open(options, mix, &Choice::read(versus, None)?, false).await?,
+    };
+    contenders.push(other);
+    Ok(())
+}
+
+/// Lets the servers take turns: A B B A A B B A, so that neither gains from a machine that becomes slower or faster.
+async fn all_rounds(
+    options: &Options,
+    mix: &Mix,
+    contenders: &mut [Contender],
+    interrupt: &mut Interrupt,
+) -> Result<(), Failure> {
+    let rounds = options.rounds();
+    let duration = options.duration / rounds;
+    for round in 0..rounds {
+        let warmup = if round == 0 { options.warmup } else { options.warmup.min(NEXT_WARMUP) };
+        let mut order: Vec<&mut Contender> = contenders.iter_mut().collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for contender in order {
+            contender.round(options, mix, (warmup, duration), interrupt).await?;
+        }
+        if interrupt.is_requested() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn sides(options: &Options, mix: &Mix, contenders: &[Contender]) -> Result<Vec<Side>, Failure> {
+    let names = ["target".to_owned(), options.versus.clone().unwrap_or_default()];
+    let sides = names.into_iter().zip(contenders);
+    sides.map(|(name, contender)| Ok(Side { name, outcome: contender.outcome(mix)? })).collect()
+}
