@@ -40,6 +40,8 @@ struct Cli {
 enum Command {
     /// Loads a server with a scenario, and reports latencies, failures and the use of the server
     Run(run::options::Options),
+    /// Raises the load of a scenario until a threshold fails, and names the load that a server supports
+    Ladder(run::ladder::Options),
     /// The change of figures over several reports of `run`
     Compare(changes::Options),
     /// Server CPU for each `GET /system/ping`, compared with a bare actix-web handler that returns the same bytes, or with another build
@@ -85,6 +87,7 @@ type Done = Result<(), Box<dyn std::error::Error>>;
 fn main() -> Done {
     match Cli::parse().command {
         Command::Run(options) => wait_alone_for(run::run(&options)),
+        Command::Ladder(options) => wait_alone_for(run::ladder::run(&options)),
         Command::Compare(options) => changes::run(&options),
         Command::Ping(options) => wait_for(ping::run(&options)),
         Command::ConfigClient(options) => wait_for(config::show_to_clients(&options)),

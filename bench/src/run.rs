@@ -10,6 +10,7 @@ mod engine;
 mod failure;
 mod http;
 mod interrupt;
+pub(crate) mod ladder;
 mod live;
 mod mix;
 pub(crate) mod options;

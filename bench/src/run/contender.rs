@@ -138,6 +138,11 @@ impl Contender {
         Prepared::new(mix, self.accounts.clone(), &address.host, &address.prefix, self.silent.address(), seed)
     }
 
+    /// Drops the rounds so far.
+    pub(crate) fn clear(&mut self) {
+        self.rounds.clear();
+    }
+
     /// Returns the figures of each round.
     pub(crate) fn rounds(&self) -> Vec<RoundFigures> {
         self.rounds.iter().map(Round::figures).collect()

@@ -15,7 +15,7 @@ use super::target::OWN;
 const DEFAULT_ROUNDS: u32 = 6;
 const MIN_ROUND: Duration = Duration::from_secs(1);
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// A scenario of the program, such as `ping` or `mixed`, or the path of a mix file that ends in .toml
     pub(crate) scenario: String,
@@ -85,6 +85,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Returns the same options with another rate.
+    pub(crate) fn at_rate(&self, rate: f64) -> Self {
+        Self { rate: Some(rate), ..self.clone() }
+    }
+
     pub(crate) fn rounds(&self) -> u32 {
         self.rounds.unwrap_or(if self.versus.is_some() { DEFAULT_ROUNDS } else { 1 })
     }

@@ -98,6 +98,22 @@ pub(crate) fn ratios(ratios: &[Ratio]) -> String {
     lines
 }
 
+/// The head of the steps of a ladder.
+pub(crate) const STEP_HEAD: &str =
+    "requests/s     ended/s    failed   mean ms       p50       p95       p99  CPU %     MB";
+
+/// Returns the line of a step of a ladder.
+pub(crate) fn step(rate: f64, outcome: &Outcome) -> String {
+    let Percentiles { mean_us, p50_us, p95_us, p99_us, .. } = outcome.total.latency;
+    let latencies = [p50_us, p95_us, p99_us].map(|us| format!("{:>10}", ms(us))).concat();
+    let failed = format!("{:.3}%", outcome.total.failed_part * 100.0);
+    let usage = outcome.usage.as_ref().map_or_else(String::new, |usage| {
+        format!("{:>7.1}{:>7.1}", usage.cpu_of_machine * 100.0, to_float(usage.resident_kb_max) / 1024.0)
+    });
+    let (ended, mean) = (outcome.throughput_per_s, mean_us / 1000.0);
+    format!("{rate:>10}{ended:>12.1}{failed:>10}{mean:>10.2}{latencies}{usage}")
+}
+
 /// Formats microseconds as milliseconds.
 pub(crate) fn ms(us: u64) -> String {
     format!("{:.2}", to_float(us) / 1000.0)
