@@ -1,5 +1,7 @@
 //! Tests of the report: its JSON against the schema, and its page.
 
+mod browser;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
