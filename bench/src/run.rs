@@ -23,6 +23,7 @@ mod round;
 mod saturation;
 mod scenarios;
 mod silent;
+mod sockets;
 mod span;
 mod table;
 mod target;

@@ -4,7 +4,7 @@
 //! cheap.
 
 pub(crate) mod bare;
-mod crowd;
+pub(crate) mod crowd;
 pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod fanout;

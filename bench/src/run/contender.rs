@@ -18,6 +18,7 @@ use super::recorder::Recorder;
 use super::round;
 use super::saturation::Saturation;
 use super::silent::SilentHost;
+use super::sockets::Sockets;
 use super::target::{self, Target};
 use super::template::Variable;
 use super::usage::{self, Meter, Reading, Usage};
@@ -46,6 +47,7 @@ pub(crate) struct Contender {
     target: Target,
     accounts: Accounts,
     silent: SilentHost,
+    sockets: Option<Sockets>,
     rounds: Vec<Round>,
 }
 
@@ -83,10 +85,30 @@ impl Contender {
             Err(cause) => Err(cause.into()),
         };
         match opened {
-            Ok((silent, accounts)) => Ok(Self { target, accounts, silent, rounds: Vec::new() }),
+            Ok((silent, accounts)) => {
+                let contender = Self { target, accounts, silent, sockets: None, rounds: Vec::new() };
+                contender.with_sockets(sockets(options, mix)).await
+            }
             Err(cause) => {
                 target.end().await?;
                 Err(cause)
+            }
+        }
+    }
+
+    /// Opens the sockets that a mix has beside its requests.
+    async fn with_sockets(mut self, count: u64) -> Result<Self, Failure> {
+        if count == 0 {
+            return Ok(self);
+        }
+        match Sockets::open(&self.target.address, &self.accounts, count, self.target.pid).await {
+            Ok(sockets) => {
+                self.sockets = Some(sockets);
+                Ok(self)
+            }
+            Err(cause) => {
+                let notes = self.close().await?;
+                Err(format!("{cause}; {}", notes.join("; ")).trim_end_matches("; ").into())
             }
         }
     }
@@ -130,7 +152,7 @@ impl Contender {
         let answer = http::raw(&self.target.address.resolved, &bytes, DEFAULT_TIMEOUT).await?;
         let target = Target::bare(path.split('?').next().unwrap_or_default(), &answer).await?;
         let accounts = Accounts { created: Vec::new(), ..self.accounts.clone() };
-        Ok(Self { target, accounts, silent: SilentHost::open().await?, rounds: Vec::new() })
+        Ok(Self { target, accounts, silent: SilentHost::open().await?, sockets: None, rounds: Vec::new() })
     }
 
     fn prepared(&self, mix: &Mix, seed: u64) -> Prepared {
@@ -164,12 +186,14 @@ impl Contender {
         let names: Vec<_> = mix.requests.iter().map(|one| (one.name.0.clone(), one.background.is_some())).collect();
         let (facts, load) = (self.target.facts.clone(), first.load.clone());
         let mut outcome = Outcome::new(facts, load, &names, &recorder, &saturation, usage);
+        outcome.sockets = self.sockets.as_ref().map(Sockets::facts);
         outcome.is_interrupted = self.rounds.iter().any(|round| round.is_interrupted);
         Ok(outcome)
     }
 
     /// Removes the accounts and ends an own server. Returns sentences about the accounts.
     pub(crate) async fn close(mut self) -> Result<Vec<String>, Failure> {
+        drop(self.sockets.take());
         let notes = self.accounts.remove(&self.target.address).await;
         self.target.end().await?;
         Ok(notes)
@@ -227,13 +251,14 @@ async fn callers(
     token_file: Option<&Path>,
 ) -> Result<Accounts, Failure> {
     let needs_password = mix.uses(&[Variable::UserName, Variable::UserPassword]);
-    let needs_user = needs_password || mix.calls_as(Auth::User) || mix.uses(&[Variable::UserId]);
+    let sockets = sockets(options, mix);
+    let needs_user = needs_password || sockets > 0 || mix.calls_as(Auth::User) || mix.uses(&[Variable::UserId]);
     let needs_admin = mix.calls_as(Auth::Admin) || mix.uses(&[Variable::AdminId]);
     if !needs_user && !needs_admin {
         return Accounts::none();
     }
     let wanted = options.accounts.or(mix.load.accounts.map(|count| count.0)).unwrap_or(1);
-    let count = if needs_user { wanted.min(users(options, mix)) } else { 0 };
+    let count = if needs_user { wanted.min(users(options, mix).max(sockets)) } else { 0 };
     if target.is_own() {
         return Accounts::on_new_server(&target.address, count).await;
     }
@@ -263,7 +288,11 @@ fn token(file: &Path) -> Result<String, Failure> {
 /// Returns the number of connections that a run opens.
 pub(crate) fn connections(options: &Options, mix: &Mix) -> u64 {
     let background = mix.requests.iter().filter_map(|request| request.background);
-    users(options, mix) + background.map(|count| count.0).sum::<u64>()
+    users(options, mix) + sockets(options, mix) + background.map(|count| count.0).sum::<u64>()
+}
+
+fn sockets(options: &Options, mix: &Mix) -> u64 {
+    options.sockets.or(mix.load.sockets.map(|count| count.0)).unwrap_or_default()
 }
 
 fn users(options: &Options, mix: &Mix) -> u64 {

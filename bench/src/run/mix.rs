@@ -24,6 +24,7 @@ const MAX_PATH_BYTES: usize = 2048;
 pub(crate) const MAX_RATE: f64 = 1_000_000.0;
 pub(crate) const MAX_USERS: u64 = 10_000;
 pub(crate) const MAX_ACCOUNTS: u64 = 1000;
+pub(crate) const MAX_SOCKETS: u64 = 25_000;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +52,8 @@ pub(crate) struct Load {
     pub(crate) users: Option<Count<MAX_USERS>>,
     /// The number of accounts that the users have.
     pub(crate) accounts: Option<Count<MAX_ACCOUNTS>>,
+    /// The number of sockets that are open during the run, divided among the accounts.
+    pub(crate) sockets: Option<Count<MAX_SOCKETS>>,
     pub(crate) timeout: Option<Span>,
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use reqwest::Url;
 
 use super::condition::Condition;
-use super::mix::{MAX_ACCOUNTS, MAX_RATE, MAX_USERS};
+use super::mix::{MAX_ACCOUNTS, MAX_RATE, MAX_SOCKETS, MAX_USERS};
 use super::span;
 use super::target::OWN;
 
@@ -40,6 +40,9 @@ pub(crate) struct Options {
     /// Number of accounts that the users have
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_ACCOUNTS))]
     pub(crate) accounts: Option<u64>,
+    /// Number of sockets that are open during the run, divided among the accounts
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_SOCKETS))]
+    pub(crate) sockets: Option<u64>,
     /// Open loop: requests a second, at times that do not depend on the responses
     #[arg(long, value_parser = rate, conflicts_with = "concurrency")]
     pub(crate) rate: Option<f64>,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::engine::{Pace, Plan};
 use super::recorder::{Figures, Interval, Recorder};
 use super::saturation::Saturation;
+use super::sockets::SocketFacts;
 use super::target::Facts;
 use super::usage::Usage;
 use crate::report::{rate, to_float};
@@ -27,6 +28,7 @@ pub(crate) struct Outcome {
     /// The latency at each of some quantiles.
     pub(crate) curve: Vec<Quantile>,
     pub(crate) usage: Option<Usage>,
+    pub(crate) sockets: Option<SocketFacts>,
     pub(crate) generator: Generator,
     /// Sentences about the accounts of the run.
     pub(crate) accounts: Vec<String>,
@@ -157,6 +159,7 @@ impl Outcome {
             intervals: recorder.intervals.iter().map(Point::of).collect(),
             curve: QUANTILES.map(|quantile| Quantile { quantile, us: latency.value_at_quantile(quantile) }).to_vec(),
             usage,
+            sockets: None,
             generator: Generator::of(saturation),
             accounts: Vec::new(),
         }

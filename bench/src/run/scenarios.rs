@@ -7,7 +7,7 @@ use std::path::Path;
 use super::mix::{MAX_FILE_BYTES, Mix};
 
 /// The mixes by name.
-pub(crate) const MIXES: [(&str, &str); 11] = [
+pub(crate) const MIXES: [(&str, &str); 13] = [
     ("ping", include_str!("../../mixes/ping.toml")),
     ("client-config", include_str!("../../mixes/client-config.toml")),
     ("me", include_str!("../../mixes/me.toml")),
@@ -18,6 +18,8 @@ pub(crate) const MIXES: [(&str, &str); 11] = [
     ("logs", include_str!("../../mixes/logs.toml")),
     ("analytics", include_str!("../../mixes/analytics.toml")),
     ("storage-probes", include_str!("../../mixes/storage-probes.toml")),
+    ("ws-idle", include_str!("../../mixes/ws-idle.toml")),
+    ("ws-fanout", include_str!("../../mixes/ws-fanout.toml")),
     ("mixed", include_str!("../../mixes/mixed.toml")),
 ];
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::compared::Ratio;
 use super::outcome::{Named, Outcome, Percentiles, Summary};
+use super::sockets::SocketFacts;
 use crate::report::to_float;
 
 /// Returns the lines of the outcome.
@@ -28,6 +29,9 @@ pub(crate) fn table(outcome: &Outcome) -> String {
         }
     }
     usage(outcome, &mut lines);
+    if let Some(sockets) = &outcome.sockets {
+        let _ = writeln!(lines, "sockets               {}", socket_facts(sockets));
+    }
     let generator = &outcome.generator;
     let _ = writeln!(
         lines,
@@ -82,6 +86,15 @@ fn usage(outcome: &Outcome, lines: &mut String) {
         let each = usage.postgres_cpu_us_per_request.map_or(String::new(), |us| format!(", {us:.1} µs a request"));
         let _ = writeln!(lines, "PostgreSQL            {cpu} ms CPU in the sessions of the server{each}");
     }
+}
+
+/// Describes the sockets of a run.
+pub(crate) fn socket_facts(sockets: &SocketFacts) -> String {
+    let SocketFacts { opened, failed, events, skipped, repeated, bytes_each } = sockets;
+    let memory = bytes_each.map_or_else(String::new, |bytes| format!(", {bytes} bytes of the server's memory each"));
+    format!(
+        "{opened} open, {failed} ended early{memory}; {events} events about preferences, {skipped} skipped, {repeated} repeated"
+    )
 }
 
 /// Returns the lines with the ratios of two servers.

@@ -89,7 +89,8 @@ async fn fill(name: &str, pid: u32, endpoints: Vec<SocketEndpoint>, connections:
     Ok(resident.bytes_each(connections))
 }
 
-async fn settled_kb(pid: u32) -> std::io::Result<u64> {
+/// Reads the resident memory of a process until it no longer changes.
+pub(crate) async fn settled_kb(pid: u32) -> std::io::Result<u64> {
     let mut last = resident_kb(pid)?;
     for _ in 0..MAX_READINGS {
         tokio::time::sleep(READING_INTERVAL).await;

@@ -6,6 +6,7 @@ use super::chart::{Chart, Line, Place, escaped, number};
 use super::{Report, Side};
 use crate::report::to_float;
 use crate::run::outcome::{Named, Outcome, Point, Summary};
+use crate::run::table::socket_facts;
 use crate::run::usage::UsageSample;
 
 const STYLE: &str = include_str!("page.css");
@@ -71,6 +72,7 @@ fn facts(report: &Report, side: &Side, html: &mut String) {
     rows.extend(target.engine.map(|engine| ("database", engine.to_owned())));
     rows.push(("throughput", format!("{} requests/s ended in time", number(outcome.throughput_per_s))));
     rows.extend(usage(outcome));
+    rows.extend(outcome.sockets.as_ref().map(|sockets| ("sockets", socket_facts(sockets))));
     let generator = &outcome.generator;
     rows.push((
         "load generator",

@@ -12,6 +12,7 @@ use crate::run::failure::Failed;
 use crate::run::outcome::Load;
 use crate::run::recorder::{Recorder, Sample};
 use crate::run::saturation::Saturation;
+use crate::run::sockets::SocketFacts;
 use crate::run::target::Facts;
 use crate::run::usage::{Reading, Usage};
 
@@ -61,7 +62,9 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
         loop_lag_p99_us: 300,
         loop_lag_max_us: 400,
     };
-    Outcome::new(target, load, &names, &recorder, &saturation, Usage::of(&readings, 1000, 2))
+    let sockets = SocketFacts { opened: 7, failed: 0, events: 3, skipped: 0, repeated: 0, bytes_each: Some(9000) };
+    let usage = Usage::of(&readings, 1000, 2);
+    Outcome { sockets: Some(sockets), ..Outcome::new(target, load, &names, &recorder, &saturation, usage) }
 }
 
 fn report(sides: Vec<Side>) -> Report {
@@ -85,6 +88,7 @@ fn the_json_of_a_report_fits_its_schema() {
     let mut report = serde_json::to_value(one()).unwrap();
     assert_eq!(violations(&schema, &schema, &report, "report"), [""; 0]);
     report["sides"][0]["outcome"]["usage"] = Value::Null;
+    report["sides"][0]["outcome"]["sockets"] = Value::Null;
     assert_eq!(violations(&schema, &schema, &report, "report"), [""; 0]);
     for (pointer, value) in [
         ("/format", json!(2)),
