@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quarterdeck::store::{Db, NodePresence};
 use quarterdeck_actors::presence::status::Status;
@@ -9,7 +10,7 @@ use quarterdeck_actors::presence::{Changes, PresenceStore};
 use serde_json::json;
 
 use crate::support::server::account;
-use crate::support::waiting::until;
+use crate::support::waiting::{until, until_within};
 use crate::support::websocket::WebSocket;
 use crate::support::{Home, TestServer, backdoor, database};
 
@@ -99,6 +100,34 @@ async fn who_leaves_two_servers_at_once_is_offline_and_who_comes_meanwhile_is_on
         assert_eq!(one.elsewhere(ids.clone()).await.unwrap().len(), USERS);
         other.save(leave(), 0).await.unwrap();
     }
+}
+
+#[actix_web::test]
+async fn a_status_whose_change_was_not_announced_or_whose_event_was_lost_is_read_again() {
+    /// Less than the minute after which each cached status is read again.
+    const READ_AGAIN_WITHIN: Duration = Duration::from_secs(30);
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let one = TestServer::start().await;
+    let admin = one.admin().await;
+    let other = one.start_beside("").await;
+    let (here, there) = (one.user(&admin, "anna").await, other.login("anna").await);
+    let set = async |status: &str| {
+        here.put("/users/me/status", json!({ "user_id": here.user_id, "status": status })).await.expect(200);
+    };
+    let shows = async |status: &str| there.get("/users/me/status").await.expect(200)["status"] == status;
+    let is_busy = async || other.server.busy().until().is_some();
+    set("away").await;
+    until("the other server has it", async || shows("away").await).await;
+    // A busy server announces nothing.
+    admin.post("/server_busy", json!({})).await.expect_ok();
+    until("both are busy", is_busy).await;
+    assert!(shows("away").await);
+    set("dnd").await;
+    admin.delete("/server_busy").await.expect_ok();
+    until_within(READ_AGAIN_WITHIN, "it is shown once no server is busy", async || shows("dnd").await).await;
+    // No server hears of a statement that changes a status, and then all of them lose messages.
+    backdoor::execute(&one, "UPDATE status SET status = 'away'; DELETE FROM qd_events").await;
+    until_within(READ_AGAIN_WITHIN, "it is shown after events were lost", async || shows("away").await).await;
 }
 
 #[actix_web::test]

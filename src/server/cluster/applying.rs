@@ -282,6 +282,8 @@ async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>
     }
     if changes.has(Part::Busy) {
         app.actors.busy.refresh().await.or_fail(READ_FAILED)?;
+        // Servers that are busy announce no change of a status.
+        app.actors.presence.invalidate();
     }
     if changes.has(Part::Caches) {
         // Beside the messages after it: a cache may be locked by a call to another server.
@@ -289,6 +291,8 @@ async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>
         task::once("invalidate_caches", async move { log(invalidate_caches(&app).await) });
     }
     if changes.has(Part::LostEvents) {
+        // Changes of statuses may be among the lost events.
+        app.actors.presence.invalidate();
         // Last, when nothing can fail any more: the same messages would end the sockets again.
         warn!("events from other servers are lost; all WebSocket clients get a new greeting");
         log(app.actors.hub.end_all().await);
