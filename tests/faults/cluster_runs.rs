@@ -1,8 +1,11 @@
 //! Three servers on one PostgreSQL behind a load balancer, with writes, events, sockets and revocations under way, while one part
 //! fails. A checker compares afterwards: no acknowledged write is lost, no revoked token is accepted after its limit, no
-//! client misses an event or gets it twice without a greeting, and all servers are in the same state.
+//! client misses an event or gets it twice without a greeting, no demoted administrator acts as one, and all servers are in
+//! the same state.
 
 mod checks;
+mod demotions;
+mod facts;
 mod record;
 mod restarts;
 mod sockets;
@@ -14,10 +17,16 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::sleep;
 
+use futures_util::future::join;
+use reqwest::Method;
+
 use self::checks::check;
+use self::restarts::ids;
 use self::stand::{Bus, Stand, is_cut_off, outage};
-use self::traffic::Traffic;
-use crate::support::{Proxy, database};
+use self::traffic::{SUBSCRIBERS, Traffic, attempt};
+use crate::support::quiet::pass;
+use crate::support::waiting::until;
+use crate::support::{Client, Proxy, database};
 
 /// The number of runs of each test; 1 by default.
 const RUNS: &str = "QUARTERDECK_TEST_CLUSTER_RUNS";
@@ -25,10 +34,13 @@ const RUNS: &str = "QUARTERDECK_TEST_CLUSTER_RUNS";
 /// The duration of the traffic before, between and after faults.
 const CALM: Duration = Duration::from_secs(3);
 
+/// The time in which all clients connect again.
+const SPREAD_WITHIN: Duration = Duration::from_secs(8);
+
 #[actix_web::test]
 async fn a_killed_server_loses_nothing() {
     run([0; 3], async |stand| {
-        stand.kill(0).await;
+        clients_resume(stand, 0, async |stand| stand.kill(0).await).await;
         sleep(CALM).await;
         stand.start_node(0).await;
         sleep(CALM).await;
@@ -43,9 +55,12 @@ async fn a_server_that_stands_still_loses_nothing() {
     run([0; 3], async |stand| {
         // Shorter and longer than the time after which the others remove it.
         for seconds in [4, 14] {
-            stand.signal(1, Signal::STOP);
-            sleep(Duration::from_secs(seconds)).await;
-            stand.signal(1, Signal::CONT);
+            clients_resume(stand, 1, async |stand| {
+                stand.signal(1, Signal::STOP);
+                sleep(Duration::from_secs(seconds)).await;
+                stand.signal(1, Signal::CONT);
+            })
+            .await;
             sleep(CALM).await;
         }
     })
@@ -55,12 +70,20 @@ async fn a_server_that_stands_still_loses_nothing() {
 #[actix_web::test]
 async fn a_slow_server_loses_nothing() {
     run([0; 3], async |stand| {
-        for _ in 0..60 {
-            stand.signal(2, Signal::STOP);
-            sleep(Duration::from_millis(90)).await;
-            stand.signal(2, Signal::CONT);
-            sleep(Duration::from_millis(10)).await;
-        }
+        let (before, written) = (ids(stand).await, stand.record.acknowledged());
+        let slow = Client::new(&stand.bases()[2]);
+        let slowness = async {
+            for _ in 0..60 {
+                stand.signal(2, Signal::STOP);
+                sleep(Duration::from_millis(90)).await;
+                stand.signal(2, Signal::CONT);
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let answers = async || attempt(&slow, Method::GET, "/system/ping", None).await.is_some();
+        join(slowness, until("the slow server answers", answers)).await;
+        assert!(stand.record.acknowledged() > written, "the others go on");
+        assert_eq!(ids(stand).await, before, "it stays in the list");
     })
     .await;
 }
@@ -73,6 +96,23 @@ async fn a_restarted_database_loses_nothing() {
 #[actix_web::test]
 async fn a_database_that_stands_still_loses_nothing() {
     run([0; 3], freeze_database).await;
+}
+
+#[actix_web::test]
+async fn a_database_that_stands_still_for_long_loses_nothing() {
+    run([0; 3], async |stand| {
+        let before = ids(stand).await;
+        stand.database.freeze();
+        // Longer than the time after which a server without heartbeats is removed.
+        sleep(Duration::from_secs(14)).await;
+        for node in 0..3 {
+            is_cut_off(stand, node).await;
+        }
+        stand.database.thaw();
+        stand.all_ready().await;
+        assert_eq!(ids(stand).await, before, "no server removed another one");
+    })
+    .await;
 }
 
 #[actix_web::test]
@@ -116,8 +156,10 @@ async fn all_servers_at_once_without_a_database_lose_nothing() {
 #[actix_web::test]
 async fn servers_that_restart_one_after_the_other_lose_nothing() {
     run([0; 3], async |stand| {
-        restarts::restart_all(stand).await;
-        sleep(CALM).await;
+        for leader in 0..3 {
+            clients_resume(stand, leader, async |stand| restarts::restart_all(stand, leader).await).await;
+            sleep(CALM).await;
+        }
         restarts::kill_the_leader(stand).await;
     })
     .await;
@@ -126,7 +168,7 @@ async fn servers_that_restart_one_after_the_other_lose_nothing() {
 #[actix_web::test]
 async fn servers_on_redis_lose_nothing() {
     run_on(Bus::Redis, [-60, 0, 60], async |stand| {
-        stand.kill(0).await;
+        clients_resume(stand, 0, async |stand| stand.kill(0).await).await;
         sleep(CALM).await;
         stand.start_node(0).await;
         stand.signal(1, Signal::STOP);
@@ -224,13 +266,42 @@ async fn run_on(bus: Bus, clocks: [i64; 3], fault: impl AsyncFn(&mut Stand)) {
     let runs = std::env::var(RUNS).ok().map_or(1, |runs| runs.parse::<u32>().unwrap());
     for _ in 0..runs {
         let Some(mut stand) = Stand::start(clocks, bus).await else { return };
-        let traffic = Traffic::start(&stand).await;
+        let traffic = Traffic::start(&stand);
         sleep(CALM).await;
         fault(&mut stand).await;
         sleep(CALM).await;
         stand.all_ready().await;
         sleep(CALM).await;
-        let record = traffic.end().await;
-        check(&stand, &record).await;
+        traffic.end(&stand).await;
+        check(&stand).await;
     }
+}
+
+/// Applies a fault to a server with clients, while no change makes the events of connections uncertain. Some clients resume
+/// their connections: they keep the ids, and get no greeting.
+async fn clients_resume(stand: &mut Stand, node: usize, fault: impl AsyncFnOnce(&mut Stand)) {
+    stand.phases.do_facts_rest.set(true);
+    // The last changes end, and servers store checkpoints after them.
+    pass(CALM).await;
+    let listed = stand.listed(node).await;
+    let resumptions = || *stand.record.resumptions.borrow();
+    let spread = async || {
+        let goal = resumptions() + SUBSCRIBERS;
+        stand.phases.reconnects.update(|count| count + 1);
+        for _ in 0..SPREAD_WITHIN.as_secs() {
+            pass(Duration::from_secs(1)).await;
+            if resumptions() == goal {
+                break;
+            }
+        }
+        // A client that was greeted has left a row of its earlier connection behind.
+        let rows = database::texts(&stand.database.address(), "SELECT node FROM qd_sockets").await;
+        resumptions() == goal && rows.iter().any(|id| listed["id"] == *id)
+    };
+    until("all clients go on with their connections, some of them at the server", spread).await;
+    let before = resumptions();
+    fault(stand).await;
+    let resumptions = || *stand.record.resumptions.borrow();
+    until("clients go on with their connections", async || resumptions() > before).await;
+    stand.phases.do_facts_rest.set(false);
 }

@@ -3,13 +3,14 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 18] = [
+const SLEEPS: [(&str, usize, &str); 19] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
     ("src/web/pipeline/limit/store.rs", 1, "the pace of requests"),
     ("tests/contract/users/search_work.rs", 2, "the database delays an answer, or the counts that it tells"),
     ("tests/faults/audit_killed.rs", 1, KILL),
     ("tests/faults/clocks.rs", 1, "a process is stopped for this long"),
-    ("tests/faults/cluster_runs.rs", 27, "the duration of faults, and of the traffic between them"),
+    ("tests/faults/cluster_runs.rs", 28, "the duration of faults, and of the traffic between them"),
+    ("tests/faults/cluster_runs/facts.rs", 1, "the pace of the traffic"),
     ("tests/faults/cluster_runs/sockets.rs", 1, "a client connects again after this time"),
     ("tests/faults/cluster_runs/stand.rs", 1, "the duration of a fault"),
     ("tests/faults/cluster_runs/traffic.rs", 3, "the pace of the traffic"),
@@ -31,7 +32,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 45] = [
+const LOOPS: [(&str, usize, &str); 47] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
     ("actors/src/sockets/tests.rs", 1, STEP),
@@ -50,6 +51,8 @@ const LOOPS: [(&str, usize, &str); 45] = [
     ("tests/faults/backup_killed.rs", 2, STEP),
     ("tests/faults/buses/hostile.rs", 2, PEER),
     ("tests/faults/clocks.rs", 1, "each frame has a deadline; the test ends it"),
+    ("tests/faults/cluster_runs/demotions.rs", 1, STEP),
+    ("tests/faults/cluster_runs/facts.rs", 1, STEP),
     ("tests/faults/cluster_runs/traffic.rs", 3, STEP),
     ("tests/faults/hung_up.rs", 1, STEP),
     ("tests/faults/license_hostile.rs", 1, STEP),

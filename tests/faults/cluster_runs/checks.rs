@@ -1,11 +1,11 @@
 //! The checker: compares what the clients recorded with the database and the servers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::facts::Fact;
 use super::record::{Attempts, Record, Span};
 use super::sockets::written;
 use super::stand::Stand;
@@ -14,7 +14,8 @@ use crate::support::waiting::until;
 use crate::support::{Client, database};
 
 /// Fails if anything was lost, doubled, or is not the same everywhere.
-pub(super) async fn check(stand: &Stand, (record, admin): &(Rc<Record>, Client)) {
+pub(super) async fn check(stand: &Stand) {
+    let (record, admin) = (&stand.record, &stand.admin);
     let order = published(stand).await;
     let mut violations = record.violations.take();
     violations.extend(check_writes(stand, record, &order).await);
@@ -22,6 +23,8 @@ pub(super) async fn check(stand: &Stand, (record, admin): &(Rc<Record>, Client))
         violations.extend(check_span(span, record, &order));
     }
     violations.extend(check_settings(stand, record, admin).await);
+    violations.extend(check_facts(stand, record, admin).await);
+    violations.extend(check_demoted(stand, record).await);
     violations.extend(check_trail(stand, admin).await);
     assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
     check_amount(record);
@@ -118,6 +121,34 @@ async fn check_settings(stand: &Stand, record: &Record, admin: &Client) -> Vec<S
     violations
 }
 
+/// A fact has the value of its last acknowledged change, or of one without an answer, on all servers.
+async fn check_facts(stand: &Stand, record: &Record, admin: &Client) -> Vec<String> {
+    let mut violations = Vec::new();
+    let facts = record.facts.borrow().clone();
+    for fact in Fact::ALL {
+        let mut values = Vec::new();
+        for base in stand.bases() {
+            values.push(fact.read(&admin.at(&base), &stand.subjects).await);
+        }
+        let are_equal = values.windows(2).all(|pair| pair[0] == pair[1]);
+        let may_be = |value: &Value| facts.get(&fact).is_some_and(|changes| changes.may_end_with(value));
+        if !are_equal || !values[0].as_ref().is_some_and(may_be) {
+            let acknowledged = facts.get(&fact).map(|changes| changes.acknowledged.clone());
+            violations.push(format!("{fact:?} is {values:?} on the servers, and {acknowledged:?} was acknowledged"));
+        }
+    }
+    violations
+}
+
+/// No server that was frozen let a user act as administrator after the demotion.
+async fn check_demoted(stand: &Stand, record: &Record) -> Vec<String> {
+    let sql = "SELECT id FROM users WHERE roles LIKE '%system_admin%'";
+    let administrators = database::texts(&stand.database.address(), sql).await;
+    let demoted = record.demoted.borrow();
+    let are_both = administrators.iter().filter(|id| demoted.contains(*id));
+    are_both.map(|id| format!("the user {id} was demoted and is an administrator again")).collect()
+}
+
 /// The audit trail is one chain, whichever server wrote its rows.
 async fn check_trail(stand: &Stand, admin: &Client) -> Option<String> {
     const PATH: &str = "/audits/verification";
@@ -130,15 +161,18 @@ async fn check_trail(stand: &Stand, admin: &Client) -> Option<String> {
 
 /// A run in which little happened proves little.
 fn check_amount(record: &Record) {
-    let acknowledged = record.writes.borrow().iter().filter(|write| write.is_acknowledged).count();
+    let (acknowledged, spans) = (record.acknowledged(), record.spans.borrow().len());
     let changes: u64 = record.settings.borrow().values().map(|attempts| attempts.count).sum();
-    let (revocations, spans) = (*record.revocations.borrow(), record.spans.borrow().len());
+    let facts: Vec<u32> = record.facts.borrow().values().map(|changes| changes.count).collect();
+    let (revocations, demotions) = (*record.revocations.borrow(), *record.demotions.borrow());
     let amount = format!(
-        "{acknowledged} writes, {changes} changes, {revocations} revocations, {spans} greetings, {} resumptions",
+        "{acknowledged} writes, {changes} changes, {facts:?} of facts, {revocations} revocations, {demotions} demotions, \
+         {spans} greetings, {} resumptions",
         record.resumptions.borrow()
     );
     println!("{amount}");
-    assert!(acknowledged > 20 && changes > 3 && revocations > 2 && spans > 5, "{amount}");
+    let are_enough = acknowledged > 20 && changes > 3 && revocations > 2 && demotions > 0 && spans > 5;
+    assert!(are_enough && facts.len() == Fact::ALL.len() && facts.iter().all(|count| *count > 1), "{amount}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The requests of the clients of a run, and their events.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
+
+use super::facts::{Changes, Fact};
 
 /// A write that publishes an event with its value.
 pub(super) struct Write {
@@ -43,16 +45,37 @@ pub(super) struct Record {
     pub(super) writes: RefCell<Vec<Write>>,
     pub(super) spans: RefCell<Vec<Span>>,
     pub(super) settings: RefCell<BTreeMap<&'static str, Attempts>>,
+    pub(super) facts: RefCell<BTreeMap<Fact, Changes>>,
     /// The number of revocations whose token was sent to the servers afterwards.
     pub(super) revocations: RefCell<u32>,
+    /// The number of administrators who were demoted and tried to act as one afterwards.
+    pub(super) demotions: RefCell<u32>,
+    /// The users whose last change is an acknowledged demotion.
+    pub(super) demoted: RefCell<BTreeSet<String>>,
     /// The number of connections that went on with their old id.
-    pub(super) resumptions: RefCell<u32>,
+    pub(super) resumptions: RefCell<usize>,
     /// Broken promises that a client noticed.
     pub(super) violations: RefCell<Vec<String>>,
 }
 
 impl Record {
+    /// Returns the number of acknowledged writes.
+    pub(super) fn acknowledged(&self) -> usize {
+        self.writes.borrow().iter().filter(|write| write.is_acknowledged).count()
+    }
+
     pub(super) fn violation(&self, text: String) {
         self.violations.borrow_mut().push(text);
     }
+}
+
+/// The phases of a run, as its clients see them.
+#[derive(Default)]
+pub(super) struct Phases {
+    pub(super) is_writing_over: Cell<bool>,
+    pub(super) is_over: Cell<bool>,
+    /// True while no fact changes that makes the events of connections uncertain. Other writes go on.
+    pub(super) do_facts_rest: Cell<bool>,
+    /// The number of times that all clients were told to connect again.
+    pub(super) reconnects: Cell<u32>,
 }

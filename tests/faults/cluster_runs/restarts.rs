@@ -14,21 +14,23 @@ use crate::support::{Client, database};
 /// The time for the restart of all servers, on a busy machine.
 const ALL_WITHIN: Duration = Duration::from_mins(3);
 
-/// Restarts all servers from the second one.
-pub(super) async fn restart_all(stand: &Stand) {
+/// Restarts all servers from one of them.
+pub(super) async fn restart_all(stand: &Stand, leader: usize) {
     let clients = clients(stand).await;
     let before = ids(stand).await;
-    clients[1].post("/restart?servers=all", json!({})).await.expect_ok();
-    let refused = clients[2].post("/restart?servers=all", json!({})).await;
+    let name = stand.listed(leader).await["name"].clone();
+    clients[leader].post("/restart?servers=all", json!({})).await.expect_ok();
+    let refused = clients[leader].post("/restart?servers=all", json!({})).await;
     refused.expect_refusal(409, "app.restart.in_progress.app_error");
-    let is_done = async || progress(&clients[2]).await.is_some_and(|progress| progress["state"] == "done");
+    let is_done = async || progress(&clients[leader]).await.is_some_and(|progress| progress["state"] == "done");
     until_within(ALL_WITHIN, "all servers are restarted", is_done).await;
-    let progress = progress(&clients[0]).await.unwrap();
-    let leader = progress["leader"].as_str().unwrap();
+    stand.all_ready().await;
+    let progress = progress(&clients[leader]).await.unwrap();
+    assert_eq!(progress["leader"], name, "{progress}");
     let turns = progress["servers"].as_array().unwrap();
     assert_eq!(turns.len(), 3, "{progress}");
     assert!(turns.iter().all(|turn| turn["state"] == "restarted" && turn["reason"].is_null()), "{progress}");
-    assert_eq!(turns[2]["name"], leader, "the server that got the request comes last");
+    assert_eq!(turns[2]["name"], name, "the server that got the request comes last");
     let after = ids(stand).await;
     let is_new = |(name, id): (&String, &String)| before.get(name).is_some_and(|before| before != id);
     assert!(after.len() == 3 && after.iter().all(is_new), "{before:?} {after:?}");
@@ -73,7 +75,7 @@ async fn clients(stand: &Stand) -> Vec<Client> {
 }
 
 /// Returns the ids of the servers by name.
-async fn ids(stand: &Stand) -> BTreeMap<String, String> {
+pub(super) async fn ids(stand: &Stand) -> BTreeMap<String, String> {
     let rows = database::texts(&stand.database.address(), "SELECT name || ' ' || id FROM qd_nodes").await;
     rows.iter().filter_map(|row| row.split_once(' ')).map(|(name, id)| (name.to_owned(), id.to_owned())).collect()
 }

@@ -1,13 +1,12 @@
 //! A client with a WebSocket that connects again whenever it has to, and resumes its connection.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::record::{Record, Span};
+use super::record::{Phases, Record, Span};
 use crate::support::websocket::{Frame, PONG, WebSocket, frame, upgrade};
 
 /// The time without a ping of the server after which the client connects again.
@@ -20,19 +19,19 @@ pub(super) struct Subscriber {
     pub(super) base: String,
     pub(super) token: String,
     pub(super) record: Rc<Record>,
-    pub(super) is_over: Rc<Cell<bool>>,
+    pub(super) phases: Rc<Phases>,
     connection: String,
     next: i64,
     span: Option<Span>,
 }
 
 impl Subscriber {
-    pub(super) fn new(base: &str, token: &str, record: &Rc<Record>, is_over: &Rc<Cell<bool>>) -> Self {
+    pub(super) fn new(base: &str, token: &str, record: &Rc<Record>, phases: &Rc<Phases>) -> Self {
         Self {
             base: base.to_owned(),
             token: token.to_owned(),
             record: record.clone(),
-            is_over: is_over.clone(),
+            phases: phases.clone(),
             connection: String::new(),
             next: 0,
             span: None,
@@ -42,7 +41,7 @@ impl Subscriber {
     /// Follows events until the run is over.
     pub(super) async fn follow(mut self) {
         let mut is_open = false;
-        while !self.is_over.get() {
+        while !self.phases.is_over.get() {
             let query = match self.connection.as_str() {
                 "" => String::new(),
                 id => format!("?connection_id={id}&sequence_number={}", self.next),
@@ -57,10 +56,15 @@ impl Subscriber {
         self.close_span(is_open);
     }
 
-    /// Reads events until the connection ends. Returns true if it was open when the run ended.
+    /// Reads events until the connection ends, or the client has to connect again. Returns true if it was open when the run
+    /// ended.
     async fn read(&mut self, mut socket: WebSocket) -> bool {
-        let mut is_new = true;
-        while !self.is_over.get() {
+        let (mut is_new, reconnects) = (true, self.phases.reconnects.get());
+        while !self.phases.is_over.get() {
+            if self.phases.reconnects.get() != reconnects {
+                socket.cut();
+                return false;
+            }
             match timeout(SILENCE, socket.next()).await {
                 Ok(Frame::Text(text)) => {
                     self.take(&text, std::mem::take(&mut is_new));

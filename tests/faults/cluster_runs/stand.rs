@@ -3,26 +3,36 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
+use super::facts::Subjects;
+use super::record::{Phases, Record};
 use crate::support::cluster::Cluster;
+use crate::support::license::Seller;
 use crate::support::redis::Redis;
+use crate::support::server::account;
 use crate::support::waiting::until;
 use crate::support::wall_clock::WallClock;
 use crate::support::{Client, Home, Process, Proxy, database, needs};
 
-/// Pings that show a dead connection soon, no events of statuses between the others, and one key for the audit trail.
-fn settings(key: &Path) -> String {
+/// The number of users who become administrators for a moment.
+const DEPUTIES: usize = 4;
+
+/// Pings that show a dead connection soon, one key for the audit trail, and one for licences.
+fn settings(key: &Path, seller: &Seller) -> String {
     format!(
-        "[ServiceSettings]\nEnableUserStatuses = false\nEnableUserAccessTokens = true\n\
-         [Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 5\nAuditKeyFile = \"{}\"\n",
-        key.display()
+        "[ServiceSettings]\nEnableUserAccessTokens = true\n[Quarterdeck]\nSocketPingSeconds = 1\n\
+         SocketSilenceSeconds = 5\nAuditKeyFile = \"{}\"\nLicensePublicKeyFile = \"{}\"\n",
+        key.display(),
+        seller.path("public.pem").display()
     )
 }
 
@@ -48,8 +58,16 @@ pub(super) struct Stand {
     homes: Vec<Home>,
     nodes: Vec<Option<Process>>,
     balanced: String,
+    /// An administrator behind the load balancer.
+    pub(super) admin: Client,
+    /// Users who become administrators for a moment.
+    pub(super) deputies: Vec<Client>,
+    pub(super) subjects: Rc<Subjects>,
+    pub(super) record: Rc<Record>,
+    pub(super) phases: Rc<Phases>,
     _balancer: Child,
     _keys: TempDir,
+    _seller: Seller,
 }
 
 impl Stand {
@@ -66,13 +84,14 @@ impl Stand {
             redis.iter().flat_map(|redis| clocks.map(|_| Proxy::start(&redis.address()))).collect();
         let line_settings = redis_lines.iter().map(|line| Redis::settings_at(&line.address().to_string()));
         let mut redis_settings = line_settings.chain(std::iter::repeat(String::new()));
+        let seller = Seller::new().await;
         let (mut lines, mut homes, mut doors, mut servers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for seconds in clocks {
             let line = Proxy::start(&format!("127.0.0.1:{}", database.port));
             let source = format!("postgres://qd@{}/postgres?sslmode=disable", line.address());
             let section = format!("[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \"{source}\"\n");
             let address = format!("127.0.0.1:{}", free_port());
-            let settings = settings(&keys.path().join("audit.key")) + &redis_settings.next().unwrap();
+            let settings = settings(&keys.path().join("audit.key"), &seller) + &redis_settings.next().unwrap();
             let mut home = Home::on_database(&section, &settings);
             home = home.with_variable("MM_SERVICESETTINGS_LISTENADDRESS", &address);
             if seconds != 0 {
@@ -89,6 +108,19 @@ impl Stand {
             homes.push(home);
         }
         let (balanced, program) = balance(&homes[0], &doors).await?;
+        let first = Client::new(&format!("http://{}", doors[0].address()));
+        first.post("/users", account("admin")).await.expect(201);
+        let admin = first.log_in("admin").await;
+        let mut deputies = Vec::new();
+        for number in 0..DEPUTIES {
+            let name = format!("deputy{number}");
+            admin.post("/users", account(&name)).await.expect(201);
+            deputies.push(first.log_in(&name).await);
+        }
+        let user_id = admin.post("/users", account("anna")).await.expect(201)["id"].as_str().unwrap().to_owned();
+        let role = admin.get("/roles/name/system_user").await.expect(200);
+        let subjects = Rc::new(Subjects { user_id, role, license: seller.license(&[]).await });
+        let admin = admin.at(&balanced);
         Some(Self {
             database,
             redis,
@@ -99,8 +131,14 @@ impl Stand {
             homes,
             nodes: servers,
             balanced,
+            admin,
+            deputies,
+            subjects,
+            record: Rc::default(),
+            phases: Rc::default(),
             _balancer: program,
             _keys: keys,
+            _seller: seller,
         })
     }
 
@@ -142,6 +180,12 @@ impl Stand {
     /// Returns the addresses of the servers, each past the load balancer.
     pub(super) fn bases(&self) -> Vec<String> {
         self.doors.iter().map(|door| format!("http://{}", door.address())).collect()
+    }
+
+    /// Returns the entry of a server in the list.
+    pub(super) async fn listed(&self, node: usize) -> Value {
+        let nodes = self.admin.at(&self.bases()[node]).get("/cluster/status").await.expect(200);
+        nodes.as_array().unwrap().iter().find(|node| node["is_self"] == true).unwrap().clone()
     }
 
     pub(super) async fn kill(&mut self, node: usize) {

@@ -1,6 +1,5 @@
 //! The requests of clients during a run, through the load balancer.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,80 +10,74 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::record::{Record, Write};
+use super::demotions::demote;
+use super::facts::{self, Fact};
+use super::record::{Phases, Record, Write};
 use super::sockets::Subscriber;
 use super::stand::Stand;
 use crate::support::quiet::pass;
-use crate::support::server::account;
 use crate::support::{Client, Reply};
 
 /// The time after which a client gives a request up.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(8);
+pub(super) const REPLY_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The time after an acknowledged revocation in which a server may still accept the token: 2 s, and a margin for a busy
 /// machine.
-const REVOKED_WITHIN: Duration = Duration::from_millis(2_500);
+pub(super) const REVOKED_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// The time without writes after which all servers are in the same state.
 const QUIET: Duration = Duration::from_secs(5);
 
 const WRITERS: usize = 2;
-const SUBSCRIBERS: usize = 6;
+pub(super) const SUBSCRIBERS: usize = 9;
 
 /// The settings that two clients change, one each.
 pub(super) const SETTINGS: [&str; 2] = ["HelpLink", "AboutLink"];
 
 pub(super) struct Traffic {
-    record: Rc<Record>,
+    phases: Rc<Phases>,
     writers: Vec<JoinHandle<()>>,
     subscribers: Vec<JoinHandle<()>>,
-    is_writing_over: Rc<Cell<bool>>,
-    is_over: Rc<Cell<bool>>,
-    pub(super) admin: Client,
 }
 
 impl Traffic {
-    pub(super) async fn start(stand: &Stand) -> Self {
-        let first = Client::new(&stand.bases()[0]);
-        first.post("/users", account("admin")).await.expect(201);
-        let admin = first.log_in("admin").await;
-        let balanced = admin.at(stand.balanced());
-        let (record, is_writing_over, is_over) = (Rc::<Record>::default(), Rc::default(), Rc::default());
-        let mut traffic =
-            Self { record, writers: Vec::new(), subscribers: Vec::new(), is_writing_over, is_over, admin: balanced };
-        let token = traffic.admin.token.clone().unwrap();
+    pub(super) fn start(stand: &Stand) -> Self {
+        let (admin, record, phases) = (&stand.admin, &stand.record, &stand.phases);
+        let token = admin.token.clone().unwrap();
+        let mut traffic = Self { phases: phases.clone(), writers: Vec::new(), subscribers: Vec::new() };
         for _ in 0..SUBSCRIBERS {
-            let subscriber = Subscriber::new(stand.balanced(), &token, &traffic.record, &traffic.is_over);
+            let subscriber = Subscriber::new(stand.balanced(), &token, record, phases);
             traffic.subscribers.push(spawn(subscriber.follow()));
         }
         for writer in 0..WRITERS {
-            let work =
-                write_values(writer, traffic.admin.clone(), traffic.record.clone(), traffic.is_writing_over.clone());
-            traffic.writers.push(spawn(work));
+            traffic.writers.push(spawn(write_values(writer, admin.clone(), record.clone(), phases.clone())));
         }
         for setting in SETTINGS {
-            let work =
-                write_setting(setting, traffic.admin.clone(), traffic.record.clone(), traffic.is_writing_over.clone());
+            traffic.writers.push(spawn(write_setting(setting, admin.clone(), record.clone(), phases.clone())));
+        }
+        for fact in Fact::ALL {
+            let work = facts::change(fact, admin.clone(), stand.subjects.clone(), record.clone(), phases.clone());
             traffic.writers.push(spawn(work));
         }
-        let (bases, record) = (stand.bases(), traffic.record.clone());
-        let work = revoke(bases, traffic.admin.clone(), record, traffic.is_writing_over.clone());
+        let work = revoke(stand.bases(), admin.clone(), record.clone(), phases.clone());
+        traffic.writers.push(spawn(work));
+        let work = demote(stand.bases(), admin.clone(), stand.deputies.clone(), record.clone(), phases.clone());
         traffic.writers.push(spawn(work));
         traffic
     }
 
     /// Ends the writes, waits until all servers have to be in the same state, and ends the sockets.
-    pub(super) async fn end(self) -> (Rc<Record>, Client) {
-        self.is_writing_over.set(true);
+    pub(super) async fn end(self, stand: &Stand) {
+        self.phases.is_writing_over.set(true);
         for writer in join_all(self.writers).await {
             writer.unwrap();
         }
+        facts::end_busy(&stand.admin, &stand.subjects, &stand.record).await;
         pass(QUIET).await;
-        self.is_over.set(true);
+        self.phases.is_over.set(true);
         for subscriber in join_all(self.subscribers).await {
             subscriber.unwrap();
         }
-        (self.record, self.admin)
     }
 }
 
@@ -94,9 +87,9 @@ pub(super) async fn attempt(client: &Client, method: Method, path: &str, body: O
     timeout(REPLY_TIMEOUT, sending).await.ok()?.ok()
 }
 
-async fn write_values(writer: usize, client: Client, record: Rc<Record>, is_over: Rc<Cell<bool>>) {
+async fn write_values(writer: usize, client: Client, record: Rc<Record>, phases: Rc<Phases>) {
     let mut number = 0;
-    while !is_over.get() {
+    while !phases.is_writing_over.get() {
         number += 1;
         let (value, begun) = (format!("{writer}-{number}"), Instant::now());
         let preference = json!([{ "user_id": client.user_id, "category": "run", "name": value, "value": value }]);
@@ -107,31 +100,35 @@ async fn write_values(writer: usize, client: Client, record: Rc<Record>, is_over
     }
 }
 
-async fn write_setting(setting: &'static str, client: Client, record: Rc<Record>, is_over: Rc<Cell<bool>>) {
+async fn write_setting(setting: &'static str, client: Client, record: Rc<Record>, phases: Rc<Phases>) {
     let mut number = 0;
-    while !is_over.get() {
+    while !phases.is_writing_over.get() {
+        sleep(Duration::from_millis(250)).await;
+        if phases.do_facts_rest.get() {
+            continue;
+        }
         number += 1;
         let change = json!({ "SupportSettings": { setting: format!("https://run.example/{number}") } });
         record.settings.borrow_mut().entry(setting).or_default().last = number;
         let reply = attempt(&client, Method::PUT, "/config/patch", Some(change)).await;
-        {
-            let mut settings = record.settings.borrow_mut();
-            let attempts = settings.entry(setting).or_default();
-            match reply.map(|reply| reply.status) {
-                Some(200) => (attempts.acknowledged, attempts.count) = (number, attempts.count + 1),
-                Some(400..500) => {}
-                _ => _ = attempts.unanswered.insert(number),
-            }
+        let mut settings = record.settings.borrow_mut();
+        let attempts = settings.entry(setting).or_default();
+        match reply.map(|reply| reply.status) {
+            Some(200) => (attempts.acknowledged, attempts.count) = (number, attempts.count + 1),
+            Some(400..500) => {}
+            _ => _ = attempts.unanswered.insert(number),
         }
-        sleep(Duration::from_millis(250)).await;
     }
 }
 
 /// Makes access tokens, uses them on all servers, revokes them on one, and uses them again.
-async fn revoke(bases: Vec<String>, client: Client, record: Rc<Record>, is_over: Rc<Cell<bool>>) {
+async fn revoke(bases: Vec<String>, client: Client, record: Rc<Record>, phases: Rc<Phases>) {
     let mut checks = Vec::new();
-    while !is_over.get() {
+    while !phases.is_writing_over.get() {
         sleep(Duration::from_millis(200)).await;
+        if phases.do_facts_rest.get() {
+            continue;
+        }
         let path = format!("/users/{}/tokens", client.user_id);
         let made = attempt(&client, Method::POST, &path, Some(json!({ "description": "run" }))).await;
         let Some(made) = made.filter(|made| made.status == 200).map(|made| made.json()) else { continue };
