@@ -8,6 +8,7 @@ mod ended_sessions;
 mod english;
 mod everyday;
 mod faults;
+mod guarantees;
 mod homes;
 mod names;
 mod queries;

@@ -12,8 +12,13 @@ mod resume;
 mod rights;
 mod socket_rows;
 mod stores;
+mod unheard;
 mod versions;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::support::quiet::time_of;
 use crate::support::{Client, TestServer, database};
 
 /// The reason why most of these tests need PostgreSQL.
@@ -86,5 +91,29 @@ impl<B: Bus> PairOn<B> {
     /// Runs a statement on the database of both.
     async fn execute(&self, sql: &str) {
         self.one.execute(sql).await;
+    }
+}
+
+/// The number of times that each change is made. The median of its delays counts, because the machine may be busy.
+const ROUNDS: usize = 3;
+
+/// The times from the response to a change until it was in force on another server, by change.
+#[derive(Default)]
+struct Delays(BTreeMap<String, Vec<Duration>>);
+
+impl Delays {
+    /// Waits until a change is in force, and notes the time.
+    async fn note(&mut self, change: &str, in_force: impl Future<Output = ()>) {
+        let delay = time_of(in_force).await;
+        self.0.entry(change.to_owned()).or_default().push(delay);
+    }
+
+    /// Fails unless each change was made in each round and was in force within `limit`.
+    fn check(mut self, limit: Duration) {
+        for (change, delays) in &mut self.0 {
+            delays.sort_unstable();
+            assert_eq!(delays.len(), ROUNDS, "{change}");
+            assert!(delays[ROUNDS / 2] < limit, "{change} was in force after {delays:?}");
+        }
     }
 }

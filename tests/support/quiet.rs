@@ -1,8 +1,9 @@
 //! Time that passes beside a test.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// The part of a time in which a stall of the machine counts as no more.
 const SLICE: Duration = Duration::from_millis(100);
@@ -12,4 +13,29 @@ pub async fn pass(duration: Duration) {
     for _ in 0..duration.as_millis() / SLICE.as_millis() {
         sleep(SLICE).await;
     }
+}
+
+/// Returns the time that `work` takes, in whole slices. A stall of the machine counts as one slice of it.
+pub async fn time_of(work: impl Future<Output = ()>) -> Duration {
+    let mut slices = interval(SLICE);
+    slices.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once.
+    slices.tick().await;
+    let (mut work, mut time) = (pin!(work), Duration::ZERO);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut work => return time,
+            _ = slices.tick() => time += SLICE,
+        }
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the whole thread stands still, as on a machine that stalls")]
+async fn the_time_of_work_counts_a_stall_as_one_slice() {
+    let stalled = time_of(async { std::thread::sleep(6 * SLICE) }).await;
+    assert!(stalled <= SLICE, "{stalled:?}");
+    let longer = time_of(sleep(5 * SLICE / 2)).await;
+    assert!((SLICE..=3 * SLICE).contains(&longer), "{longer:?}");
 }

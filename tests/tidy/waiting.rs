@@ -19,7 +19,7 @@ const SLEEPS: [(&str, usize, &str); 19] = [
     ("tests/faults/killed.rs", 1, KILL),
     ("tests/faults/websocket.rs", 2, "sets the pace of events; leaves at some moment of a connect, whichever that is"),
     ("tests/faults/websocket_line.rs", 1, "a line hangs for this long"),
-    ("tests/support/quiet.rs", 1, "what a test leaves alone has this long"),
+    ("tests/support/quiet.rs", 3, "what a test leaves alone has this long; the test of the measured time"),
     ("tests/support/proxy.rs", 1, "a line is this slow"),
     ("tests/support/slow.rs", 1, "a client reads this slowly"),
     ("tests/support/waiting.rs", 1, "the helper itself"),
@@ -32,7 +32,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 47] = [
+const LOOPS: [(&str, usize, &str); 48] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
     ("actors/src/sockets/tests.rs", 1, STEP),
@@ -58,6 +58,7 @@ const LOOPS: [(&str, usize, &str); 47] = [
     ("tests/faults/license_hostile.rs", 1, STEP),
     ("tests/faults/nodes/pace.rs", 1, "the event that the test publishes ends it"),
     ("tests/faults/nodes/resume.rs", 2, STEP),
+    ("tests/faults/nodes/rights.rs", 1, STEP),
     ("tests/faults/redis.rs", 1, "each frame has a deadline"),
     ("tests/faults/restore_killed.rs", 1, STEP),
     ("tests/faults/tasks.rs", 1, STEP),

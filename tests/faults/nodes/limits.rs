@@ -1,16 +1,23 @@
 //! Limits that hold over all nodes together.
 
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
 use serde_json::json;
 
 use super::REASON;
+use crate::support::quiet::pass;
 use crate::support::waiting::until;
 use crate::support::websocket::{WebSocket, upgrade};
-use crate::support::{TestServer, database};
+use crate::support::{Client, TestServer, database};
 
 /// A bucket that does not empty noticeably during the test.
 const SETTINGS: &str = "[RateLimitSettings]\nEnable = true\nPerSec = 1\nMaxBurst = 999\nVaryByUser = true\n";
 
 const SIZE: u64 = 1_000;
+
+/// The number of servers in tests of the stated error.
+const SERVERS: usize = 3;
 
 #[actix_web::test]
 async fn requests_at_one_node_count_in_the_rate_limit_of_the_other() {
@@ -81,4 +88,107 @@ async fn sockets_at_one_node_count_in_the_limit_of_the_other_until_they_close() 
     drop(here);
     until("the other node has room again", async || WebSocket::try_open(&other.base, &head).await.is_ok()).await;
     drop(eighth);
+}
+
+/// Returns more servers beside the first one, so that there are three, once they know each other.
+async fn others(one: &TestServer, admin: &Client, settings: &str) -> Vec<TestServer> {
+    let mut others = Vec::new();
+    for _ in 1..SERVERS {
+        others.push(one.start_beside(settings).await);
+    }
+    let count = async || admin.get("/cluster/status").await.expect(200).as_array().unwrap().len();
+    until("all servers know each other", async || count().await == SERVERS).await;
+    others
+}
+
+#[actix_web::test]
+async fn three_servers_admit_the_sockets_of_a_user_up_to_the_limit_and_an_eighth() {
+    const LIMIT: usize = 24;
+    const SETTINGS: &str = "[Quarterdeck]\nMaximumSocketsPerUser = 24\n";
+    /// The time after which the servers know of a socket, and a margin.
+    const TOLD: Duration = Duration::from_millis(2_500);
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let one = TestServer::start_with(SETTINGS).await;
+    let admin = one.admin().await;
+    let anna = one.user(&admin, "anna").await;
+    let others = others(&one, &admin, SETTINGS).await;
+    let bases = [&one.base, &others[0].base, &others[1].base];
+    let head = upgrade("", &format!("Authorization: Bearer {}\r\n", anna.token.as_ref().unwrap()));
+    let mut sockets = Vec::new();
+    // Sockets that are opened in one interval are not known elsewhere, so each server admits its own.
+    for base in bases {
+        for _ in 0..LIMIT / SERVERS - 1 {
+            sockets.push(WebSocket::try_open(base, &head).await.unwrap());
+        }
+    }
+    pass(TOLD).await;
+    let is_full = async || {
+        let mut refused = 0;
+        for base in bases {
+            match WebSocket::try_open(base, &head).await {
+                Ok(socket) => {
+                    sockets.push(socket);
+                    pass(TOLD).await;
+                }
+                Err(head) => {
+                    assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
+                    refused += 1;
+                }
+            }
+        }
+        refused == SERVERS
+    };
+    until("all servers refuse", is_full).await;
+    let admitted = sockets.len();
+    assert!((LIMIT..=LIMIT + LIMIT / 8).contains(&admitted), "{admitted} sockets");
+}
+
+/// The error of a rate that three servers share: a burst of each before they know of one another, and then an eighth.
+fn stated(per_sec: usize, burst: usize, elapsed: Duration) -> usize {
+    let emptied = per_sec * usize::try_from(elapsed.as_millis()).unwrap() / 1_000;
+    SERVERS * burst + emptied + emptied / 8
+}
+
+/// Sends requests of one caller to all servers for some seconds. Fails if they admit more than is stated.
+async fn flood(clients: &[Client], send: impl AsyncFn(&Client) -> u16, (per_sec, burst): (usize, usize)) {
+    const DURATION: Duration = Duration::from_secs(5);
+    const REQUESTS_AT_ONCE: usize = 5;
+    let begun = Instant::now();
+    let admitted_by = async |client: &Client| {
+        let mut admitted = 0;
+        for _ in 0..DURATION.as_millis() / 100 {
+            let statuses = join_all((0..REQUESTS_AT_ONCE).map(|_| send(client))).await;
+            admitted += statuses.iter().filter(|status| **status != 429).count();
+            pass(Duration::from_millis(100)).await;
+        }
+        admitted
+    };
+    let admitted: usize = join_all(clients.iter().map(admitted_by)).await.into_iter().sum();
+    let (elapsed, stated) = (begun.elapsed(), stated(per_sec, burst, begun.elapsed()));
+    println!("{admitted} of {stated} requests in {elapsed:?}");
+    assert!((burst..=stated).contains(&admitted), "{admitted} of {stated} requests in {elapsed:?}");
+}
+
+#[actix_web::test]
+async fn three_servers_admit_one_burst_each_and_then_the_rate_and_an_eighth() {
+    const SETTINGS: &str = "[RateLimitSettings]\nEnable = true\nPerSec = 20\nMaxBurst = 40\nVaryByUser = true\n";
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let one = TestServer::start_with(SETTINGS).await;
+    let admin = one.admin().await;
+    let anna = one.user(&admin, "anna").await;
+    let others = others(&one, &admin, SETTINGS).await;
+    let clients = [anna.clone(), anna.at(&others[0].base), anna.at(&others[1].base)];
+    flood(&clients, async |client| client.get("/users/me").await.status, (20, 41)).await;
+}
+
+#[actix_web::test]
+async fn three_servers_admit_one_burst_of_logins_each_and_then_their_rate_and_an_eighth() {
+    const SETTINGS: &str = "[RateLimitSettings]\nEnable = true\nPerSec = 9000\nMaxBurst = 9000\n";
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let one = TestServer::start_with(SETTINGS).await;
+    let admin = one.admin().await;
+    let others = others(&one, &admin, SETTINGS).await;
+    let clients = [one.client(), others[0].client(), others[1].client()];
+    let body = json!({ "login_id": "unknown", "password": "wrong" });
+    flood(&clients, async |client| client.post("/users/login", body.clone()).await.status, (5, 10)).await;
 }

@@ -15,10 +15,13 @@ mod resume;
 #[expect(clippy::duplicate_mod, reason = "the same tests on another bus")]
 #[path = "rights.rs"]
 mod rights;
+#[expect(clippy::duplicate_mod, reason = "the same tests on another bus")]
+#[path = "unheard.rs"]
+mod unheard;
 
 use serde_json::json;
 
-use super::{Bus, PairOn};
+use super::{Bus, Delays, PairOn, ROUNDS};
 use crate::support::redis::Redis;
 use crate::support::waiting::until;
 use crate::support::{Client, TestServer};

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{Pair, REASON};
@@ -14,9 +15,12 @@ use crate::support::{Client, TestServer, database};
 /// The number of requests of a client that does not stop.
 const REQUESTS: usize = 60;
 
-#[actix_web::test]
-async fn a_client_that_types_without_end_publishes_one_event_a_second() {
-    let Some(pair) = Pair::start().await else { return };
+/// The number of threads in which a client types at once, and the number of them that are published in a second.
+const THREADS: usize = 300;
+const MAX_THREADS: u64 = 50;
+
+/// Returns a member of a channel, a socket of another member at the other server, and the channel.
+async fn crew(pair: &Pair) -> (Client, WebSocket, Value) {
     let (anna, bert) = (pair.one.user(&pair.admin, "anna").await, pair.one.user(&pair.admin, "bert").await);
     let team = pair.admin.found(open_team("crew")).await;
     for user in [&anna, &bert] {
@@ -24,7 +28,13 @@ async fn a_client_that_types_without_end_publishes_one_event_a_second() {
     }
     let channels = pair.admin.get("/channels").await.expect(200);
     let channel = channels.as_array().unwrap().iter().find(|channel| channel["team_id"] == team).unwrap()["id"].clone();
-    let (mut socket, _) = WebSocket::greeted(&pair.at_other(&bert)).await;
+    (anna, WebSocket::greeted(&pair.at_other(&bert)).await.0, channel)
+}
+
+#[actix_web::test]
+async fn a_client_that_types_without_end_publishes_one_event_a_second() {
+    let Some(pair) = Pair::start().await else { return };
+    let (anna, mut socket, channel) = crew(&pair).await;
     let begun = Instant::now();
     for _ in 0..REQUESTS {
         anna.post("/users/me/typing", json!({ "channel_id": channel })).await.expect_ok();
@@ -32,6 +42,25 @@ async fn a_client_that_types_without_end_publishes_one_event_a_second() {
     socket.event_named("typing").await;
     let published = published(&pair.one, "typing").await;
     assert!((1..=begun.elapsed().as_secs() + 2).contains(&published), "{published} in {:?}", begun.elapsed());
+}
+
+#[actix_web::test]
+async fn a_client_that_types_in_many_threads_publishes_fifty_events_a_second() {
+    let Some(pair) = Pair::start().await else { return };
+    let (anna, mut socket, channel) = crew(&pair).await;
+    let begun = Instant::now();
+    join_all((0..THREADS).map(|thread| {
+        let body = json!({ "channel_id": channel, "parent_id": format!("{thread:0>26}") });
+        let anna = &anna;
+        async move { anna.post("/users/me/typing", body).await.expect_ok() }
+    }))
+    .await;
+    // Events have one order, so this one comes after the others.
+    anna.put("/users/me/patch", json!({ "nickname": "last" })).await.expect(200);
+    socket.event_named("user_updated").await;
+    let published = published(&pair.one, "typing").await;
+    let stated = MAX_THREADS * (begun.elapsed().as_secs() + 2);
+    assert!((MAX_THREADS..=stated).contains(&published), "{published} in {:?}", begun.elapsed());
 }
 
 #[actix_web::test]

@@ -1,0 +1,75 @@
+//! A server that cannot hear the others trusts no cached session.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_postgres::NoTls;
+
+use super::{Bus as _, Delays, Pair, ROUNDS};
+use crate::support::quiet::pass;
+use crate::support::waiting::until;
+use crate::support::{Proxy, TestServer, backdoor, database};
+
+/// The time after which a server that hears nothing of the others reads each session from the database.
+const TRUST: Duration = Duration::from_secs(2);
+
+#[actix_web::test]
+async fn a_server_that_hears_nothing_refuses_an_ended_session_within_two_seconds() {
+    let Some(pair) = Pair::start().await else { return };
+    pair.one.user(&pair.admin, "anna").await;
+    let (_, source) = backdoor::named_in(pair.one.folder());
+    let (holder, connection) = tokio_postgres::connect(&source, NoTls).await.unwrap();
+    actix_web::rt::spawn(connection);
+    let mut delays = Delays::default();
+    for _ in 0..ROUNDS {
+        let there = pair.at_other(&pair.one.login("anna").await);
+        there.get("/users/me").await.expect(200);
+        // No server can read messages, and all of them reach the other tables.
+        holder.batch_execute("BEGIN; LOCK TABLE qd_events IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let token = there.token.as_deref().unwrap();
+        pair.execute(&format!("DELETE FROM sessions WHERE token = '{token}'")).await;
+        let is_refused = async || there.get("/users/me").await.status == 401;
+        delays.note("an ended session", until("the token is refused", is_refused)).await;
+        until("readiness tells it", async || says_so(&pair.other).await).await;
+        holder.batch_execute("COMMIT").await.unwrap();
+        for server in [&pair.one, &pair.other] {
+            until("the server is ready", async || server.client().get("//readyz").await.status == 200).await;
+        }
+    }
+    // A slice of 100 ms is the precision of the measurement.
+    delays.check(TRUST + Duration::from_millis(200));
+}
+
+#[actix_web::test]
+async fn a_server_without_the_database_accepts_no_ended_session() {
+    let Some(bus) = Pair::bus() else { return };
+    let base = database::base().unwrap();
+    let direct = database::settings_in(&base, &database::fresh_schema(&base).await);
+    let host = database::host(&base);
+    let line = Proxy::start(host);
+    let over_line = direct.replace(host, &line.address().to_string());
+    let with_tokens = |_: &Path| vec![("MM_SERVICESETTINGS_ENABLEUSERACCESSTOKENS".to_owned(), "true".to_owned())];
+    let one = TestServer::start_on(&(direct + &bus.settings()), &with_tokens).await;
+    let admin = one.admin().await;
+    let other = TestServer::start_on(&(over_line + &bus.settings()), &with_tokens).await;
+    let path = format!("/users/{}/tokens", admin.user_id);
+    for cut in [Proxy::stall, Proxy::refuse] {
+        let token = admin.post(&path, json!({ "description": "of a test" })).await.expect(200);
+        let there = other.client().with_token(token["token"].as_str().unwrap());
+        there.get("/users/me").await.expect(200);
+        cut(&line);
+        admin.post("/users/tokens/revoke", json!({ "token_id": token["id"] })).await.expect_ok();
+        pass(TRUST).await;
+        let status = there.get("/users/me").await.status;
+        assert!(status == 401 || status >= 500, "{status}");
+        line.restore();
+        until("the token is refused", async || there.get("/users/me").await.status == 401).await;
+    }
+}
+
+/// Returns true if a server says that it hears nothing of the others.
+async fn says_so(server: &TestServer) -> bool {
+    let reply = server.client().get("//readyz").await;
+    reply.status == 503 && reply.text().contains("[-]cluster failed")
+}
