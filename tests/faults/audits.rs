@@ -9,7 +9,7 @@ use crate::support::raw;
 use crate::support::server::account;
 use crate::support::trail::events_in;
 use crate::support::waiting::until;
-use crate::support::{Client, Home, Process, TestServer, backdoor};
+use crate::support::{Client, Home, Process, TestServer, backdoor, database};
 
 /// The number of requests at once.
 const WRITERS: usize = 40;
@@ -41,6 +41,29 @@ async fn two_servers_on_one_database_keep_one_chain() {
     assert_eq!(numbers, expected);
     let links = "SELECT b.id FROM qd_audits a JOIN qd_audits b ON b.number = a.number + 1 WHERE b.previous <> a.hash";
     assert_eq!(texts(home.folder(), links).await, Vec::<String>::new());
+}
+
+#[actix_web::test]
+async fn a_server_without_the_key_of_the_last_row_says_so_at_its_start() {
+    const MISSING: &str = "the key of the last audit row is missing in the audit key file";
+    let folder = tempfile::tempdir().unwrap();
+    let database = database::fresh(folder.path()).await;
+    let home = |key: &str| {
+        let file = folder.path().join(key);
+        Home::on_database(&database, &format!("[Quarterdeck]\nAuditKeyFile = \"{}\"\n", file.display()))
+    };
+    let (first, second, other) = (home("one"), home("one"), home("another"));
+    let one = first.start().await;
+    first_account(&one).await;
+    until("the record is stored", async || count(first.folder(), "createUser success").await == 1).await;
+    let same = second.start().await;
+    let mut another = other.start().await;
+    another.complains_until(|said| said.contains(MISSING)).await;
+    for server in [one, same] {
+        server.terminate();
+        let (status, said) = server.end().await;
+        assert!(status.success() && !said.contains(MISSING), "{said}");
+    }
 }
 
 #[actix_web::test]
