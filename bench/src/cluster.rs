@@ -8,6 +8,7 @@ mod nodes;
 mod postgres;
 mod publishers;
 mod redis;
+mod revoke;
 mod site;
 mod sockets;
 
@@ -83,6 +84,9 @@ pub(crate) struct Options {
     /// Duration of the measurement without requests and sockets, in seconds
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(10..=3600))]
     idle_seconds: u64,
+    /// Number of revocations of each kind
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    revocations: u64,
     /// Only this part; may be given several times
     #[arg(long, value_enum)]
     part: Vec<Part>,
@@ -94,6 +98,8 @@ enum Part {
     Idle,
     /// Events through the nodes
     Load,
+    /// The time until a revocation on one node is in force on the others
+    Revoke,
     /// One node beside a server on the embedded engine
     Alone,
 }
@@ -139,18 +145,28 @@ async fn measure(options: &Options, databases: &Databases) -> Result<(), Failure
             databases.drop_all().await?;
         }
     }
+    let mut is_revoked_in_time = true;
+    if measures(Part::Revoke) && options.nodes > 1 {
+        let cluster = Cluster::start(options, databases, options.nodes).await?;
+        is_revoked_in_time = revoke::run(&cluster.nodes, options.revocations).await?;
+        drop(cluster);
+        databases.drop_all().await?;
+    }
     if measures(Part::Alone) {
         alone::run(&options.server, databases).await?;
     }
-    let Some(p99) = p99_at_goal else { return Ok(()) };
-    let (holds, nodes) = (p99 < GOAL_P99, options.nodes);
-    println!(
-        "{}  p99 at {GOAL_EVENTS_PER_SECOND} events a second through {nodes} nodes: {:.1} ms, bound {} ms",
-        if holds { "holds " } else { "BROKEN" },
-        p99.as_secs_f64() * 1e3,
-        GOAL_P99.as_millis()
-    );
-    if holds { Ok(()) } else { Err("a target was missed".into()) }
+    let mut is_fast = true;
+    if let Some(p99) = p99_at_goal {
+        is_fast = p99 < GOAL_P99;
+        println!(
+            "{}  p99 at {GOAL_EVENTS_PER_SECOND} events a second through {} nodes: {:.1} ms, bound {} ms",
+            if is_fast { "holds " } else { "BROKEN" },
+            options.nodes,
+            p99.as_secs_f64() * 1e3,
+            GOAL_P99.as_millis()
+        );
+    }
+    if is_fast && is_revoked_in_time { Ok(()) } else { Err("a target was missed".into()) }
 }
 
 impl Options {

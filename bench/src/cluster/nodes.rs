@@ -33,6 +33,7 @@ impl Nodes {
             std::fs::create_dir(&own)?;
             let mut variables = settings(database).to_vec();
             variables.push(("MM_FILESETTINGS_DIRECTORY", files));
+            variables.push(("MM_SERVICESETTINGS_ENABLEUSERACCESSTOKENS", "true"));
             variables.extend(redis.into_iter().flat_map(redis::settings));
             processes.push(Process::server_with(program, &own, &variables)?);
         }
