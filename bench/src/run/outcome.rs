@@ -107,7 +107,8 @@ pub(crate) struct Quantile {
 /// The load generator's own state during the run.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Generator {
-    pub(crate) cpu: f64,
+    /// The part of the time that its thread computed or waited for a core.
+    pub(crate) busy: f64,
     pub(crate) late_start_p99_us: u64,
     pub(crate) late_start_max_us: u64,
     pub(crate) loop_lag_p99_us: u64,
@@ -229,9 +230,9 @@ impl Point {
 
 impl Generator {
     fn of(saturation: &Saturation) -> Self {
-        let Saturation { cpu, late_start_p99_us, late_start_max_us, loop_lag_p99_us, loop_lag_max_us } = *saturation;
+        let Saturation { busy, late_start_p99_us, late_start_max_us, loop_lag_p99_us, loop_lag_max_us } = *saturation;
         let bottleneck = saturation.reasons();
-        Self { cpu, late_start_p99_us, late_start_max_us, loop_lag_p99_us, loop_lag_max_us, bottleneck }
+        Self { busy, late_start_p99_us, late_start_max_us, loop_lag_p99_us, loop_lag_max_us, bottleneck }
     }
 }
 

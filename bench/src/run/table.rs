@@ -35,8 +35,8 @@ pub(crate) fn table(outcome: &Outcome) -> String {
     let generator = &outcome.generator;
     let _ = writeln!(
         lines,
-        "load generator        {:.0} % of its core; late starts p99 {} ms, max {} ms; lag p99 {} ms, max {} ms",
-        generator.cpu * 100.0,
+        "load generator        busy {:.0} % of the time; late starts p99 {} ms, max {} ms; lag p99 {} ms, max {} ms",
+        generator.busy * 100.0,
         ms(generator.late_start_p99_us),
         ms(generator.late_start_max_us),
         ms(generator.loop_lag_p99_us),

@@ -77,8 +77,8 @@ fn facts(report: &Report, side: &Side, html: &mut String) {
     rows.push((
         "load generator",
         format!(
-            "{} % of its core; late starts p99 {} ms; lag p99 {} ms",
-            number(generator.cpu * 100.0),
+            "busy {} % of the time; late starts p99 {} ms; lag p99 {} ms",
+            number(generator.busy * 100.0),
             ms(generator.late_start_p99_us),
             ms(generator.loop_lag_p99_us)
         ),

@@ -56,7 +56,7 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
     };
     let load = Load::new(&plan, 0);
     let saturation = Saturation {
-        cpu: 0.2,
+        busy: 0.2,
         late_start_p99_us: 100,
         late_start_max_us: 200,
         loop_lag_p99_us: 300,
