@@ -23,17 +23,19 @@ enum Figure {
     Failures,
     Throughput,
     Cpu,
+    MemorySlope,
+    DescriptorSlope,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Limit {
-    /// In the unit of the figure: microseconds, a part of all requests, or requests a second.
+    /// In the unit of the figure: microseconds, a part of all requests, requests a second, or kB or descriptors a minute.
     Absolute(f64),
     /// Times the figure of the other server.
     Ratio(f64),
 }
 
-const FIGURES: [(&str, Figure); 8] = [
+const FIGURES: [(&str, Figure); 10] = [
     ("mean", Figure::Mean),
     ("p50", Figure::P50),
     ("p95", Figure::P95),
@@ -42,6 +44,8 @@ const FIGURES: [(&str, Figure); 8] = [
     ("failures", Figure::Failures),
     ("throughput", Figure::Throughput),
     ("cpu", Figure::Cpu),
+    ("memory-slope", Figure::MemorySlope),
+    ("descriptor-slope", Figure::DescriptorSlope),
 ];
 
 impl Condition {
@@ -49,8 +53,9 @@ impl Condition {
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let explain = || {
             format!(
-                "`{text}` is no condition: write a figure (mean, p50, p95, p99, max, failures, throughput, cpu), > or <, and a \
-                 number with us, ms, s, % or /s, or x for a ratio, such as p99>1.1x"
+                "`{text}` is no condition: write a figure ({}), > or <, and a number with us, ms, s, %, /s, MB/min or /min, or x \
+                 for a ratio, such as p99>1.1x",
+                FIGURES.map(|(name, _)| name).join(", ")
             )
         };
         let at = text.find(['>', '<']).ok_or_else(explain)?;
@@ -100,12 +105,16 @@ fn limit(figure: Figure, number: f64, unit: &str) -> Option<Limit> {
     let is_latency =
         matches!(figure, Figure::Mean | Figure::P50 | Figure::P95 | Figure::P99 | Figure::Max | Figure::Cpu);
     let factor = match unit {
-        "x" if !matches!(figure, Figure::Max | Figure::Failures) => return Some(Limit::Ratio(number)),
+        "x" if matches!(figure, Figure::Throughput) || (is_latency && figure != Figure::Max) => {
+            return Some(Limit::Ratio(number));
+        }
         "us" if is_latency => 1.0,
         "ms" if is_latency => 1e3,
         "s" if is_latency => 1e6,
         "%" if figure == Figure::Failures => 0.01,
         "/s" if figure == Figure::Throughput => 1.0,
+        "MB/min" if figure == Figure::MemorySlope => 1024.0,
+        "/min" if figure == Figure::DescriptorSlope => 1.0,
         _ => return None,
     };
     Some(Limit::Absolute(number * factor))
@@ -123,6 +132,8 @@ impl Figure {
             Self::Failures => outcome.total.failed_part,
             Self::Throughput => outcome.throughput_per_s,
             Self::Cpu => outcome.usage.as_ref()?.cpu_us_per_request?,
+            Self::MemorySlope => outcome.usage.as_ref()?.resident_kb_per_min?,
+            Self::DescriptorSlope => outcome.usage.as_ref()?.descriptors_per_min?,
         })
     }
 }
@@ -142,6 +153,14 @@ mod tests {
         assert!(met("p99>55ms", &[]) && !met("p99>57ms", &[]) && !met("p99 > 1s", &[]) && met("p50<0.06s", &[]));
         assert!(met("failures>0.9%", &[]) && !met("failures>1.1%", &[]));
         assert!(met("throughput<101/s", &[]) && !met("throughput<90/s", &[]) && met("cpu>2ms", &[]));
+    }
+
+    #[test]
+    fn a_slope_has_a_unit_for_each_minute() {
+        // The memory grows by 1 kB a second, and the number of descriptors does not change.
+        assert!(met("memory-slope>0.05MB/min", &[]) && !met("memory-slope>0.07MB/min", &[]));
+        assert!(!met("descriptor-slope>0.1/min", &[]));
+        assert!(Condition::read("memory-slope>1ms").is_err() && Condition::read("memory-slope>2x").is_err());
     }
 
     #[test]

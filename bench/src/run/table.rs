@@ -82,6 +82,12 @@ fn usage(outcome: &Outcome, lines: &mut String) {
         usage.resident_kb_max,
         usage.descriptors_max
     );
+    if let Some((memory, descriptors)) = usage.resident_kb_per_min.zip(usage.descriptors_per_min) {
+        let _ = writeln!(
+            lines,
+            "slopes                {memory:+.1} kB and {descriptors:+.1} descriptors a minute, after the first third"
+        );
+    }
     if let Some(cpu) = usage.postgres_cpu_ms {
         let each = usage.postgres_cpu_us_per_request.map_or(String::new(), |us| format!(", {us:.1} µs a request"));
         let _ = writeln!(lines, "PostgreSQL            {cpu} ms CPU in the sessions of the server{each}");

@@ -9,6 +9,9 @@ use tokio_postgres::Client;
 
 use crate::cpu;
 
+/// The minimum number of samples for a slope.
+const MIN_SLOPE_SAMPLES: u32 = 6;
+
 /// The state of a server at a moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Reading {
@@ -126,6 +129,9 @@ pub(crate) struct Usage {
     pub(crate) resident_kb_last: u64,
     pub(crate) resident_kb_max: u64,
     pub(crate) descriptors_max: u64,
+    /// The slopes after the first third of the run, if there are enough samples.
+    pub(crate) resident_kb_per_min: Option<f64>,
+    pub(crate) descriptors_per_min: Option<f64>,
     pub(crate) samples: Vec<UsageSample>,
 }
 
@@ -151,6 +157,7 @@ impl Usage {
         let each = |cpu: Duration| (requests > 0).then(|| crate::report::micros_each(cpu, requests));
         let max = |of: fn(&Reading) -> u64| readings.iter().map(of).max().unwrap_or_default();
         let samples = readings.windows(2).filter_map(|pair| UsageSample::between(pair.first()?, pair.last()?));
+        let samples: Vec<_> = samples.collect();
         Some(Self {
             cpu_ms: millis(cpu),
             cpu_of_machine: cpu.as_secs_f64() / elapsed / crate::report::to_float(u64::try_from(cores).ok()?.max(1)),
@@ -161,7 +168,9 @@ impl Usage {
             resident_kb_last: last.resident_kb,
             resident_kb_max: max(|reading| reading.resident_kb),
             descriptors_max: max(|reading| reading.descriptors),
-            samples: samples.collect(),
+            resident_kb_per_min: slope(&samples, |sample| sample.resident_kb),
+            descriptors_per_min: slope(&samples, |sample| sample.descriptors),
+            samples,
         })
     }
 }
@@ -176,6 +185,20 @@ impl UsageSample {
             descriptors: now.descriptors,
         })
     }
+}
+
+/// Returns the slope of a figure for each minute (least squares). The first third of the run does not count, because
+/// caches fill then.
+fn slope(samples: &[UsageSample], of: fn(&UsageSample) -> u64) -> Option<f64> {
+    let settled = samples.get(samples.len() / 3..)?;
+    let count = f64::from(u32::try_from(settled.len()).ok().filter(|count| *count >= MIN_SLOPE_SAMPLES)?);
+    let minutes = |sample: &UsageSample| crate::report::to_float(sample.at_ms) / 60_000.0;
+    let figure = |sample: &UsageSample| crate::report::to_float(of(sample));
+    let mean_minutes = settled.iter().map(minutes).sum::<f64>() / count;
+    let mean_figure = settled.iter().map(figure).sum::<f64>() / count;
+    let products = settled.iter().map(|sample| (minutes(sample) - mean_minutes) * (figure(sample) - mean_figure));
+    let squares: f64 = settled.iter().map(|sample| (minutes(sample) - mean_minutes).powi(2)).sum();
+    (squares > 0.0).then(|| products.sum::<f64>() / squares)
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -205,6 +228,20 @@ mod tests {
             usage.samples.iter().map(|sample| (sample.at_ms, (sample.cores * 1000.0).round())).collect();
         assert_eq!(cores, [(1000, 200.0), (4000, 267.0)]);
         assert!(Usage::of(&readings[..1], 1000, 2).is_none() && Usage::of(&[], 1, 1).is_none());
+    }
+
+    #[test]
+    fn a_slope_is_that_after_the_first_third() {
+        let sample = |second: u64| UsageSample {
+            at_ms: second * 1000,
+            cores: 0.0,
+            resident_kb: if second < 10 { second * 1000 } else { 10_000 + second * 5 },
+            descriptors: 40,
+        };
+        let samples: Vec<_> = (0..30).map(sample).collect();
+        assert!((slope(&samples, |sample| sample.resident_kb).unwrap() - 300.0).abs() < 1e-6);
+        assert!(slope(&samples, |sample| sample.descriptors).unwrap().abs() < 1e-9);
+        assert!(slope(&samples[..7], |sample| sample.descriptors).is_none());
     }
 
     #[test]

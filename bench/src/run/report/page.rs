@@ -170,6 +170,10 @@ fn usage(outcome: &Outcome) -> Vec<(&'static str, String)> {
         [usage.resident_kb_first, usage.resident_kb_last, usage.resident_kb_max].map(|kb| number(megabytes(kb)));
     rows.push(("memory", format!("{first} MB before, {last} MB after, at most {max} MB resident")));
     rows.push(("descriptors", format!("at most {}", usage.descriptors_max)));
+    if let Some((memory, descriptors)) = usage.resident_kb_per_min.zip(usage.descriptors_per_min) {
+        let slopes = format!("{memory:+.1} kB and {descriptors:+.1} descriptors a minute, after the first third");
+        rows.push(("slopes", slopes));
+    }
     rows
 }
 
