@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_step_is_supported_until_a_threshold_fails() {
-        // The latencies are 50 to 56 ms, one request of a hundred fails, and the server uses 0.3 of two cores.
+        // The latencies are 50 to 56 ms, one request of a hundred fails, and the server uses 0.06 of two cores.
         let outcome = outcome(50);
         let failed = |more: &[&str]| match verdict(&options(more), &outcome, Some(100_000)) {
             Verdict::Failed(thresholds) => thresholds.join("; "),
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(failed(&[]), "Supported");
         assert!(failed(&["--max-mean-ms", "52"]).starts_with("mean 5"));
         assert!(failed(&["--max-p99-ms", "55"]).starts_with("p99 56."));
-        assert!(failed(&["--max-use", "14"]).contains("processor time 15"));
+        assert!(failed(&["--max-use", "2"]).contains("processor time 3"));
         assert!(failed(&["--max-use", "40"]).starts_with("memory 50"));
     }
 

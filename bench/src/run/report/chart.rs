@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 230.0;
-const LEFT: f64 = 62.0;
+const LEFT: f64 = 84.0;
 const RIGHT: f64 = 26.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 34.0;
@@ -179,7 +179,7 @@ mod tests {
             ..Chart::default()
         };
         let html = chart.html();
-        assert!(html.contains("points=\"62.0,196.0 338.0,23.9 614.0,140.2\""), "{html}");
+        assert!(html.contains("points=\"84.0,196.0 349.0,23.9 614.0,140.2\""), "{html}");
         assert!(html.contains("a &lt; b") && html.contains("40 ms") && html.contains("p99 37 ms at 5"), "{html}");
     }
 

@@ -26,10 +26,10 @@ pub(super) fn page(report: &Report) -> String {
     );
     let _ = writeln!(html, "<p class=\"soft\">{}</p>", escaped(&report.environment.started_at));
     ratios(report, &mut html);
+    compared_charts(report, &mut html);
     for side in &report.sides {
-        facts(report, side, &mut html);
+        facts(side, &mut html);
     }
-    charts(report, &mut html);
     environment(report, &mut html);
     html.push_str("</main>\n</body>\n</html>\n");
     html
@@ -52,7 +52,7 @@ fn ratios(report: &Report, html: &mut String) {
 }
 
 /// Writes the tables and notes of a server.
-fn facts(report: &Report, side: &Side, html: &mut String) {
+fn facts(side: &Side, html: &mut String) {
     let outcome = &side.outcome;
     let _ = writeln!(html, "<section><h2>{}</h2>", escaped(&side.name));
     for reason in &outcome.generator.bottleneck {
@@ -88,9 +88,7 @@ fn facts(report: &Report, side: &Side, html: &mut String) {
         let _ = writeln!(html, "<dt>{name}</dt><dd>{}</dd>", escaped(&value));
     }
     html.push_str("</dl>");
-    if report.sides.len() > 1 {
-        side_charts(side, html);
-    }
+    side_charts(side, html);
     html.push_str("</section>\n");
 }
 
@@ -177,18 +175,16 @@ fn usage(outcome: &Outcome) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// Writes the charts of all servers, side by side in the same charts where that can be read.
-fn charts(report: &Report, html: &mut String) {
-    let [only] = report.sides.as_slice() else {
-        html.push_str("<h2>Comparison over time</h2><div class=\"charts\">");
-        for chart in compared(&report.sides) {
-            html.push_str(&chart.html());
-        }
-        html.push_str("</div>\n");
+/// Writes the charts with the lines of both servers, if there are two.
+fn compared_charts(report: &Report, html: &mut String) {
+    if report.sides.len() < 2 {
         return;
-    };
-    html.push_str("<h2>Over time</h2>");
-    side_charts(only, html);
+    }
+    html.push_str("<h2>Comparison over time</h2><div class=\"charts\">");
+    for chart in compared(&report.sides) {
+        html.push_str(&chart.html());
+    }
+    html.push_str("</div>\n");
 }
 
 /// Writes the charts of one server.

@@ -31,7 +31,8 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
     recorder.finish(from + MS * 10_050);
     let reading = |second: u32| Reading {
         at: MS * (second * 1000),
-        cpu: MS * (second * 300),
+        // So small a part of a core has the longest labels.
+        cpu: MS * (second * 60),
         resident_kb: u64::from(50_000 + second),
         descriptors: 40,
         postgres_cpu: (second > 20).then_some(MS),

@@ -26,8 +26,15 @@ fn browser() -> Option<PathBuf> {
 #[test]
 fn the_page_can_be_read_in_both_themes_and_on_a_narrow_screen() {
     let Some(browser) = browser() else { return };
+    check(&browser, &one(), 6);
+    let both = ["target", "baseline"].map(|name| Side { name: name.to_owned(), outcome: outcome(5) });
+    check(&browser, &report(both.to_vec()), 19);
+}
+
+/// Opens a report and asserts that all its charts can be read.
+fn check(browser: &Path, report: &Report, charts: usize) {
     let folder = crate::compare::Folder::new().unwrap();
-    one().write(folder.path()).unwrap();
+    report.write(folder.path()).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/browser/report.mjs");
     let mut node = Command::new("node");
     let output = node.arg(script).arg(folder.path().join("report.html")).current_dir(browser).output().unwrap();
@@ -37,7 +44,10 @@ fn the_page_can_be_read_in_both_themes_and_on_a_narrow_screen() {
     assert_eq!((themes.len(), &themes[0]["theme"], &themes[1]["theme"]), (2, &json!("light"), &json!("dark")));
     assert_ne!(themes[0]["paper"], themes[1]["paper"]);
     for theme in &themes {
-        assert_eq!((&theme["charts"], &theme["requests"], &theme["complaints"]), (&json!(6), &json!(1), &json!([])));
+        assert_eq!(
+            (&theme["charts"], &theme["requests"], &theme["complaints"]),
+            (&json!(charts), &json!(1), &json!([]))
+        );
         assert_eq!(theme["outside"], json!([]), "everything stands within its chart");
         assert_eq!((&theme["is_wider"], &theme["is_wider_when_narrow"]), (&json!(false), &json!(false)));
         let contrasts = ["contrast", "lines"].map(|name| theme[name].as_f64().unwrap());
