@@ -24,6 +24,7 @@ pub(crate) mod preference;
 pub(crate) mod qr_code;
 pub(crate) mod report_range;
 pub(crate) mod scheme;
+pub(crate) mod scheme_roles;
 pub(crate) mod site_path;
 pub(crate) mod team;
 pub(crate) mod time_zone;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::base::scheme_roles::{SchemeRoleNames, TEAM_ROLES};
 use crate::base::user::{User, is_email};
 
 const MIN_NAME_CHARACTERS: usize = 2;
@@ -209,6 +210,8 @@ pub(crate) struct Member {
     pub(crate) is_guest: bool,
     pub(crate) is_user: bool,
     pub(crate) is_admin: bool,
+    /// The roles that the flags stand for in the scheme of the team.
+    pub(crate) scheme: SchemeRoleNames,
 }
 
 /// A membership in a response, with its keys in the order of Mattermost.
@@ -247,9 +250,14 @@ impl Member {
 
     /// Returns the names of all roles in the team, separated by spaces.
     pub(crate) fn all_roles(&self) -> String {
-        let marks = [(self.is_guest, "team_guest"), (self.is_user, "team_user"), (self.is_admin, "team_admin")];
-        let marked = marks.iter().filter(|(is_set, _)| *is_set).map(|(_, role)| *role);
+        let marks = [self.is_guest, self.is_user, self.is_admin];
+        let marked = self.scheme_roles().into_iter().zip(marks).filter(|(_, is_set)| *is_set).map(|(role, _)| role);
         self.roles.split_whitespace().chain(marked).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns the names of the roles of guests, users and administrators in the team.
+    pub(crate) fn scheme_roles(&self) -> [&str; 3] {
+        self.scheme.or(TEAM_ROLES)
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) async fn may(
 ) -> Result<bool, AppError> {
     let place = accounts.db.place(channel_id, session.user_id()).await.or_fail("app.channel.get_member.app_error")?;
     let Some(place) = place else { return Ok(false) };
-    if accounts.roles.current().grant(&place.all_roles(), permission) {
+    if place.grants(&accounts.roles.current(), permission) {
         return Ok(true);
     }
     Ok(teams::team_access(accounts, session, &place.team_id).await?.may(permission))
@@ -36,5 +36,5 @@ pub(crate) async fn user_may(
     let member = accounts.db.team_member(&place.team_id, user_id).await.or_fail("app.team.get_member.app_error")?;
     let in_team = member.filter(Member::is_active).map(|member| member.all_roles()).unwrap_or_default();
     let roles = accounts.roles.current();
-    Ok([place.all_roles(), in_team, user.roles].iter().any(|held| roles.grant(held, permission)))
+    Ok(place.grants(&roles, permission) || [in_team, user.roles].iter().any(|held| roles.grant(held, permission)))
 }

@@ -8,7 +8,17 @@ use quarterdeck_actors::hub::{Memberships, RenewedUser};
 
 use super::{Db, Row, StoreError, Value, statement};
 use crate::base::place::Place;
+use crate::base::scheme_roles::{CHANNEL_ROLES, SchemeRoleNames, without_built_in};
 pub(crate) use list::ChannelFilter;
+
+/// The names of the roles of guests, users and administrators in the scheme of the channel; NULL without a scheme.
+const SCHEME: &str = "(SELECT COALESCE(s.defaultchannelguestrole, '') || ' ' || COALESCE(s.defaultchanneluserrole, '') \
+     || ' ' || COALESCE(s.defaultchanneladminrole, '') FROM schemes s WHERE s.id = c.schemeid)";
+
+/// The names of the roles in channels that the scheme of the team gives.
+const SCHEME_OF_TEAM: &str = "(SELECT COALESCE(s.defaultchannelguestrole, '') || ' ' || \
+     COALESCE(s.defaultchanneluserrole, '') || ' ' || COALESCE(s.defaultchanneladminrole, '') \
+     FROM teams st JOIN schemes s ON s.id = st.schemeid WHERE st.id = c.teamid)";
 
 impl Db {
     /// Returns the ids of the teams and channels that a user is in.
@@ -81,27 +91,37 @@ impl Db {
 
     /// Returns the user's membership in a channel; `None` when there is no such channel.
     pub(crate) async fn place(&self, channel_id: &str, user_id: &str) -> Result<Option<Place>, StoreError> {
-        let sql = "SELECT c.teamid, m.roles, m.schemeguest, m.schemeuser, m.schemeadmin \
-                   FROM channels c LEFT JOIN channelmembers m ON m.channelid = c.id AND m.userid = $2 \
-                   WHERE c.id = $1 AND c.deleteat = 0";
+        let has_schemes = self.companions().await?.schemes;
+        let [of_channel, of_team] = if has_schemes { [SCHEME, SCHEME_OF_TEAM] } else { ["NULL"; 2] };
+        let sql = format!(
+            "SELECT c.teamid, m.roles, m.schemeguest, m.schemeuser, m.schemeadmin, CAST({of_channel} AS text), \
+             CAST({of_team} AS text) FROM channels c \
+             LEFT JOIN channelmembers m ON m.channelid = c.id AND m.userid = $2 WHERE c.id = $1 AND c.deleteat = 0"
+        );
         let rows = self.read(statement(sql, vec![channel_id.into(), user_id.into()])).await?;
         rows.into_iter().next().map(place).transpose()
     }
 }
 
 fn place(mut row: Row) -> Result<Place, StoreError> {
+    let team_id = row.optional_text()?.unwrap_or_default();
+    let stored = row.optional_text()?.unwrap_or_default();
+    let (roles, [is_guest, is_user, is_admin]) = without_built_in(&stored, CHANNEL_ROLES);
     Ok(Place {
-        team_id: row.optional_text()?.unwrap_or_default(),
-        roles: row.optional_text()?.unwrap_or_default(),
-        is_guest: row.optional_bool()?.unwrap_or_default(),
-        is_user: row.optional_bool()?.unwrap_or_default(),
-        is_admin: row.optional_bool()?.unwrap_or_default(),
+        team_id,
+        roles,
+        is_guest: row.optional_bool()?.unwrap_or_default() || is_guest,
+        is_user: row.optional_bool()?.unwrap_or_default() || is_user,
+        is_admin: row.optional_bool()?.unwrap_or_default() || is_admin,
+        of_channel: SchemeRoleNames::read(&row.optional_text()?.unwrap_or_default()),
+        of_team: SchemeRoleNames::read(&row.optional_text()?.unwrap_or_default()),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::store::testing::{execute, fresh};
+    use super::*;
+    use crate::store::testing::{SCHEMES, execute, fresh};
 
     const ROWS: &str = "INSERT INTO channels (id, name, teamid, deleteat) VALUES \
                         ('open', 'a', 'team', 0), ('gone', 'b', 'team', 7), ('direct', 'c', '', 0)";
@@ -151,11 +171,37 @@ mod tests {
             execute(&db, sql).await;
         }
         let place = db.place("open", "anna").await.unwrap().unwrap();
-        assert_eq!((place.team_id.as_str(), place.all_roles().as_str()), ("team", "extra channel_user channel_admin"));
+        let marks = |place: &Place| (place.roles.clone(), [place.is_guest, place.is_user, place.is_admin]);
+        assert_eq!((place.team_id.as_str(), marks(&place)), ("team", ("extra".to_owned(), [false, true, true])));
         let guest = db.place("direct", "anna").await.unwrap().unwrap();
-        assert_eq!((guest.team_id.as_str(), guest.all_roles().as_str()), ("", "channel_guest"));
-        assert_eq!(db.place("open", "bert").await.unwrap().unwrap().all_roles(), "", "no member");
+        assert_eq!((guest.team_id.as_str(), marks(&guest)), ("", (String::new(), [true, false, false])));
+        let other = db.place("open", "bert").await.unwrap().unwrap();
+        assert_eq!(marks(&other), (String::new(), [false; 3]), "no member");
         assert!(db.place("gone", "anna").await.unwrap().is_none());
         assert!(db.place("never", "anna").await.unwrap().is_none());
+    }
+
+    #[actix_web::test]
+    async fn a_place_names_the_roles_of_both_schemes_and_of_none_without_the_table() {
+        for has_table in [false, true] {
+            let (_folder, db) = fresh().await;
+            if has_table {
+                execute(&db, SCHEMES).await;
+                let names = "defaultchannelguestrole, defaultchanneluserrole, defaultchanneladminrole";
+                let rows = "('one', 'quiet_guest', 'quiet', NULL), ('two', '', 'strict', 'chief')";
+                execute(&db, &format!("INSERT INTO schemes (id, {names}) VALUES {rows}")).await;
+            }
+            for sql in [ROWS, MEMBERS, "INSERT INTO teams (id, name, schemeid) VALUES ('team', 'crew', 'two')"] {
+                execute(&db, sql).await;
+            }
+            execute(&db, "UPDATE channels SET schemeid = CASE WHEN id = 'open' THEN 'one' ELSE '' END").await;
+            let place = db.place("open", "anna").await.unwrap().unwrap();
+            let [of_channel, of_team] = [place.of_channel.each(), place.of_team.each()];
+            let expected =
+                if has_table { [["quiet_guest", "quiet", ""], ["", "strict", "chief"]] } else { [[""; 3]; 2] };
+            assert_eq!([of_channel, of_team], expected);
+            let direct = db.place("direct", "anna").await.unwrap().unwrap();
+            assert_eq!([direct.of_channel.each(), direct.of_team.each()], [[""; 3]; 2]);
+        }
     }
 }

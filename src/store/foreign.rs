@@ -1,10 +1,12 @@
 //! Inspects a database before this server migrates it. It creates nothing, not even the file.
 
 mod additions;
+mod companions;
 mod connected;
 mod fitness;
 mod inventory;
 
+pub(in crate::store) use companions::Companions;
 pub(crate) use connected::is_first;
 
 use super::{Db, Engine, StoreError, Value, statement};

@@ -110,6 +110,8 @@ pub struct Db {
     has_compared_names: Arc<AtomicBool>,
     /// The frequency of pieces of the searchable names.
     name_frequencies: Arc<Frequencies>,
+    /// The tables of Mattermost beside those of this server.
+    companions: Arc<tokio::sync::OnceCell<foreign::Companions>>,
     /// True if the operator said that this server may change a database of Mattermost while other programs use it.
     is_beside: bool,
 }
@@ -154,6 +156,7 @@ impl Db {
             has_trail: true,
             has_compared_names: Arc::default(),
             name_frequencies: Arc::default(),
+            companions: Arc::default(),
             is_beside: false,
         })
     }

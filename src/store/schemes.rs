@@ -56,20 +56,14 @@ fn scheme(mut row: Row) -> Result<Scheme, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{execute, fresh};
-
-    const TABLE: &str = "CREATE TABLE schemes (id text, name text, displayname text, description text, createat bigint, \
-                         updateat bigint, deleteat bigint, scope text, defaultteamadminrole text, defaultteamuserrole text, \
-                         defaultchanneladminrole text, defaultchanneluserrole text, defaultteamguestrole text, \
-                         defaultchannelguestrole text, defaultplaybookadminrole text, defaultplaybookmemberrole text, \
-                         defaultrunadminrole text, defaultrunmemberrole text)";
+    use crate::store::testing::{SCHEMES, execute, fresh};
 
     #[actix_web::test]
     async fn schemes_are_those_of_the_scope_and_none_without_the_table() {
         let (_folder, db) = fresh().await;
         let all = Paging { page: 0, per_page: 60 };
         assert!(db.schemes(None, all).await.unwrap().is_empty() && db.scheme("a").await.unwrap().is_none());
-        execute(&db, TABLE).await;
+        execute(&db, SCHEMES).await;
         execute(
             &db,
             "INSERT INTO schemes (id, name, createat, deleteat, scope, defaultteamuserrole) VALUES \

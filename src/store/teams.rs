@@ -9,6 +9,7 @@ mod unread;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
 use crate::base::paging::Paging;
+use crate::base::scheme_roles::{SchemeRoleNames, TEAM_ROLES, without_built_in};
 use crate::base::team::{Channel, Member, Team};
 pub(crate) use joining::JoinRules;
 pub(in crate::store) use joining::{entry, entry_by_id, joining};
@@ -19,6 +20,10 @@ const TEAM: &str = "t.id, t.createat, t.updateat, t.deleteat, t.displayname, t.n
      t.groupconstrained, t.cloudlimitsarchived";
 
 const MEMBER: &str = "m.teamid, m.userid, m.roles, m.deleteat, m.schemeguest, m.schemeuser, m.schemeadmin";
+
+/// The names of the roles of guests, users and administrators in the scheme of the team; NULL without a scheme.
+const SCHEME: &str = "(SELECT COALESCE(s.defaultteamguestrole, '') || ' ' || COALESCE(s.defaultteamuserrole, '') || ' ' || \
+     COALESCE(s.defaultteamadminrole, '') FROM teams st JOIN schemes s ON s.id = st.schemeid WHERE st.id = m.teamid)";
 
 /// The maximum number of teams that a user leads, including deleted teams and teams that the user left.
 const MAX_TEAMS_PER_LEADER: i64 = 200;
@@ -98,13 +103,15 @@ impl Db {
 
     /// Returns all memberships of a user, including ended ones.
     pub(crate) async fn memberships(&self, user_id: &str) -> Result<Vec<Member>, StoreError> {
-        let sql = format!("SELECT {MEMBER} FROM teammembers m WHERE m.userid = $1 ORDER BY m.teamid");
+        let columns = self.member_columns().await?;
+        let sql = format!("SELECT {columns} FROM teammembers m WHERE m.userid = $1 ORDER BY m.teamid");
         self.read(statement(sql, vec![user_id.into()])).await?.into_iter().map(member).collect()
     }
 
     /// Returns the membership of a user in one team, even when it has ended.
     pub(crate) async fn team_member(&self, team_id: &str, user_id: &str) -> Result<Option<Member>, StoreError> {
-        let sql = format!("SELECT {MEMBER} FROM teammembers m WHERE m.teamid = $1 AND m.userid = $2");
+        let columns = self.member_columns().await?;
+        let sql = format!("SELECT {columns} FROM teammembers m WHERE m.teamid = $1 AND m.userid = $2");
         let rows = self.read(statement(sql, vec![team_id.into(), user_id.into()])).await?;
         rows.into_iter().next().map(member).transpose()
     }
@@ -119,12 +126,19 @@ impl Db {
         let users = if is_by_username || is_active_only { "JOIN users u ON u.id = m.userid" } else { "" };
         let active = if is_active_only { "AND u.deleteat = 0" } else { "" };
         let order = if is_by_username { "u.username" } else { "m.userid" };
+        let columns = self.member_columns().await?;
         let sql = format!(
-            "SELECT {MEMBER} FROM teammembers m {users} WHERE m.teamid = $1 AND m.deleteat = 0 {active} \
+            "SELECT {columns} FROM teammembers m {users} WHERE m.teamid = $1 AND m.deleteat = 0 {active} \
              ORDER BY {order} LIMIT $2 OFFSET $3"
         );
         let values = vec![team_id.into(), paging.limit().into(), paging.offset().into()];
         self.read(statement(sql, values)).await?.into_iter().map(member).collect()
+    }
+
+    /// Returns the columns of a membership `m`. Only a database of Mattermost has schemes.
+    async fn member_columns(&self) -> Result<String, StoreError> {
+        let scheme = if self.companions().await?.schemes { SCHEME } else { "NULL" };
+        Ok(format!("{MEMBER}, CAST({scheme} AS text)"))
     }
 }
 
@@ -210,14 +224,17 @@ fn team(mut row: Row) -> Result<Team, StoreError> {
 }
 
 fn member(mut row: Row) -> Result<Member, StoreError> {
+    let (team_id, user_id) = (row.text()?, row.text()?);
+    let (roles, [is_guest, is_user, is_admin]) = without_built_in(&row.text()?, TEAM_ROLES);
     Ok(Member {
-        team_id: row.text()?,
-        user_id: row.text()?,
-        roles: row.text()?,
+        team_id,
+        user_id,
+        roles,
         delete_at: row.int()?,
-        is_guest: row.bool()?,
-        is_user: row.bool()?,
-        is_admin: row.bool()?,
+        is_guest: row.bool()? || is_guest,
+        is_user: row.bool()? || is_user,
+        is_admin: row.bool()? || is_admin,
+        scheme: SchemeRoleNames::read(&row.optional_text()?.unwrap_or_default()),
     })
 }
 
@@ -225,7 +242,7 @@ fn member(mut row: Row) -> Result<Member, StoreError> {
 mod tests {
     use super::*;
     use crate::base::team::Unread;
-    use crate::store::testing::{add, execute, fresh, texts};
+    use crate::store::testing::{SCHEMES, add, execute, fresh, texts};
 
     fn team_called(name: &str, is_open: bool) -> Team {
         Team {
@@ -240,15 +257,7 @@ mod tests {
     }
 
     fn member_of(team_id: &str, user_id: &str) -> Member {
-        Member {
-            team_id: team_id.to_owned(),
-            user_id: user_id.to_owned(),
-            roles: String::new(),
-            delete_at: 0,
-            is_guest: false,
-            is_user: true,
-            is_admin: false,
-        }
+        Member { team_id: team_id.to_owned(), user_id: user_id.to_owned(), is_user: true, ..Member::default() }
     }
 
     fn square(team_id: &str) -> [Channel; 1] {
@@ -280,6 +289,37 @@ mod tests {
         assert_eq!(names(db.teams_of("anna").await.unwrap()), ["a", "b"]);
         let channels = texts(&db, "SELECT channelid FROM channelmembers ORDER BY channelid").await;
         assert_eq!(channels, ["a-square", "b-square"]);
+    }
+
+    #[actix_web::test]
+    async fn a_scheme_of_the_team_names_the_roles_of_its_members() {
+        let (_folder, db) = fresh().await;
+        execute(&db, SCHEMES).await;
+        let names =
+            "INSERT INTO schemes (id, defaultteamuserrole, defaultteamadminrole) VALUES ('strict', 'strict_user', '')";
+        for sql in [
+            names,
+            "INSERT INTO teams (id, name, schemeid) VALUES ('a', 'a', 'strict'), ('b', 'b', ''), ('c', 'c', 'unknown')",
+            "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin) VALUES \
+             ('a', 'anna', 'extra team_user', 0, false, true), ('b', 'anna', '', 0, true, false), \
+             ('c', 'anna', '', 0, true, false)",
+        ] {
+            execute(&db, sql).await;
+        }
+        let roles = |members: Vec<Member>| members.iter().map(Member::all_roles).collect::<Vec<_>>();
+        let of_anna = db.memberships("anna").await.unwrap();
+        let first = of_anna.first().unwrap();
+        assert_eq!((first.roles.as_str(), first.is_user, first.is_admin), ("extra", true, true));
+        assert_eq!(roles(of_anna), ["extra strict_user team_admin", "team_user", "team_user"]);
+        let page = Paging { page: 0, per_page: 10 };
+        let listed = db.team_members("a", MemberOrder::default(), page).await.unwrap();
+        let named = db.team_members_among("a", &["anna".to_owned()]).await.unwrap();
+        let one = db.team_member("a", "anna").await.unwrap().into_iter().collect();
+        for found in [listed, named, one] {
+            assert_eq!(roles(found), ["extra strict_user team_admin"]);
+        }
+        let (before, after) = db.change_member("a", "anna", |member| Ok(member.clone())).await.unwrap().unwrap();
+        assert_eq!(roles(vec![before, after]), ["extra strict_user team_admin"; 2]);
     }
 
     #[actix_web::test]

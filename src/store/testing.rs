@@ -13,6 +13,12 @@ use crate::base::user::User;
 /// The rules of a site without a limit for accounts, where every account with a password can log in.
 pub(crate) const RULES: SiteRules = SiteRules { limit: AccountLimit::Unlimited, logins: LoginRules::ALL };
 
+/// Makes the table `schemes`, which a Mattermost makes and no migration of this program.
+pub(super) const SCHEMES: &str = "CREATE TABLE schemes (id text, name text, displayname text, description text, \
+     createat bigint, updateat bigint, deleteat bigint, scope text, defaultteamadminrole text, defaultteamuserrole text, \
+     defaultchanneladminrole text, defaultchanneluserrole text, defaultteamguestrole text, defaultchannelguestrole text, \
+     defaultplaybookadminrole text, defaultplaybookmemberrole text, defaultrunadminrole text, defaultrunmemberrole text)";
+
 /// Returns an empty database with the current schema. It is gone when the folder is dropped.
 pub(crate) async fn fresh() -> (TempDir, Db) {
     let folder = tempfile::tempdir().unwrap();

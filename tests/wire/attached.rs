@@ -3,6 +3,7 @@
 
 mod apart;
 mod refused;
+mod schemes;
 
 use crate::support::original::Original;
 use crate::support::process::{Workplace, lines, read};

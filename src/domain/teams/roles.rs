@@ -64,18 +64,17 @@ async fn change(
 
 fn with_roles(roles: &Roles, member: &Member, text: &str) -> Result<Member, AppError> {
     let mut changed = Member { is_guest: false, is_user: false, is_admin: false, ..member.clone() };
+    let [of_guests, of_users, of_admins] = member.scheme_roles();
     let mut others = Vec::new();
     for name in text.split_whitespace() {
         let role = roles.named(name).filter(|role| role.delete_at == 0);
         let role = role.ok_or_else(|| AppError::new("app.role.get_by_name.app_error#body"))?;
         match name {
-            "team_admin" => changed.is_admin = true,
-            "team_user" => changed.is_user = true,
-            "team_guest" => changed.is_guest = true,
-            _ if role.scheme_managed => {
-                return Err(AppError::new("api.channel.update_team_member_roles.scheme_role.app_error"));
-            }
-            _ => others.push(name),
+            _ if !role.scheme_managed => others.push(name),
+            _ if name == of_admins => changed.is_admin = true,
+            _ if name == of_users => changed.is_user = true,
+            _ if name == of_guests => changed.is_guest = true,
+            _ => return Err(AppError::new("api.channel.update_team_member_roles.scheme_role.app_error")),
         }
     }
     if changed.is_guest && changed.is_user {

@@ -146,6 +146,7 @@ fn database(sql: &SqlSettings) -> Result<Db, StoreError> {
         has_trail: true,
         has_compared_names: Arc::default(),
         name_frequencies: Arc::default(),
+        companions: Arc::default(),
         is_beside: false,
     })
 }

@@ -3,7 +3,7 @@
 use quarterdeck_actors::error::AppError;
 
 use super::super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
-use super::{MEMBER, member};
+use super::member;
 use crate::base::team::Member;
 
 impl Db {
@@ -15,13 +15,16 @@ impl Db {
         user_id: &str,
         change: impl Fn(&Member) -> Result<Member, AppError> + Send + Sync + 'static,
     ) -> Result<Option<(Member, Member)>, StoreError> {
+        let columns = self.member_columns().await?;
+        let current = selection(&columns, team_id, user_id);
+        let read = current.clone();
         let decide = move |answers: &[Vec<Row>]| {
             let Some(row) = answers.first().and_then(|rows| rows.first()) else { return Ok(Vec::new()) };
             let before = member(row.clone())?;
             let after = change(&before).map_err(|refusal| StoreError::Refused(Box::new(refusal)))?;
-            Ok(vec![storing(&after), selection(&before.team_id, &before.user_id)])
+            Ok(vec![storing(&after), read.clone()])
         };
-        let transaction = Transaction::decided(vec![selection(team_id, user_id)], decide)
+        let transaction = Transaction::decided(vec![current], decide)
             .lock_exclusive(Subject::Team(team_id))
             .lock_exclusive(Subject::User(user_id));
         let mut answers = self.transaction(transaction).await?.into_iter();
@@ -32,8 +35,8 @@ impl Db {
     }
 }
 
-fn selection(team_id: &str, user_id: &str) -> Statement {
-    let sql = format!("SELECT {MEMBER} FROM teammembers m WHERE m.teamid = $1 AND m.userid = $2 AND m.deleteat = 0");
+fn selection(columns: &str, team_id: &str, user_id: &str) -> Statement {
+    let sql = format!("SELECT {columns} FROM teammembers m WHERE m.teamid = $1 AND m.userid = $2 AND m.deleteat = 0");
     statement(sql, vec![team_id.into(), user_id.into()])
 }
 

@@ -1,7 +1,7 @@
 //! Several members of a team at once.
 
 use super::super::{Db, StoreError, Value, statement};
-use super::{MEMBER, member};
+use super::member;
 use crate::base::team::{Member, TeamSize};
 
 impl Db {
@@ -11,8 +11,9 @@ impl Db {
         team_id: &str,
         user_ids: &[String],
     ) -> Result<Vec<Member>, StoreError> {
+        let columns = self.member_columns().await?;
         let sql = format!(
-            "SELECT {MEMBER} FROM teammembers m WHERE m.teamid = $1 AND m.userid = ANY ($2) AND m.deleteat = 0 \
+            "SELECT {columns} FROM teammembers m WHERE m.teamid = $1 AND m.userid = ANY ($2) AND m.deleteat = 0 \
              ORDER BY m.userid"
         );
         let values = vec![team_id.into(), Value::Texts(user_ids.to_vec())];

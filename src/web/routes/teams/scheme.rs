@@ -1,4 +1,4 @@
-//! The permission scheme of a team. This server applies none: it can only take one away that Mattermost gave.
+//! The permission scheme of a team. This server gives none: it can only take one away that Mattermost gave.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -62,7 +62,7 @@ pub(crate) async fn replace(
             return Err(AppError::new("api.team.update_team_scheme.scheme_scope.error"));
         }
         known(&app, team_id).await?;
-        return Err(AppError::new(UNAVAILABLE).because("this server applies no permission schemes"));
+        return Err(AppError::new(UNAVAILABLE).because("this server gives teams no permission schemes"));
     }
     noted(&audit, &remove_scheme((&app.db, &app.actors.hub), team_id).await?);
     Ok(Done)
