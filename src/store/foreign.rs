@@ -4,6 +4,7 @@ mod additions;
 mod companions;
 mod connected;
 mod fitness;
+mod following;
 mod inventory;
 
 pub(in crate::store) use companions::Companions;

@@ -17,7 +17,7 @@ impl Db {
         let name = direct_name(&post.user_id, recipient_id);
         let statements = vec![
             channel(post, recipient_id, &name),
-            members(post, recipient_id, &name),
+            self.companions().await?.noting_joins(members(post, recipient_id, &name)),
             insertion(post, &name),
             counted_in_channel(post, &name),
             counted_as_unread(post, recipient_id, &name),

@@ -36,12 +36,15 @@ impl Db {
         channels: &[Channel],
         leader: Option<&Member>,
     ) -> Result<bool, StoreError> {
+        let companions = self.companions().await?;
         let mut statements = vec![insertion(team)];
         statements.extend(channels.iter().map(|channel| channel_insertion(team, channel, leader)));
+        statements.extend(companions.listing(&team.id));
         if let Some(leader) = leader {
             statements.push(leader_insertion(leader, team.create_at));
             let names: Vec<&str> = channels.iter().map(|channel| channel.name).collect();
-            statements.push(entry(&leader.team_id, &leader.user_id, &names, team.create_at));
+            let entering = entry(&leader.team_id, &leader.user_id, &names, team.create_at);
+            statements.push(companions.noting_joins(entering));
         }
         let Some(leader) = leader else {
             self.transaction(Transaction::of(statements)).await?;

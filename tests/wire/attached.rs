@@ -2,6 +2,7 @@
 //! changed.
 
 mod apart;
+mod followed;
 mod refused;
 mod schemes;
 

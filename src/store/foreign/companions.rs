@@ -1,5 +1,5 @@
-//! Tables of Mattermost that no migration of this server creates, and that it reads where they exist beside its own:
-//! permission schemes.
+//! Tables of Mattermost that no migration of this server creates, and that it reads or keeps up to date where they exist
+//! beside its own: permission schemes, the list of public channels, and the history of memberships in channels.
 
 use super::super::{Db, Engine, StoreError, Value, statement};
 
@@ -20,6 +20,15 @@ const SCHEMES: Companion = (
     &["SELECT"],
 );
 
+const PUBLIC_CHANNELS: Companion = (
+    "publicchannels",
+    &["id", "deleteat", "teamid", "displayname", "name", "header", "purpose"],
+    &["SELECT", "INSERT", "UPDATE", "DELETE"],
+);
+
+const MEMBER_HISTORY: Companion =
+    ("channelmemberhistory", &["channelid", "userid", "jointime", "leavetime"], &["SELECT", "INSERT", "UPDATE"]);
+
 /// A row if the search path finds the table in the schema of `teams`, with the columns, and the role has the privileges.
 const USABLE: &str = "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1::text) AND c.relkind IN ('r', 'p') \
      AND c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class t WHERE t.oid = to_regclass('teams')) \
@@ -32,6 +41,10 @@ const USABLE: &str = "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = to_regcl
 pub(in crate::store) struct Companions {
     /// `schemes`, which names the roles of the members of teams and channels.
     pub(in crate::store) schemes: bool,
+    /// `publicchannels`, from which Mattermost lists public channels.
+    pub(in crate::store) public_channels: bool,
+    /// `channelmemberhistory`, which says who was in a channel, and when.
+    pub(in crate::store) member_history: bool,
 }
 
 impl Db {
@@ -39,7 +52,12 @@ impl Db {
     /// what it found: the tables and the privileges of the role do not change while the server runs.
     pub(in crate::store) async fn companions(&self) -> Result<Companions, StoreError> {
         let found = self.companions.get_or_try_init(async || {
-            Ok::<_, StoreError>(Companions { schemes: self.has_companion(&SCHEMES).await? })
+            let is_shared = self.is_shared();
+            Ok::<_, StoreError>(Companions {
+                schemes: self.has_companion(&SCHEMES).await?,
+                public_channels: is_shared && self.has_companion(&PUBLIC_CHANNELS).await?,
+                member_history: is_shared && self.has_companion(&MEMBER_HISTORY).await?,
+            })
         });
         found.await.copied()
     }
@@ -62,10 +80,11 @@ mod tests {
     async fn the_embedded_engine_reads_schemes_only_where_a_table_has_them() {
         for has_table in [false, true] {
             let (_folder, db) = fresh().await;
-            if has_table {
-                execute(&db, "CREATE TABLE schemes (id text)").await;
+            for table in ["schemes", "publicchannels", "channelmemberhistory"].into_iter().filter(|_| has_table) {
+                execute(&db, &format!("CREATE TABLE {table} (id text)")).await;
             }
-            assert_eq!(db.companions().await.unwrap().schemes, has_table);
+            let found = db.companions().await.unwrap();
+            assert_eq!([found.schemes, found.public_channels, found.member_history], [has_table, false, false]);
         }
     }
 }

@@ -48,7 +48,7 @@ impl Db {
                         (SELECT c.id FROM channels c WHERE c.teamid = $1)";
         let statements = vec![
             statement(ending, vec![team_id.into(), user_id.into(), now.into()]),
-            statement(channels, vec![team_id.into(), user_id.into()]),
+            self.companions().await?.noting_leaves(statement(channels, vec![team_id.into(), user_id.into()])),
         ];
         let transaction =
             Transaction::of(statements).lock_exclusive(Subject::Team(team_id)).lock_exclusive(Subject::User(user_id));
@@ -59,14 +59,17 @@ impl Db {
     /// Deletes a team with its channels, their posts and all memberships. Returns false if there is no such team.
     pub(crate) async fn remove_team(&self, id: &str) -> Result<bool, StoreError> {
         const IN_CHANNELS: &str = "channelid IN (SELECT c.id FROM channels c WHERE c.teamid = $1)";
+        let companions = self.companions().await?;
+        let members = statement(format!("DELETE FROM channelmembers WHERE {IN_CHANNELS}"), vec![id.into()]);
         let texts = [
-            format!("DELETE FROM channelmembers WHERE {IN_CHANNELS}"),
             format!("DELETE FROM posts WHERE {IN_CHANNELS}"),
             "DELETE FROM channels WHERE teamid = $1".to_owned(),
             "DELETE FROM teammembers WHERE teamid = $1".to_owned(),
             "DELETE FROM teams WHERE id = $1 RETURNING id".to_owned(),
         ];
-        let statements = texts.into_iter().map(|sql| statement(sql, vec![id.into()])).collect();
+        let others = texts.into_iter().map(|sql| statement(sql, vec![id.into()]));
+        let listed = companions.unlisting(id).into_iter();
+        let statements = [companions.noting_leaves(members)].into_iter().chain(listed).chain(others).collect();
         let answers = self.transaction(Transaction::of(statements).lock_exclusive(Subject::Team(id))).await?;
         Ok(answers.last().is_some_and(|removed| !removed.is_empty()))
     }

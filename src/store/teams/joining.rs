@@ -33,7 +33,8 @@ impl Db {
         rules: JoinRules,
         now: i64,
     ) -> Result<(), StoreError> {
-        let statements = vec![joining(team_id, user_id, rules, now), entry(team_id, user_id, channels, now)];
+        let entering = self.companions().await?.noting_joins(entry(team_id, user_id, channels, now));
+        let statements = vec![joining(team_id, user_id, rules, now), entering];
         let transaction =
             Transaction::of(statements).lock_exclusive(Subject::Team(team_id)).lock_exclusive(Subject::User(user_id));
         self.transaction(transaction).await.map(drop)

@@ -13,19 +13,13 @@ impl Db {
     /// Deletes the account and the data that belongs only to it. Refuses it for the last administrator. Returns false when
     /// there is no such account.
     pub(crate) async fn remove_user(&self, id: &str, site_rules: SiteRules) -> Result<bool, StoreError> {
-        let tables = [
-            "sessions",
-            "useraccesstokens",
-            "preferences",
-            "status",
-            "teammembers",
-            "channelmembers",
-            "productnoticeviewstate",
-            "bots",
-        ];
+        let tables =
+            ["sessions", "useraccesstokens", "preferences", "status", "teammembers", "productnoticeviewstate", "bots"];
+        let channels = statement("DELETE FROM channelmembers WHERE userid = $1", vec![id.into()]);
         let mut statements: Vec<Statement> = tables
             .iter()
             .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
+            .chain([self.companions().await?.noting_leaves(channels)])
             .collect();
         // Answers of other people to the posts of this one go with them. Two statements, so that each uses an index.
         for text in [
@@ -51,7 +45,6 @@ impl Db {
             "DELETE FROM preferences",
             "DELETE FROM status",
             "DELETE FROM teammembers",
-            "DELETE FROM channelmembers",
             "DELETE FROM productnoticeviewstate",
             "DELETE FROM bots",
             "DELETE FROM audits WHERE NOT EXISTS (SELECT 1 FROM qd_audits q WHERE q.id = audits.id)",
@@ -60,6 +53,8 @@ impl Db {
         ];
         let accounts = "DELETE FROM users RETURNING id, COALESCE(lastpictureupdate, 0) > 0";
         let mut statements: Vec<Statement> = texts.into_iter().map(|text| statement(text, Vec::new())).collect();
+        let channels = statement("DELETE FROM channelmembers", Vec::new());
+        statements.push(self.companions().await?.noting_leaves(channels));
         statements.extend(self.removing_all_names());
         statements.push(statement(accounts, Vec::new()));
         let transaction =

@@ -55,14 +55,14 @@ impl Db {
         now: i64,
         roles: impl Fn(&Site) -> Result<String, AppError> + Send + Sync + 'static,
     ) -> Result<Option<(User, User)>, StoreError> {
-        let kind = self.kind();
+        let (kind, companions) = (self.kind(), self.companions().await?);
         let decide = move |answers: &[Vec<Row>]| {
             let Some(site) = site_rules.site(answers)? else { return Ok(Vec::new()) };
             let roles = roles(&site).map_err(|refusal| StoreError::Refused(Box::new(refusal)))?;
             let before = site.before;
             let mut statements = changing(kind, &before.id, &roles, is_guest, now);
             if !is_guest {
-                statements.push(entry("", &before.id, channels, now));
+                statements.push(companions.noting_joins(entry("", &before.id, channels, now)));
             }
             statements.push(selection(&before.id));
             Ok(statements)

@@ -8,6 +8,7 @@ use quarterdeck_actors::error::AppError;
 use super::{AccountLimit, Entry};
 use crate::base::team::DEFAULT_CHANNELS;
 use crate::base::user::User;
+use crate::store::foreign::Companions;
 use crate::store::mail_tokens::{MailTokenKind, redeeming, selection, token};
 use crate::store::teams::{JoinRules, entry, entry_by_id, joining};
 use crate::store::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
@@ -43,7 +44,8 @@ impl Db {
         rules: JoinRules,
     ) -> Result<Option<String>, StoreError> {
         let adding = self.adding(user, place.0, place.1);
-        let entering = entering(&user.id, invitation, rules, user.create_at);
+        let companions = self.companions().await?;
+        let entering = entering(&user.id, invitation, companions, (rules, user.create_at));
         let statements = adding.into_iter().chain(entering).collect();
         let (reads, decide) = (proving(invitation, &user.id), decision(invitation, rules, statements));
         let transaction = locked(Transaction::decided(reads, decide), invitation).lock_exclusive(Subject::Accounts);
@@ -63,7 +65,8 @@ impl Db {
     ) -> Result<(), StoreError> {
         let mut reads = proving(invitation, user_id);
         reads.push(statement("SELECT u.roles FROM users u WHERE u.id = $1", vec![user_id.into()]));
-        let decide_entry = decision(invitation, rules, entering(user_id, invitation, rules, now));
+        let companions = self.companions().await?;
+        let decide_entry = decision(invitation, rules, entering(user_id, invitation, companions, (rules, now)));
         let proof = invitation.proof.clone();
         let decide = move |answers: &[Vec<Row>]| {
             let Some(mut account) = answers.get(2).and_then(|rows| rows.first()).cloned() else {
@@ -109,11 +112,17 @@ fn proving(invitation: &Invitation, user_id: &str) -> Vec<Statement> {
     vec![proof, statement(team, vec![(&invitation.team_id).into(), user_id.into()])]
 }
 
-fn entering(user_id: &str, invitation: &Invitation, rules: JoinRules, now: i64) -> Vec<Statement> {
+fn entering(
+    user_id: &str,
+    invitation: &Invitation,
+    companions: Companions,
+    (rules, now): (JoinRules, i64),
+) -> Vec<Statement> {
     let team_id = &invitation.team_id;
-    let mut statements = vec![joining(team_id, user_id, rules, now), entry(team_id, user_id, &DEFAULT_CHANNELS, now)];
+    let default_channels = entry(team_id, user_id, &DEFAULT_CHANNELS, now);
+    let mut statements = vec![joining(team_id, user_id, rules, now), companions.noting_joins(default_channels)];
     if !invitation.channel_ids.is_empty() {
-        statements.push(entry_by_id(team_id, user_id, &invitation.channel_ids, now));
+        statements.push(companions.noting_joins(entry_by_id(team_id, user_id, &invitation.channel_ids, now)));
     }
     if let InvitationProof::Mail { kind, owner, .. } = &invitation.proof {
         statements.push(redeeming(*kind, owner, team_id, user_id));
