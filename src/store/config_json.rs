@@ -9,6 +9,7 @@
 mod certificates;
 mod confirming;
 mod edited;
+mod order;
 mod replacing;
 mod versions;
 
@@ -28,6 +29,7 @@ use serde_json::error::Category;
 use thiserror::Error;
 
 pub(crate) use self::certificates::{check_content, is_plain_name};
+use self::order::in_order_of;
 use self::replacing::{Replaced, TEMPORARY, replace};
 use self::versions::{SavedVersion, saved_version};
 use super::config_versions::pretty;
@@ -251,7 +253,7 @@ impl ConfigJson {
             self.keep_what_is_there(before)?;
         }
         let saved = self.keep_new(version)?;
-        let text = pretty(&version.stored.document);
+        let text = in_order_of(before, &version.stored.document);
         let replaced = self.replace(before, text.as_bytes());
         let is_in_place = || std::fs::read(&self.file).is_ok_and(|found| found == text.as_bytes());
         if !matches!(replaced, Ok(Replaced::Done)) && !is_in_place() {

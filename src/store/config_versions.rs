@@ -213,7 +213,7 @@ pub(super) fn changes_json(changes: &[Change]) -> Json {
 }
 
 /// Returns the document as JSON with an indent of four spaces, as Mattermost writes it.
-pub(crate) fn pretty(document: &Document) -> String {
+pub(crate) fn pretty(document: &impl Serialize) -> String {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
     // A map with string keys always serialises.

@@ -37,6 +37,21 @@ async fn a_server_without_a_file_makes_it_with_the_first_change() {
 }
 
 #[actix_web::test]
+async fn the_keys_of_a_file_stay_in_their_order() {
+    let text = r#"{"TeamSettings": {"SiteName": "from the file", "EnableUserCreation": true}, "EmailSettings": {"SMTPPort": "25"}}"#;
+    let server = on_file(Some(text)).await;
+    let admin = server.admin().await;
+    rename(&admin, "one").await;
+    let written = std::fs::read_to_string(server.folder().join("config.json")).unwrap();
+    let at = |key: &str| written.find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key}: {written}"));
+    assert!(at("SiteName") < at("EnableUserCreation") && at("EnableUserCreation") < at("EmailSettings"), "{written}");
+    assert!(
+        at("EmailSettings") < at("AnnouncementSettings"),
+        "sections that the file did not have come last: {written}"
+    );
+}
+
+#[actix_web::test]
 async fn the_history_of_a_file_begins_with_what_was_in_it() {
     let server = on_file(Some(&written_by_mattermost())).await;
     let admin = server.admin().await;
