@@ -28,6 +28,7 @@ const JOBS: &str = "jobs of the other server";
 const SHARED: &str = "shared channels are not served here";
 const RETENTION: &str = "retention policies are not served here";
 const OTHER: &str = "no part of this server uses it";
+const UNREADABLE: &str = "not counted, because the role may not read it";
 const OWN: &str = "of a Quarterdeck that used this database; its trail stays there";
 
 /// The reasons, by the beginnings of the names of tables. The first one that fits is the reason.
@@ -69,7 +70,8 @@ const REASONS: [(&str, &str); 32] = [
 /// The tables with the migrations and locks of Mattermost, which hold nothing that could be left behind.
 const BOOKKEEPING: [&str; 3] = [MATTERMOST_MIGRATIONS, "db_config_migrations", "db_lock"];
 
-const TABLES: &str = "SELECT c.relname::text, c.reltuples::bigint, quote_ident(c.relname) FROM pg_catalog.pg_class c \
+const TABLES: &str = "SELECT c.relname::text, c.reltuples::bigint, quote_ident(c.relname), \
+     has_table_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class c \
      WHERE c.relkind IN ('r', 'p') AND c.relnamespace = ANY (ARRAY( \
      SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (current_schemas(false)))) ORDER BY c.relname";
 
@@ -81,6 +83,10 @@ pub(crate) async fn left_behind(snapshot: &mut Snapshot) -> Result<Vec<LeftBehin
         let (table, estimate, quoted) = (row.text()?, row.int()?, row.text()?);
         let is_moved = moved.iter().any(|moved| moved.table.name == table);
         if is_moved || BOOKKEEPING.contains(&table.as_str()) || table == MIGRATIONS_TABLE {
+            continue;
+        }
+        if !row.bool()? {
+            left.push(LeftBehind { table, rows: estimate.max(0), is_estimate: true, reason: UNREADABLE });
             continue;
         }
         let is_estimate = estimate > MAX_COUNTED;

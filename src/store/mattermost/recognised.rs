@@ -10,7 +10,8 @@ use super::{MATTERMOST_MIGRATIONS, MIGRATIONS_TABLE};
 /// The migrations of Mattermost after which its tables are those that this program knows.
 const SCHEMAS: RangeInclusive<i64> = 156..=167;
 
-const COLUMNS: &str = "SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_attribute a \
+const COLUMNS: &str = "SELECT c.relname::text, a.attname::text, has_table_privilege(c.oid, 'SELECT'), \
+     quote_ident(current_user) FROM pg_catalog.pg_attribute a \
      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 \
      AND NOT a.attisdropped AND c.relname = ANY ($1::text[]::name[]) AND c.relnamespace = ANY (ARRAY( \
      SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (current_schemas(false))))";
@@ -72,7 +73,7 @@ impl Mattermost {
     }
 }
 
-/// Returns the columns of the tables that the database has.
+/// Returns the columns of the tables that the database has. Refuses tables that the role may not read, by their names.
 async fn columns(
     snapshot: &mut Snapshot,
     wanted: &[MovedTable],
@@ -80,11 +81,23 @@ async fn columns(
     let names = wanted.iter().map(|moved| moved.table.name.clone());
     let names = names.chain([MATTERMOST_MIGRATIONS.to_owned(), MIGRATIONS_TABLE.to_owned()]).collect();
     let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let (mut unreadable, mut role) = (BTreeSet::new(), String::new());
     for mut row in snapshot.query(statement(COLUMNS, vec![Value::Texts(names)])).await? {
         let (table, column) = (row.text()?, row.text()?);
+        let (is_readable, own) = (row.bool()?, row.text()?);
+        if !is_readable && table != MIGRATIONS_TABLE {
+            unreadable.insert(table.clone());
+            role = own;
+        }
         columns.entry(table).or_default().insert(column);
     }
-    Ok(columns)
+    if unreadable.is_empty() {
+        return Ok(columns);
+    }
+    let tables = unreadable.into_iter().collect::<Vec<String>>().join(", ");
+    Err(StoreError::Setting(format!(
+        "the role {role} may not read the tables {tables}: GRANT SELECT ON {tables} TO {role}"
+    )))
 }
 
 /// Returns the number of the newest migration, if this program knows the schema.
