@@ -5,6 +5,7 @@ use quarterdeck_actors::config::document::given;
 use quarterdeck_actors::config::provenance::{Origin, origin};
 use quarterdeck_actors::config::table::defaults;
 use quarterdeck_actors::config::view::SqlSettings;
+use quarterdeck_actors::data_source::is_address;
 use tracing::{info, warn};
 
 use super::StartError;
@@ -131,6 +132,32 @@ pub(crate) async fn refuse_beside_unnamed(
     let Some(file) = sources.unwanted_file() else { return Ok(()) };
     let is_empty = accounts().await? == 0;
     if is_empty { Err(StartError::Configuration(file.refusal(&described(&sql.data_source)))) } else { Ok(()) }
+}
+
+/// Returns the database that a stored configuration names for the accounts, if it is not the one in use. A Mattermost that
+/// reads this configuration has its accounts there.
+pub(crate) fn named_elsewhere(config: &Config, place: &Place) -> Option<String> {
+    let stored = match place {
+        Place::Database | Place::Postgres(_) => config.stored.as_ref()?,
+        Place::File(_) | Place::Sqlite => return None,
+    };
+    let named = given(&stored.document, DATA_SOURCE)?.as_str().filter(|named| is_address(named))?;
+    let (named, used) = (described(named), described(&config.view.sql.data_source));
+    (named != used).then_some(named)
+}
+
+/// Refuses a database of Mattermost without accounts whose configuration names another one for them.
+pub(super) async fn refuse_named_elsewhere(db: &Db, config: &Config, place: &Place) -> Result<(), StoreError> {
+    let Some(named) = named_elsewhere(config, place) else { return Ok(()) };
+    let has_no_accounts = db.mattermost_schema().await?.is_some() && db.accounts_found().await? == 0;
+    if !has_no_accounts {
+        return Ok(());
+    }
+    let used = described(&config.view.sql.data_source);
+    Err(StoreError::Setting(format!(
+        "the configuration names {named} for the accounts, and {used} has none; nothing was changed: name the database with \
+         the accounts in MM_SQLSETTINGS_DATASOURCE, or correct SqlSettings.DataSource in the configuration"
+    )))
 }
 
 /// Decides which caller may create the first account in `db`. `place` says where the configuration is. Writes nothing.

@@ -10,7 +10,7 @@ use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
-use super::database::refuse_beside_unnamed;
+use super::database::{refuse_beside_unnamed, refuse_named_elsewhere};
 use super::installation::made_with;
 use super::listeners;
 use super::starting_config::{also_broken, place, read_configuration, refuse_broken, with_file};
@@ -153,5 +153,6 @@ async fn found(settings: Settings, sources: &Sources, attempts: Attempts) -> Res
     let versions = versions.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let defaults = made_with(&db).await?;
     let config = read_configuration(&settings, versions.as_ref(), sources, defaults).await?;
+    attempts.wait(async || refuse_named_elsewhere(&db, &config, &place).await).await?;
     Ok(Examined { settings, shares, place, db, pending, config, versions })
 }

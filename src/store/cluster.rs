@@ -75,7 +75,7 @@ impl Db {
             return Ok(());
         }
         // A role that only writes rows may not even run statements that would change nothing.
-        if self.cluster_form().await?.as_deref() != Some(FORM) {
+        if !self.has_current_triggers().await? {
             self.run_statements(TABLES).await?;
         }
         // These call functions of the ones above.
@@ -86,6 +86,17 @@ impl Db {
             self.run_statements(RESTARTS).await?;
         }
         Ok(())
+    }
+
+    /// Returns true if a start changes none of these tables and triggers.
+    pub(in crate::store) async fn has_cluster_forms(&self) -> Result<bool, StoreError> {
+        Ok(self.has_current_triggers().await?
+            && self.form_of("qd_questions").await?.as_deref() == Some(QUESTIONS_FORM)
+            && self.form_of("qd_restarts").await?.as_deref() == Some(RESTARTS_FORM))
+    }
+
+    async fn has_current_triggers(&self) -> Result<bool, StoreError> {
+        Ok(self.cluster_form().await?.as_deref() == Some(FORM))
     }
 
     /// Runs the statements of a file in one transaction.

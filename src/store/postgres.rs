@@ -80,6 +80,9 @@ pub(super) struct Postgres {
 const BEFORE_MIGRATION: &str = "SET statement_timeout = 0; SET lock_timeout = 0; \
      SELECT set_config(name, '5000', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
 
+/// The delay between two attempts to take the lock of migrations.
+const LOCK_RETRY_DELAY: Duration = Duration::from_millis(100);
+
 /// The rules for keeping idle connections open.
 #[derive(Clone, Copy)]
 struct Keeping {
@@ -219,13 +222,17 @@ impl Postgres {
     ) -> Result<(), StoreError> {
         let mut client = self.pool.get().await?;
         client.batch_execute(BEFORE_MIGRATION).await?;
-        concurrent::make(&client, indexes).await;
-        client.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
-        // Table locks have the usual short timeout again, because all users of the table queue up behind this wait.
-        client.batch_execute("RESET lock_timeout").await?;
+        // An index that is made concurrently waits for the statements of others, such as one that waits for this lock.
+        while !client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK_KEY]).await?.try_get::<_, bool>(0)? {
+            sleep(LOCK_RETRY_DELAY).await;
+        }
         let applied = async {
             // A restore may have run while this waited for the lock.
             mark::refuse_now(&client).await?;
+            concurrent::drop_unfinished(&client, indexes).await?;
+            concurrent::make(&client, indexes).await;
+            // Table locks have the usual short timeout again, because all users of the table queue up behind this wait.
+            client.batch_execute("RESET lock_timeout").await?;
             concurrent::drop_unfinished(&client, indexes).await?;
             client.batch_execute(include_str!("../../sql/postgres.sql")).await?;
             runner.run_async(&mut **client).await?;

@@ -12,7 +12,7 @@ const BUILT: [(&str, usize, &str); 18] = [
     ("src/store/foreign/additions.rs", 3, "a text for the operator"),
     ("src/store/foreign/connected.rs", 1, "the text of an error"),
     ("src/store/foreign/fitness.rs", 4, "the texts of errors"),
-    ("src/store/foreign/inventory.rs", 1, "a text for the operator"),
+    ("src/store/foreign/inventory.rs", 2, "texts for the operator"),
     ("src/store/mattermost.rs", 1, "the text of an error"),
     ("src/store/mattermost/recognised.rs", 1, "the text of an error"),
     ("src/store/roles.rs", 1, "a value, not a statement"),

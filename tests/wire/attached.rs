@@ -25,6 +25,7 @@ async fn a_check_tells_the_contents_what_is_added_and_what_has_no_effect_and_cha
         .execute(&format!(
             "UPDATE users SET authservice = 'ldap', authdata = 'b' WHERE username = 'bert';
              INSERT INTO posts (id, createat, userid, channelid, message) VALUES ('p', 1, 'u', 'c', 'm');
+             INSERT INTO fileinfo (id, deleteat) VALUES ('f', 0), ('g', 1); UPDATE users SET lastpictureupdate = 5;
              INSERT INTO configurations (id, value, createat, active) VALUES ('{}', '{document}', 1, true);
              INSERT INTO licenses VALUES ('{}', 1, 'bWFkZS11cA==');
              INSERT INTO systems VALUES ('ActiveLicenseId', '{}')",
@@ -39,7 +40,8 @@ async fn a_check_tells_the_contents_what_is_added_and_what_has_no_effect_and_cha
     for line in [
         "database of: Mattermost, schema 167, 2 accounts, 0 teams, 0 memberships of teams, 0 roles, 0 sessions, 0 access \
          tokens",
-        "there, not or only in part served, and left as it is: 1 account of a login service, 1 guest, 1 OAuth app, 1 post",
+        "there, not or only in part served, and left as it is: 1 account of a login service, 1 guest, 1 OAuth app, 1 file, 1 post",
+        " names, is empty or missing, and the database knows 1 file of a message, 2 pictures of accounts: ",
         "settings without effect on this server: PluginSettings.Enable, ",
         ", SqlSettings.DataSourceReplicas",
         "warning: the stored licence cannot be used: ",

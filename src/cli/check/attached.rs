@@ -9,6 +9,7 @@ use crate::base::error_text::text_of;
 use crate::cli::output::say;
 use crate::domain::license::VerificationKey;
 use crate::server::StartError;
+use crate::server::database::named_elsewhere;
 use crate::server::steps::Examined;
 use crate::settings::Sources;
 use crate::store::Db;
@@ -38,7 +39,7 @@ const WITHOUT_EFFECT: [&str; 19] = [
 
 /// Prints what an operator of Mattermost wants to know before a start; nothing about another database.
 pub(super) async fn look(examined: &Examined, sources: &Sources) -> Result<(), StartError> {
-    let Examined { settings, db, pending, config, .. } = examined;
+    let Examined { settings, place, db, pending, config, .. } = examined;
     let Some(inventory) = db.inventory().await? else { return Ok(()) };
     say(format_args!("database of: {inventory}"));
     let unserved = inventory.unserved();
@@ -57,10 +58,36 @@ pub(super) async fn look(examined: &Examined, sources: &Sources) -> Result<(), S
     if let Some(problem) = license_problem(&key, db).await? {
         say(format_args!("warning: the stored licence cannot be used: {problem}"));
     }
+    if let Some(named) = named_elsewhere(config, place) {
+        say(format_args!(
+            "warning: the configuration names {named} for the accounts, and this server uses those of its own database"
+        ));
+    }
+    if let Some(files) = missing_files(config, db).await? {
+        say(format_args!("warning: {files}"));
+    }
     if let Some(warning) = db.warning_of_others().await? {
         say(format_args!("warning: {warning}"));
     }
     Ok(())
+}
+
+/// Returns a warning if the folder of files is empty although the database knows files.
+async fn missing_files(config: &Config, db: &Db) -> Result<Option<String>, StartError> {
+    let text = |path: &str| given(&config.document, path).and_then(Value::as_str).unwrap_or_default();
+    let folder = text("FileSettings.Directory");
+    let is_folder = text("FileSettings.DriverName") == "local" && !folder.is_empty();
+    let has_entries = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if !is_folder || has_entries {
+        return Ok(None);
+    }
+    let known = db.known_files().await?;
+    Ok((!known.is_empty()).then(|| {
+        format!(
+            "the folder {folder}, which FileSettings.Directory names, is empty or missing, and the database knows {known}: \
+             name the folder of Mattermost, or copy its files"
+        )
+    }))
 }
 
 /// Returns true if a setting is switched on, or has any value.

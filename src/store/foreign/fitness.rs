@@ -54,7 +54,9 @@ impl Db {
             }
             self.refuse_missing_columns().await?;
         }
-        if pending.is_empty() { Ok(()) } else { self.refuse_tables_of_others().await }
+        // Renewed triggers need the ownership as well.
+        let is_unchanged = pending.is_empty() && self.has_cluster_forms().await?;
+        if is_unchanged { Ok(()) } else { self.refuse_tables_of_others().await }
     }
 
     /// Returns the schemas of the search path with the tables of a Mattermost.
@@ -85,7 +87,8 @@ impl Db {
     }
 
     async fn refuse_tables_of_others(&self) -> Result<(), StoreError> {
-        let names = shared_tables()?.into_iter().map(|(table, _)| table).collect();
+        let own = ["qd_outbox", "qd_questions", "qd_restarts"].map(str::to_owned);
+        let names = shared_tables()?.into_iter().map(|(table, _)| table).chain(own).collect();
         let rows = self.look(statement(OWNERS, vec![Value::Texts(names)])).await?;
         let (mut owners, mut own): (BTreeMap<String, Vec<String>>, String) = (BTreeMap::new(), String::new());
         for mut row in rows {

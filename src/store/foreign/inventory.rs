@@ -32,6 +32,13 @@ const UNSERVED: [Counted; 8] = [
     ("post", "posts", "posts", ""),
 ];
 
+/// The rows with files in the store of files.
+const WITH_FILES: [Counted; 3] = [
+    ("file of a message", "files of messages", "fileinfo", "WHERE deleteat = 0"),
+    ("picture of an account", "pictures of accounts", "users", "WHERE lastpictureupdate > 0"),
+    ("picture of a team", "pictures of teams", "teams", "WHERE lastteamiconupdate > 0"),
+];
+
 /// The contents of a database of Mattermost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Inventory {
@@ -68,6 +75,17 @@ impl Db {
             found.unserved.push((counted, self.rows_of(counted, &there).await?));
         }
         Ok(Some(found))
+    }
+
+    /// Describes the files that a database of Mattermost knows; empty if there are none.
+    pub(crate) async fn known_files(&self) -> Result<String, StoreError> {
+        let there = self.tables_among(&WITH_FILES.map(|(_, _, table, _)| table)).await?;
+        let mut known = Vec::new();
+        for counted in &WITH_FILES {
+            let count = self.rows_of(counted, &there).await?;
+            known.extend((count > 0).then(|| number(&(counted, count))));
+        }
+        Ok(known.join(", "))
     }
 
     async fn rows_of(&self, (_, _, table, condition): &Counted, there: &[String]) -> Result<i64, StoreError> {

@@ -60,6 +60,45 @@ async fn a_role_without_the_privileges_is_told_the_statement_that_its_owner_runs
     assert!(place.serve().await.stop().await.success());
 }
 
+/// Another version of the program renews its triggers, which needs the ownership of the tables.
+#[actix_web::test]
+async fn a_check_refuses_triggers_that_the_start_cannot_renew() {
+    let Some(original) = Original::start().await else { return };
+    let place = original.workplace().await;
+    assert!(place.serve().await.stop().await.success());
+    original
+        .execute(
+            "CREATE ROLE clerk LOGIN; GRANT ALL ON SCHEMA public TO clerk; GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk;
+             GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO clerk",
+        )
+        .await;
+    let settings = original.settings_of("clerk");
+    let clerk = Workplace::new(&settings).await;
+    let check = clerk.run(&["check"], "").await;
+    assert!(check.status.success(), "{check:?}");
+    original.execute("COMMENT ON TABLE qd_outbox IS 'another form'").await;
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("the role clerk does not own all tables") && said.contains("qd_outbox"), "{said}");
+}
+
+#[actix_web::test]
+async fn a_database_without_accounts_whose_configuration_names_another_one_is_refused() {
+    let Some(original) = Original::start().await else { return };
+    let document =
+        r#"{"SqlSettings": {"DriverName": "postgres", "DataSource": "postgres://mm:canary@elsewhere/accounts"}}"#;
+    let sql = format!("INSERT INTO configurations (id, value, createat, active) VALUES ('c', '{document}', 1, true)");
+    original.execute(&sql).await;
+    let place = original.workplace().await;
+    let check = place.run(&["check"], "").await;
+    let told = String::from_utf8(check.stdout).unwrap();
+    let named = "the configuration names PostgreSQL at elsewhere:5432/accounts for the accounts";
+    assert!(check.status.success() && told.contains(&format!("warning: {named}")), "{told}");
+    assert!(!told.contains("canary"), "{told}");
+    original.execute("DELETE FROM users").await;
+    let said = refused(&original, &original.settings_of("qd")).await;
+    assert!(said.contains(named) && said.contains("MM_SQLSETTINGS_DATASOURCE"), "{said}");
+}
+
 #[actix_web::test]
 async fn tables_in_another_schema_of_the_search_path_are_refused_and_not_made_again() {
     let Some(original) = Original::start().await else { return };
