@@ -103,7 +103,7 @@ async fn perform(settings: &Settings, named: Option<&str>, command: ConfigComman
         ConfigCommand::Rollback(rollback) => versions::roll_back(&backend, rollback).await,
         ConfigCommand::Confirm(confirm) => versions::confirm(&backend, confirm).await,
         ConfigCommand::Validate(validate) => validate::stored(settings, &backend, validate.json).await,
-        ConfigCommand::Export(export) => read::export(&backend, &export).await,
+        ConfigCommand::Export(export) => read::export(settings, &backend, &export).await,
         ConfigCommand::Import(import) => write::import(&backend, import).await,
         ConfigCommand::Migrate(migrate) => Box::pin(migrate::run(&backend, &migrate)).await,
     }

@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod check;
 mod config;
+mod detach;
 mod export;
 mod import;
 mod license;
@@ -75,6 +76,9 @@ enum Command {
     /// Reads, changes and restores the configuration, also while the server runs
     #[command(subcommand, after_help = config::AFTER_HELP)]
     Config(config::ConfigCommand),
+    /// Takes away what this server added to a database of Mattermost
+    #[command(after_help = detach::AFTER_HELP)]
+    Detach(detach::Detach),
     /// Exports everything into a fresh database that a Mattermost made
     #[command(after_help = export::AFTER_HELP)]
     Export(export::Export),
@@ -115,6 +119,7 @@ impl Cli {
             Command::Backup(command) => backup::run(&self.common, &command),
             Command::Check => check::run(&self.common),
             Command::Config(command) => config::run(&self.common, command),
+            Command::Detach(command) => detach::run(&self.common, &command),
             Command::Export(command) => export::run(&self.common, &command),
             Command::Import(command) => import::run(&self.common, &command),
             Command::License(command) => license::run(&self.common, command),

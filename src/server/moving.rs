@@ -1,7 +1,9 @@
-//! Moves an installation from a database of Mattermost into one of this program, and back.
+//! Moves an installation from a database of Mattermost into one of this program, and back, and takes away what this
+//! program added to a database of Mattermost.
 //!
-//! `docs/moving.md` describes both. The source is only read; the target changes in one transaction or not at all.
+//! `docs/moving.md` describes all of it. The source is only read; the target changes in one transaction or not at all.
 
+mod detaching;
 mod exporting;
 mod importing;
 
@@ -15,6 +17,7 @@ use crate::store::mattermost::{
     Comparison, Counts, Decision, LeftBehind, MovedTable, Oddities, move_rows, other_accounts, problem,
 };
 use crate::store::{Db, Load, Snapshot, StoreError, Value, described};
+pub(crate) use detaching::{Detached, Trail, detach};
 pub(crate) use exporting::{Exporting, export};
 pub(crate) use importing::{Importing, import};
 

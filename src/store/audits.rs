@@ -5,6 +5,7 @@
 //! The hashes need a key that is not in the database, so write access to the database is not enough to forge rows.
 
 mod entry;
+mod exporting;
 mod finding;
 mod full;
 mod head;

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use bus::PostgresBus;
+pub(super) use nodes::living;
 pub use redis::RedisBus;
 pub(crate) use redis::{is_on_redis, probe_redis};
 pub(crate) use restarts::{RUNNING, StoredRestart};

@@ -3,12 +3,15 @@
 mod additions;
 mod companions;
 mod connected;
+mod detachable;
+mod detaching;
 mod fitness;
 mod following;
 mod inventory;
 
 pub(in crate::store) use companions::Companions;
 pub(crate) use connected::is_first;
+pub(crate) use detachable::Detachable;
 
 use super::{Db, Engine, StoreError, Value, statement};
 

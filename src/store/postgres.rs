@@ -83,6 +83,9 @@ const BEFORE_MIGRATION: &str = "SET statement_timeout = 0; SET lock_timeout = 0;
 /// The delay between two attempts to take the lock of migrations.
 const LOCK_RETRY_DELAY: Duration = Duration::from_millis(100);
 
+/// True if migrations of this program were applied to the database.
+const HAS_MIGRATIONS: &str = "SELECT to_regclass('qd_migrations') IS NOT NULL";
+
 /// The rules for keeping idle connections open.
 #[derive(Clone, Copy)]
 struct Keeping {
@@ -219,6 +222,7 @@ impl Postgres {
         &self,
         runner: &refinery::Runner,
         indexes: &[(String, String)],
+        is_first: bool,
     ) -> Result<(), StoreError> {
         let mut client = self.pool.get().await?;
         client.batch_execute(BEFORE_MIGRATION).await?;
@@ -229,6 +233,11 @@ impl Postgres {
         let applied = async {
             // A restore may have run while this waited for the lock.
             mark::refuse_now(&client).await?;
+            // So may a command have taken everything away; what the start does first on such a database is still to do.
+            let is_known = client.query_one(HAS_MIGRATIONS, &[]).await?.try_get::<_, bool>(0)?;
+            if !is_known && !is_first {
+                return Err(StoreError::Unavailable("its tables were taken away meanwhile".to_owned()));
+            }
             concurrent::drop_unfinished(&client, indexes).await?;
             concurrent::make(&client, indexes).await;
             // Table locks have the usual short timeout again, because all users of the table queue up behind this wait.

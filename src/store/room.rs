@@ -75,7 +75,7 @@ pub(crate) use data_source::DataSource;
 pub(crate) use engine::described;
 use engine::{EngineKind, MIGRATIONS_TABLE};
 pub use error::StoreError;
-pub(crate) use foreign::is_first;
+pub(crate) use foreign::{Detachable, is_first};
 pub(crate) use integrity::{Orphan, Outcome, Relation};
 pub(crate) use mail_tokens::{InvitedTo, MailToken, MailTokenKind};
 pub(crate) use pool::PoolStatus;
@@ -200,7 +200,7 @@ impl Db {
         let mut runner = embedded::migrations::runner();
         runner.set_migration_table_name(MIGRATIONS_TABLE);
         match &self.engine {
-            Engine::Postgres(postgres) => postgres.migrate(&runner, &indexes).await?,
+            Engine::Postgres(postgres) => postgres.migrate(&runner, &indexes, is_first(&pending)).await?,
             Engine::Sqlite(sqlite) => sqlite.migrate(runner).await?,
         }
         if is_behind {

@@ -3,7 +3,7 @@
 use super::bounds::shipped;
 
 /// The number of texts in each file with a variable number of parts, and the reason why there are few of them.
-const BUILT: [(&str, usize, &str); 18] = [
+const BUILT: [(&str, usize, &str); 20] = [
     ("src/store/audits/verify.rs", 1, "the columns of a table"),
     ("src/store/config_json.rs", 2, "the texts of errors"),
     ("src/store/copying.rs", 1, "the columns of a table"),
@@ -11,6 +11,8 @@ const BUILT: [(&str, usize, &str); 18] = [
     ("src/store/copying/unfinished.rs", 1, "the tables to drop, once, on a connection that is closed afterwards"),
     ("src/store/foreign/additions.rs", 3, "a text for the operator"),
     ("src/store/foreign/connected.rs", 1, "the text of an error"),
+    ("src/store/foreign/detachable.rs", 5, "texts for the operator"),
+    ("src/store/foreign/detaching.rs", 1, "the text of an error"),
     ("src/store/foreign/fitness.rs", 4, "the texts of errors"),
     ("src/store/foreign/inventory.rs", 2, "texts for the operator"),
     ("src/store/mattermost.rs", 1, "the text of an error"),

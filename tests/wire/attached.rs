@@ -2,6 +2,7 @@
 //! changed.
 
 mod apart;
+mod detached;
 mod followed;
 mod refused;
 mod schemes;

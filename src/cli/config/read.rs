@@ -8,13 +8,16 @@ use quarterdeck_actors::config::access::{pruned, without_defaults};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::spelling::spelled_path;
+use quarterdeck_actors::data_source::is_address;
 use serde_json::Value;
 
 use super::backend::{ConfigBackend, Current};
 use super::paths::{found, unknown};
 use super::remark::say_json;
-use crate::cli::output::say;
+use crate::cli::output::{remark, say};
 use crate::files::private;
+use crate::settings::Settings;
+use crate::store::mattermost::for_mattermost;
 use crate::store::pretty;
 
 pub(super) const GET_HELP: &str = "\
@@ -31,7 +34,8 @@ import keeps the stored secret for a placeholder.
 
   quarterdeck config export config.json
   quarterdeck config export --remove-defaults
-  quarterdeck config export backup.json --show-secrets";
+  quarterdeck config export backup.json --show-secrets
+  quarterdeck config export config.json --show-secrets --for-mattermost";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Get {
@@ -52,6 +56,9 @@ pub(in crate::cli) struct Export {
     /// Writes secrets in clear text
     #[arg(long)]
     show_secrets: bool,
+    /// Writes the file as a Mattermost reads it, on the database of this server
+    #[arg(long, requires = "show_secrets")]
+    for_mattermost: bool,
 }
 
 pub(super) async fn get(backend: &ConfigBackend, get: &Get) -> Result<(), String> {
@@ -69,14 +76,22 @@ pub(super) async fn get(backend: &ConfigBackend, get: &Get) -> Result<(), String
     Ok(())
 }
 
-pub(super) async fn export(backend: &ConfigBackend, export: &Export) -> Result<(), String> {
+pub(super) async fn export(settings: &Settings, backend: &ConfigBackend, export: &Export) -> Result<(), String> {
     let mut current = backend.current().await?;
     current.document.remove("FeatureFlags");
     if export.remove_defaults {
         current.document = pruned(&without_defaults(&current.document));
     }
     current.document = with_extras(current.document, &current.extras);
-    let document = in_clear_or_not(current, export.show_secrets);
+    let mut document = in_clear_or_not(current, export.show_secrets);
+    if export.for_mattermost {
+        let source = &settings.config.view.sql.data_source;
+        let is_shared = is_address(source) || settings.config.view.sql.driver_name == "postgres";
+        document = for_mattermost(document, if is_shared { source } else { "" });
+        if !is_shared {
+            remark("SqlSettings.DataSource is empty in the file: name the database of the Mattermost there");
+        }
+    }
     let text = escaped(&pretty(&document));
     match &export.file {
         None => say(text),

@@ -3,6 +3,7 @@
 use quarterdeck_actors::clock::{DAY_MS, MINUTE_MS};
 use quarterdeck_actors::cluster::{Beat, Node, NodeFacts, Roster};
 
+use super::super::postgres::Session;
 use super::super::{Db, Row, StoreError, Subject, Transaction, statement};
 
 /// The time without a heartbeat after which a node counts as dead, in ms.
@@ -19,6 +20,14 @@ const KEEP_SOCKETS_MS: i64 = DAY_MS;
 const KEEP_BATCHES_MS: i64 = DAY_MS;
 
 const COLUMNS: &str = "id, name, hostname, address, version, confighash, schemaversion, startat, heartbeatat, position";
+
+/// Returns the names of the servers that count as living, as another session than those of the pool sees them.
+pub(in crate::store) async fn living(session: &Session) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT name::text FROM qd_nodes \
+               WHERE heartbeatat > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint) - $1 ORDER BY 1";
+    let rows = session.query(sql, &[&DEAD_AFTER_MS]).await?;
+    rows.into_iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
 
 impl Db {
     /// Adds a node under a name of its own: that of its host, with a number if another living node has it.

@@ -27,10 +27,10 @@ const STALE: &str = "each of the two keeps sessions, roles, memberships and sett
 /// A program that is connected to the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OtherProgram {
-    role: String,
-    name: String,
-    address: String,
-    connections: i64,
+    pub(super) role: String,
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) connections: i64,
 }
 
 impl fmt::Display for OtherProgram {
@@ -89,7 +89,7 @@ pub(crate) fn is_first(pending: &[String]) -> bool {
     pending.first().is_some_and(|first| first.starts_with("V1__"))
 }
 
-fn listed(others: &[OtherProgram]) -> String {
+pub(super) fn listed(others: &[OtherProgram]) -> String {
     others.iter().map(ToString::to_string).collect::<Vec<String>>().join(", ")
 }
 

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::data_source::is_address;
 use serde_json::Value as Json;
 
 use super::super::copying::newest_migration;
@@ -32,6 +34,9 @@ const FOLLOWING: [(&str, &str); 2] = [
          ON CONFLICT DO NOTHING",
     ),
 ];
+
+/// The section of the settings that Mattermost does not know.
+const OWN_SECTION: &str = "Quarterdeck";
 
 /// The settings that say which database a Mattermost uses.
 pub(crate) struct Connection {
@@ -89,6 +94,34 @@ pub(crate) fn with_connection(mut row: Vec<Value>, connection: &Connection) -> V
         }
     }
     row
+}
+
+/// Returns a stored document as a Mattermost on this database reads it, and its digest; `None` if it is one already.
+pub(crate) fn as_of_mattermost(stored: &str, source: &str) -> Option<(String, String)> {
+    let Ok(Json::Object(before)) = serde_json::from_str::<Json>(stored) else { return None };
+    let document = for_mattermost(before.clone(), source);
+    if document == before {
+        return None;
+    }
+    let text = pretty(&document);
+    let sha = HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref());
+    Some((text, sha))
+}
+
+/// Returns a document as a Mattermost reads it. It names the engine and, unless it names a database, that of `source`. The
+/// settings of this server alone are left out.
+pub(crate) fn for_mattermost(mut document: Document, source: &str) -> Document {
+    document.remove(OWN_SECTION);
+    let section = document.entry("SqlSettings").or_insert_with(|| Json::Object(serde_json::Map::new()));
+    if let Json::Object(section) = section {
+        section.insert("DriverName".to_owned(), "postgres".into());
+        let named = section.get("DataSource").and_then(Json::as_str).unwrap_or_default();
+        let names_database = is_address(named) || named.contains("host=") || named.contains("dbname=");
+        if !names_database {
+            section.insert("DataSource".to_owned(), source.into());
+        }
+    }
+    document
 }
 
 /// Adds the rows that follow from the moved ones, where the target has their tables.
