@@ -46,11 +46,15 @@ fn is_single(value: &Value) -> bool {
     }
 }
 
-/// Returns true for an address with a user name, which may have a password after it, and for a list or members with one.
+/// Returns true for an address with a user name, which may have a password after it, for a text that names a password, such
+/// as `host:6380,password=...`, and for a list or members with one.
 pub fn may_contain_password(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        Value::String(text) => text.contains(':') && text.contains('@'),
+        Value::String(text) => {
+            let is_account = text.contains(':') && text.contains('@');
+            is_account || text.to_lowercase().contains("password")
+        }
         Value::Array(items) => items.iter().any(may_contain_password),
         Value::Object(members) => members.values().any(may_contain_password),
     }

@@ -49,7 +49,7 @@ impl Hint {
 
 /// Returns true for data sources of PostgreSQL in either form.
 fn may_contain_password(value: &str) -> bool {
-    is_address(value) || value.contains("password") || value.contains('@')
+    is_address(value) || value.to_lowercase().contains("password") || value.contains('@')
 }
 
 #[cfg(test)]
@@ -71,6 +71,10 @@ mod tests {
         let secret = hint(None, &variables, None);
         let command = format!("MM_CONFIG=own.json {plain}");
         assert_eq!(secret, Hint { command, unprinted: vec!["MM_SQLSETTINGS_DATASOURCE"] });
+        for source in ["host=db password=canary", "host=db PASSWORD=canary", "me:canary@db"] {
+            let hidden = hint(None, &[("MM_SQLSETTINGS_DATASOURCE", source)], None);
+            assert_eq!(hidden, Hint { command: plain.clone(), unprinted: vec!["MM_SQLSETTINGS_DATASOURCE"] });
+        }
         let begun_anew = Hint::of("quarterdeck", &Sources::isolated(None, Vec::new()).with_new_database(true), None);
         assert_eq!(begun_anew.command, format!("{plain} --new"));
     }

@@ -38,6 +38,8 @@ async fn an_address_that_cannot_be_used_is_refused_where_it_is_set() {
         ("http://cache", " is \"http://cache\": "),
         ("redis://chat:planted@cache", ": "),
         ("chat:planted@cache:6379", ": "),
+        ("cache.redis.windows.net:6380,password=planted,ssl=True", ": "),
+        ("redis://cache:6379/0?password=planted", ": "),
     ] {
         let output = Workplace::new(&Redis::settings_at(address)).await.run(&["check"], "").await;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

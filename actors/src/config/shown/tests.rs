@@ -38,6 +38,22 @@ fn a_text_without_a_mark_and_every_secret_is_hidden_whatever_it_is() {
 }
 
 #[test]
+fn a_text_that_may_contain_a_password_is_known_by_its_form() {
+    for text in [
+        "redis://chat:canary@cache",
+        "cache.redis.windows.net:6380,password=canary,ssl=True",
+        "redis://cache:6379/0?Password=canary",
+    ] {
+        for value in [json!(text), json!([text]), json!({ "Key": text })] {
+            assert!(may_contain_password(&value), "{value}");
+        }
+    }
+    for value in [json!("cache:6379"), json!("anna@example.org"), json!(["a:b"]), json!(null), json!(1)] {
+        assert!(!may_contain_password(&value), "{value}");
+    }
+}
+
+#[test]
 fn a_password_in_an_address_is_hidden_wherever_it_stands() {
     for (address, is_read) in [
         ("postgres://user:canary@host/canary", true),
