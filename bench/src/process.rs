@@ -1,6 +1,8 @@
 //! Server processes that a run starts and ends.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -23,20 +25,18 @@ impl Process {
 
     /// Starts the server with more environment variables, which may name another database.
     pub(crate) fn server_with(program: &Path, folder: &Path, variables: &[(&str, &str)]) -> Result<Self, Failure> {
-        let program = program.canonicalize()?;
-        let mut server = Command::new(program);
-        server.current_dir(folder).env("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0");
-        // No measurement waits for a server elsewhere.
-        server.env("MM_ANNOUNCEMENTSETTINGS_NOTICESURL", "");
-        server.envs(variables.iter().copied());
-        // All sockets of a load test belong to one account.
-        Self::start(server.env("MM_QUARTERDECK_MAXIMUMSOCKETSPERUSER", "100000"))
+        Self::start(&mut command(program, folder, variables)?)
+    }
+
+    /// Starts the server in a process group of its own, which Ctrl-C at a terminal does not end. The caller must catch
+    /// that signal and end the server.
+    pub(crate) fn server_apart(program: &Path, folder: &Path, variables: &[(&str, &str)]) -> Result<Self, Failure> {
+        Self::start(command(program, folder, variables)?.process_group(0))
     }
 
     /// Starts an ephemeral server, which makes and removes its own folder.
     pub(crate) fn ephemeral(program: &Path, folder: &Path) -> Result<Self, Failure> {
-        let program = program.canonicalize()?;
-        let mut server = Command::new(program);
+        let mut server = without_settings(program)?;
         // A server that is killed does not remove its folder, so it makes it below this one.
         server.current_dir(folder).env("TMPDIR", folder).args(["serve", "--ephemeral"]).stdin(Stdio::null());
         Self::start_and(&mut server, |line| {
@@ -47,8 +47,12 @@ impl Process {
 
     /// Starts the bare handler, which returns the response in `file` at `path`.
     pub(crate) fn bare(path: &str, file: &Path) -> Result<Self, Failure> {
-        let bench = std::env::current_exe()?;
-        Self::start(Command::new(bench).arg("bare").arg("--path").arg(path).arg("--answer").arg(file))
+        Self::start(&mut bare(path, file)?)
+    }
+
+    /// Starts the bare handler in a process group of its own, like `server_apart`.
+    pub(crate) fn bare_apart(path: &str, file: &Path) -> Result<Self, Failure> {
+        Self::start(bare(path, file)?.process_group(0))
     }
 
     /// Starts the bare server, which greets sockets and broadcasts the texts that it is given.
@@ -82,9 +86,57 @@ impl Process {
     }
 }
 
+/// Returns the command of a server with an embedded database in `folder`, unless the variables name another one.
+fn command(program: &Path, folder: &Path, variables: &[(&str, &str)]) -> Result<Command, Failure> {
+    let mut server = without_settings(program)?;
+    server.current_dir(folder).env("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0");
+    // No measurement waits for a server elsewhere.
+    server.env("MM_ANNOUNCEMENTSETTINGS_NOTICESURL", "");
+    server.envs(variables.iter().copied());
+    // All sockets of a load test belong to one account.
+    server.env("MM_QUARTERDECK_MAXIMUMSOCKETSPERUSER", "100000");
+    Ok(server)
+}
+
+/// Returns the command of a server that does not inherit the settings in the environment of this process. They may be
+/// those of a production server and name its database.
+fn without_settings(program: &Path) -> Result<Command, Failure> {
+    let mut server = Command::new(program.canonicalize()?);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
+        server.env_remove(name);
+    }
+    Ok(server)
+}
+
+/// Returns true if a server reads a setting from the variable.
+fn is_setting(name: &OsStr) -> bool {
+    name.as_encoded_bytes().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"MM_"))
+}
+
+fn bare(path: &str, file: &Path) -> Result<Command, Failure> {
+    let mut bare = Command::new(std::env::current_exe()?);
+    bare.arg("bare").arg("--path").arg(path).arg("--answer").arg(file);
+    Ok(bare)
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_does_not_inherit_the_settings_of_another_one() {
+        for setting in ["MM_SQLSETTINGS_DATASOURCE", "MM_CONFIG", "mm_sqlsettings_drivername"] {
+            assert!(is_setting(OsStr::new(setting)), "{setting}");
+        }
+        for other in ["PATH", "MM", "HOME_MM_", ""] {
+            assert!(!is_setting(OsStr::new(other)), "{other}");
+        }
     }
 }

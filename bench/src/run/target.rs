@@ -11,11 +11,15 @@ use crate::database::{Databases, connect};
 use crate::process::Process;
 
 use super::address::Address;
+use super::usage;
 
 type Failure = Box<dyn std::error::Error>;
 
 /// The name of a server that the run starts.
 pub(crate) const OWN: &str = "self";
+
+/// The name of the engine that has processes of its own.
+pub(crate) const POSTGRESQL: &str = "PostgreSQL";
 
 pub(crate) struct Target {
     pub(crate) address: Address,
@@ -66,7 +70,7 @@ impl Target {
                 return Err(cause);
             }
         };
-        let engine = if databases.is_some() { "PostgreSQL" } else { "SQLite" };
+        let engine = if databases.is_some() { POSTGRESQL } else { "SQLite" };
         let facts = Facts {
             url: address.url.to_string(),
             program: Some(program.display().to_string()),
@@ -84,7 +88,7 @@ impl Target {
             [("MM_SQLSETTINGS_DRIVERNAME", "postgres"), ("MM_SQLSETTINGS_DATASOURCE", database.as_str())]
         });
         let settings = settings.as_ref().map_or(&[][..], |settings| &settings[..]);
-        let process = Process::server_with(program, folder.path(), settings)
+        let process = Process::server_apart(program, folder.path(), settings)
             .map_err(|cause| format!("{} cannot be started: {cause}", program.display()))?;
         let address = Address::resolve(&format!("http://{}", process.address)).await?;
         Ok((address, process, folder))
@@ -95,7 +99,7 @@ impl Target {
         let folder = Folder::new()?;
         let file = folder.path().join("answer");
         std::fs::write(&file, answer)?;
-        let process = Process::bare(path, &file)?;
+        let process = Process::bare_apart(path, &file)?;
         let address = Address::resolve(&format!("http://{}", process.address)).await?;
         let facts = Facts {
             url: address.url.to_string(),
@@ -112,6 +116,12 @@ impl Target {
     pub(crate) async fn running(url: &str, pid: Option<u32>, operates: bool) -> Result<Self, Failure> {
         let address = Address::resolve(url).await?;
         address.permit(operates)?;
+        if let Some(pid) = pid {
+            if !address.is_loopback() {
+                return Err(format!("{} is not this machine, so --pid cannot name its process", address.host).into());
+            }
+            usage::check(pid)?;
+        }
         let mut unknown = vec![
             "This run did not start the server, so its settings, its other clients and the size of its database are unknown.".to_owned(),
         ];

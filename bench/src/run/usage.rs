@@ -9,6 +9,9 @@ use tokio_postgres::Client;
 
 use crate::cpu;
 
+/// The maximum number of samples in a report.
+const MAX_SAMPLES: usize = 1440;
+
 /// The minimum number of samples for a slope.
 const MIN_SLOPE_SAMPLES: u32 = 6;
 
@@ -84,6 +87,15 @@ impl Postgres {
         let mut now = BTreeMap::new();
         for row in rows {
             let pid = u32::try_from(row.get::<_, i32>(0)).ok()?;
+            let title = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            // A session that ended has no title.
+            if title.is_empty() {
+                continue;
+            }
+            // Another process has this id here, because the sessions run on another machine or in a container.
+            if !is_session(&title, &self.database) {
+                return None;
+            }
             if let Ok(used) = cpu::used_in_all(pid) {
                 now.insert(pid, used);
             }
@@ -94,6 +106,23 @@ impl Postgres {
         self.used = now;
         has_sessions.then(|| self.ended + self.used.values().sum::<Duration>())
     }
+}
+
+/// Returns true if the title of a process is that of a PostgreSQL session of a database.
+fn is_session(title: &[u8], database: &str) -> bool {
+    let title = String::from_utf8_lossy(title);
+    title.starts_with("postgres:") && title.split([' ', '\0']).any(|word| word == database)
+}
+
+/// Checks that a process can be read, so that a run does not end without the figures that it should have.
+pub(crate) fn check(pid: u32) -> Result<(), String> {
+    let read = || {
+        std::fs::read_dir(format!("/proc/{pid}/fd"))?;
+        cpu::used_in_all(pid).and(cpu::resident_kb(pid))
+    };
+    read()
+        .map(drop)
+        .map_err(|cause| format!("the process {pid} cannot be read: {cause}; use the account that it runs as"))
 }
 
 /// Joins the readings of rounds, as if each round followed the one before without a break.
@@ -145,7 +174,7 @@ pub(crate) struct UsageSample {
 }
 
 impl Usage {
-    /// Summarizes readings, of which two are needed, for a number of requests.
+    /// Summarizes readings, of which two are needed, for a number of requests with a response.
     pub(crate) fn of(readings: &[Reading], requests: u64, cores: usize) -> Option<Self> {
         let (first, last) = (readings.first()?, readings.last()?);
         let elapsed = last.at.saturating_sub(first.at).as_secs_f64();
@@ -156,7 +185,9 @@ impl Usage {
         let postgres = first.postgres_cpu.zip(last.postgres_cpu).map(|(first, last)| last.saturating_sub(first));
         let each = |cpu: Duration| (requests > 0).then(|| crate::report::micros_each(cpu, requests));
         let max = |of: fn(&Reading) -> u64| readings.iter().map(of).max().unwrap_or_default();
-        let samples = readings.windows(2).filter_map(|pair| UsageSample::between(pair.first()?, pair.last()?));
+        let step = readings.len().div_ceil(MAX_SAMPLES).max(1);
+        let some: Vec<_> = readings.iter().rev().step_by(step).rev().collect();
+        let samples = some.windows(2).filter_map(|pair| UsageSample::between(pair.first()?, pair.last()?));
         let samples: Vec<_> = samples.collect();
         Some(Self {
             cpu_ms: millis(cpu),
@@ -228,6 +259,34 @@ mod tests {
             usage.samples.iter().map(|sample| (sample.at_ms, (sample.cores * 1000.0).round())).collect();
         assert_eq!(cores, [(1000, 200.0), (4000, 267.0)]);
         assert!(Usage::of(&readings[..1], 1000, 2).is_none() && Usage::of(&[], 1, 1).is_none());
+    }
+
+    #[test]
+    fn a_process_is_a_session_only_by_its_title() {
+        assert!(is_session(b"postgres: bench bench_1 127.0.0.1(5432) idle\0\0", "bench_1"));
+        assert!(is_session(b"postgres: main: bench bench_1 [local] idle", "bench_1"));
+        for other in ["postgres: bench bench_11 [local] idle", "/usr/bin/app bench_1", "", "postgres: checkpointer"] {
+            assert!(!is_session(other.as_bytes(), "bench_1"), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_long_run_has_a_limited_number_of_samples_with_the_last_one() {
+        let reading = |second: u32| Reading {
+            at: Duration::from_secs(second.into()),
+            cpu: Duration::from_millis(second.into()),
+            resident_kb: 1,
+            descriptors: 1,
+            postgres_cpu: None,
+        };
+        let usage = Usage::of(&(0..=86_400).map(reading).collect::<Vec<_>>(), 1, 1).unwrap();
+        assert!((1000..=MAX_SAMPLES).contains(&usage.samples.len()), "{}", usage.samples.len());
+        assert_eq!(usage.samples.last().unwrap().at_ms, 86_400_000);
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_read_is_refused() {
+        assert!(check(std::process::id()).is_ok() && check(u32::MAX).unwrap_err().contains("cannot be read"));
     }
 
     #[test]
