@@ -53,7 +53,7 @@ fn read(path: &Path) -> Result<Value, Failure> {
     match report.get("format").and_then(Value::as_u64) {
         Some(FORMAT) => Ok(report),
         Some(other) => Err(explain(format!("format {other} is not known; this program reads format {FORMAT}")).into()),
-        None => Err(explain("it is no report".to_owned()).into()),
+        None => Err(explain("it is not a report".to_owned()).into()),
     }
 }
 
@@ -93,7 +93,11 @@ fn table(reports: &[Value]) -> String {
 fn change(figures: &[Option<f64>]) -> String {
     let known: Vec<f64> = figures.iter().copied().flatten().collect();
     let ([first, .., last], true) = (known.as_slice(), known.len() == figures.len()) else { return String::new() };
-    let change = if *first > 0.0 { format!("  {:+7.1} %", (last / first - 1.0) * 100.0) } else { String::new() };
+    let change = match *first {
+        first if first > 0.0 => format!("  {:+7.1} %", (last / first - 1.0) * 100.0),
+        _ if *last > 0.0 => "  more than 0".to_owned(),
+        _ => String::new(),
+    };
     let steps = || known.iter().zip(known.iter().skip(1));
     let direction = match known.len() {
         0..=2 => "",
@@ -109,6 +113,7 @@ fn notes(reports: &[Value]) -> Vec<String> {
     let mut notes = Vec::new();
     for (name, place) in [
         ("scenarios", "/scenario/name"),
+        ("engines", "/sides/0/outcome/target/engine"),
         ("loads", "/sides/0/outcome/load"),
         ("durations", "/sides/0/outcome/measured_ms"),
         ("processors", "/environment/processor"),
@@ -124,6 +129,10 @@ fn notes(reports: &[Value]) -> Vec<String> {
         let is_valid = report.get("is_valid").and_then(Value::as_bool).unwrap_or_default();
         if !is_valid {
             notes.push(format!("report {} is not valid, because its load generator was the bottleneck", number + 1));
+        }
+        let is_interrupted = report.pointer("/sides/0/outcome/is_interrupted").and_then(Value::as_bool);
+        if is_interrupted == Some(true) {
+            notes.push(format!("report {} is about a run that the user ended", number + 1));
         }
     }
     notes
@@ -158,7 +167,10 @@ mod tests {
     fn reports_that_should_not_be_compared_are_noted() {
         let mut other = report(1000, false);
         other["scenario"]["name"] = json!("mixed");
+        other["sides"][0]["outcome"]["is_interrupted"] = json!(true);
+        other["sides"][0]["outcome"]["target"] = json!({ "engine": "PostgreSQL" });
         let shown = table(&[report(1000, true), other]);
+        assert!(shown.contains("different engines") && shown.contains("report 2 is about a run that"), "{shown}");
         assert!(shown.contains("different scenarios") && shown.contains("report 2 is not valid"), "{shown}");
     }
 
@@ -166,7 +178,8 @@ mod tests {
     fn a_change_has_a_trend_only_over_three_reports() {
         assert_eq!(change(&[Some(2.0), Some(1.0)]), "    -50.0 %");
         assert_eq!(change(&[Some(1.0), Some(3.0), Some(2.0)]), "   +100.0 %  no trend");
-        assert_eq!(change(&[Some(0.0), Some(1.0)]), "");
+        assert_eq!(change(&[Some(0.0), Some(1.0)]), "  more than 0");
+        assert_eq!(change(&[Some(0.0), Some(0.0)]), "");
         assert_eq!(change(&[Some(1.0), None]), "");
     }
 
@@ -174,7 +187,7 @@ mod tests {
     fn only_reports_of_this_format_are_read() {
         let folder = crate::compare::Folder::new().unwrap();
         let file = folder.path().join("report.json");
-        for (text, cause) in [("{}", "it is no report"), ("{\"format\":9}", "format 9"), ("no", "expected")] {
+        for (text, cause) in [("{}", "it is not a report"), ("{\"format\":9}", "format 9"), ("no", "expected")] {
             std::fs::write(&file, text).unwrap();
             assert!(read(&file).unwrap_err().to_string().contains(cause));
         }

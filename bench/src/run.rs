@@ -65,6 +65,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     if !report.is_valid {
         return Err("the load generator was the bottleneck, so the figures are not those of the server".into());
     }
+    if report.sides.iter().any(|side| side.outcome.total.count == 0) {
+        return Err("the run ended before a request of its measurement".into());
+    }
     if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ").into()) }
 }
 

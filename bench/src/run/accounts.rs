@@ -4,6 +4,7 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::address::Address;
+use super::interrupt::Interrupt;
 use super::random::secret;
 
 type Failure = Box<dyn std::error::Error>;
@@ -24,9 +25,27 @@ pub(crate) struct Accounts {
     pub(crate) run: String,
     pub(crate) admin: Option<Account>,
     pub(crate) users: Vec<Account>,
-    /// The ids and names of the accounts that the run created on a server that it did not start.
-    pub(super) created: Vec<(String, String)>,
+    /// The accounts that the run created on a server that it did not start.
+    pub(super) created: Vec<Created>,
 }
+
+/// An account whose creation was sent.
+#[derive(Debug, Clone)]
+pub(super) struct Created {
+    name: String,
+    /// `None` until the response, which may be lost.
+    id: Option<String>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Removal {
+    Removed,
+    Deactivated,
+    Left,
+}
+
+/// The maximum length of a response about an account, in bytes.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
 impl Accounts {
     /// Returns the account of a user. Users take turns with the accounts if there are more users.
@@ -41,14 +60,15 @@ impl Accounts {
     }
 
     /// Creates the first account of a new server, which is an administrator, and `count` others.
-    pub(crate) async fn on_new_server(address: &Address, count: u64) -> Result<Self, Failure> {
+    pub(crate) async fn on_new_server(
+        address: &Address,
+        count: u64,
+        interrupt: &mut Interrupt,
+    ) -> Result<Self, Failure> {
         let mut accounts = Self::none()?;
         let http = address.client()?;
         let admin = accounts.create(&http, address, "admin", None).await?;
-        for number in 1..=count {
-            let user = accounts.create(&http, address, &number.to_string(), Some(&admin.token)).await?;
-            accounts.users.push(user);
-        }
+        accounts.create_all(&http, address, &admin.token, count, interrupt).await?;
         accounts.admin = Some(admin);
         // The server and its accounts end with the run.
         accounts.created.clear();
@@ -57,7 +77,12 @@ impl Accounts {
 
     /// Uses the account of a token, and, if it is an administrator, creates `count` others. If that fails, the accounts
     /// that were created are removed.
-    pub(crate) async fn with_token(address: &Address, token: &str, count: u64) -> Result<Self, Failure> {
+    pub(crate) async fn with_token(
+        address: &Address,
+        token: &str,
+        count: u64,
+        interrupt: &mut Interrupt,
+    ) -> Result<Self, Failure> {
         let mut accounts = Self::none()?;
         let http = address.client()?;
         let answer = http.get(address.api("/users/me")).bearer_auth(token).send().await?;
@@ -65,22 +90,38 @@ impl Accounts {
         let text = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let account =
             Account { id: text("id"), name: text("username"), password: String::new(), token: token.to_owned() };
-        let is_admin = text("roles").split(' ').any(|role| role == "system_admin");
-        if !is_admin {
+        if !is_admin(&owner) {
             accounts.users.push(account);
             return Ok(accounts);
         }
         accounts.admin = Some(account);
-        for number in 1..=count {
-            match accounts.create(&http, address, &number.to_string(), Some(token)).await {
-                Ok(user) => accounts.users.push(user),
-                Err(cause) => {
-                    let notes = accounts.remove(address).await;
-                    return Err(format!("{cause}; {}", notes.join("; ")).into());
-                }
+        match accounts.create_all(&http, address, token, count, interrupt).await {
+            Ok(()) => Ok(accounts),
+            Err(cause) => {
+                let notes = accounts.remove(address, interrupt).await;
+                Err(format!("{cause}; {}", notes.join("; ")).trim_end_matches("; ").into())
             }
         }
-        Ok(accounts)
+    }
+
+    /// Creates accounts until there are `count` of them, or until a signal.
+    async fn create_all(
+        &mut self,
+        http: &Client,
+        address: &Address,
+        token: &str,
+        count: u64,
+        interrupt: &mut Interrupt,
+    ) -> Result<(), Failure> {
+        for number in 1..=count {
+            let suffix = number.to_string();
+            let user = tokio::select! {
+                user = self.create(http, address, &suffix, Some(token)) => user?,
+                () = interrupt.requested() => return Err("the user ended the run before its load".into()),
+            };
+            self.users.push(user);
+        }
+        Ok(())
     }
 
     async fn create(
@@ -97,9 +138,19 @@ impl Accounts {
         if let Some(token) = admin {
             request = request.bearer_auth(token);
         }
-        let created = checked("an account cannot be created", request.send().await?).await?;
+        self.created.push(Created { name: name.clone(), id: None });
+        let answer = request.send().await?;
+        if answer.status().is_client_error() {
+            self.created.pop();
+        }
+        let created = checked("an account cannot be created", answer).await?;
         let id = created.get("id").and_then(Value::as_str).ok_or("the new account has no id")?.to_owned();
-        self.created.push((id.clone(), name.clone()));
+        if let Some(last) = self.created.last_mut() {
+            last.id = Some(id.clone());
+        }
+        if admin.is_none() && !is_admin(&created) {
+            return Err(format!("the server is not new: its first account {name} is not an administrator").into());
+        }
         let login = json!({ "login_id": name, "password": password });
         let answer = http.post(address.api("/users/login")).json(&login).send().await?;
         let token = answer.headers().get("token").and_then(|token| token.to_str().ok()).map(str::to_owned);
@@ -108,8 +159,8 @@ impl Accounts {
         Ok(Account { id, name, password, token })
     }
 
-    /// Removes the accounts that the run created, or deactivates them. Returns sentences about them.
-    pub(crate) async fn remove(&mut self, address: &Address) -> Vec<String> {
+    /// Removes the accounts that the run created, or deactivates them, until a second signal. Returns sentences about them.
+    pub(crate) async fn remove(&mut self, address: &Address, interrupt: &mut Interrupt) -> Vec<String> {
         let created = std::mem::take(&mut self.created);
         if created.is_empty() {
             return Vec::new();
@@ -117,24 +168,59 @@ impl Accounts {
         let (mut removed, mut deactivated, mut left) = (Vec::new(), Vec::new(), Vec::new());
         let client = address.client().ok();
         let token = self.admin.as_ref().map(|admin| admin.token.clone()).unwrap_or_default();
-        for (id, name) in created {
-            let Some(http) = &client else {
-                left.push(name);
-                continue;
+        for account in created {
+            let removal = match &client {
+                Some(http) if !interrupt.is_insisted() => tokio::select! {
+                    removal = remove(http, address, &token, &account) => removal,
+                    () = interrupt.insisted() => Removal::Left,
+                },
+                _ => Removal::Left,
             };
-            let account = address.api(&format!("/users/{id}"));
-            if succeeds(http, &format!("{account}?permanent=true"), &token).await {
-                removed.push(name);
-            } else if succeeds(http, &account, &token).await {
-                deactivated.push(name);
-            } else {
-                left.push(name);
+            match removal {
+                Removal::Removed => removed.push(account.name),
+                Removal::Deactivated => deactivated.push(account.name),
+                Removal::Left => left.push(account.name),
             }
         }
-        let notes = [("removed", removed), ("deactivated", deactivated), ("could not remove or deactivate", left)];
-        let notes = notes.into_iter().filter(|(_, names)| !names.is_empty());
-        notes.map(|(verb, names)| format!("{verb} {}: {}", count(names.len()), listed(&names))).collect()
+        // An operator must find each account that is left.
+        let all_left = left.join(", ");
+        let notes = [
+            ("removed", removed.len(), listed(&removed)),
+            ("deactivated", deactivated.len(), listed(&deactivated)),
+            ("could not remove or deactivate", left.len(), all_left),
+        ];
+        let notes = notes.into_iter().filter(|(_, number, _)| *number > 0);
+        notes.map(|(verb, number, names)| format!("{verb} {}: {names}", count(number))).collect()
     }
+}
+
+/// Removes an account, or deactivates it if the server permits no removal. An account whose id is not known is found by
+/// its name; if it is not found, a late request may still create it.
+async fn remove(http: &Client, address: &Address, token: &str, account: &Created) -> Removal {
+    let id = match &account.id {
+        Some(id) => Some(id.clone()),
+        None => find(http, address, token, &account.name).await.ok(),
+    };
+    let Some(id) = id else { return Removal::Left };
+    let account = address.api(&format!("/users/{id}"));
+    if succeeds(http, &format!("{account}?permanent=true"), token).await {
+        Removal::Removed
+    } else if succeeds(http, &account, token).await {
+        Removal::Deactivated
+    } else {
+        Removal::Left
+    }
+}
+
+async fn find(http: &Client, address: &Address, token: &str, name: &str) -> Result<String, Failure> {
+    let answer = http.get(address.api(&format!("/users/username/{name}"))).bearer_auth(token).send().await?;
+    let found = checked("the account is not found", answer).await?;
+    Ok(found.get("id").and_then(Value::as_str).ok_or("the account has no id")?.to_owned())
+}
+
+fn is_admin(account: &Value) -> bool {
+    let roles = account.get("roles").and_then(Value::as_str).unwrap_or_default();
+    roles.split(' ').any(|role| role == "system_admin")
 }
 
 fn count(accounts: usize) -> String {
@@ -156,9 +242,15 @@ async fn succeeds(http: &Client, url: &str, token: &str) -> bool {
 }
 
 /// Returns the JSON of a response, or an error that tells what failed and why.
-async fn checked(what: &str, answer: Response) -> Result<Value, Failure> {
+async fn checked(what: &str, mut answer: Response) -> Result<Value, Failure> {
     let status = answer.status();
-    let body = answer.bytes().await?;
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            return Err(format!("{what}: the response is too long").into());
+        }
+        body.extend_from_slice(&chunk);
+    }
     let value: Value = serde_json::from_slice(&body).unwrap_or_default();
     if status.is_success() {
         return Ok(value);
@@ -168,24 +260,4 @@ async fn checked(what: &str, answer: Response) -> Result<Value, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn users_take_turns_with_the_accounts() {
-        let account = |name: &str| Account { name: name.to_owned(), ..Account::default() };
-        let accounts = Accounts { users: vec![account("a"), account("b")], ..Accounts::default() };
-        let names = [0, 1, 2, 5].map(|user| accounts.of(user).unwrap().name.as_str());
-        assert_eq!(names, ["a", "b", "a", "b"]);
-        assert!(Accounts::default().of(0).is_none());
-    }
-
-    #[test]
-    fn accounts_are_listed_by_the_first_and_the_last() {
-        let names = ["bench-1", "bench-2", "bench-3"].map(str::to_owned);
-        assert_eq!(
-            (listed(&names), listed(&names[..1]), count(1)),
-            ("bench-1 to bench-3".into(), "bench-1".into(), "1 account".into())
-        );
-    }
-}
+mod tests;

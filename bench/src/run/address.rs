@@ -1,4 +1,4 @@
-//! The address of the server under test, and the rule that only servers of this machine are loaded unasked.
+//! The address of the server under test, and the rule that a server of another machine is loaded only with permission.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) struct Address {
 impl Address {
     /// Reads a URL and resolves its host.
     pub(crate) async fn resolve(text: &str) -> Result<Self, Failure> {
-        let url = Url::parse(text).map_err(|cause| format!("`{text}` is no URL of a server: {cause}"))?;
+        let url = Url::parse(text).map_err(|cause| format!("`{text}` is not the URL of a server: {cause}"))?;
         match url.scheme() {
             "http" => {}
             "https" => {
@@ -33,7 +33,7 @@ impl Address {
                     "https is not supported: name the address of the server behind its TLS proxy, with http".into()
                 );
             }
-            other => return Err(format!("`{other}` is no scheme of a server: write http://host:port").into()),
+            other => return Err(format!("`{other}` is not the scheme of a server: write http://host:port").into()),
         }
         let has_more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
         if has_more || url.password().is_some() {
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_addresses_of_this_machine_are_loaded_unasked() {
+    async fn an_address_of_another_machine_needs_permission() {
         for text in ["http://127.0.0.1:8065", "http://localhost:8065/chat/", "http://[::1]:1", "http://127.9.9.9"] {
             let address = Address::resolve(text).await.unwrap();
             assert!(address.permit(false).is_ok(), "{text}");

@@ -53,7 +53,7 @@ impl Condition {
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let explain = || {
             format!(
-                "`{text}` is no condition: write a figure ({}), > or <, and a number with us, ms, s, %, /s, MB/min or /min, or x \
+                "`{text}` is not a condition: write a figure ({}), > or <, and a number with us, ms, s, %, /s, MB/min or /min, or x \
                  for a ratio, such as p99>1.1x",
                 FIGURES.map(|(name, _)| name).join(", ")
             )

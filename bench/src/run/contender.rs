@@ -49,6 +49,8 @@ pub(crate) struct Contender {
     silent: SilentHost,
     sockets: Option<Sockets>,
     rounds: Vec<Round>,
+    /// The number of cores of this process before it was bound to one.
+    cores: usize,
 }
 
 struct Round {
@@ -74,42 +76,48 @@ impl Contender {
     /// Starts the server, or checks that the running one may be loaded, and creates the accounts.
     ///
     /// `is_target` is false for the server that the target is compared with.
-    pub(crate) async fn open(options: &Options, mix: &Mix, choice: &Choice, is_target: bool) -> Result<Self, Failure> {
+    pub(crate) async fn open(
+        options: &Options,
+        mix: &Mix,
+        choice: &Choice,
+        is_target: bool,
+        interrupt: &mut Interrupt,
+    ) -> Result<Self, Failure> {
+        let cores = std::thread::available_parallelism()?.get();
         let pid = options.pid.filter(|_| is_target);
         let token_file = if is_target { &options.token_file } else { &options.versus_token_file };
         let target = open(options, mix, choice, pid).await?;
         let opened = match SilentHost::open().await {
             Ok(silent) => {
-                callers(options, mix, &target, token_file.as_deref()).await.map(|accounts| (silent, accounts))
+                let accounts = callers(options, mix, &target, token_file.as_deref(), interrupt).await;
+                accounts.map(|accounts| (silent, accounts))
             }
             Err(cause) => Err(cause.into()),
         };
         match opened {
             Ok((silent, accounts)) => {
-                let contender = Self { target, accounts, silent, sockets: None, rounds: Vec::new() };
-                contender.with_sockets(sockets(options, mix)).await
+                let contender = Self { target, accounts, silent, sockets: None, rounds: Vec::new(), cores };
+                contender.with_sockets(sockets(options, mix), interrupt).await
             }
-            Err(cause) => {
-                target.end().await?;
-                Err(cause)
-            }
+            Err(cause) => Err(with_notes(&cause, &ended(target).await)),
         }
     }
 
     /// Opens the sockets that a mix has beside its requests.
-    async fn with_sockets(mut self, count: u64) -> Result<Self, Failure> {
+    async fn with_sockets(mut self, count: u64, interrupt: &mut Interrupt) -> Result<Self, Failure> {
         if count == 0 {
             return Ok(self);
         }
-        match Sockets::open(&self.target.address, &self.accounts, count, self.target.pid).await {
+        let opened = tokio::select! {
+            opened = Sockets::open(&self.target.address, &self.accounts, count, self.target.pid) => opened,
+            () = interrupt.requested() => Err("the user ended the run before its load".into()),
+        };
+        match opened {
             Ok(sockets) => {
                 self.sockets = Some(sockets);
                 Ok(self)
             }
-            Err(cause) => {
-                let notes = self.close().await?;
-                Err(format!("{cause}; {}", notes.join("; ")).trim_end_matches("; ").into())
-            }
+            Err(cause) => Err(with_notes(&cause, &self.close(interrupt).await)),
         }
     }
 
@@ -152,7 +160,8 @@ impl Contender {
         let answer = http::raw(&self.target.address.resolved, &bytes, DEFAULT_TIMEOUT).await?;
         let target = Target::bare(path.split('?').next().unwrap_or_default(), &answer).await?;
         let accounts = Accounts { created: Vec::new(), ..self.accounts.clone() };
-        Ok(Self { target, accounts, silent: SilentHost::open().await?, sockets: None, rounds: Vec::new() })
+        let (silent, cores) = (SilentHost::open().await?, self.cores);
+        Ok(Self { target, accounts, silent, sockets: None, rounds: Vec::new(), cores })
     }
 
     fn prepared(&self, mix: &Mix, seed: u64) -> Prepared {
@@ -163,6 +172,10 @@ impl Contender {
     /// Drops the rounds so far.
     pub(crate) fn clear(&mut self) {
         self.rounds.clear();
+    }
+
+    pub(crate) fn has_rounds(&self) -> bool {
+        !self.rounds.is_empty()
     }
 
     /// Returns the figures of each round.
@@ -180,39 +193,60 @@ impl Contender {
             saturation = saturation.worse(round.saturation);
         }
         let readings: Vec<_> = self.rounds.iter().map(|round| round.readings.clone()).collect();
-        let requests = recorder.requests.iter().map(|figures| figures.count).sum();
-        let cores = std::thread::available_parallelism()?.get();
-        let usage = Usage::of(&usage::joined(&readings), requests, cores);
+        let usage = Usage::of(&usage::joined(&readings), recorder.responses_in_time, self.cores);
         let names: Vec<_> = mix.requests.iter().map(|one| (one.name.0.clone(), one.background.is_some())).collect();
-        let (facts, load) = (self.target.facts.clone(), first.load.clone());
+        let (mut facts, load) = (self.target.facts.clone(), first.load.clone());
+        let lacks_postgres = usage.as_ref().is_none_or(|usage| usage.postgres_cpu_ms.is_none());
+        if facts.engine == Some(target::POSTGRESQL) && lacks_postgres {
+            facts.unknown.push(
+                "The processor time of PostgreSQL is unknown, because this machine does not show its sessions."
+                    .to_owned(),
+            );
+        }
         let mut outcome = Outcome::new(facts, load, &names, &recorder, &saturation, usage);
         outcome.sockets = self.sockets.as_ref().map(Sockets::facts);
         outcome.is_interrupted = self.rounds.iter().any(|round| round.is_interrupted);
         Ok(outcome)
     }
 
-    /// Removes the accounts and ends an own server. Returns sentences about the accounts.
-    pub(crate) async fn close(mut self) -> Result<Vec<String>, Failure> {
+    /// Removes the accounts and ends an own server. Returns sentences about the accounts, and about a database that is
+    /// left.
+    pub(crate) async fn close(mut self, interrupt: &mut Interrupt) -> Vec<String> {
         drop(self.sockets.take());
-        let notes = self.accounts.remove(&self.target.address).await;
-        self.target.end().await?;
-        Ok(notes)
+        let mut notes = self.accounts.remove(&self.target.address, interrupt).await;
+        notes.extend(ended(self.target).await);
+        notes
     }
+}
+
+/// Ends an own server. Returns a sentence about its database if that is left.
+async fn ended(target: Target) -> Vec<String> {
+    target
+        .end()
+        .await
+        .err()
+        .map(|cause| format!("the database of the run could not be dropped: {cause}"))
+        .into_iter()
+        .collect()
+}
+
+/// Returns an error with sentences about accounts and databases.
+pub(super) fn with_notes(cause: &Failure, notes: &[String]) -> Failure {
+    [&[cause.to_string()][..], notes].concat().join("; ").into()
 }
 
 impl Round {
     fn figures(&self) -> RoundFigures {
         let (recorder, latency) = (&self.recorder, &self.recorder.total.latency);
         let at = |quantile| to_float(latency.value_at_quantile(quantile));
-        let requests = recorder.requests.iter().map(|figures| figures.count).sum();
         // The number of cores has no part in the processor time of a request.
-        let usage = Usage::of(&self.readings, requests, 1);
+        let usage = Usage::of(&self.readings, recorder.responses_in_time, 1);
         RoundFigures {
             mean_us: latency.mean(),
             p50_us: at(0.5),
             p95_us: at(0.95),
             p99_us: at(0.99),
-            throughput_per_s: rate(recorder.ended_in_time, recorder.measured()),
+            throughput_per_s: rate(recorder.succeeded_in_time, recorder.measured()),
             cpu_us: usage.and_then(|usage| usage.cpu_us_per_request),
         }
     }
@@ -230,7 +264,11 @@ async fn open(options: &Options, mix: &Mix, choice: &Choice, pid: Option<u32>) -
                 )
                 .into());
             }
-            return Target::running(url, pid, options.i_operate_this_server).await;
+            let target = Target::running(url, pid, options.i_operate_this_server).await?;
+            if mix.uses(&[Variable::SilentHost]) && !target.address.is_loopback() {
+                return Err("the silent host of the scenario can be reached from this machine only".into());
+            }
+            return Ok(target);
         }
     };
     let database = options.database.as_ref();
@@ -249,6 +287,7 @@ async fn callers(
     mix: &Mix,
     target: &Target,
     token_file: Option<&Path>,
+    interrupt: &mut Interrupt,
 ) -> Result<Accounts, Failure> {
     let needs_password = mix.uses(&[Variable::UserName, Variable::UserPassword]);
     let sockets = sockets(options, mix);
@@ -260,19 +299,19 @@ async fn callers(
     let wanted = options.accounts.or(mix.load.accounts.map(|count| count.0)).unwrap_or(1);
     let count = if needs_user { wanted.min(users(options, mix).max(sockets)) } else { 0 };
     if target.is_own() {
-        return Accounts::on_new_server(&target.address, count).await;
+        return Accounts::on_new_server(&target.address, count, interrupt).await;
     }
     let Some(file) = token_file else {
         return Err(
             "the scenario needs accounts; name a file with the token of an administrator with --token-file".into()
         );
     };
-    let mut accounts = Accounts::with_token(&target.address, &token(file)?, count).await?;
+    let mut accounts = Accounts::with_token(&target.address, &token(file)?, count, interrupt).await?;
     let lacks_admin = (needs_admin || needs_password) && accounts.admin.is_none();
     if !lacks_admin {
         return Ok(accounts);
     }
-    accounts.remove(&target.address).await;
+    accounts.remove(&target.address, interrupt).await;
     Err("the scenario needs the token of an administrator; the given one is that of another user".into())
 }
 

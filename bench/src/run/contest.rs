@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::compared::{Ratio, ratios};
-use super::contender::{Choice, Contender};
+use super::contender::{Choice, Contender, with_notes};
 use super::interrupt::Interrupt;
 use super::mix::Mix;
 use super::options::Options;
@@ -24,8 +24,8 @@ pub(crate) async fn carry_out(
     interrupt: &mut Interrupt,
 ) -> Result<(Vec<Side>, Vec<Ratio>), Failure> {
     let choice = Choice::read(&options.target, options.binary.as_deref())?;
-    let mut contenders = vec![Contender::open(options, mix, &choice, true).await?];
-    let measured = match add_other(options, mix, &mut contenders).await {
+    let mut contenders = vec![Contender::open(options, mix, &choice, true, interrupt).await?];
+    let measured = match add_other(options, mix, &mut contenders, interrupt).await {
         Ok(()) => all_rounds(options, mix, &mut contenders, interrupt).await,
         Err(cause) => Err(cause),
     };
@@ -33,12 +33,9 @@ pub(crate) async fn carry_out(
     let figures: Vec<_> = contenders.iter().map(Contender::rounds).collect();
     let mut notes = Vec::new();
     for contender in contenders {
-        notes.push(contender.close().await?);
+        notes.push(contender.close(interrupt).await);
     }
-    let mut sides = sides.map_err(|cause| {
-        let notes = notes.concat();
-        if notes.is_empty() { cause } else { format!("{cause}; {}", notes.join("; ")).into() }
-    })?;
+    let mut sides = sides.map_err(|cause| with_notes(&cause, &notes.concat()))?;
     for (side, notes) in sides.iter_mut().zip(notes) {
         side.outcome.accounts = notes;
     }
@@ -50,11 +47,16 @@ pub(crate) async fn carry_out(
 }
 
 /// Opens the server that the target is compared with.
-async fn add_other(options: &Options, mix: &Mix, contenders: &mut Vec<Contender>) -> Result<(), Failure> {
+async fn add_other(
+    options: &Options,
+    mix: &Mix,
+    contenders: &mut Vec<Contender>,
+    interrupt: &mut Interrupt,
+) -> Result<(), Failure> {
     let Some(versus) = &options.versus else { return Ok(()) };
     let other = match contenders.first() {
         Some(target) if versus == BASELINE => target.bare(mix, options.seed).await?,
-        _ => Contender::open(options, mix, &Choice::read(versus, None)?, false).await?,
+        _ => Contender::open(options, mix, &Choice::read(versus, None)?, false, interrupt).await?,
     };
     contenders.push(other);
     Ok(())
@@ -76,6 +78,10 @@ async fn all_rounds(
             order.reverse();
         }
         for contender in order {
+            // A round without a duration would have a part in the ratios.
+            if interrupt.is_requested() && contender.has_rounds() {
+                continue;
+            }
             contender.round(options, mix, (warmup, duration), interrupt).await?;
         }
         if interrupt.is_requested() {

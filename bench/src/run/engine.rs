@@ -4,7 +4,7 @@
 //! thread.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -21,15 +21,16 @@ use super::random::Random;
 use super::recorder::{Recorder, Sample};
 use super::saturation::{Gauge, LAG_INTERVAL, Saturation};
 use super::timer::Timer;
+use crate::report::to_float;
 
 /// The time that a user of a closed loop or of the background waits after a failure, so that a server that refuses
-/// connections is not asked in a busy loop.
+/// connections does not receive them in a busy loop.
 const RETRY_DELAY: Duration = Duration::from_millis(10);
 
 /// The time beyond the timeout of a request in which the last users end.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// The maximum number of requests that wait for a connection. Further ones fail at once.
+/// The maximum number of requests that wait for a connection. Further ones fail, with the timeout as their latency.
 const MAX_DUE: usize = 1_000_000;
 
 /// The load of a run.
@@ -61,12 +62,24 @@ pub(crate) struct Run {
     prepared: Prepared,
     pub(crate) recorder: RefCell<Recorder>,
     gauge: RefCell<Gauge>,
+    /// The beginning of the present reading of the lag.
+    lag_from: Cell<Instant>,
     due: RefCell<VecDeque<Due>>,
     is_due: Notify,
     ended: Notify,
     sequence: Cell<u64>,
+    /// The requests that were sent and have no response yet, by their numbers.
+    in_flight: RefCell<BTreeMap<u64, InFlight>>,
     is_over: Cell<bool>,
     stop: Notify,
+    abandon: Notify,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    request: usize,
+    intended: Instant,
+    sent: Instant,
 }
 
 /// A request that should have started.
@@ -87,19 +100,30 @@ impl Run {
             prepared,
             recorder: RefCell::new(recorder),
             gauge: RefCell::new(Gauge::new()?),
+            lag_from: Cell::new(begin),
             due: RefCell::default(),
             is_due: Notify::new(),
             ended: Notify::new(),
             sequence: Cell::new(0),
+            in_flight: RefCell::default(),
             is_over: Cell::new(false),
             stop: Notify::new(),
+            abandon: Notify::new(),
         }))
     }
 
-    /// Ends the run early. Requests that were sent are awaited.
+    /// Ends the run early. Requests that were sent are awaited, and those that wait for a connection are not sent.
     pub(crate) fn stop(&self) {
-        self.recorder.borrow_mut().cut(Instant::now());
+        let ended = Instant::now();
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.cut(ended);
+        self.drop_due(&mut recorder, ended);
         self.stop.notify_one();
+    }
+
+    /// Ends the wait for responses. The requests without one are unfinished.
+    pub(crate) fn abandon(&self) {
+        self.abandon.notify_one();
     }
 
     /// Returns the record once the run has ended.
@@ -137,18 +161,52 @@ impl Run {
         };
         let saturation = tokio::select! {
             ended = self.pass_time() => ended?,
-            () = self.stop.notified() => self.gauge.borrow().end(),
+            () = self.stop.notified() => self.saturation(),
         };
         lag.abort();
         // A request of the background may hang for as long as the server lets it.
         background.abort_all();
+        self.record_unfinished(|request| request.background > 0);
         self.is_over.set(true);
         self.is_due.notify_waiters();
         self.ended.notify_waiters();
         let drained = async { while users.join_next().await.is_some() {} };
-        let is_drained = timeout(self.plan.timeout + DRAIN_TIME, drained).await.is_ok();
-        self.recorder.borrow_mut().finish(Instant::now());
-        if is_drained { Ok(saturation) } else { Err(io::Error::other("a user did not end after its timeout")) }
+        tokio::select! {
+            _ = timeout(self.plan.timeout + DRAIN_TIME, drained) => {}
+            () = self.abandon.notified() => {}
+        }
+        self.record_unfinished(|_| true);
+        let ended = Instant::now();
+        self.drop_due(&mut self.recorder.borrow_mut(), ended);
+        self.recorder.borrow_mut().finish(ended);
+        Ok(saturation)
+    }
+
+    /// Records the requests that wait for a connection as failures.
+    fn drop_due(&self, recorder: &mut Recorder, ended: Instant) {
+        for Due { request, intended } in self.due.take() {
+            recorder.add(&Sample { request, intended, sent: None, ended, outcome: Err(Failed::ended_by_user()) });
+        }
+    }
+
+    /// Records the requests in flight that nothing awaits any more.
+    fn record_unfinished(&self, is_abandoned: impl Fn(&PreparedRequest) -> bool) {
+        let (ended, mut recorder) = (Instant::now(), self.recorder.borrow_mut());
+        self.in_flight.borrow_mut().retain(|_, &mut InFlight { request, intended, sent }| {
+            let is_kept = !self.prepared.requests.get(request).is_some_and(&is_abandoned);
+            if !is_kept {
+                let outcome = Err(Failed::unfinished());
+                recorder.add_unfinished(&Sample { request, intended, sent: Some(sent), ended, outcome });
+            }
+            is_kept
+        });
+    }
+
+    /// Returns the state of the generator, with the lag that has not ended yet.
+    fn saturation(&self) -> Saturation {
+        let mut gauge = self.gauge.borrow_mut();
+        gauge.lagged_by(self.lag_from.get().elapsed().saturating_sub(LAG_INTERVAL));
+        gauge.end()
     }
 
     /// Waits for the end of the run, and starts its requests if they have fixed times.
@@ -163,16 +221,22 @@ impl Run {
             timer.wait_until(from).await?;
             self.gauge.borrow_mut().begin();
             timer.wait_until(until).await?;
-            return Ok(self.gauge.borrow().end());
+            return Ok(self.saturation());
         };
         let mut random = Random::new(self.plan.seed, u64::MAX);
         let mut is_warm = false;
-        let mut number = 0_u32;
+        let mut number = 0_u64;
         loop {
-            let intended = begin + Duration::from_secs_f64(f64::from(number) / per_second);
+            let intended = begin + Duration::from_secs_f64(to_float(number) / per_second);
             if intended >= until {
                 timer.wait_until(until).await?;
-                return Ok(self.gauge.borrow().end());
+                return Ok(self.saturation());
+            }
+            let is_too_late = Instant::now() >= until + self.plan.timeout;
+            if is_too_late {
+                // The timeout of every further request is over.
+                let unstarted = started_in(until - begin, per_second).saturating_sub(number);
+                return Ok(Saturation { unstarted, ..self.saturation() });
             }
             let begins = !is_warm && intended >= from;
             if begins {
@@ -187,7 +251,7 @@ impl Run {
             }
             self.gauge.borrow_mut().started_late_by(intended.elapsed());
             self.start(Due { request: self.prepared.choose(&mut random), intended });
-            number = number.checked_add(1).ok_or_else(|| io::Error::other("too many requests for one run"))?;
+            number += 1;
         }
     }
 
@@ -201,7 +265,8 @@ impl Run {
         }
         let (Due { request, intended }, now) = (due, Instant::now());
         let outcome = Err(Failed::not_sent());
-        self.recorder.borrow_mut().add(&Sample { request, intended, sent: now, ended: now, outcome });
+        let sample = Sample { request, intended, sent: None, ended: now, outcome };
+        self.recorder.borrow_mut().add_with(&sample, self.plan.timeout);
     }
 
     /// Sends the requests that are due, as one of the users of an open loop.
@@ -240,6 +305,9 @@ impl Run {
 
     /// Waits, or less if the run is over.
     async fn rest(&self, time: Duration) {
+        if self.is_over.get() {
+            return;
+        }
         let _ = timeout(time, self.ended.notified()).await;
     }
 
@@ -254,43 +322,52 @@ impl Run {
     ) -> bool {
         let Some(request) = self.prepared.requests.get(index) else { return false };
         let sequence = self.sequence.replace(self.sequence.get() + 1);
-        let sent = Instant::now();
-        let outcome = self.exchange(connection, buffer, user, request, sequence, intended).await;
+        let left = self.plan.timeout.saturating_sub(intended.elapsed());
+        let (sent, outcome) = if left.is_zero() {
+            (None, Err(Failed::not_sent()))
+        } else {
+            let sent = Instant::now();
+            self.in_flight.borrow_mut().insert(sequence, InFlight { request: index, intended, sent });
+            self.prepared.write(request, user, sequence, buffer);
+            let outcome = exchange(connection, buffer, request, left).await;
+            self.in_flight.borrow_mut().remove(&sequence);
+            (Some(sent), outcome)
+        };
         let is_success = outcome.is_ok();
         let ended = Instant::now();
         self.recorder.borrow_mut().add(&Sample { request: index, intended, sent, ended, outcome });
         is_success
     }
 
-    async fn exchange(
-        &self,
-        connection: &mut Connection,
-        buffer: &mut Vec<u8>,
-        user: u64,
-        request: &PreparedRequest,
-        sequence: u64,
-        intended: Instant,
-    ) -> Result<u64, Failed> {
-        let left = self.plan.timeout.saturating_sub(intended.elapsed());
-        if left.is_zero() {
-            return Err(Failed::not_sent());
-        }
-        self.prepared.write(request, user, sequence, buffer);
-        let Ok(exchanged) = timeout(left, connection.exchange(buffer, request.is_head)).await else {
-            connection.close();
-            return Err(Failed::timeout());
-        };
-        let response = exchanged.map_err(|error| Failed::io(&error))?;
-        let is_expected = request.expects(response.status);
-        if is_expected { Ok(response.bytes) } else { Err(Failed::response(response.status, &response.body)) }
-    }
-
     async fn measure_lag(&self) {
         while !self.is_over.get() {
             let before = Instant::now();
+            self.lag_from.set(before);
             sleep(LAG_INTERVAL).await;
             let lag = before.elapsed().saturating_sub(LAG_INTERVAL);
             self.gauge.borrow_mut().lagged_by(lag);
         }
     }
+}
+
+/// Sends a request and returns the bytes of the expected response.
+async fn exchange(
+    connection: &mut Connection,
+    buffer: &[u8],
+    request: &PreparedRequest,
+    limit: Duration,
+) -> Result<u64, Failed> {
+    let Ok(exchanged) = timeout(limit, connection.exchange(buffer, request.is_head)).await else {
+        connection.close();
+        return Err(Failed::timeout());
+    };
+    let response = exchanged.map_err(|error| Failed::io(&error))?;
+    let is_expected = request.expects(response.status);
+    if is_expected { Ok(response.bytes) } else { Err(Failed::response(response.status, &response.body)) }
+}
+
+/// Returns the number of requests of an open loop that start in a time.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the number is positive and rounded up")]
+fn started_in(time: Duration, per_second: f64) -> u64 {
+    (time.as_secs_f64() * per_second).ceil() as u64
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustix::io::Errno;
 use serde_json::Value;
 
 /// The maximum length of an error's id, in bytes. Longer ones are cut.
@@ -16,6 +17,10 @@ const KINDS: [(io::ErrorKind, &str); 6] = [
     (io::ErrorKind::TimedOut, "timeout"),
     (io::ErrorKind::InvalidData, "invalid-response"),
 ];
+
+/// The names of errors of the load generator's machine.
+const LOCAL: [(Errno, &str); 3] =
+    [(Errno::MFILE, "no-descriptor"), (Errno::NFILE, "no-descriptor"), (Errno::ADDRNOTAVAIL, "no-free-port")];
 
 /// A failed request: by a status with the id of the error, or without any response.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +41,21 @@ impl Failed {
         Self::without_response("no-free-connection")
     }
 
+    /// The run ended before the response.
+    pub(crate) fn unfinished() -> Self {
+        Self::without_response("unfinished")
+    }
+
+    /// The user ended the run before the request was sent.
+    pub(crate) fn ended_by_user() -> Self {
+        Self::without_response("ended-by-user")
+    }
+
+    /// Returns true if the load generator had no descriptor or no port for a connection.
+    pub(crate) fn is_of_generator(&self) -> bool {
+        self.status.is_none() && LOCAL.iter().any(|(_, id)| *id == self.id)
+    }
+
     /// Reads the id of an error from the beginning of its body.
     pub(crate) fn response(status: u16, body: &[u8]) -> Self {
         let error: Option<Value> = serde_json::from_slice(body).ok();
@@ -45,6 +65,10 @@ impl Failed {
     }
 
     pub(crate) fn io(error: &io::Error) -> Self {
+        let local = LOCAL.iter().find(|(errno, _)| error.raw_os_error() == Some(errno.raw_os_error()));
+        if let Some((_, id)) = local {
+            return Self::without_response(id);
+        }
         let id = KINDS.iter().find(|(kind, _)| *kind == error.kind()).map_or("input-output", |(_, id)| id);
         Self::without_response(id)
     }
@@ -57,6 +81,14 @@ impl Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_the_load_generators_machine_is_not_one_of_the_server() {
+        let io = |errno: Errno| Failed::io(&io::Error::from(errno));
+        assert!(io(Errno::MFILE).is_of_generator() && io(Errno::ADDRNOTAVAIL).is_of_generator());
+        assert!(!io(Errno::CONNREFUSED).is_of_generator() && io(Errno::CONNREFUSED).id == "connection-refused");
+        assert!(!Failed::response(500, br#"{"id":"no-descriptor"}"#).is_of_generator());
+    }
 
     #[test]
     fn a_failure_is_its_status_and_the_id_in_its_body() {

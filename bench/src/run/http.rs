@@ -217,7 +217,7 @@ fn head(buffer: &[u8], is_head: bool) -> io::Result<Option<Head>> {
         return if is_too_long { Err(invalid("the head has no end")) } else { Ok(None) };
     };
     let text = buffer.get(..end).unwrap_or_default();
-    let text = std::str::from_utf8(text).map_err(|_| invalid("the head is no text"))?;
+    let text = std::str::from_utf8(text).map_err(|_| invalid("the head is not UTF-8"))?;
     let mut lines = text.split("\r\n");
     let first = lines.next().unwrap_or_default();
     let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse::<u16>().ok());
@@ -226,7 +226,7 @@ fn head(buffer: &[u8], is_head: bool) -> io::Result<Option<Head>> {
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         let value = value.trim();
         if name.eq_ignore_ascii_case("content-length") {
-            length = Some(value.parse::<u64>().map_err(|_| invalid("Content-Length is no number"))?);
+            length = Some(value.parse::<u64>().map_err(|_| invalid("Content-Length is not a number"))?);
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             is_chunked = value.eq_ignore_ascii_case("chunked");
         } else if name.eq_ignore_ascii_case("connection") {

@@ -66,9 +66,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     crate::ws::place::raise_limit_of_files(contender::connections(&options.run, &mix))?;
     let mut interrupt = Interrupt::listen()?;
     let choice = Choice::read(&options.run.target, options.run.binary.as_deref())?;
-    let mut contender = Contender::open(&options.run, &mix, &choice, true).await?;
+    let mut contender = Contender::open(&options.run, &mix, &choice, true, &mut interrupt).await?;
     let climbed = climb(options, &mix, &mut contender, &mut interrupt).await;
-    for note in contender.close().await? {
+    for note in contender.close(&mut interrupt).await {
         eprintln!("{note}");
     }
     climbed
@@ -168,7 +168,7 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 fn within(text: &str, least: f64, greatest: f64) -> Result<f64, String> {
-    let number = text.parse::<f64>().map_err(|_| format!("`{text}` is no number"))?;
+    let number = text.parse::<f64>().map_err(|_| format!("`{text}` is not a number"))?;
     let is_within = (least..=greatest).contains(&number);
     if is_within { Ok(number) } else { Err(format!("{number} is not between {least} and {greatest}")) }
 }

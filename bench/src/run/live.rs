@@ -65,7 +65,13 @@ mod tests {
         for _ in 0..100 {
             let ended = from + Duration::from_millis(3);
             let outcome = Err(super::super::failure::Failed::timeout());
-            recorder.add(&super::super::recorder::Sample { request: 0, intended: from, sent: from, ended, outcome });
+            recorder.add(&super::super::recorder::Sample {
+                request: 0,
+                intended: from,
+                sent: Some(from),
+                ended,
+                outcome,
+            });
         }
         let at = from + Duration::from_secs(5);
         assert_eq!(line(&recorder, at, (50, from)), " 50 %        10 requests/s  100 failed  p99 3.00 ms");

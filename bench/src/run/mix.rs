@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::span::Span;
+use super::span::{Think, Timeout};
 use super::template::{Template, Variable};
 
 /// The version of the format, which every file names.
@@ -54,7 +54,7 @@ pub(crate) struct Load {
     pub(crate) accounts: Option<Count<MAX_ACCOUNTS>>,
     /// The number of sockets that are open during the run, divided among the accounts.
     pub(crate) sockets: Option<Count<MAX_SOCKETS>>,
-    pub(crate) timeout: Option<Span>,
+    pub(crate) timeout: Option<Timeout>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -74,7 +74,7 @@ pub(crate) struct Request {
     #[serde(default)]
     pub(crate) auth: Auth,
     /// The time that a user of a closed loop waits after the response, on average.
-    pub(crate) think: Option<Span>,
+    pub(crate) think: Option<Think>,
     /// The statuses that are a success; without them, every 2xx is one.
     #[serde(default)]
     pub(crate) expect: Vec<Status>,
@@ -225,7 +225,7 @@ impl TryFrom<String> for Name {
     fn try_from(name: String) -> Result<Self, String> {
         let is_name = (1..=40).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        if is_name { Ok(Self(name)) } else { Err(format!("`{name}` is no name: 1 to 40 letters, digits, - and _")) }
+        if is_name { Ok(Self(name)) } else { Err(format!("`{name}` is not a name: 1 to 40 letters, digits, - and _")) }
     }
 }
 
@@ -254,7 +254,7 @@ impl TryFrom<String> for HeaderName {
         const OWN: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "authorization"];
         let is_token = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if !is_token || name.len() > 64 {
-            return Err(format!("`{name}` is no name of a header"));
+            return Err(format!("`{name}` is not the name of a header"));
         }
         let is_own = OWN.contains(&name.to_ascii_lowercase().as_str());
         if is_own { Err(format!("the program itself writes the header {name}")) } else { Ok(Self(name)) }
@@ -290,7 +290,7 @@ impl TryFrom<u16> for Status {
         if (200..600).contains(&status) {
             Ok(Self(status))
         } else {
-            Err(format!("{status} is no status of a response"))
+            Err(format!("{status} is not the status of a response"))
         }
     }
 }

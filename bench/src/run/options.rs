@@ -121,7 +121,7 @@ impl Options {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse::<f64>().map_err(|_| format!("`{text}` is no number of requests a second"))?;
+    let rate = text.parse::<f64>().map_err(|_| format!("`{text}` is not a number of requests a second"))?;
     let is_rate = (0.01..=MAX_RATE).contains(&rate);
     if is_rate { Ok(rate) } else { Err(format!("{rate} is not between 0.01 and {MAX_RATE}")) }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Outcome {
     /// True if the user ended the run early.
     pub(crate) is_interrupted: bool,
     pub(crate) total: Summary,
-    /// Requests of the mix that ended within the measurement, a second.
+    /// Requests of the mix that succeeded within the measurement, a second.
     pub(crate) throughput_per_s: f64,
     pub(crate) requests: Vec<Named>,
     pub(crate) intervals: Vec<Point>,
@@ -34,7 +34,7 @@ pub(crate) struct Outcome {
     pub(crate) accounts: Vec<String>,
 }
 
-/// The load as it was asked for.
+/// The load of the command line and the mix.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Load {
     pub(crate) kind: &'static str,
@@ -61,7 +61,7 @@ pub(crate) struct Summary {
     pub(crate) bytes: u64,
     /// From the intended start to the end, failed requests included.
     pub(crate) latency: Percentiles,
-    /// From the sending to the end.
+    /// From the sending to the end, of requests that were sent.
     pub(crate) service: Percentiles,
     pub(crate) failures: Vec<Cause>,
 }
@@ -155,13 +155,13 @@ impl Outcome {
             measured_ms: millis(recorder.measured()),
             is_interrupted: false,
             total: Summary::of(&recorder.total),
-            throughput_per_s: rate(recorder.ended_in_time, recorder.measured()),
+            throughput_per_s: rate(recorder.succeeded_in_time, recorder.measured()),
             requests: requests.collect(),
             intervals: recorder.intervals.iter().map(Point::of).collect(),
             curve: QUANTILES.map(|quantile| Quantile { quantile, us: latency.value_at_quantile(quantile) }).to_vec(),
             usage,
             sockets: None,
-            generator: Generator::of(saturation),
+            generator: Generator::of(saturation, recorder),
             accounts: Vec::new(),
         }
     }
@@ -229,9 +229,15 @@ impl Point {
 }
 
 impl Generator {
-    fn of(saturation: &Saturation) -> Self {
-        let Saturation { busy, late_start_p99_us, late_start_max_us, loop_lag_p99_us, loop_lag_max_us } = *saturation;
-        let bottleneck = saturation.reasons();
+    fn of(saturation: &Saturation, recorder: &Recorder) -> Self {
+        let Saturation { busy, late_start_p99_us, late_start_max_us, loop_lag_p99_us, loop_lag_max_us, .. } =
+            *saturation;
+        let mut bottleneck = saturation.reasons();
+        let local = recorder.requests.iter().flat_map(|figures| &figures.failures);
+        let local: u64 = local.filter(|(failed, _)| failed.is_of_generator()).map(|(_, count)| count).sum();
+        if local > 0 {
+            bottleneck.push(format!("the load generator had no descriptor or no port for {local} requests"));
+        }
         Self { busy, late_start_p99_us, late_start_max_us, loop_lag_p99_us, loop_lag_max_us, bottleneck }
     }
 }

@@ -25,7 +25,8 @@ pub(crate) struct Sample {
     pub(crate) request: usize,
     /// The moment at which the request should have been sent.
     pub(crate) intended: Instant,
-    pub(crate) sent: Instant,
+    /// The moment at which it was sent, if it was.
+    pub(crate) sent: Option<Instant>,
     pub(crate) ended: Instant,
     /// The bytes of the response, or the failure.
     pub(crate) outcome: Result<u64, Failed>,
@@ -39,7 +40,7 @@ pub(crate) struct Figures {
     pub(crate) bytes: u64,
     /// Microseconds from the intended start to the end, failed requests included.
     pub(crate) latency: Histogram<u64>,
-    /// Microseconds from the sending to the end.
+    /// Microseconds from the sending to the end, of requests that were sent.
     pub(crate) service: Histogram<u64>,
 }
 
@@ -63,14 +64,23 @@ pub(crate) struct Recorder {
     pub(crate) until: Instant,
     pub(crate) requests: Vec<Figures>,
     pub(crate) total: Figures,
-    /// The number of requests of the mix that ended before the end of the measurement.
-    pub(crate) ended_in_time: u64,
+    /// The number of requests of the mix that succeeded before the end of the measurement.
+    pub(crate) succeeded_in_time: u64,
+    /// The number of responses before the end of the measurement, those of the background included.
+    pub(crate) responses_in_time: u64,
     pub(crate) intervals: Vec<Interval>,
     is_background: Vec<bool>,
     interval: Duration,
     current: Histogram<u64>,
     current_failed: u64,
     current_from: Instant,
+}
+
+impl Sample {
+    /// Returns true if the server answered, with whatever status.
+    fn has_response(&self) -> bool {
+        self.outcome.as_ref().map_or_else(|failed| failed.status.is_some(), |_| true)
+    }
 }
 
 impl Recorder {
@@ -82,7 +92,8 @@ impl Recorder {
             until: from + length,
             requests: figures.collect::<io::Result<_>>()?,
             total: Figures::new()?,
-            ended_in_time: 0,
+            succeeded_in_time: 0,
+            responses_in_time: 0,
             intervals: Vec::new(),
             is_background,
             interval: (length / MAX_INTERVALS).max(MIN_INTERVAL),
@@ -93,24 +104,43 @@ impl Recorder {
     }
 
     pub(crate) fn add(&mut self, sample: &Sample) {
+        self.add_with(sample, sample.ended - sample.intended);
+    }
+
+    /// Adds a request that has no end yet. One of the background counts even if it began before the measurement, so that
+    /// a request that hangs all the time is in the report.
+    pub(crate) fn add_unfinished(&mut self, sample: &Sample) {
+        let is_of_all_the_time = self.is_background(sample.request) && sample.intended < self.from;
+        if !is_of_all_the_time {
+            self.add(sample);
+        } else if let Some(figures) = self.requests.get_mut(sample.request) {
+            figures.add(sample, sample.ended - sample.intended);
+        }
+    }
+
+    /// Adds a request with a latency that is not the time until its end.
+    pub(crate) fn add_with(&mut self, sample: &Sample, latency: Duration) {
         let is_measured = sample.intended >= self.from && sample.intended < self.until;
         if !is_measured {
             return;
         }
-        let is_background = self.is_background.get(sample.request).copied().unwrap_or_default();
         if let Some(figures) = self.requests.get_mut(sample.request) {
-            figures.add(sample);
+            figures.add(sample, latency);
         }
-        if is_background {
+        let is_in_time = sample.ended <= self.until;
+        self.responses_in_time += u64::from(is_in_time && sample.has_response());
+        if self.is_background(sample.request) {
             return;
         }
-        self.total.add(sample);
-        if sample.ended <= self.until {
-            self.ended_in_time += 1;
-        }
+        self.total.add(sample, latency);
+        self.succeeded_in_time += u64::from(is_in_time && sample.outcome.is_ok());
         self.advance(sample.ended);
-        self.current.saturating_record(micros(sample.ended - sample.intended));
+        self.current.saturating_record(micros(latency));
         self.current_failed += u64::from(sample.outcome.is_err());
+    }
+
+    fn is_background(&self, request: usize) -> bool {
+        self.is_background.get(request).copied().unwrap_or_default()
     }
 
     /// Ends the intervals that are over at a moment.
@@ -140,7 +170,8 @@ impl Recorder {
             figures.absorb(more)?;
         }
         self.total.absorb(&later.total)?;
-        self.ended_in_time += later.ended_in_time;
+        self.succeeded_in_time += later.succeeded_in_time;
+        self.responses_in_time += later.responses_in_time;
         self.intervals.extend(later.intervals.iter().map(|one| Interval { at: one.at + offset, ..one.clone() }));
         self.until += later.measured();
         Ok(())
@@ -172,10 +203,12 @@ impl Figures {
         Ok(Self { count: 0, failures: BTreeMap::new(), bytes: 0, latency: histogram()?, service: histogram()? })
     }
 
-    fn add(&mut self, sample: &Sample) {
+    fn add(&mut self, sample: &Sample, latency: Duration) {
         self.count += 1;
-        self.latency.saturating_record(micros(sample.ended - sample.intended));
-        self.service.saturating_record(micros(sample.ended - sample.sent));
+        self.latency.saturating_record(micros(latency));
+        if let Some(sent) = sample.sent {
+            self.service.saturating_record(micros(sample.ended - sent));
+        }
         match &sample.outcome {
             Ok(bytes) => self.bytes += bytes,
             Err(failed) => self.fail(failed, 1),
@@ -224,7 +257,7 @@ mod tests {
 
     fn sample(from: Instant, at_ms: u32, latency_ms: u32, outcome: Result<u64, Failed>) -> Sample {
         let intended = from + MS * at_ms;
-        Sample { request: 0, intended, sent: intended + MS, ended: intended + MS * latency_ms, outcome }
+        Sample { request: 0, intended, sent: Some(intended + MS), ended: intended + MS * latency_ms, outcome }
     }
 
     #[test]
@@ -237,9 +270,35 @@ mod tests {
         recorder.add(&sample(from, 999, 50, Ok(10)));
         recorder.add(&sample(from, 1000, 5, Ok(1)));
         recorder.add(&Sample { request: 1, ..sample(from, 500, 5, Ok(1)) });
-        assert_eq!((recorder.total.count, recorder.total.bytes, recorder.ended_in_time), (2, 20, 1));
+        assert_eq!((recorder.total.count, recorder.total.bytes, recorder.succeeded_in_time), (2, 20, 1));
         assert_eq!((recorder.requests[0].count, recorder.requests[1].count), (2, 1));
         assert_eq!(recorder.total.latency.max() / 1000, 50);
+    }
+
+    #[test]
+    fn only_responses_and_requests_that_were_sent_have_a_part_in_the_figures_of_the_server() {
+        let from = Instant::now();
+        let mut recorder = Recorder::new(from, MS * 1000, vec![false, true]).unwrap();
+        recorder.add(&sample(from, 0, 5, Ok(1)));
+        recorder.add(&sample(from, 0, 5, Err(Failed::response(503, b""))));
+        recorder.add(&sample(from, 0, 5, Err(Failed::timeout())));
+        recorder.add(&Sample { sent: None, ..sample(from, 0, 5, Err(Failed::not_sent())) });
+        recorder.add_with(&Sample { sent: None, ..sample(from, 10, 0, Err(Failed::not_sent())) }, MS * 900);
+        recorder.add(&Sample { request: 1, ..sample(from, 0, 5, Ok(1)) });
+        assert_eq!((recorder.succeeded_in_time, recorder.responses_in_time), (1, 3));
+        assert_eq!((recorder.total.count, recorder.total.service.len()), (5, 3));
+        assert_eq!((recorder.total.latency.max() / 1000, recorder.intervals.len()), (900, 0));
+    }
+
+    #[test]
+    fn a_request_of_the_background_that_hangs_since_before_the_measurement_counts() {
+        let before = Instant::now();
+        let mut recorder = Recorder::new(before + MS * 100, MS * 1000, vec![false, true]).unwrap();
+        let hanging = sample(before, 0, 1200, Err(Failed::unfinished()));
+        recorder.add_unfinished(&Sample { request: 1, ..hanging });
+        recorder.add_unfinished(&sample(before, 0, 1200, Err(Failed::unfinished())));
+        assert_eq!((recorder.requests[1].count, recorder.requests[0].count, recorder.total.count), (1, 0, 0));
+        assert_eq!(recorder.requests[1].latency.max() / 1000, 1200);
     }
 
     #[test]

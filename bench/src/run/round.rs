@@ -1,5 +1,6 @@
 //! A run while it is observed: the server is read, the progress is shown, and a signal is awaited.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -29,34 +30,44 @@ pub(crate) async fn carry_out(
     mut meter: Option<&mut Meter>,
     interrupt: &mut Interrupt,
 ) -> Result<Ended, Failure> {
+    let is_read = Cell::new(false);
     let saturation = tokio::select! {
         saturation = run.carry_out() => saturation?,
-        () = read(run, meter.as_deref_mut()) => return Err("the readings of the server ended".into()),
+        () = read(run, meter.as_deref_mut(), &is_read) => return Err("the readings of the server ended".into()),
         () = live::show(run) => return Err("the progress ended".into()),
         () = end(run, interrupt) => return Err("the wait for a signal ended".into()),
     };
     live::clear();
-    if let Some(meter) = meter {
+    if let Some(meter) = meter.filter(|_| !is_read.get()) {
         meter.read().await;
     }
     Ok(Ended { saturation, is_interrupted: interrupt.is_requested() })
 }
 
-/// Reads the server during the measurement.
-async fn read(run: &Run, meter: Option<&mut Meter>) {
+/// Reads the server during the measurement, and at its end, not after the last responses.
+async fn read(run: &Run, meter: Option<&mut Meter>, is_read: &Cell<bool>) {
     let from = run.recorder.borrow().from;
     sleep(from.saturating_duration_since(Instant::now())).await;
     let Some(meter) = meter else { return std::future::pending().await };
     meter.begin().await;
     loop {
-        sleep(READING_INTERVAL).await;
+        // A signal moves the end.
+        let left = run.recorder.borrow().until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            is_read.set(true);
+            return std::future::pending().await;
+        }
+        // A short last interval would have an inexact figure.
+        sleep(if left * 2 < READING_INTERVAL * 3 { left } else { READING_INTERVAL }).await;
         meter.read().await;
     }
 }
 
-/// Ends the run at a signal; its last responses are still awaited.
+/// Ends the run at a signal; its last responses are still awaited, until a second signal.
 async fn end(run: &Run, interrupt: &mut Interrupt) {
     interrupt.requested().await;
     run.stop();
+    interrupt.insisted().await;
+    run.abandon();
     std::future::pending::<()>().await;
 }

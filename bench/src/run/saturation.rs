@@ -15,6 +15,9 @@ pub(crate) const MAX_LOOP_LAG: Duration = Duration::from_millis(20);
 /// The interval at which the lag is measured, in the time of the runtime's timers, which are exact to a millisecond.
 pub(crate) const LAG_INTERVAL: Duration = Duration::from_millis(20);
 
+/// The greatest delay that is told apart, in microseconds.
+const MAX_US: u64 = 600_000_000;
+
 /// Returns the time that the calling thread computed or waited for a core, or zero if the system does not tell it.
 ///
 /// A thread that waits for a core is as little ready for the next request as one that computes.
@@ -42,11 +45,13 @@ pub(crate) struct Saturation {
     pub(crate) late_start_max_us: u64,
     pub(crate) loop_lag_p99_us: u64,
     pub(crate) loop_lag_max_us: u64,
+    /// The number of requests for which the generator had no time before their timeout.
+    pub(crate) unstarted: u64,
 }
 
 impl Gauge {
     pub(crate) fn new() -> io::Result<Self> {
-        let histogram = || Histogram::new_with_max(600_000_000, 3).map_err(io::Error::other);
+        let histogram = || Histogram::new_with_max(MAX_US, 3).map_err(io::Error::other);
         Ok(Self { from: Instant::now(), busy_from: busy_time(), late_starts: histogram()?, loop_lag: histogram()? })
     }
 
@@ -62,7 +67,8 @@ impl Gauge {
     }
 
     pub(crate) fn lagged_by(&mut self, lag: Duration) {
-        self.loop_lag.saturating_record(micros(lag));
+        // No reading began during the lag, so the readings that are missing are added.
+        let _ = self.loop_lag.record_correct(micros(lag).min(MAX_US), micros(LAG_INTERVAL));
     }
 
     pub(crate) fn end(&self) -> Saturation {
@@ -73,6 +79,7 @@ impl Gauge {
             late_start_max_us: self.late_starts.max(),
             loop_lag_p99_us: self.loop_lag.value_at_quantile(0.99),
             loop_lag_max_us: self.loop_lag.max(),
+            unstarted: 0,
         }
     }
 }
@@ -86,6 +93,7 @@ impl Saturation {
             late_start_max_us: self.late_start_max_us.max(other.late_start_max_us),
             loop_lag_p99_us: self.loop_lag_p99_us.max(other.loop_lag_p99_us),
             loop_lag_max_us: self.loop_lag_max_us.max(other.loop_lag_max_us),
+            unstarted: self.unstarted.saturating_add(other.unstarted),
         }
     }
 
@@ -98,6 +106,9 @@ impl Saturation {
                 self.busy * 100.0,
                 MAX_BUSY * 100.0
             ));
+        }
+        if self.unstarted > 0 {
+            reasons.push(format!("the load generator had no time to start {} requests", self.unstarted));
         }
         let delays = [
             ("one of a hundred requests started late", self.late_start_p99_us, MAX_LATE_START),
@@ -127,6 +138,7 @@ mod tests {
         late_start_max_us: 90_000,
         loop_lag_p99_us: 1_000,
         loop_lag_max_us: 90_000,
+        unstarted: 0,
     };
 
     #[test]
@@ -136,12 +148,25 @@ mod tests {
 
     #[test]
     fn each_limit_is_a_reason() {
-        let busy = Saturation { busy: 0.9, late_start_p99_us: 5_001, loop_lag_p99_us: 20_001, ..CALM };
+        let busy = Saturation { busy: 0.9, late_start_p99_us: 5_001, loop_lag_p99_us: 20_001, unstarted: 7, ..CALM };
         let reasons = busy.reasons();
         assert!(
-            reasons.len() == 3 && reasons[0].contains("90 %") && reasons[1].contains("started late by 5.0ms"),
+            reasons.len() == 4
+                && reasons[0].contains("90 %")
+                && reasons[1].contains("7 requests")
+                && reasons[2].contains("started late by 5.0ms"),
             "{reasons:?}"
         );
+    }
+
+    #[test]
+    fn a_lag_counts_for_each_reading_that_it_prevented() {
+        let mut gauge = Gauge::new().unwrap();
+        for _ in 0..100 {
+            gauge.lagged_by(Duration::ZERO);
+        }
+        gauge.lagged_by(Duration::from_millis(400));
+        assert!(gauge.end().loop_lag_p99_us > 300_000);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) fn find(scenario: &str) -> Result<Mix, String> {
     }
     let names: Vec<&str> = MIXES.iter().map(|(name, _)| *name).collect();
     let names = names.join(", ");
-    Err(format!("{scenario} is no scenario; there are {names}, and files whose name ends in .toml"))
+    Err(format!("{scenario} is not a scenario; there are {names}, and files whose name ends in .toml"))
 }
 
 fn read(path: &str) -> Result<String, String> {

@@ -4,16 +4,29 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// A duration in a mix file.
+/// The timeout of a request in a mix file.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct Span(pub(crate) Duration);
+pub(crate) struct Timeout(pub(crate) Duration);
 
-impl TryFrom<String> for Span {
+/// The time that a user waits between two requests in a mix file.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Think(pub(crate) Duration);
+
+impl TryFrom<String> for Timeout {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        parse(&text).map(Self)
+        timeout(&text).map(Self)
+    }
+}
+
+impl TryFrom<String> for Think {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        within(&text, Duration::ZERO, Duration::from_hours(1)).map(Self)
     }
 }
 
@@ -26,10 +39,10 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
-        _ => return Err(format!("`{text}` is no duration: write a whole number with ms, s, m or h, such as 10s")),
+        _ => return Err(format!("`{text}` is not a duration: write a whole number with ms, s, m or h, such as 10s")),
     };
     let number: u64 =
-        number.parse().map_err(|_| format!("`{text}` is no duration: the number is missing or too large"))?;
+        number.parse().map_err(|_| format!("`{text}` is not a duration: the number is missing or too large"))?;
     let millis = number.checked_mul(millis).ok_or_else(|| format!("`{text}` is too long"))?;
     Ok(Duration::from_millis(millis))
 }

@@ -22,7 +22,7 @@ pub(crate) fn table(outcome: &Outcome) -> String {
     if outcome.requests.len() > 1 {
         let _ = writeln!(lines, "{}", row("all of the mix", &outcome.total));
     }
-    let _ = writeln!(lines, "throughput            {:.1} requests/s ended in time", outcome.throughput_per_s);
+    let _ = writeln!(lines, "throughput            {:.1} requests/s succeeded in time", outcome.throughput_per_s);
     for Named { name, summary, .. } in &outcome.requests {
         for cause in &summary.failures {
             let _ = writeln!(lines, "failed                {} × {name}: {}", cause.count, cause.text());
@@ -56,6 +56,9 @@ const HEAD: &str =
 
 fn row(name: &str, summary: &Summary) -> String {
     let Percentiles { mean_us, p50_us, p90_us, p95_us, p99_us, p999_us, max_us, .. } = summary.latency;
+    if summary.count == 0 {
+        return format!("{name:<22}{:>10}{}", 0, format!("{:>10}", "-").repeat(8));
+    }
     let latencies = [p50_us, p90_us, p95_us, p99_us, p999_us, max_us].map(|us| format!("{:>10}", ms(us))).concat();
     let failed = format!("{:.3}%", summary.failed_part * 100.0);
     format!("{name:<22}{:>10}{failed:>10}{:>10.2}{latencies}", summary.count, mean_us / 1000.0)

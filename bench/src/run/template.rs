@@ -98,13 +98,13 @@ fn piece(name: &str) -> Result<Piece, String> {
     }
     if let Some(range) = name.strip_prefix("random:") {
         let (first, last) = range.split_once("..").ok_or("write ${random:FIRST..LAST}")?;
-        let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no number of ${{random:…}}"));
+        let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is not a number of ${{random:…}}"));
         let (first, last) = (number(first)?, number(last)?);
         let is_range = first <= last && last - first < u64::MAX;
-        return if is_range { Ok(Piece::Random(first, last)) } else { Err(format!("`{range}` is no range")) };
+        return if is_range { Ok(Piece::Random(first, last)) } else { Err(format!("`{range}` is not a range")) };
     }
     let names: Vec<&str> = VARIABLES.iter().map(|(known, _)| *known).collect();
-    Err(format!("`${{{name}}}` is no variable; there are {}, random:FIRST..LAST", names.join(", ")))
+    Err(format!("`${{{name}}}` is not a variable; there are {}, random:FIRST..LAST", names.join(", ")))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
         let intended = from + MS * (number * 10);
         let outcome = if number % 100 == 99 { Err(Failed::response(503, br#"{"id":"<b>"}"#)) } else { Ok(100) };
         let ended = intended + MS * (latency_ms + number % 7);
-        recorder.add(&Sample { request: 0, intended, sent: intended, ended, outcome });
+        recorder.add(&Sample { request: 0, intended, sent: Some(intended), ended, outcome });
     }
     recorder.finish(from + MS * 10_050);
     let reading = |second: u32| Reading {
@@ -60,6 +60,7 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
         busy: 0.2,
         late_start_p99_us: 100,
         late_start_max_us: 200,
+        unstarted: 0,
         loop_lag_p99_us: 300,
         loop_lag_max_us: 400,
     };
