@@ -144,7 +144,8 @@ impl PresenceHandle {
         self.shared.people().remove(user_id);
     }
 
-    /// Drops the cached statuses. Connections and statuses that are not stored yet stay.
+    /// Drops the cached statuses. Connections and statuses that are not stored yet stay. The statuses of connected users
+    /// are read again within half a second.
     pub fn invalidate(&self) {
         self.shared.people().invalidate_all();
     }

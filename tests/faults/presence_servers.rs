@@ -116,16 +116,29 @@ async fn a_status_whose_change_was_not_announced_or_whose_event_was_lost_is_read
     };
     let shows = async |status: &str| there.get("/users/me/status").await.expect(200)["status"] == status;
     let is_busy = async || other.server.busy().until().is_some();
+    let (mut socket, _) = WebSocket::greeted(&admin.at(&other.base)).await;
+    let mut lists = async |user_id: &str, status: &str| {
+        socket.reply(1, "get_statuses", json!(null)).await["data"][user_id] == status
+    };
     set("away").await;
     until("the other server has it", async || shows("away").await).await;
+    until("it lists who is connected", async || lists(&admin.user_id, "online").await).await;
     // A busy server announces nothing.
     admin.post("/server_busy", json!({})).await.expect_ok();
     until("both are busy", is_busy).await;
-    assert!(shows("away").await);
+    let are_listed =
+        async || shows("away").await && lists(&here.user_id, "away").await && lists(&admin.user_id, "online").await;
+    until_within(READ_AGAIN_WITHIN, "both stay listed", are_listed).await;
     set("dnd").await;
     admin.delete("/server_busy").await.expect_ok();
     until_within(READ_AGAIN_WITHIN, "it is shown once no server is busy", async || shows("dnd").await).await;
-    // No server hears of a statement that changes a status, and then all of them lose messages.
+    until_within(READ_AGAIN_WITHIN, "connected users are listed", async || lists(&admin.user_id, "online").await).await;
+    // No server hears of a statement that changes a status, and then one says that it could not publish its events.
+    let unpublished = "UPDATE status SET status = 'offline'; \
+                       INSERT INTO qd_outbox (node, kind, body) VALUES ('gone', 'lost', '')";
+    backdoor::execute(&one, unpublished).await;
+    until_within(READ_AGAIN_WITHIN, "it is shown after a message of loss", async || shows("offline").await).await;
+    // Then all servers lose messages.
     backdoor::execute(&one, "UPDATE status SET status = 'away'; DELETE FROM qd_events").await;
     until_within(READ_AGAIN_WITHIN, "it is shown after events were lost", async || shows("away").await).await;
 }

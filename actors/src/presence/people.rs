@@ -100,16 +100,21 @@ impl People {
         }
     }
 
-    /// Removes a user's cached status, because the stored one may differ.
+    /// Removes a user's cached status, because the stored one may differ. That of a connected user is read again at the next
+    /// tick, because it is listed.
     pub(super) fn invalidate(&mut self, user_id: &str) {
         self.remembered.remove(user_id);
         self.invalidations += 1;
+        self.note_pong(user_id);
     }
 
-    /// Removes all cached statuses.
+    /// Removes all cached statuses. Those of connected users are read again at the next tick.
     pub(super) fn invalidate_all(&mut self) {
         self.remembered.clear();
         self.invalidations += 1;
+        for id in self.connected.keys() {
+            self.notes.entry(id.clone()).or_insert(Note::Pong);
+        }
     }
 
     /// Removes everything known about a user.

@@ -282,7 +282,10 @@ async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>
     }
     if changes.has(Part::Busy) {
         app.actors.busy.refresh().await.or_fail(READ_FAILED)?;
-        // Servers that are busy announce no change of a status.
+    }
+    let is_busy_over = changes.has(Part::Busy) && app.actors.busy.until().is_none();
+    if is_busy_over || changes.has(Part::LostEvents) {
+        // Servers that were busy announced no change of a status, and changes may be among the lost events.
         app.actors.presence.invalidate();
     }
     if changes.has(Part::Caches) {
@@ -291,8 +294,6 @@ async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>
         task::once("invalidate_caches", async move { log(invalidate_caches(&app).await) });
     }
     if changes.has(Part::LostEvents) {
-        // Changes of statuses may be among the lost events.
-        app.actors.presence.invalidate();
         // Last, when nothing can fail any more: the same messages would end the sockets again.
         warn!("events from other servers are lost; all WebSocket clients get a new greeting");
         log(app.actors.hub.end_all().await);
@@ -373,8 +374,7 @@ mod tests {
     #[actix_web::test]
     async fn a_refused_version_is_tried_again_until_it_is_accepted() {
         let (turns, count) = (Arc::new(Mutex::new(())), Arc::new(AtomicUsize::new(0)));
-        let turn = turns.clone().try_lock_owned().unwrap();
-        let counted = count.clone();
+        let (turn, counted) = (turns.clone().try_lock_owned().unwrap(), count.clone());
         let attempt = move || {
             let is_accepted = counted.fetch_add(1, Ordering::Relaxed) == 4;
             async move { is_accepted }.boxed()

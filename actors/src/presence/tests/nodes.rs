@@ -179,3 +179,21 @@ async fn the_socket_of_a_deleted_account_is_removed_from_the_store() {
     presence.flush().await.unwrap();
     assert_eq!(store.here(), 0);
 }
+
+#[actix_rt::test]
+async fn connected_users_are_listed_again_after_their_statuses_were_invalidated() {
+    let Setup { presence, store, .. } = start(&[]).await;
+    for name in ["anna", "bert"] {
+        presence.connected(&id(name));
+    }
+    presence.flush().await.unwrap();
+    store.put(Status { manual: true, ..stored("anna", "dnd") });
+    presence.invalidate();
+    presence.flush().await.unwrap();
+    let listed = |anna: &str| BTreeMap::from([(id("anna"), anna.to_owned()), (id("bert"), "online".to_owned())]);
+    assert_eq!(presence.all(), listed("dnd"));
+    store.put(Status { manual: true, ..stored("anna", "away") });
+    presence.invalidate_users(&[id("anna")]);
+    presence.flush().await.unwrap();
+    assert_eq!(presence.all(), listed("away"));
+}
