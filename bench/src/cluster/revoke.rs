@@ -7,7 +7,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval, timeout};
 
 use super::nodes::Nodes;
 use crate::account::{self, PASSWORD, url};
@@ -27,7 +27,10 @@ const LOST_AFTER: Duration = Duration::from_secs(30);
 /// The time between two changes of one client of the load.
 const LOAD_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The number of the account whose rights are taken. The load has those from 2 on.
+/// The code with which a server closes the sockets of a session that ended.
+const SESSION_ENDED: u16 = 1008;
+
+/// The number of the account that loses rights. The load has those from 2 on.
 const USER: u64 = 1;
 
 const USER_ROLE: &str = "system_user";
@@ -35,7 +38,7 @@ const PERMISSION: &str = "read_audits";
 
 type Failure = Box<dyn std::error::Error>;
 
-/// The ways to take rights.
+/// The ways to remove rights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     Logout,
@@ -80,7 +83,8 @@ struct Delays {
     sockets: Histogram<u64>,
 }
 
-/// Takes rights `count` times in each way, with light load. Returns false if one was in force after its bound.
+/// Removes rights `count` times in each way, while a client at each node makes changes. Returns false if the others granted
+/// them for longer than promised.
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 pub(super) async fn run(nodes: &Nodes, count: u64) -> Result<bool, Failure> {
     let site = Site::prepare(&nodes.addresses).await?;
@@ -138,17 +142,18 @@ impl Site {
             let request = request.build()?;
             let http = self.http.clone();
             clients.spawn(async move {
+                let mut turns = interval(LOAD_INTERVAL);
                 while let Some(request) = request.try_clone() {
+                    turns.tick().await;
                     // A response that fails is no part of the measurement.
                     drop(http.execute(request).await);
-                    sleep(LOAD_INTERVAL).await;
                 }
             });
         }
         Ok(clients)
     }
 
-    /// Takes rights on one node and measures how long the others grant them. The node changes with the number.
+    /// Removes rights on one node and measures how long the others grant them. The node changes with the number.
     async fn revoke(&self, kind: Kind, number: u64, delays: &mut Delays) -> Result<(), Failure> {
         let here = usize::try_from(number)? % self.addresses.len();
         let address = self.addresses.get(here).ok_or("no node")?;
@@ -166,7 +171,7 @@ impl Site {
                 watches.spawn(watched(true, closed(socket)));
             }
         }
-        self.take(kind, address, &token, &token_id).await?;
+        self.remove(kind, address, &token, &token_id).await?;
         let acknowledged = Instant::now();
         while let Some(watched) = watches.join_next().await {
             let (is_socket, at) = watched??;
@@ -204,7 +209,7 @@ impl Site {
         }
     }
 
-    async fn take(&self, kind: Kind, address: &str, token: &str, token_id: &str) -> Result<(), Failure> {
+    async fn remove(&self, kind: Kind, address: &str, token: &str, token_id: &str) -> Result<(), Failure> {
         match kind {
             Kind::Logout => self.post(address, "/users/logout", token, json!({})).await,
             Kind::Token => {
@@ -288,12 +293,13 @@ async fn greeted(endpoint: &SocketEndpoint) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-/// Reads until the server closes a socket.
+/// Reads until the server closes a socket because its session ended. Any other end is an error.
 async fn closed(mut socket: Socket) -> Result<(), String> {
     loop {
-        let read = read(&mut socket).await.map_err(|cause| cause.to_string())?;
-        if read.is_closed || socket.fill().await.is_err() {
-            return Ok(());
+        match read(&mut socket).await.map_err(|cause| cause.to_string())?.close_code {
+            Some(SESSION_ENDED) => return Ok(()),
+            Some(code) => return Err(format!("a socket was closed with the code {code}")),
+            None => socket.fill().await.map_err(|cause| cause.to_string())?,
         }
     }
 }
@@ -301,7 +307,7 @@ async fn closed(mut socket: Socket) -> Result<(), String> {
 #[derive(Default)]
 struct Read {
     is_greeted: bool,
-    is_closed: bool,
+    close_code: Option<u16>,
 }
 
 /// Takes the complete frames out of a socket's buffer and answers pings.
@@ -312,7 +318,7 @@ async fn read(socket: &mut Socket) -> std::io::Result<Read> {
         match frame {
             Frame::Text(text) => read.is_greeted |= event::kind(text) == EventKind::Hello,
             Frame::Ping(payload) => pongs.extend(frame::pong(payload)),
-            Frame::Close(_) => read.is_closed = true,
+            Frame::Close(payload) => read.close_code = Some(frame::close_code(payload)),
             Frame::Other => {}
         }
         rest = behind;

@@ -53,9 +53,13 @@ fn length_of(short: u8, rest: &[u8]) -> io::Result<Option<(usize, &[u8])>> {
 
 /// Returns the error of a connection that the server closed.
 pub(crate) fn closed(payload: &[u8]) -> io::Error {
-    let (code, reason) = payload.split_first_chunk().unwrap_or((&[0; 2], &[]));
-    let (code, reason) = (u16::from_be_bytes(*code), String::from_utf8_lossy(reason));
-    io::Error::other(format!("closed by the server: {code} {reason}"))
+    let reason = String::from_utf8_lossy(payload.get(2..).unwrap_or_default());
+    io::Error::other(format!("closed by the server: {} {reason}", close_code(payload)))
+}
+
+/// Returns the code with which the server closed a connection; 0 without one.
+pub(crate) fn close_code(payload: &[u8]) -> u16 {
+    payload.first_chunk().map_or(0, |code| u16::from_be_bytes(*code))
 }
 
 /// Returns the answer to a ping. The mask is zero, but a server must still apply it.
