@@ -94,7 +94,8 @@ impl<B: Bus> PairOn<B> {
     }
 }
 
-/// The number of times that each change is made. The median of its delays counts, because the machine may be busy.
+/// The number of times that each change is made. The machine may be busy, so the median of the delays has to be below the
+/// limit, and the maximum below three times the limit.
 const ROUNDS: usize = 3;
 
 /// The times from the response to a change until it was in force on another server, by change.
@@ -113,7 +114,8 @@ impl Delays {
         for (change, delays) in &mut self.0 {
             delays.sort_unstable();
             assert_eq!(delays.len(), ROUNDS, "{change}");
-            assert!(delays[ROUNDS / 2] < limit, "{change} was in force after {delays:?}");
+            let is_in_time = delays[ROUNDS / 2] < limit && delays[ROUNDS - 1] < 3 * limit;
+            assert!(is_in_time, "{change} was in force after {delays:?}");
         }
     }
 }

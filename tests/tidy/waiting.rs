@@ -19,7 +19,7 @@ const SLEEPS: [(&str, usize, &str); 19] = [
     ("tests/faults/killed.rs", 1, KILL),
     ("tests/faults/websocket.rs", 2, "sets the pace of events; leaves at some moment of a connect, whichever that is"),
     ("tests/faults/websocket_line.rs", 1, "a line hangs for this long"),
-    ("tests/support/quiet.rs", 3, "what a test leaves alone has this long; the test of the measured time"),
+    ("tests/support/quiet.rs", 5, "what a test leaves alone has this long; the test of the measured time"),
     ("tests/support/proxy.rs", 1, "a line is this slow"),
     ("tests/support/slow.rs", 1, "a client reads this slowly"),
     ("tests/support/waiting.rs", 1, "the helper itself"),

@@ -23,7 +23,7 @@ pub(super) async fn check(stand: &Stand) {
         violations.extend(check_span(span, record, &order));
     }
     violations.extend(check_settings(stand, record, admin).await);
-    violations.extend(check_facts(stand, record, admin).await);
+    violations.extend(check_facts(stand).await);
     violations.extend(check_demoted(stand, record).await);
     violations.extend(check_trail(stand, admin).await);
     assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
@@ -122,7 +122,8 @@ async fn check_settings(stand: &Stand, record: &Record, admin: &Client) -> Vec<S
 }
 
 /// A fact has the value of its last acknowledged change, or of one without an answer, on all servers.
-async fn check_facts(stand: &Stand, record: &Record, admin: &Client) -> Vec<String> {
+pub(super) async fn check_facts(stand: &Stand) -> Vec<String> {
+    let (record, admin) = (&stand.record, &stand.admin);
     let mut violations = Vec::new();
     let facts = record.facts.borrow().clone();
     for fact in Fact::ALL {
@@ -140,7 +141,8 @@ async fn check_facts(stand: &Stand, record: &Record, admin: &Client) -> Vec<Stri
     violations
 }
 
-/// No server that was frozen let a user act as administrator after the demotion.
+/// A user whose demotion was acknowledged is no administrator at the end. A server that was frozen during the user's own
+/// attempt refuses it when it goes on.
 async fn check_demoted(stand: &Stand, record: &Record) -> Vec<String> {
     let sql = "SELECT id FROM users WHERE roles LIKE '%system_admin%'";
     let administrators = database::texts(&stand.database.address(), sql).await;

@@ -23,6 +23,16 @@ pub(super) struct Span {
     pub(super) is_last: bool,
 }
 
+/// A connection of a client with a WebSocket.
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub(super) id: String,
+    /// The number of times that clients were told to connect again before this connection.
+    pub(super) round: u32,
+    /// True if the client got no greeting.
+    pub(super) is_resumed: bool,
+}
+
 /// The numbers that a client wrote into a setting.
 #[derive(Default, Clone)]
 pub(super) struct Attempts {
@@ -48,12 +58,14 @@ pub(super) struct Record {
     pub(super) facts: RefCell<BTreeMap<Fact, Changes>>,
     /// The number of revocations whose token was sent to the servers afterwards.
     pub(super) revocations: RefCell<u32>,
-    /// The number of administrators who were demoted and tried to act as one afterwards.
+    /// The number of demoted administrators who were refused when they tried to act as one.
     pub(super) demotions: RefCell<u32>,
     /// The users whose last change is an acknowledged demotion.
     pub(super) demoted: RefCell<BTreeSet<String>>,
     /// The number of connections that went on with their old id.
     pub(super) resumptions: RefCell<usize>,
+    /// The last connection of each client with a WebSocket, by the number of the client.
+    pub(super) connections: RefCell<BTreeMap<usize, Connection>>,
     /// Broken promises that a client noticed.
     pub(super) violations: RefCell<Vec<String>>,
 }
@@ -62,6 +74,18 @@ impl Record {
     /// Returns the number of acknowledged writes.
     pub(super) fn acknowledged(&self) -> usize {
         self.writes.borrow().iter().filter(|write| write.is_acknowledged).count()
+    }
+
+    /// Returns the last connections of the clients that have connected since this round began.
+    pub(super) fn connections(&self, round: u32) -> Vec<Connection> {
+        let connections = self.connections.borrow();
+        connections.values().filter(|connection| connection.round == round).cloned().collect()
+    }
+
+    /// Notes that a client got the first event of a connection.
+    pub(super) fn note_connection(&self, client: usize, connection: Connection) {
+        *self.resumptions.borrow_mut() += usize::from(connection.is_resumed);
+        self.connections.borrow_mut().insert(client, connection);
     }
 
     pub(super) fn violation(&self, text: String) {
@@ -75,7 +99,7 @@ pub(super) struct Phases {
     pub(super) is_writing_over: Cell<bool>,
     pub(super) is_over: Cell<bool>,
     /// True while no fact changes that makes the events of connections uncertain. Other writes go on.
-    pub(super) do_facts_rest: Cell<bool>,
+    pub(super) are_facts_paused: Cell<bool>,
     /// The number of times that all clients were told to connect again.
-    pub(super) reconnects: Cell<u32>,
+    pub(super) round: Cell<u32>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::record::{Phases, Record, Span};
+use super::record::{Connection, Phases, Record, Span};
 use crate::support::websocket::{Frame, PONG, WebSocket, frame, upgrade};
 
 /// The time without a ping of the server after which the client connects again.
@@ -16,6 +16,7 @@ const SILENCE: Duration = Duration::from_secs(4);
 const RETRY: Duration = Duration::from_millis(100);
 
 pub(super) struct Subscriber {
+    number: usize,
     pub(super) base: String,
     pub(super) token: String,
     pub(super) record: Rc<Record>,
@@ -26,8 +27,9 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    pub(super) fn new(base: &str, token: &str, record: &Rc<Record>, phases: &Rc<Phases>) -> Self {
+    pub(super) fn new(number: usize, base: &str, token: &str, record: &Rc<Record>, phases: &Rc<Phases>) -> Self {
         Self {
+            number,
             base: base.to_owned(),
             token: token.to_owned(),
             record: record.clone(),
@@ -46,9 +48,10 @@ impl Subscriber {
                 "" => String::new(),
                 id => format!("?connection_id={id}&sequence_number={}", self.next),
             };
+            let round = self.phases.round.get();
             let head = upgrade(&query, &format!("Authorization: Bearer {}\r\n", self.token));
             if let Ok(Some(socket)) = timeout(SILENCE, WebSocket::attempt(&self.base, &head)).await {
-                is_open = self.read(socket).await;
+                is_open = self.read(socket, round).await;
             } else {
                 sleep(RETRY).await;
             }
@@ -58,16 +61,20 @@ impl Subscriber {
 
     /// Reads events until the connection ends, or the client has to connect again. Returns true if it was open when the run
     /// ended.
-    async fn read(&mut self, mut socket: WebSocket) -> bool {
-        let (mut is_new, reconnects) = (true, self.phases.reconnects.get());
+    async fn read(&mut self, mut socket: WebSocket, round: u32) -> bool {
+        let mut is_new = true;
         while !self.phases.is_over.get() {
-            if self.phases.reconnects.get() != reconnects {
+            if self.phases.round.get() != round {
                 socket.cut();
                 return false;
             }
             match timeout(SILENCE, socket.next()).await {
                 Ok(Frame::Text(text)) => {
-                    self.take(&text, std::mem::take(&mut is_new));
+                    let is_resumed = !self.take(&text);
+                    if std::mem::take(&mut is_new) {
+                        let connection = Connection { id: self.connection.clone(), round, is_resumed };
+                        self.record.note_connection(self.number, connection);
+                    }
                 }
                 Ok(Frame::Ping) => {
                     if !socket.try_send_raw(&frame(true, PONG, b"")).await {
@@ -81,17 +88,16 @@ impl Subscriber {
         true
     }
 
-    fn take(&mut self, text: &str, is_first: bool) {
+    /// Takes an event. Returns true if it is a greeting.
+    fn take(&mut self, text: &str) -> bool {
         let event: Value = serde_json::from_str(text).unwrap();
         let number = event["seq"].as_i64().unwrap();
-        if event["event"] == "hello" {
+        let is_greeting = event["event"] == "hello";
+        if is_greeting {
             self.close_span(false);
             event["data"]["connection_id"].as_str().unwrap().clone_into(&mut self.connection);
             self.span = Some(Span { greeted: Instant::now(), values: Vec::new(), is_last: false });
         } else {
-            if is_first {
-                *self.record.resumptions.borrow_mut() += 1;
-            }
             if number != self.next {
                 self.record.violation(format!("event {number} came in place of event {} ({text:.200})", self.next));
             }
@@ -100,6 +106,7 @@ impl Subscriber {
             }
         }
         self.next = number + 1;
+        is_greeting
     }
 
     fn close_span(&mut self, is_last: bool) {

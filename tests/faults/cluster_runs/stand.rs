@@ -24,7 +24,7 @@ use crate::support::wall_clock::WallClock;
 use crate::support::{Client, Home, Process, Proxy, database, needs};
 
 /// The number of users who become administrators for a moment.
-const DEPUTIES: usize = 4;
+const DEPUTIES: usize = 8;
 
 /// Pings that show a dead connection soon, one key for the audit trail, and one for licences.
 fn settings(key: &Path, seller: &Seller) -> String {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::checks::check_facts;
 use super::demotions::demote;
 use super::facts::{self, Fact};
 use super::record::{Phases, Record, Write};
@@ -45,8 +46,8 @@ impl Traffic {
         let (admin, record, phases) = (&stand.admin, &stand.record, &stand.phases);
         let token = admin.token.clone().unwrap();
         let mut traffic = Self { phases: phases.clone(), writers: Vec::new(), subscribers: Vec::new() };
-        for _ in 0..SUBSCRIBERS {
-            let subscriber = Subscriber::new(stand.balanced(), &token, record, phases);
+        for number in 0..SUBSCRIBERS {
+            let subscriber = Subscriber::new(number, stand.balanced(), &token, record, phases);
             traffic.subscribers.push(spawn(subscriber.follow()));
         }
         for writer in 0..WRITERS {
@@ -73,6 +74,12 @@ impl Traffic {
             writer.unwrap();
         }
         facts::end_busy(&stand.admin, &stand.subjects, &stand.record).await;
+        pass(QUIET).await;
+        // Before the last changes, which servers may hear of although they missed earlier ones.
+        for violation in check_facts(stand).await {
+            stand.record.violation(violation);
+        }
+        facts::settle(&stand.admin, &stand.subjects, &stand.record).await;
         pass(QUIET).await;
         self.phases.is_over.set(true);
         for subscriber in join_all(self.subscribers).await {
@@ -104,7 +111,7 @@ async fn write_setting(setting: &'static str, client: Client, record: Rc<Record>
     let mut number = 0;
     while !phases.is_writing_over.get() {
         sleep(Duration::from_millis(250)).await;
-        if phases.do_facts_rest.get() {
+        if phases.are_facts_paused.get() {
             continue;
         }
         number += 1;
@@ -126,7 +133,7 @@ async fn revoke(bases: Vec<String>, client: Client, record: Rc<Record>, phases: 
     let mut checks = Vec::new();
     while !phases.is_writing_over.get() {
         sleep(Duration::from_millis(200)).await;
-        if phases.do_facts_rest.get() {
+        if phases.are_facts_paused.get() {
             continue;
         }
         let path = format!("/users/{}/tokens", client.user_id);

@@ -90,7 +90,7 @@ async fn sockets_at_one_node_count_in_the_limit_of_the_other_until_they_close() 
     drop(eighth);
 }
 
-/// Returns more servers beside the first one, so that there are three, once they know each other.
+/// Starts two servers beside the first one, and waits until the three know each other.
 async fn others(one: &TestServer, admin: &Client, settings: &str) -> Vec<TestServer> {
     let mut others = Vec::new();
     for _ in 1..SERVERS {
@@ -143,7 +143,8 @@ async fn three_servers_admit_the_sockets_of_a_user_up_to_the_limit_and_an_eighth
     assert!((LIMIT..=LIMIT + LIMIT / 8).contains(&admitted), "{admitted} sockets");
 }
 
-/// The error of a rate that three servers share: a burst of each before they know of one another, and then an eighth.
+/// Returns the maximum number of requests that three servers admit: a burst of each before they know of one another, and
+/// then the rate and an eighth.
 fn stated(per_sec: usize, burst: usize, elapsed: Duration) -> usize {
     let emptied = per_sec * usize::try_from(elapsed.as_millis()).unwrap() / 1_000;
     SERVERS * burst + emptied + emptied / 8
