@@ -29,6 +29,9 @@ pub(super) struct Detach {
     /// A new file for the records of the audit trail, one line of JSON each
     #[arg(long, value_name = "FILE", conflicts_with = "without_trail")]
     trail: Option<PathBuf>,
+    /// A file with keys of other servers that wrote to the trail; may be given more than once
+    #[arg(long, value_name = "FILE", requires = "trail")]
+    key_file: Vec<PathBuf>,
     /// Drops the audit trail
     #[arg(long)]
     without_trail: bool,
@@ -44,7 +47,7 @@ pub(super) fn run(common: &Common, command: &Detach) -> ExitCode {
 async fn perform(common: &Common, command: &Detach) -> Result<(), MoveError> {
     let trail = match command {
         Detach { dry_run: true, .. } => Trail::DryRun,
-        Detach { trail: Some(file), .. } => Trail::Saved(file.clone()),
+        Detach { trail: Some(file), key_file, .. } => Trail::Saved { file: file.clone(), keys: key_file.clone() },
         Detach { without_trail: true, .. } => Trail::Dropped,
         Detach { .. } => {
             return Err(MoveError::Refused(
@@ -59,7 +62,7 @@ async fn perform(common: &Common, command: &Detach) -> Result<(), MoveError> {
 }
 
 fn print(detached: &Detached, is_dry_run: bool) {
-    let Detached { place, schema, found, exported, servers, versions } = detached;
+    let Detached { place, schema, found, exported, repaired, servers, versions, files, elsewhere } = detached;
     say(format_args!("from Mattermost, schema {schema}, {place}"));
     if found.is_empty() {
         say("nothing of this server is there: nothing was changed");
@@ -71,11 +74,36 @@ fn print(detached: &Detached, is_dry_run: bool) {
             "versions of the configuration in this server's own table configurations, which goes too: {versions}"
         ));
     }
+    if files.0 > 0 {
+        let more = if usize::try_from(files.0).is_ok_and(|count| count == files.1.len()) { "" } else { ", …" };
+        say(format_args!(
+            "files of the configuration in this server's own table configurationfiles, which goes too: {} ({}{more})",
+            files.0,
+            files.1.join(", ")
+        ));
+    }
+    if let Some(elsewhere) = elsewhere {
+        say(format_args!(
+            "the configuration is in {elsewhere}, which stays as it is, with the tables qd_configversions and \
+             qd_configconfirmation"
+        ));
+    }
+    for finding in repaired {
+        say(format_args!("in the audit trail: {finding}"));
+    }
     if let Some((records, end)) = exported {
         say(format_args!("the audit trail: {records} records written, the end is {end}"));
+    }
+    let unknown = found.unknown();
+    if is_dry_run && !unknown.is_empty() {
+        say(format_args!("not made by this version, and in the way until it is renamed: {unknown}"));
     }
     if is_dry_run && !servers.is_empty() {
         say(format_args!("servers run on the database ({}): stop them first", servers.join(", ")));
     }
-    say(if is_dry_run { "a dry run, nothing was changed" } else { "the schema is that of Mattermost again" });
+    say(if is_dry_run {
+        "a dry run, nothing was changed"
+    } else {
+        "no table, index, trigger, function or row of systems of this server is left"
+    });
 }

@@ -36,6 +36,9 @@ pub(crate) enum MoveError {
     /// The target cannot be read or written.
     #[error("the target, {place}: {problem}; nothing was changed")]
     Target { place: String, problem: String },
+    /// The database may have done it or not.
+    #[error("{0}")]
+    Unknown(String),
     /// The rows were stored, and a later step failed.
     #[error("the rows were stored, but the audit trail has no record yet: {0}")]
     Unrecorded(String),

@@ -21,6 +21,8 @@ const MATTERMOST_TABLES: [&str; 8] =
 
 const PEOPLE: &str = "SELECT COUNT(*) FROM users u WHERE NOT EXISTS (SELECT 1 FROM bots b WHERE b.userid = u.id)";
 
+const FILE_NAMES: &str = "SELECT name FROM configurationfiles ORDER BY name LIMIT 20";
+
 impl Db {
     /// Returns the number of accounts without bots; 0 when the table is missing.
     pub(crate) async fn accounts_found(&self) -> Result<i64, StoreError> {
@@ -40,6 +42,16 @@ impl Db {
             return Ok(0);
         }
         self.found("SELECT COUNT(*) FROM configurations").await
+    }
+
+    /// Returns the number of stored files of the configuration, and the names of the first; none when the table is missing.
+    pub(crate) async fn configuration_files_found(&self) -> Result<(i64, Vec<String>), StoreError> {
+        if self.tables_among(&["configurationfiles"]).await?.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        let names = self.look(statement(FILE_NAMES, Vec::new())).await?;
+        let names = names.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
+        Ok((self.found("SELECT COUNT(*) FROM configurationfiles").await?, names))
     }
 
     /// Returns true when the database has tables of Mattermost.

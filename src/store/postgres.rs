@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Status, Timeouts,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Status,
+    Timeouts,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -79,6 +80,11 @@ pub(super) struct Postgres {
 /// limit, but a server that hangs between statements loses its session after 5 s, from PostgreSQL 14 on.
 const BEFORE_MIGRATION: &str = "SET statement_timeout = 0; SET lock_timeout = 0; \
      SELECT set_config(name, '5000', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
+
+/// The limit of the connection that holds the lock while other ones make the tables beside the migrations, each within
+/// [`STATEMENT_TIMEOUT`].
+const AFTER_MIGRATION: &str =
+    "SELECT set_config(name, '60000', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
 
 /// The delay between two attempts to take the lock of migrations.
 const LOCK_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -217,13 +223,13 @@ impl Postgres {
     }
 
     /// Applies the migrations under an advisory lock, so that one server at a time migrates. Makes the indexes before, which
-    /// have their names beside their statements.
+    /// have their names beside their statements. The connection that is returned holds the lock until it is dropped.
     pub(super) async fn migrate(
         &self,
         runner: &refinery::Runner,
         indexes: &[(String, String)],
         is_first: bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<ClientWrapper, StoreError> {
         let mut client = self.pool.get().await?;
         client.batch_execute(BEFORE_MIGRATION).await?;
         // An index that is made concurrently waits for the statements of others, such as one that waits for this lock.
@@ -245,17 +251,15 @@ impl Postgres {
             concurrent::drop_unfinished(&client, indexes).await?;
             client.batch_execute(include_str!("../../sql/postgres.sql")).await?;
             runner.run_async(&mut **client).await?;
-            Ok(())
+            Ok(client.batch_execute(AFTER_MIGRATION).await?)
         }
         .await;
         let is_lost = client.is_closed();
-        // Closing the connection releases the lock and drops the changed limits.
-        drop(Object::take(client));
-        applied.map_err(
-            |cause: StoreError| {
-                if is_lost || cause.is_passing() { StoreError::Unavailable(cause.to_string()) } else { cause }
-            },
-        )
+        // Out of the pool, because closing the connection releases the lock and drops the changed limits.
+        let client = Object::take(client);
+        applied.map(|()| client).map_err(|cause: StoreError| {
+            if is_lost || cause.is_passing() { StoreError::Unavailable(cause.to_string()) } else { cause }
+        })
     }
 
     pub(super) fn status(&self) -> PoolStatus {

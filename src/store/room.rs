@@ -199,16 +199,21 @@ impl Db {
         let indexes = self.begin_attaching(&pending).await?;
         let mut runner = embedded::migrations::runner();
         runner.set_migration_table_name(MIGRATIONS_TABLE);
-        match &self.engine {
-            Engine::Postgres(postgres) => postgres.migrate(&runner, &indexes, is_first(&pending)).await?,
-            Engine::Sqlite(sqlite) => sqlite.migrate(runner).await?,
-        }
+        // The lock is held until all tables are there, so that no command takes away only the first of them.
+        let lock = match &self.engine {
+            Engine::Postgres(postgres) => Some(postgres.migrate(&runner, &indexes, is_first(&pending)).await?),
+            Engine::Sqlite(sqlite) => {
+                sqlite.migrate(runner).await?;
+                None
+            }
+        };
         if is_behind {
             self.note_change().await?;
         }
         self.create_names().await?;
         self.create_cluster().await?;
         self.create_presence().await?;
+        drop(lock);
         info!(db.engine = self.engine_name(), "database schema is up to date");
         Ok(())
     }
@@ -246,7 +251,8 @@ impl Db {
             found.len() == CONFIGURATION_TABLES.len() && !found.iter().any(|name| name == config_confirmation::TABLE);
         let statements = CONFIGURATION_TABLES.iter().flat_map(|text| text.split(";\n"));
         let statements = statements.map(str::trim).filter(|text| text.contains("CREATE"));
-        let statements = statements.map(|text| statement(text, Vec::new())).collect();
+        let noting = self.noting_configuration(&found).await?;
+        let statements = noting.into_iter().chain(statements.map(|text| statement(text, Vec::new()))).collect();
         let made = self.transaction(Transaction::of(statements).lock_exclusive(Subject::Configuration)).await.map(drop);
         match made {
             Err(cause) if lacks_confirmation => {

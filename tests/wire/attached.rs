@@ -6,6 +6,7 @@ mod detached;
 mod followed;
 mod refused;
 mod schemes;
+mod trail;
 
 use crate::support::original::Original;
 use crate::support::process::{Workplace, lines, read};

@@ -38,6 +38,12 @@ pub(super) fn closing(ids: &[String]) -> Option<Statement> {
 }
 
 impl Db {
+    /// Returns the number of drafts.
+    pub(crate) async fn drafts_found(&self) -> Result<i64, StoreError> {
+        let rows = self.read(statement("SELECT COUNT(*) FROM qd_audits_open", Vec::new())).await?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+
     /// Adds the drafts from before a time (Unix milliseconds) to the trail, oldest first. Returns their number.
     pub(crate) async fn close_drafts(&self, before: i64) -> Result<usize, StoreError> {
         let sql = "SELECT id, createat, record FROM qd_audits_open WHERE createat < $1 \

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::super::embedded::migrations;
-use super::super::{Db, StoreError, Value, statement};
+use super::super::engine::MIGRATIONS_TABLE;
+use super::super::{Db, Statement, StoreError, Value, statement};
 
 /// The statements beside the migrations that make objects on PostgreSQL.
 const FILES: [&str; 5] = [
@@ -17,8 +18,11 @@ const FILES: [&str; 5] = [
 ];
 
 /// The rows of `systems` with the objects that were added under names of Mattermost, such as a table of its that was
-/// missing. Each has a number at its end.
+/// missing. Each has a number at its end, or `Configuration`.
 pub(in crate::store) const ADDED: &str = "QuarterdeckAdded";
+
+/// The tables of the configuration, which Mattermost makes too as soon as it keeps its configuration in the database.
+pub(super) const CONFIGURATION: [&str; 2] = ["configurations", "configurationfiles"];
 
 /// The characters of the names in one such row, which holds up to 1024.
 const MAX_ROW_CHARACTERS: usize = 960;
@@ -33,12 +37,15 @@ pub(crate) struct Additions {
     tables: Vec<String>,
     /// Each index with its table and the statement that makes it.
     indexes: Vec<(String, String, String)>,
+    /// The tables with triggers.
     triggers: BTreeSet<String>,
+    trigger_names: BTreeSet<String>,
+    functions: BTreeSet<String>,
 }
 
 impl Additions {
     /// Reads the objects from the statements.
-    fn of_statements() -> Self {
+    pub(super) fn of_statements() -> Self {
         let runner = migrations::runner();
         let migrations: Vec<&str> = runner.get_migrations().iter().filter_map(|known| known.sql()).collect();
         let mut found = Self::default();
@@ -56,14 +63,33 @@ impl Additions {
         let is_table = ["CREATE TABLE ", "CREATE UNLOGGED TABLE "].iter().any(|start| text.starts_with(start));
         let is_trigger = text.starts_with("CREATE TRIGGER ");
         let is_index = text.starts_with("CREATE INDEX IF NOT EXISTS ");
-        let words = ["CREATE", "UNLOGGED", "TABLE", "INDEX", "TRIGGER", "IF", "NOT", "EXISTS"];
+        let is_function = text.starts_with("CREATE OR REPLACE FUNCTION ");
+        let words =
+            ["CREATE", "OR", "REPLACE", "UNLOGGED", "TABLE", "INDEX", "TRIGGER", "FUNCTION", "IF", "NOT", "EXISTS"];
         let Some(name) = after(&words) else { return };
         let on = || text.split(" ON ").nth(1)?.split([' ', '\n']).next().map(str::to_owned);
         match (is_table, is_index, is_trigger) {
             (true, ..) => self.tables.push(name),
             (_, true, _) => self.indexes.extend(on().map(|table| (name, table, text.to_owned()))),
-            (_, _, true) => self.triggers.extend(on()),
+            (_, _, true) => {
+                self.triggers.extend(on());
+                self.trigger_names.insert(name);
+            }
+            _ if is_function => {
+                self.functions.insert(name);
+            }
             _ => {}
+        }
+    }
+
+    /// Returns true if this version makes an object of this kind and name.
+    pub(super) fn makes(&self, kind: &str, name: &str) -> bool {
+        match kind {
+            "table" => self.tables.iter().any(|table| table == name) || name == MIGRATIONS_TABLE,
+            "index" => self.indexes.iter().any(|(index, ..)| index == name),
+            "trigger" => self.trigger_names.contains(name),
+            "function" => self.functions.contains(name),
+            _ => false,
         }
     }
 
@@ -110,7 +136,23 @@ impl Db {
             tables: all.tables.into_iter().filter(|name| !existing.contains(name)).collect(),
             indexes: all.indexes.into_iter().filter(|(name, ..)| !existing.contains(name)).collect(),
             triggers: all.triggers,
+            ..Additions::default()
         })
+    }
+
+    /// Returns the statement that notes tables of the configuration that are made under names of Mattermost without a
+    /// first start; `None` if the database is none of a Mattermost, or has the tables.
+    pub(in crate::store) async fn noting_configuration(
+        &self,
+        found: &[String],
+    ) -> Result<Option<Statement>, StoreError> {
+        let missing: Vec<&str> =
+            CONFIGURATION.into_iter().filter(|name| !found.iter().any(|found| found == name)).collect();
+        if missing.is_empty() || self.mattermost_schema().await?.is_none() {
+            return Ok(None);
+        }
+        let sql = "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        Ok(Some(statement(sql, vec![format!("{ADDED}Configuration").into(), missing.join(" ").into()])))
     }
 
     /// Stores the names of the objects that this start adds under names of Mattermost, so that they can be taken away
@@ -149,6 +191,21 @@ mod tests {
             assert!(all.tables.iter().any(|name| name == table), "{table}: {:?}", all.tables);
         }
         assert!(all.triggers.contains("sessions") && all.triggers.contains("systems"), "{:?}", all.triggers);
+        for (kind, name) in [
+            ("table", "qd_migrations"),
+            ("table", "qd_user_names"),
+            ("index", "idx_qd_audits_newest"),
+            ("trigger", "qd_license_stored"),
+            ("function", "qd_now"),
+            ("function", "qd_tell_of_row"),
+            ("function", "qd_ask"),
+        ] {
+            assert!(all.makes(kind, name), "{kind} {name}");
+            assert!(!all.makes(kind, "qd_of_another_program"), "{kind}");
+        }
+        let functions: usize = FILES.iter().map(|file| file.matches("CREATE OR REPLACE FUNCTION ").count()).sum();
+        let triggers: usize = FILES.iter().map(|file| file.matches("CREATE TRIGGER ").count()).sum();
+        assert_eq!((all.functions.len(), all.trigger_names.len()), (functions, triggers));
         let (_, table, text) = all.indexes.iter().find(|(name, ..)| name == "idx_qd_audits_newest").unwrap();
         assert_eq!((table.as_str(), text.starts_with("CREATE INDEX")), ("audits", true));
         assert!(all.indexes.iter().all(|(name, table, _)| name.starts_with("idx_") && !table.is_empty()));

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 use super::super::audits::Mark;
 use super::super::engine::LOCK_KEY;
 use super::super::mattermost::as_of_mattermost;
-use super::super::postgres::Session;
-use super::super::{Db, Engine, StoreError, Value};
+use super::super::postgres::{Session, decode};
+use super::super::{Db, Engine, Statement, StoreError, Value};
 use super::connected::{OtherProgram, listed};
 use super::detachable::{DELETION, Detachable};
 
@@ -45,32 +45,36 @@ impl Db {
         if !locked.try_get::<_, bool>(0)? {
             return Err(refused("a server starts on the database, or another command changes it: stop it first"));
         }
-        let deadline = Instant::now() + SESSIONS_TIMEOUT;
-        let mut others = sessions(&session).await?;
-        while !others.is_empty() && Instant::now() < deadline {
-            sleep(SESSIONS_RETRY_DELAY).await;
-            others = sessions(&session).await?;
-        }
-        if !others.is_empty() {
-            return Err(refused(&format!(
-                "other programs are connected to the database: {}: stop them first",
-                listed(&others)
-            )));
-        }
-        // A server that cannot reach the database now has no session in it.
-        let living = if has_nodes { super::super::cluster::living(&session).await? } else { Vec::new() };
-        if !living.is_empty() {
-            return Err(refused(&format!("servers run on the database ({}): stop them first", living.join(", "))));
-        }
+        refuse_in_use(&session, has_nodes).await?;
         Ok(Detaching { session })
     }
 }
 
+/// Refuses a database with other sessions, or with servers that count as living.
+async fn refuse_in_use(session: &Session, has_nodes: bool) -> Result<(), StoreError> {
+    let deadline = Instant::now() + SESSIONS_TIMEOUT;
+    let mut others = sessions(session).await?;
+    while !others.is_empty() && Instant::now() < deadline {
+        sleep(SESSIONS_RETRY_DELAY).await;
+        others = sessions(session).await?;
+    }
+    if !others.is_empty() {
+        let others = listed(&others);
+        return Err(refused(&format!("other programs are connected to the database: {others}: stop them first")));
+    }
+    // A server that cannot reach the database now has no session in it.
+    let living = if has_nodes { super::super::cluster::living(session).await? } else { Vec::new() };
+    if living.is_empty() {
+        return Ok(());
+    }
+    Err(refused(&format!("servers run on the database ({}): stop them first", living.join(", "))))
+}
+
 impl Detaching {
-    /// Drops the objects and deletes the rows, all or none. `source` is the data source of this server: the active
-    /// configuration names it afterwards, unless it names a database already. `end` is the end of the audit trail that was
-    /// exported; another one is refused.
-    pub(crate) async fn finish(self, found: &Detachable, end: Option<&Mark>, source: &str) -> Result<(), StoreError> {
+    /// Drops the objects and deletes the rows in a transaction that stays open. `source` is the data source of this server:
+    /// the active configuration names it afterwards, unless it names a database already. `end` is the end of the audit trail
+    /// that was exported; another one is refused. So are sessions and objects that have come since the first look.
+    pub(crate) async fn prepare(&self, found: &Detachable, end: Option<&Mark>, source: &str) -> Result<(), StoreError> {
         let session = &self.session;
         session.batch_execute(BEGINNING).await?;
         if let Some(end) = end {
@@ -81,6 +85,10 @@ impl Detaching {
                 return Err(refused("the audit trail has records that were added after its export: try again"));
             }
         }
+        refuse_in_use(session, found.has_table("qd_nodes")).await?;
+        if !found.is_same(&self.found().await?) {
+            return Err(refused("the objects of this server are not those of a moment ago: try again"));
+        }
         if !found.has_table("configurations") {
             self.leave_configuration(source).await?;
         }
@@ -88,7 +96,21 @@ impl Detaching {
             session.batch_execute(sql).await?;
         }
         session.batch_execute(DELETION).await?;
-        Ok(session.batch_execute("COMMIT").await?)
+        let left = self.found().await?;
+        if left.is_empty() { Ok(()) } else { Err(refused(&format!("the database still has {left}"))) }
+    }
+
+    /// Ends the transaction. After an error it is unknown if the objects are gone.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.session.batch_execute("COMMIT").await?)
+    }
+
+    async fn found(&self) -> Result<Detachable, StoreError> {
+        let look = async |Statement { sql, values }: Statement| {
+            let rows = self.session.rows(&sql, &values).await?;
+            rows.iter().map(decode).collect()
+        };
+        Detachable::found_by(look).await
     }
 
     /// Makes the active configuration one that Mattermost reads: it opens the database that its configuration names.
@@ -119,5 +141,7 @@ async fn sessions(session: &Session) -> Result<Vec<OtherProgram>, StoreError> {
             connections: row.try_get(3)?,
         })
     };
+    // A transaction sees the sessions of its first look otherwise.
+    session.batch_execute("SELECT pg_stat_clear_snapshot()").await?;
     session.query(SESSIONS, &[]).await?.into_iter().map(program).collect()
 }

@@ -1,8 +1,5 @@
 //! `quarterdeck detach`: a database of Mattermost has the schema of before, or nothing has changed.
 
-use std::panic::AssertUnwindSafe;
-
-use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
@@ -179,29 +176,43 @@ async fn nothing_is_changed_without_the_rights_or_where_another_object_needs_a_t
     assert_eq!(original.texts("SELECT count(*)::text FROM qd_audits").await, own);
 }
 
-/// Either the server has the database, or the command has it first and the server begins anew.
+/// The lock of a start, which the command takes as well.
+const LOCK: &str = "SELECT pg_advisory_lock(8170767101628252161)";
+
+/// A start waits while the command has the database, and begins anew if everything was taken away meanwhile. Here the
+/// indexes stay, and with them their noted names.
 #[actix_web::test]
-async fn a_start_and_the_command_at_once_exclude_each_other() {
+async fn a_start_that_waited_for_the_command_attaches_again() {
     let Some(original) = Original::start().await else { return };
     let before = original.schema().await;
     let place = original.workplace().await;
     served(&place).await;
-    for _ in 0..3 {
-        let starting = AssertUnwindSafe(place.serve()).catch_unwind();
-        let (server, _detached) = tokio::join!(starting, place.run(&DROP_ALL, ""));
-        // A start that had read the database before fails, and the next one attaches.
-        let server = match server {
-            Ok(server) => server,
-            Err(_) => place.serve().await,
-        };
-        server.client().log_in("anna").await;
-        assert!(server.stop().await.success());
-        let attached = original.texts("SELECT value FROM systems WHERE name = 'QuarterdeckAdded0'").await;
-        assert!(attached.len() <= 1, "{attached:?}");
-    }
-    // Two first starts at once serve as nodes of one cluster.
+    let attached = original.schema().await;
+    let (client, work) = tokio_postgres::connect(&original.cluster.address(), NoTls).await.unwrap();
+    let work = tokio::spawn(work);
+    client.batch_execute(LOCK).await.unwrap();
+    let taking_away = async {
+        let waiting = "SELECT pid::text FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%'";
+        until("a start waits", async || !original.texts(waiting).await.is_empty()).await;
+        original
+            .execute(
+                "DO $$ DECLARE drops record; BEGIN FOR drops IN
+                     SELECT format('DROP TABLE %I CASCADE', tablename) AS sql FROM pg_tables WHERE tablename LIKE 'qd@_%' ESCAPE '@'
+                     UNION ALL SELECT format('DROP FUNCTION %s CASCADE', oid::regprocedure) FROM pg_proc WHERE proname LIKE 'qd@_%' ESCAPE '@'
+                     LOOP EXECUTE drops.sql; END LOOP; END $$;
+                 DELETE FROM systems WHERE name LIKE 'Quarterdeck%' AND name NOT LIKE 'QuarterdeckAdded%'",
+            )
+            .await;
+        drop(client);
+        work.await.unwrap().unwrap();
+    };
+    let (server, ()) = tokio::join!(place.serve(), taking_away);
+    server.client().log_in("anna").await;
+    assert_eq!(original.schema().await, attached);
+    assert!(server.stop().await.success());
     passes(&place, &DROP_ALL).await;
     assert_eq!(original.schema().await, before);
+    // Two first starts at once serve as nodes of one cluster.
     let other = original.workplace().await;
     let (one, two) = tokio::join!(place.serve(), other.serve());
     let anna = one.client().log_in("anna").await;
