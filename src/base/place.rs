@@ -22,6 +22,9 @@ const MODERATED: [&str; 14] = [
     "use_channel_mentions",
 ];
 
+/// True for those of the three marks (guest, user, administrator) from which the scheme of a channel takes permissions.
+const CAN_BE_MODERATED: [bool; 3] = [true, true, false];
+
 /// The roles of a user in a channel, and the channel's team.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
@@ -41,16 +44,19 @@ impl Place {
     /// Returns true if a role of the user in the channel grants `permission`.
     ///
     /// A scheme of the channel only takes permissions away, and only those that can be moderated: a member needs them in
-    /// the role of that scheme and in the role that the team gives. An administrator with the built-in role keeps them.
+    /// the role of that scheme and in the role that the team gives. Administrators of the channel keep them. A role of the
+    /// channel's scheme that does not exist, or is deleted, grants nothing to those who have its mark.
     pub(crate) fn grants(&self, roles: &Roles, permission: &str) -> bool {
         let marks = [self.is_guest, self.is_user, self.is_admin];
-        let named = self.of_team.or(CHANNEL_ROLES).into_iter().zip(self.of_channel.each()).zip(marks);
-        let mut implied = named.filter(|(_, is_set)| *is_set).map(|(names, _)| names);
+        let named = self.of_team.or(CHANNEL_ROLES).into_iter().zip(self.of_channel.each()).zip(CAN_BE_MODERATED);
+        let mut implied = named.zip(marks).filter(|(_, is_set)| *is_set).map(|(names, _)| names);
+        let is_live = |name| roles.named(name).is_some_and(|role| role.delete_at == 0);
         roles.grant(&self.roles, permission)
-            || implied.any(|(in_team, in_channel)| {
-                let is_narrowed =
-                    !in_channel.is_empty() && in_team != "channel_admin" && MODERATED.contains(&permission);
-                roles.grant(in_team, permission) && (!is_narrowed || roles.grant(in_channel, permission))
+            || implied.any(|((in_team, in_channel), can_be_moderated)| {
+                let in_channel = Some(in_channel).filter(|name| !name.is_empty());
+                let is_narrowed = can_be_moderated && MODERATED.contains(&permission);
+                roles.grant(in_team, permission)
+                    && in_channel.is_none_or(|name| is_live(name) && (!is_narrowed || roles.grant(name, permission)))
             })
     }
 }
@@ -70,7 +76,8 @@ mod tests {
         };
         let own =
             [strict("quiet", &[]), strict("loud", &["create_post", "read_channel"]), strict("blind", &["create_post"])];
-        built_in(1).into_iter().chain(own).collect()
+        let gone = Role { delete_at: 9, ..strict("gone", &["create_post", "read_channel"]) };
+        built_in(1).into_iter().chain(own).chain([gone]).collect()
     }
 
     fn member(of_channel: &str, of_team: &str) -> Place {
@@ -85,7 +92,8 @@ mod tests {
         assert_eq!(grants(&member("", "")), [true, true]);
         assert_eq!(grants(&member(" quiet ", "")), [false, true]);
         assert_eq!(grants(&member(" loud ", "")), [true, true]);
-        assert_eq!(grants(&member(" unknown ", "")), [false, true]);
+        assert_eq!(grants(&member(" unknown ", "")), [false, false]);
+        assert_eq!(grants(&member(" gone ", "")), [false, false]);
     }
 
     #[test]
@@ -104,11 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn an_administrator_with_the_built_in_role_is_not_moderated() {
+    fn an_administrator_is_not_moderated() {
         let admin = Place { is_user: false, is_admin: true, ..member("quiet quiet quiet", "") };
         assert!(admin.grants(&roles(), "create_post"));
         let of_scheme = Place { of_team: SchemeRoleNames::read("  loud"), ..admin };
-        assert!(!of_scheme.grants(&roles(), "create_post") && of_scheme.grants(&roles(), "read_channel"));
+        assert!(of_scheme.grants(&roles(), "create_post") && of_scheme.grants(&roles(), "read_channel"));
+        assert!(!of_scheme.grants(&roles(), "manage_private_channel_members"), "a role of the team's scheme");
+        let absent = Place { of_channel: SchemeRoleNames::read("quiet quiet unknown"), ..of_scheme };
+        assert!(!absent.grants(&roles(), "create_post"), "the role of the channel's scheme does not exist");
         assert!(!Place::default().grants(&roles(), "read_channel"), "no member");
     }
 }

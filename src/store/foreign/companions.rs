@@ -36,6 +36,21 @@ const USABLE: &str = "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = to_regcl
      AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY ($2::text[]::name[])) \
      AND (SELECT bool_and(has_table_privilege(c.oid, name)) FROM unnest($3::text[]) AS name)";
 
+/// The table of the schemes in the schema of `teams`: its name, the role, whether the role may read it and the search path
+/// finds it, and the columns that it lacks.
+const SCHEMES_THERE: &str = "SELECT quote_ident(n.nspname) || '.schemes', quote_ident(current_user), \
+     has_table_privilege(c.oid, 'SELECT'), COALESCE(c.oid = to_regclass('schemes'), FALSE), \
+     ARRAY_TO_STRING(ARRAY(SELECT name FROM unnest($1::text[]) AS name WHERE NOT EXISTS ( \
+     SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+     AND a.attname = name)), ', ') \
+     FROM pg_catalog.pg_class t JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace \
+     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'schemes' AND c.relkind IN ('r', 'p') \
+     WHERE t.oid = to_regclass('teams')";
+
+/// True if a team or a channel has a scheme.
+const HAVE_SCHEME: &str = "SELECT EXISTS (SELECT 1 FROM teams WHERE schemeid <> '') \
+     OR EXISTS (SELECT 1 FROM channels WHERE schemeid <> '')";
+
 /// The tables of Mattermost that statements of this server may use.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::store) struct Companions {
@@ -60,6 +75,30 @@ impl Db {
             })
         });
         found.await.copied()
+    }
+
+    /// Refuses a database whose teams or channels have permission schemes that cannot be read: members would have the
+    /// built-in roles, which may permit more.
+    pub(super) async fn refuse_unreadable_schemes(&self) -> Result<(), StoreError> {
+        let (_, columns, _) = SCHEMES;
+        let columns = Value::Texts(columns.iter().map(|column| (*column).to_owned()).collect());
+        let there = self.look(statement(SCHEMES_THERE, vec![columns])).await?;
+        let Some(mut row) = there.into_iter().next() else { return Ok(()) };
+        let (table, role) = (row.text()?, row.text()?);
+        let (is_readable, is_found, missing) = (row.bool()?, row.bool()?, row.text()?);
+        let cure = match (is_readable, is_found) {
+            (true, true) if missing.is_empty() => return Ok(()),
+            (false, _) => format!("GRANT SELECT ON {table} TO {role}"),
+            (true, false) => "the search path finds another table of that name first".to_owned(),
+            (true, true) => format!("it lacks the columns {missing}"),
+        };
+        let have = self.look(statement(HAVE_SCHEME, Vec::new())).await?;
+        if !have.into_iter().next().map_or(Ok(false), |mut row| row.bool())? {
+            return Ok(());
+        }
+        Err(StoreError::Setting(format!(
+            "teams or channels have permission schemes, and {table} cannot be used; nothing was changed: {cure}"
+        )))
     }
 
     async fn has_companion(&self, (name, columns, privileges): &Companion) -> Result<bool, StoreError> {

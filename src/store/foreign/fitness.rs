@@ -54,6 +54,7 @@ impl Db {
             }
             self.refuse_missing_columns().await?;
         }
+        self.refuse_unreadable_schemes().await?;
         // Renewed triggers need the ownership as well.
         let is_unchanged = pending.is_empty() && self.has_cluster_forms().await?;
         if is_unchanged { Ok(()) } else { self.refuse_tables_of_others().await }

@@ -99,6 +99,31 @@ async fn a_database_without_accounts_whose_configuration_names_another_one_is_re
     assert!(said.contains(named) && said.contains("MM_SQLSETTINGS_DATASOURCE"), "{said}");
 }
 
+/// Without them, members would have the built-in roles, which may permit more.
+#[actix_web::test]
+async fn permission_schemes_that_cannot_be_read_are_refused_where_a_team_has_one() {
+    let Some(original) = Original::start().await else { return };
+    original
+        .execute(
+            "CREATE ROLE clerk LOGIN; GRANT CREATE ON SCHEMA public TO clerk;
+             DO $$ DECLARE name text; BEGIN FOR name IN SELECT tablename FROM pg_tables
+                 WHERE schemaname = 'public' AND tablename <> 'schemes' LOOP
+                 EXECUTE format('ALTER TABLE %I OWNER TO clerk', name); END LOOP; END $$;
+             INSERT INTO teams (id, createat, updateat, deleteat, displayname, name, type, email, inviteid, allowopeninvite, schemeid)
+                 VALUES ('t', 1, 1, 0, 'Crew', 'crew', 'I', '', 'i', false, 's')",
+        )
+        .await;
+    let settings = original.settings_of("clerk");
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("GRANT SELECT ON public.schemes TO clerk"), "{said}");
+    original.execute("GRANT SELECT ON schemes TO clerk; ALTER TABLE schemes DROP COLUMN defaultteamuserrole").await;
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("it lacks the columns defaultteamuserrole"), "{said}");
+    original.execute("UPDATE teams SET schemeid = ''").await;
+    let place = Workplace::new(&settings).await;
+    assert!(place.serve().await.stop().await.success());
+}
+
 #[actix_web::test]
 async fn tables_in_another_schema_of_the_search_path_are_refused_and_not_made_again() {
     let Some(original) = Original::start().await else { return };
