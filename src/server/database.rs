@@ -32,7 +32,11 @@ impl Migrated {
 
 /// Logs the contents of a database that a Mattermost made, before the first change to it, and warns of other programs that
 /// use it. A start does not depend on what is only told.
-pub(super) async fn tell_of_mattermost(db: &Db, pending: &[String]) {
+pub(super) async fn tell_of_mattermost(db: &Db, config: &Config, place: &Place, pending: &[String]) {
+    match accounts_elsewhere(db, config, place).await {
+        Ok(problem) => problem.into_iter().for_each(|problem| warn!("{problem}")),
+        Err(cause) => warn!(%cause, "the accounts in the database could not be counted"),
+    }
     if is_first(pending) {
         match db.inventory().await {
             Ok(Some(inventory)) => {
@@ -146,17 +150,21 @@ pub(crate) fn named_elsewhere(config: &Config, place: &Place) -> Option<String> 
     (named != used).then_some(named)
 }
 
-/// Refuses a database of Mattermost without accounts whose configuration names another one for them.
-pub(super) async fn refuse_named_elsewhere(db: &Db, config: &Config, place: &Place) -> Result<(), StoreError> {
-    let Some(named) = named_elsewhere(config, place) else { return Ok(()) };
+/// Describes a database of Mattermost without accounts whose configuration names another one for them.
+async fn accounts_elsewhere(db: &Db, config: &Config, place: &Place) -> Result<Option<String>, StoreError> {
+    let Some(named) = named_elsewhere(config, place) else { return Ok(None) };
     let has_no_accounts = db.mattermost_schema().await?.is_some() && db.accounts_found().await? == 0;
-    if !has_no_accounts {
-        return Ok(());
-    }
     let used = described(&config.view.sql.data_source);
+    Ok(has_no_accounts.then(|| format!("the configuration names {named} for the accounts, and {used} has none")))
+}
+
+/// Refuses the first change to such a database. The two addresses may be those of one database in two spellings, so the
+/// operator can say that it is the right one.
+pub(super) async fn refuse_named_elsewhere(db: &Db, config: &Config, place: &Place) -> Result<(), StoreError> {
+    let Some(problem) = accounts_elsewhere(db, config, place).await? else { return Ok(()) };
     Err(StoreError::Setting(format!(
-        "the configuration names {named} for the accounts, and {used} has none; nothing was changed: name the database with \
-         the accounts in MM_SQLSETTINGS_DATASOURCE, or correct SqlSettings.DataSource in the configuration"
+        "{problem}; nothing was changed: name the database with the accounts in MM_SQLSETTINGS_DATASOURCE, correct \
+         SqlSettings.DataSource in the configuration, or start with `quarterdeck serve --new` if it is right without accounts"
     )))
 }
 

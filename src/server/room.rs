@@ -174,7 +174,7 @@ async fn built(settings: Settings, sources: Sources) -> Result<(AppState, Claime
     for notice in config.overrides.unknown_plugins(&config.document) {
         warn!("{notice}");
     }
-    database::tell_of_mattermost(&db, &pending).await;
+    database::tell_of_mattermost(&db, &config, &place, &pending).await;
     let claimed = match Claimed::of(&config) {
         // With a record to store, the database is one of this server already, and the record must not be lost.
         Err(problem) if taken_back.is_none() => return Err(StartError::Listen(problem)),

@@ -20,7 +20,7 @@ use crate::domain::upgrade;
 use crate::domain::version_store::{Place, VersionStore};
 use crate::settings::descriptors::Shares;
 use crate::settings::{Settings, Sources};
-use crate::store::{Db, StoreError, check_file, when_ready};
+use crate::store::{Db, StoreError, check_file, is_first, when_ready};
 use crate::web::web_application::WebApplication;
 
 /// A step that looks at the settings only. All of them are taken, so that all problems are reported at once.
@@ -153,6 +153,8 @@ async fn found(settings: Settings, sources: &Sources, attempts: Attempts) -> Res
     let versions = versions.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let defaults = made_with(&db).await?;
     let config = read_configuration(&settings, versions.as_ref(), sources, defaults).await?;
-    attempts.wait(async || refuse_named_elsewhere(&db, &config, &place).await).await?;
+    if is_first(&pending) && !sources.is_new() {
+        attempts.wait(async || refuse_named_elsewhere(&db, &config, &place).await).await?;
+    }
     Ok(Examined { settings, shares, place, db, pending, config, versions })
 }

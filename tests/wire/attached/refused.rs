@@ -1,7 +1,7 @@
 //! Databases of Mattermost in which this server cannot work. `check` and the start say why, and nothing is changed.
 
 use crate::support::original::Original;
-use crate::support::process::Workplace;
+use crate::support::process::{Workplace, read};
 
 /// Runs a check and a start, which must fail and leave the database as it is. Returns what the check says.
 async fn refused(original: &Original, settings: &str) -> String {
@@ -97,6 +97,12 @@ async fn a_database_without_accounts_whose_configuration_names_another_one_is_re
     original.execute("DELETE FROM users").await;
     let said = refused(&original, &original.settings_of("qd")).await;
     assert!(said.contains(named) && said.contains("MM_SQLSETTINGS_DATASOURCE"), "{said}");
+    // The operator can say that it is the right one, and later starts only warn.
+    assert!(said.contains("`quarterdeck serve --new`"), "{said}");
+    for arguments in [&["serve", "--new"][..], &["serve"]] {
+        assert!(place.serve_with(&[], arguments).await.stop().await.success());
+        assert!(read(&place.path("stderr")).contains(named), "{arguments:?}");
+    }
 }
 
 /// Without them, members would have the built-in roles, which may permit more.
