@@ -43,6 +43,7 @@ async fn only_the_tables_that_are_moved_must_be_readable() {
     let told = good(place.run(&["import", "--from", &as_reader], "").await);
     let line = told.lines().find(|line| line.trim_start().starts_with("oauthapps")).unwrap();
     assert!(line.contains("not counted, because the role may not read it"), "{told}");
+    assert_eq!(line.split_whitespace().nth(1), Some("-"), "{told}");
     source.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }
 

@@ -84,7 +84,8 @@ fn notes(report: &Report, direction: Direction, keep_sessions: bool) {
         say(format_args!("  {:<22}{left:>9}  values of one server, not of the installation", "systems"));
     }
     for left in &report.left {
-        let rows = if left.is_estimate { format!("about {}", left.rows) } else { left.rows.to_string() };
+        let about = if left.is_estimate { "about " } else { "" };
+        let rows = left.rows.map_or_else(|| "-".to_owned(), |rows| format!("{about}{rows}"));
         say(format_args!("  {:<22}{rows:>9}  {}", left.table, left.reason));
     }
     for (table, counts) in report.tables.iter().filter(|(table, counts)| counts.extra > 0 && !is_own(table)) {

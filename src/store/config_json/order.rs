@@ -19,7 +19,9 @@ struct Ordered<'a>(&'a Document, &'a Order);
 
 /// Returns the document as text, with its keys in the order that they have in the text `before`.
 pub(super) fn in_order_of(before: Option<&[u8]>, document: &Document) -> String {
-    let order = before.and_then(|before| serde_json::from_slice(before).ok()).unwrap_or_default();
+    // A byte order mark is no part of the document.
+    let plain = before.map(|before| before.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(before));
+    let order = plain.and_then(|plain| serde_json::from_slice(plain).ok()).unwrap_or_default();
     pretty(&Ordered(document, &order))
 }
 
@@ -118,6 +120,8 @@ mod tests {
         let plain: String = text.split_whitespace().collect();
         assert_eq!(plain, r#"{"z":{"b":2,"a":[],"c":3},"m":{"p":0,"q":-1},"a":"text","n":null}"#);
         assert_eq!(serde_json::from_str::<Json>(&text).unwrap(), after);
+        let marked = [b"\xEF\xBB\xBF", &before[..]].concat();
+        assert_eq!(in_order_of(Some(&marked), after.as_object().unwrap()), text);
     }
 
     #[test]

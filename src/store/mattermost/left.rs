@@ -8,7 +8,8 @@ use super::{MATTERMOST_MIGRATIONS, MIGRATIONS_TABLE};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LeftBehind {
     pub(crate) table: String,
-    pub(crate) rows: i64,
+    /// The number of rows; `None` if the role may not read the table.
+    pub(crate) rows: Option<i64>,
     /// True if `rows` is an estimate of the database.
     pub(crate) is_estimate: bool,
     pub(crate) reason: &'static str,
@@ -71,8 +72,8 @@ const REASONS: [(&str, &str); 32] = [
 const BOOKKEEPING: [&str; 3] = [MATTERMOST_MIGRATIONS, "db_config_migrations", "db_lock"];
 
 const TABLES: &str = "SELECT c.relname::text, c.reltuples::bigint, quote_ident(c.relname), \
-     has_table_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class c \
-     WHERE c.relkind IN ('r', 'p') AND c.relnamespace = ANY (ARRAY( \
+     has_any_column_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class c \
+     WHERE c.relkind IN ('r', 'p') AND c.oid = to_regclass(quote_ident(c.relname)) AND c.relnamespace = ANY (ARRAY( \
      SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (current_schemas(false)))) ORDER BY c.relname";
 
 /// Returns the tables with rows that are not moved.
@@ -86,14 +87,14 @@ pub(crate) async fn left_behind(snapshot: &mut Snapshot) -> Result<Vec<LeftBehin
             continue;
         }
         if !row.bool()? {
-            left.push(LeftBehind { table, rows: estimate.max(0), is_estimate: true, reason: UNREADABLE });
+            left.push(LeftBehind { table, rows: None, is_estimate: false, reason: UNREADABLE });
             continue;
         }
         let is_estimate = estimate > MAX_COUNTED;
         let rows = if is_estimate { estimate } else { count(snapshot, &quoted).await? };
         if rows > 0 {
             let reason = reason(&table);
-            left.push(LeftBehind { table, rows, is_estimate, reason });
+            left.push(LeftBehind { table, rows: Some(rows), is_estimate, reason });
         }
     }
     Ok(left)

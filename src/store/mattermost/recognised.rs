@@ -10,10 +10,12 @@ use super::{MATTERMOST_MIGRATIONS, MIGRATIONS_TABLE};
 /// The migrations of Mattermost after which its tables are those that this program knows.
 const SCHEMAS: RangeInclusive<i64> = 156..=167;
 
-const COLUMNS: &str = "SELECT c.relname::text, a.attname::text, has_table_privilege(c.oid, 'SELECT'), \
+/// The columns of the tables that statements find under these names, and the right to read each.
+const COLUMNS: &str = "SELECT c.relname::text, a.attname::text, has_column_privilege(c.oid, a.attnum, 'SELECT'), \
      quote_ident(current_user) FROM pg_catalog.pg_attribute a \
      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 \
-     AND NOT a.attisdropped AND c.relname = ANY ($1::text[]::name[]) AND c.relnamespace = ANY (ARRAY( \
+     AND NOT a.attisdropped AND c.relname = ANY ($1::text[]::name[]) AND c.oid = to_regclass(quote_ident(c.relname)) \
+     AND c.relnamespace = ANY (ARRAY( \
      SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (current_schemas(false))))";
 
 /// A database of Mattermost that can be read.
@@ -85,7 +87,12 @@ async fn columns(
     for mut row in snapshot.query(statement(COLUMNS, vec![Value::Texts(names)])).await? {
         let (table, column) = (row.text()?, row.text()?);
         let (is_readable, own) = (row.bool()?, row.text()?);
-        if !is_readable && table != MIGRATIONS_TABLE {
+        // Columns that are not moved need no right.
+        let is_read = wanted
+            .iter()
+            .find(|moved| moved.table.name == table)
+            .map_or(column == "version", |moved| moved.table.columns.iter().any(|wanted| wanted.name == column));
+        if is_read && !is_readable && table != MIGRATIONS_TABLE {
             unreadable.insert(table.clone());
             role = own;
         }

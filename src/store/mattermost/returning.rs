@@ -146,7 +146,7 @@ pub(crate) async fn left_here(snapshot: &mut Snapshot) -> Result<Vec<LeftBehind>
         let rows = rows.into_iter().next().map_or(Ok(0), |mut row| row.int())?;
         if rows > 0 {
             let reason = if table.starts_with("qd_") { "of this server alone" } else { reason(&table) };
-            left.push(LeftBehind { table, rows, is_estimate: false, reason });
+            left.push(LeftBehind { table, rows: Some(rows), is_estimate: false, reason });
         }
     }
     Ok(left)
