@@ -335,7 +335,11 @@ fn add_redis(registry: &Registry, figures: &RedisFigures) -> Result<(), promethe
     add(registry, batches)?;
     for (name, help, count) in [
         ("quarterdeck_redis_failures_total", "Failures after which Redis was left alone.", figures.failures),
-        ("quarterdeck_redis_losses_total", "Times that Redis had lost an entry.", figures.losses),
+        (
+            "quarterdeck_redis_losses_total",
+            "Times that this run of Redis did not have entries any more that it had accepted.",
+            figures.losses,
+        ),
     ] {
         let counter = IntCounter::new(name, help)?;
         counter.inc_by(count);

@@ -3,11 +3,12 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 19] = [
+const SLEEPS: [(&str, usize, &str); 20] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
     ("src/web/pipeline/limit/store.rs", 1, "the pace of requests"),
     ("tests/contract/users/search_work.rs", 2, "the database delays an answer, or the counts that it tells"),
     ("tests/faults/audit_killed.rs", 1, KILL),
+    ("tests/faults/buses/entries.rs", 1, "the pace at which the database looks for a lock"),
     ("tests/faults/clocks.rs", 1, "a process is stopped for this long"),
     ("tests/faults/cluster_runs.rs", 28, "the duration of faults, and of the traffic between them"),
     ("tests/faults/cluster_runs/facts.rs", 1, "the pace of the traffic"),
@@ -49,7 +50,7 @@ const LOOPS: [(&str, usize, &str); 48] = [
     ("tests/faults/actors.rs", 1, "twelve restarts end it"),
     ("tests/faults/audit_frozen.rs", 2, "the number of changes ends it, and each has the deadline of its client"),
     ("tests/faults/backup_killed.rs", 2, STEP),
-    ("tests/faults/buses/hostile.rs", 2, PEER),
+    ("tests/faults/buses/hostile.rs", 3, PEER),
     ("tests/faults/clocks.rs", 1, "each frame has a deadline; the test ends it"),
     ("tests/faults/cluster_runs/demotions.rs", 1, STEP),
     ("tests/faults/cluster_runs/facts.rs", 1, STEP),

@@ -68,17 +68,22 @@ pub trait Bus: Questions {
 /// The use of Redis by a bus, since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RedisFigures {
-    /// The reason why events go into the database at present; `None` while Redis is used, or the server is the only one.
+    /// The reason why events go into the database, as far as this server knows; `None` while Redis is used, and while Redis
+    /// answers a server that is the only one.
     pub problem: Option<String>,
-    /// True while events go to Redis.
+    /// True while events go to Redis. A server learns from the next batch that it publishes that another one does not use
+    /// this Redis, or uses it again.
     pub is_used: bool,
-    /// The number of batches that were published over Redis.
+    /// The number of batches of this server whose entries in Redis got places in time.
     pub batches: u64,
-    /// The number of batches that were published in rows of the database.
+    /// The number of the other batches of this server. A few of them are over Redis all the same: another server gave their
+    /// entries places while this one was about to store them in rows.
     pub batches_in_rows: u64,
     /// The number of times that Redis did not answer in time or refused a command, and was left alone for a while.
     pub failures: u64,
-    /// The number of times that Redis had lost an entry.
+    /// The number of times that this server read entries which this run of Redis had accepted and did not have any more,
+    /// once for each time for which Redis is left alone. Entries that a restart of Redis lost, or that could not be read
+    /// in time, are not counted.
     pub losses: u64,
 }
 

@@ -13,6 +13,7 @@
 mod answers;
 mod connection;
 mod contents;
+mod last_put;
 mod protocol;
 mod reading;
 mod recent;
@@ -50,6 +51,9 @@ const PLACE_INTERVAL: Duration = Duration::from_millis(3);
 /// The time after which a batch whose entry has no place goes into rows.
 const ROWS_AFTER: Duration = Duration::from_millis(150);
 
+/// The time after which a batch whose entry has no place waits for the lock of the bus: half of `ROWS_AFTER`.
+const LOCK_AFTER: Duration = Duration::from_millis(75);
+
 /// The maximum number of attempts in a row to give entries their places, each without those that must be left out.
 const MAX_PLACINGS: usize = 4;
 
@@ -60,6 +64,16 @@ pub struct RedisBus {
     stream: Arc<Stream>,
     /// The node and the number of the last batch that was put into the stream. Another attempt goes into rows.
     last_put: Arc<Mutex<(String, i64)>>,
+}
+
+/// The way to take the lock of the bus.
+#[derive(Debug, Clone, Copy)]
+enum Lock {
+    /// Only if no other transaction holds it or waits for it. That transaction often gives the same entries their places.
+    IfFree,
+    /// After the transactions that wait for it already. Those that move messages of transactions or publish rows give
+    /// entries no places, and there can be some at each attempt with `IfFree`.
+    Awaited,
 }
 
 /// The answer to an attempt to give entries their places.
@@ -110,10 +124,13 @@ impl RedisBus {
                 self.note_missing(id);
                 return Ok(false);
             }
-            if recent.waits(id) == Some(true) && !self.place_entries().await? {
+            let lock = if begun.elapsed() < LOCK_AFTER { Lock::IfFree } else { Lock::Awaited };
+            if recent.waits(id) == Some(true) && !self.place_entries(lock).await? {
                 return Ok(false);
             }
         }
+        // Another server may have given the entry its place, which it gets only while all nodes use this Redis.
+        self.stream.usage.note_shared();
         Ok(true)
     }
 
@@ -135,20 +152,20 @@ impl RedisBus {
     }
 
     /// Gives the entries that wait their places. Returns false if a node does not use this Redis.
-    async fn place_entries(&self) -> Result<bool, StoreError> {
+    async fn place_entries(&self, lock: Lock) -> Result<bool, StoreError> {
         // Another program can put entries into the stream without end that must be left out.
         for _ in 0..MAX_PLACINGS {
             let (bus, entries) = self.stream.recent.waiting();
             if entries.is_empty() {
                 return Ok(true);
             }
-            match self.rows.db.publish_range(&bus, &entries).await? {
+            match self.rows.db.publish_range(&bus, &entries, lock).await? {
                 Answer::Published => {
                     self.stream.usage.note_shared();
                     self.stream.recent.note_placed(&entries);
                     return Ok(true);
                 }
-                // The server that holds the lock gives other entries their places, and this one looks again soon.
+                // If the transaction that holds the lock is one like this, it gives most of these entries their places.
                 Answer::Busy => return Ok(true),
                 Answer::Without(places) => {
                     let left_out = entries.into_iter().zip(1..).filter(|(_, place)| places.contains(place));
@@ -166,13 +183,18 @@ impl RedisBus {
 
 impl Db {
     /// Gives entries their places, in this order, unless some of them must be left out.
-    async fn publish_range(&self, bus: &str, entries: &[Arc<Entry>]) -> Result<Answer, StoreError> {
+    async fn publish_range(&self, bus: &str, entries: &[Arc<Entry>], lock: Lock) -> Result<Answer, StoreError> {
         let range = Range::of(bus, entries);
         let nodes = entries.iter().map(|entry| entry.node_id.clone()).collect();
         let numbers = entries.iter().map(|entry| entry.number.to_string()).collect();
-        // The lock of qd_lock. Servers that wait for it would find that its holder has given their entries places.
-        let sql = "SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended('quarterdeck bus ' || current_schema(), 0)) \
-                   THEN qd_publish_range($1::text, $2::text[], $3::text[], $4::text, $5::bigint) ELSE 'busy' END";
+        let sql = match lock {
+            // The lock of qd_lock, which qd_publish_range takes again.
+            Lock::IfFree => {
+                "SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended('quarterdeck bus ' || current_schema(), 0)) \
+                 THEN qd_publish_range($1::text, $2::text[], $3::text[], $4::text, $5::bigint) ELSE 'busy' END"
+            }
+            Lock::Awaited => "SELECT qd_publish_range($1::text, $2::text[], $3::text[], $4::text, $5::bigint)",
+        };
         let values: Vec<Value> =
             vec![bus.into(), Value::Texts(nodes), Value::Texts(numbers), range.text().into(), range.count.into()];
         let rows = self.write_apart(statement(sql, values)).await?;
@@ -265,7 +287,7 @@ impl Bus for RedisBus {
     }
 
     fn redis(&self) -> Option<RedisFigures> {
-        Some(self.stream.usage.figures())
+        Some(self.stream.figures())
     }
 }
 

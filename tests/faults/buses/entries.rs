@@ -2,6 +2,10 @@
 
 use super::*;
 
+/// The lock of the bus, in the list of all locks.
+const BUS_LOCK: &str = "locktype = 'advisory' AND (classid::bigint << 32) | objid::bigint = \
+                        hashtextextended('quarterdeck bus ' || current_schema(), 0)";
+
 #[actix_web::test]
 async fn events_are_in_redis_only_while_all_servers_use_the_same_one() {
     let Some(site) = Site::start().await else { return };
@@ -86,6 +90,31 @@ async fn a_batch_that_is_published_in_rows_and_over_redis_at_once_is_published_o
         join_all(all).await.into_iter().for_each(|published| assert!(published.unwrap()));
     }
     assert_eq!(bodies_after(&*other, start).await, (1..30).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+#[actix_web::test]
+async fn a_batch_waits_for_the_lock_of_the_bus_and_stays_in_redis() {
+    let Some(site) = Site::start().await else { return };
+    let [one, other] = site.twice().await;
+    // A transaction that holds the lock until another one waits for it, with a bounded number of looks.
+    let locking = format!(
+        "DO $$ BEGIN PERFORM qd_lock(); FOR look IN 1..500 LOOP EXIT WHEN EXISTS (SELECT 1 FROM pg_locks \
+         WHERE NOT granted AND {BUS_LOCK}); PERFORM pg_sleep(0.01); END LOOP; END $$"
+    );
+    let held = format!("SELECT pid::text FROM pg_locks WHERE granted AND {BUS_LOCK}");
+    let is_in_redis = async || {
+        site.both_use_redis(&one, &other).await;
+        let start = position(&*one).await;
+        let publish = async {
+            let is_held = async || !backdoor::texts_in(site.folder.path(), &held).await.is_empty();
+            until("another transaction holds the lock", is_held).await;
+            site.publish(&*one, "one", &["a"]).await;
+        };
+        futures_util::join!(site.execute(&locking), publish);
+        assert_eq!(bodies_after(&*other, start).await, ["a"]);
+        site.last_kind().await == "redis"
+    };
+    until("the batch is in Redis", is_in_redis).await;
 }
 
 #[actix_web::test]

@@ -35,7 +35,11 @@ async fn figures_and_readiness_tell_if_redis_is_used() {
     until_used(&place, true).await;
     let batches =
         async |there: &str| figure(&place.one, &format!("quarterdeck_redis_batches_total{{place=\"{there}\"}}")).await;
-    assert!(batches("redis").await >= 1);
+    let is_counted = async || {
+        change(&place.anna, "another").await;
+        batches("redis").await >= 1
+    };
+    until("a batch over Redis is counted", is_counted).await;
     assert_eq!(figure(&place.one, "quarterdeck_redis_losses_total").await, 0);
     let third = place.one.start_beside(QUIET).await;
     until_used(&place, false).await;

@@ -83,6 +83,9 @@ async fn redis_with_tls_needs_a_certificate_that_is_valid_or_accepted() {
     let insecure = format!("{QUIET}EnableInsecureOutgoingConnections = true\n{settings}");
     let one = TestServer::start_with(&insecure).await;
     let anna = one.admin().await;
+    let rows = async |value: &str| one.texts(&format!("SELECT kind FROM qd_events WHERE body LIKE '%{value}%'")).await;
+    change(&anna, "of one server.").await;
+    until("an event in a row is found", async || rows("of one server.").await == ["event"]).await;
     let other = one.start_beside(&insecure).await;
     let (mut socket, _) = WebSocket::greeted(&anna.at(&other.base)).await;
     let mut number = 0;
@@ -91,7 +94,7 @@ async fn redis_with_tls_needs_a_certificate_that_is_valid_or_accepted() {
         let value = format!("over TLS {number}.");
         change(&anna, &value).await;
         assert_eq!(changed(&mut socket).await.as_ref(), Some(&value));
-        one.texts(&format!("SELECT kind FROM qd_events WHERE body LIKE '%{value}%'")).await.is_empty()
+        rows(&value).await.is_empty()
     };
     until("an event crosses over TLS and is in no row", is_over_tls).await;
 }

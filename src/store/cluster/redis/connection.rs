@@ -325,7 +325,7 @@ fn unreadable() -> StoreError {
     StoreError::Redis("an answer cannot be read".to_owned())
 }
 
-fn no_answer(limit: Duration) -> StoreError {
+pub(super) fn no_answer(limit: Duration) -> StoreError {
     StoreError::Redis(format!("no answer within {} ms", limit.as_millis()))
 }
 

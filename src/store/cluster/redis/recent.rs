@@ -35,6 +35,10 @@ struct State {
     /// The id of the bus that the entries are in.
     bus: String,
     entries: BTreeMap<EntryId, Known>,
+    /// The ids of the entries in the order of their arrival. Redis can give later entries lower ids.
+    arrivals: BTreeMap<u64, EntryId>,
+    /// The number of the next arrival.
+    next_arrival: u64,
     bytes: u64,
     /// The number of the last batch of each node that has its place.
     placed: HashMap<String, i64>,
@@ -42,8 +46,9 @@ struct State {
 
 struct Known {
     entry: Arc<Entry>,
-    /// False once the batch has its place, or no row will have it: it was published in another row, or its node is not in
-    /// the list.
+    arrival: u64,
+    /// True until the entry gets its place. Also false if it never gets one, because another row has the batch, a later
+    /// batch of the node came, or the node is not in the list.
     waits: bool,
 }
 
@@ -72,10 +77,30 @@ impl State {
         }
     }
 
+    /// Adds an entry, in the place of an earlier one with its id.
+    fn insert(&mut self, entry: Entry) {
+        self.remove(entry.id);
+        let arrival = self.next_arrival;
+        self.next_arrival += 1;
+        // A row can be read before its entry comes.
+        let waits = !self.is_placed(&entry.node_id, entry.number);
+        self.bytes += entry.bytes;
+        self.arrivals.insert(arrival, entry.id);
+        self.entries.insert(entry.id, Known { entry: Arc::new(entry), arrival, waits });
+    }
+
+    fn remove(&mut self, id: EntryId) {
+        if let Some(known) = self.entries.remove(&id) {
+            self.arrivals.remove(&known.arrival);
+            self.bytes -= known.entry.bytes;
+        }
+    }
+
+    /// Evicts the entries that came first.
     fn shrink(&mut self) {
         while self.entries.len() > MAX_ENTRIES || self.bytes > MAX_BYTES {
-            let Some((_, oldest)) = self.entries.pop_first() else { return };
-            self.bytes -= oldest.entry.bytes;
+            let Some((_, id)) = self.arrivals.pop_first() else { return };
+            self.remove(id);
         }
     }
 }
@@ -86,15 +111,10 @@ impl Recent {
         let mut state = self.state();
         if state.bus != bus {
             state.entries.clear();
+            state.arrivals.clear();
             (state.bus, state.bytes) = (bus.to_owned(), 0);
         }
-        for entry in entries {
-            let (id, bytes) = (entry.id, entry.bytes);
-            // A row can be read before its entry comes.
-            let waits = !state.is_placed(&entry.node_id, entry.number);
-            let before = state.entries.insert(id, Known { entry: Arc::new(entry), waits });
-            state.bytes = state.bytes + bytes - before.map_or(0, |known| known.entry.bytes);
-        }
+        entries.into_iter().for_each(|entry| state.insert(entry));
         state.shrink();
     }
 
@@ -247,6 +267,19 @@ mod tests {
         recent.add("bus", [entry(1, "a", 1, 1)]);
         recent.add("another", [entry(2, "b", 1, 1)]);
         assert_eq!((waiting(&recent), recent.find(&[id(1)])), (vec![id(2)], None));
+    }
+
+    #[test]
+    fn an_entry_stays_although_its_id_is_below_those_of_earlier_ones() {
+        let (recent, count) = (Recent::default(), u64::try_from(MAX_ENTRIES).unwrap());
+        recent.add("bus", (0..count).map(|at| entry(1_000 + at, "a", 1, 0)));
+        // The clock of Redis was set back.
+        recent.add("bus", [entry(1, "b", 1, 0), entry(2, "b", 2, 0), entry(1_001, "a", 1, 0)]);
+        assert!(recent.find(&[id(1), id(2), id(1_001)]).is_some());
+        assert_eq!((recent.find(&[id(1_000)]), recent.find(&[id(1_002)])), (None, None), "those that came first went");
+        let state = recent.state();
+        let bytes: u64 = state.entries.values().map(|known| known.entry.bytes).sum();
+        assert_eq!((state.entries.len(), state.arrivals.len(), state.bytes), (MAX_ENTRIES, MAX_ENTRIES, bytes));
     }
 
     #[test]

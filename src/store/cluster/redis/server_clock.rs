@@ -23,8 +23,8 @@ impl ServerClock {
         *self.state() = told_us.map(|told_us| (told_us / 1_000, now));
     }
 
-    /// Returns true if no clock gave this id.
-    pub(super) fn is_behind(&self, id: EntryId, now: Instant) -> bool {
+    /// Returns true if this id is more than a minute ahead of the clock of Redis.
+    pub(super) fn is_ahead(&self, id: EntryId, now: Instant) -> bool {
         self.now_ms(now).is_some_and(|now_ms| id.at_ms > now_ms.saturating_add(MAX_AHEAD_MS))
     }
 
@@ -51,13 +51,13 @@ mod tests {
     }
 
     #[test]
-    fn an_id_far_in_the_future_is_of_no_clock() {
+    fn an_id_more_than_a_minute_ahead_of_the_clock_is_found() {
         let (clock, now) = (ServerClock::default(), Instant::now());
-        assert!(!clock.is_behind(id(u64::MAX), now), "the time is not known yet");
+        assert!(!clock.is_ahead(id(u64::MAX), now), "the time is not known yet");
         clock.note(Some(5_000_000), now);
         let later = now + Duration::from_secs(1);
-        assert!(!clock.is_behind(id(6_000 + MAX_AHEAD_MS), later) && clock.is_behind(id(6_001 + MAX_AHEAD_MS), later));
+        assert!(!clock.is_ahead(id(6_000 + MAX_AHEAD_MS), later) && clock.is_ahead(id(6_001 + MAX_AHEAD_MS), later));
         clock.note(None, later);
-        assert!(!clock.is_behind(id(u64::MAX), later), "a version that does not tell its time");
+        assert!(!clock.is_ahead(id(u64::MAX), later), "a version that does not tell its time");
     }
 }

@@ -1,29 +1,29 @@
 //! The stream of entries in Redis: puts entries there, takes them as they come, and reads earlier ones again.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use quarterdeck_actors::clock::MINUTE_MS;
-use quarterdeck_actors::cluster::Batch;
+use quarterdeck_actors::cluster::{Batch, RedisFigures};
 use quarterdeck_actors::config::view::View;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::task;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::super::super::StoreError;
 use super::answers::{BYTES_AROUND, MAX_ENTRY_BYTES, bytes_of, entries_of, entries_of_streams, is_unusable};
-use super::connection::{Server, time_in};
+use super::connection::{Server, no_answer, time_in};
 use super::contents::{Entry, EntryId, Range, Seal, hex};
+use super::last_put::LastPut;
 use super::protocol::{Answer, packed};
 use super::recent::{MAX_RANGE_ENTRIES, Recent};
 use super::server_clock::ServerClock;
 use super::usage::Usage;
 
-/// The time limits for a command that puts an entry, for entries that are read, and for a connection that is opened first.
+/// The time limits for all commands that put an entry, for entries that are read, and for a connection that is opened first.
 const PUT_LIMIT: Duration = Duration::from_millis(150);
 const READ_LIMIT: Duration = Duration::from_millis(300);
 const FIRST_LIMIT: Duration = Duration::from_secs(2);
@@ -35,14 +35,16 @@ const BLOCK: Duration = Duration::from_secs(1);
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The time for which entries stay, in ms: longer than their rows, which are deleted after 10 to 11 minutes.
-const KEEP_MS: u64 = 15 * MINUTE_MS.unsigned_abs();
-
 /// The time after which Redis deletes a stream that no server uses, in ms.
 const EXPIRY_MS: &[u8] = b"1800000";
 
 /// The name of the field with the text of an entry.
 const FIELD: &[u8] = b"c";
+
+/// The reasons why the stream is deleted.
+const UNUSABLE: &str =
+    "another program changed its type, or gave an entry a length or an id that no server's entry has";
+const IN_FUTURE: &str = "its ids are ahead of the clock of Redis, which was set back, or another program gave them";
 
 /// The stream of a cluster.
 pub(super) struct Stream {
@@ -56,8 +58,7 @@ pub(super) struct Stream {
     /// The id up to which entries were taken as they come; `None` while they are not taken.
     taken: std::sync::Mutex<Option<EntryId>>,
     clock: ServerClock,
-    /// The time in the id of the last own entry; 0 after a failure.
-    put_at_ms: AtomicU64,
+    last_put: LastPut,
     /// True if an own entry was put since the last renewal of the expiry.
     has_put: AtomicBool,
     /// Locked while a task looks if Redis answers. Holds the time of its start.
@@ -84,7 +85,7 @@ impl Stream {
             recent: Recent::default(),
             taken: std::sync::Mutex::default(),
             clock: ServerClock::default(),
-            put_at_ms: AtomicU64::default(),
+            last_put: LastPut::default(),
             has_put: AtomicBool::default(),
             checking: Arc::default(),
         })
@@ -132,51 +133,64 @@ impl Stream {
         Ok(run)
     }
 
+    /// Returns the figures of Redis, which is in use only while this server takes entries from there.
+    pub(super) fn figures(&self) -> RedisFigures {
+        let figures = self.usage.figures();
+        if figures.is_used && self.taken().is_none() {
+            let problem = Some("this server does not take the entries in Redis yet".to_owned());
+            return RedisFigures { problem, is_used: false, ..figures };
+        }
+        figures
+    }
+
     /// Puts a batch into the stream. `None` if it has to go into rows.
     pub(super) async fn put(&self, batch: &Batch) -> Option<EntryId> {
         let length = batch.messages.iter().map(|(_, body)| body.len()).sum::<usize>();
         let taken = self.taken()?;
-        if length > MAX_ENTRY_BYTES || !self.usage.admits(length, Instant::now()) {
+        if length > MAX_ENTRY_BYTES || !self.usage.is_shared(Instant::now()) {
             return None;
         }
         let value = self.seal.sealed(batch);
-        if value.len() > MAX_ENTRY_BYTES {
+        if value.len() > MAX_ENTRY_BYTES || !self.usage.admits(value.len(), Instant::now()) {
             return None;
         }
-        let added = match self.add(value.as_bytes()).await {
-            Ok(None) => match self.begin_anew().await {
-                Ok(()) => self.add(value.as_bytes()).await,
-                Err(cause) => Err(cause),
-            },
-            added => added,
-        };
-        let added = added.and_then(|id| id.ok_or_else(|| StoreError::Redis("XADD: refused again".to_owned())));
-        let now = Instant::now();
-        let added = match added {
-            Ok(id) if self.clock.is_behind(id, now) => self.leave_future(now).await,
-            Ok(id) if id <= taken => {
-                Err(StoreError::Redis("an entry got an id that is not above earlier ones".to_owned()))
-            }
-            added => added,
-        };
+        let added = timeout(PUT_LIMIT, self.put_now(value.as_bytes(), taken)).await.unwrap_or_else(|_| {
+            self.server.leave();
+            Err(no_answer(PUT_LIMIT))
+        });
         match added {
             Ok(id) => {
-                self.put_at_ms.store(id.at_ms, Ordering::Relaxed);
                 self.has_put.store(true, Ordering::Relaxed);
                 Some(id)
             }
             Err(cause) => {
-                // The clock of another run can be earlier. The next entry deletes no other one.
-                self.put_at_ms.store(0, Ordering::Relaxed);
+                self.last_put.clear();
                 self.usage.note_failure(&cause, Instant::now());
                 None
             }
         }
     }
 
+    /// Puts an entry into the stream. `taken` is the id up to which entries were taken.
+    async fn put_now(&self, value: &[u8], taken: EntryId) -> Result<EntryId, StoreError> {
+        let mut added = self.add(value).await?;
+        if added.is_none() {
+            self.begin_anew(UNUSABLE).await?;
+            added = self.add(value).await?;
+        }
+        let id = added.ok_or_else(|| StoreError::Redis("XADD: refused again".to_owned()))?;
+        if self.clock.is_ahead(id, Instant::now()) {
+            self.leave_future(id).await?;
+        }
+        if id <= taken {
+            return Err(StoreError::Redis("an entry got an id that is not above earlier ones".to_owned()));
+        }
+        Ok(id)
+    }
+
     /// Adds an entry to the stream, and deletes those that no row can name any more. `None` if the stream is unusable.
     async fn add(&self, value: &[u8]) -> Result<Option<EntryId>, StoreError> {
-        let oldest = self.put_at_ms.load(Ordering::Relaxed).saturating_sub(KEEP_MS).to_string();
+        let oldest = self.last_put.oldest_ms(&self.usage.bus()).to_string();
         let command: [&[u8]; 8] = [b"XADD", self.key.as_bytes(), b"MINID", b"~", oldest.as_bytes(), b"*", FIELD, value];
         let (run, answer) = self.server.run(&command, PUT_LIMIT).await?;
         if is_unusable(&answer) {
@@ -184,26 +198,33 @@ impl Stream {
         }
         let id = String::from_utf8(answer.accepted("XADD")?.text()?).ok().and_then(|id| EntryId::parse(&id));
         let id = id.ok_or_else(|| StoreError::Redis("XADD: the answer is no id of an entry".to_owned()))?;
-        if self.bus_of(&run) != self.usage.bus() {
+        let bus = self.bus_of(&run);
+        if bus != self.usage.bus() {
             self.server.leave();
             return Err(StoreError::Redis("another run of Redis, or another Redis, has the address now".to_owned()));
         }
+        self.last_put.note(bus, id);
         Ok(Some(id))
     }
 
-    /// Deletes the stream, which another program made unusable.
-    async fn begin_anew(&self) -> Result<(), StoreError> {
-        warn!("another program made the stream in Redis unusable; it begins anew");
+    /// Deletes the stream, so that it begins anew.
+    async fn begin_anew(&self, reason: &str) -> Result<(), StoreError> {
+        warn!(reason, "the stream in Redis is deleted and begins anew");
         self.server.run(&[b"DEL", self.key.as_bytes()], READ_LIMIT).await?.1.accepted("DEL").map(drop)
     }
 
-    /// Deletes the stream if its last id is still one that the clock of Redis did not give: entries would never become old
-    /// enough to be deleted. Returns an error for the entry that got such an id.
-    async fn leave_future(&self, now: Instant) -> Result<EntryId, StoreError> {
-        // The clock of Redis may have been set, and another server may have deleted the stream meanwhile.
+    /// Asks Redis for its time after an entry got an id ahead of its clock. If the id still is, returns an error, and deletes
+    /// the stream if its last id is ahead as well: entries would never become old enough to be deleted.
+    async fn leave_future(&self, id: EntryId) -> Result<(), StoreError> {
+        // The clock of Redis may have been set, or this machine may have stood still.
         self.look_at_clock(READ_LIMIT).await?;
-        if self.clock.is_behind(self.end().await?.id, now) {
-            self.begin_anew().await?;
+        let now = Instant::now();
+        if !self.clock.is_ahead(id, now) {
+            return Ok(());
+        }
+        // Another server may have deleted the stream meanwhile.
+        if self.clock.is_ahead(self.end().await?.id, now) {
+            self.begin_anew(IN_FUTURE).await?;
         }
         Err(StoreError::Redis("the ids of the stream are ahead of the clock of Redis".to_owned()))
     }
@@ -266,7 +287,7 @@ impl Stream {
             Some(answer) if !is_unusable(&answer) => entries_of_streams(answer.accepted("XREAD")?)?,
             // Another type, or an entry that is longer than any of a server.
             Some(_) | None => {
-                self.begin_anew().await?;
+                self.begin_anew(UNUSABLE).await?;
                 sleep(FOLLOW_INTERVAL).await;
                 return self.end().await;
             }
@@ -285,7 +306,7 @@ impl Stream {
                 entries_of(answer.accepted("XREVRANGE")?)?.first().map_or(EntryId::default(), |(id, _)| *id)
             }
             Some(_) | None => {
-                self.begin_anew().await?;
+                self.begin_anew(UNUSABLE).await?;
                 EntryId::default()
             }
         };

@@ -57,6 +57,8 @@ struct State {
     /// The positions after which entries could not be read, and since when.
     unread: BTreeMap<i64, Instant>,
     put: Put,
+    /// True if the last entry found no room in the windows.
+    is_full: bool,
     /// The counts since the start.
     counts: RedisFigures,
 }
@@ -73,7 +75,8 @@ impl Put {
     /// Counts an entry. Returns false if there is no room for it.
     fn admits(&mut self, bytes: u64, now: Instant) -> bool {
         if self.since.is_none_or(|since| now.duration_since(since) >= WINDOW) {
-            *self = Self { since: Some(now), bytes: 0, before: self.bytes };
+            let is_next = self.since.is_some_and(|since| now.duration_since(since) < WINDOW * 2);
+            *self = Self { since: Some(now), bytes: 0, before: if is_next { self.bytes } else { 0 } };
         }
         let is_within = self.before + self.bytes + bytes <= MAX_BYTES;
         self.bytes += if is_within { bytes } else { 0 };
@@ -93,6 +96,9 @@ impl Usage {
         let problem = match (&state.bus, state.unshared_at) {
             (None, _) => state.problem.as_deref().or(Some("Redis has not answered yet")),
             (Some(_), Some(_)) if state.nodes > 1 => Some("another server uses another Redis, or none"),
+            (Some(_), None) if state.nodes > 1 && state.is_full => {
+                Some("this server has put as much into Redis as it may in 20 minutes")
+            }
             (Some(_), _) => None,
         };
         let problem = problem.map(str::to_owned);
@@ -118,12 +124,19 @@ impl Usage {
         state.bus.is_some() && state.nodes > 1
     }
 
-    /// Returns true if an entry of this length can go into the stream, and counts it.
+    /// Returns true if Redis answered last, and several nodes use it, as far as this server knows.
+    pub(super) fn is_shared(&self, now: Instant) -> bool {
+        let state = self.state();
+        let is_unshared = state.unshared_at.is_some_and(|at| now.duration_since(at) < UNSHARED);
+        state.bus.is_some() && state.nodes > 1 && !is_unshared
+    }
+
+    /// Returns true if there is room for an entry of this length in the stream, and counts it.
     pub(super) fn admits(&self, bytes: usize, now: Instant) -> bool {
         let mut state = self.state();
-        let is_unshared = state.unshared_at.is_some_and(|at| now.duration_since(at) < UNSHARED);
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        state.bus.is_some() && state.nodes > 1 && !is_unshared && state.put.admits(bytes, now)
+        let is_admitted = state.put.admits(u64::try_from(bytes).unwrap_or(u64::MAX), now);
+        state.is_full = !is_admitted;
+        is_admitted
     }
 
     /// Notes that Redis answers, and the id of its bus. An answer that comes after a later failure changes nothing.
@@ -254,22 +267,25 @@ mod tests {
     fn entries_are_put_only_while_several_nodes_use_redis_and_it_has_room() {
         let (usage, now) = (Usage::default(), Instant::now());
         let problem = || usage.figures().problem.unwrap_or_default();
-        assert!(!usage.admits(1, now) && problem() == "Redis has not answered yet");
+        assert!(!usage.is_shared(now) && problem() == "Redis has not answered yet");
         usage.note_answer("bus".to_owned(), now);
         usage.note_nodes(1);
-        assert!(!usage.admits(1, now), "a server alone");
+        assert!(!usage.is_shared(now), "a server alone");
         assert!(!usage.figures().is_used && problem().is_empty());
         usage.note_nodes(2);
-        assert!(usage.admits(1, now) && usage.figures().is_used);
+        assert!(usage.is_shared(now) && usage.figures().is_used);
         usage.note_unshared(now);
-        assert!(!usage.admits(1, now) && usage.admits(1, now + UNSHARED));
+        assert!(!usage.is_shared(now) && usage.is_shared(now + UNSHARED));
         assert!(!usage.figures().is_used && problem().contains("another server"));
         usage.note_shared();
         assert!(usage.figures().is_used && problem().is_empty());
         let half = usize::try_from(MAX_BYTES / 2).unwrap();
-        assert!(usage.admits(half, now + UNSHARED) && !usage.admits(half, now + UNSHARED));
+        assert!(usage.admits(half, now) && !usage.admits(half + 1, now));
+        assert!(!usage.figures().is_used && problem().contains("as it may"));
         assert!(!usage.admits(half + 1, now + WINDOW), "the window before counts");
         assert!(usage.admits(half + 1, now + WINDOW * 2));
+        assert!(usage.figures().is_used && problem().is_empty());
+        assert!(usage.admits(half * 2, now + WINDOW * 4), "a window long ago does not count");
     }
 
     #[test]
