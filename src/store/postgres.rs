@@ -262,6 +262,11 @@ impl Postgres {
         })
     }
 
+    /// Returns true if there is a connection for the next statement, or the database has room for one.
+    pub(super) async fn has_room(&self) -> bool {
+        self.pool.get().await.is_ok()
+    }
+
     pub(super) fn status(&self) -> PoolStatus {
         let Status { size, available, waiting, .. } = self.pool.status();
         PoolStatus { max: self.room.size(), open: size, idle: available, waiting: waiting + self.room.waiting() }

@@ -201,7 +201,11 @@ impl Db {
         runner.set_migration_table_name(MIGRATIONS_TABLE);
         // The lock is held until all tables are there, so that no command takes away only the first of them.
         let lock = match &self.engine {
-            Engine::Postgres(postgres) => Some(postgres.migrate(&runner, &indexes, is_first(&pending)).await?),
+            Engine::Postgres(postgres) => {
+                let lock = postgres.migrate(&runner, &indexes, is_first(&pending)).await?;
+                // In a database with room for one connection, the next statements take the place of this one.
+                postgres.has_room().await.then_some(lock)
+            }
             Engine::Sqlite(sqlite) => {
                 sqlite.migrate(runner).await?;
                 None
