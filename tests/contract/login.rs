@@ -108,6 +108,19 @@ async fn what_is_special_about_an_account_is_told_to_whoever_knows_its_password(
     }
 }
 
+/// Nothing that is entered can be right there, so attempts must not lock the account until it has a password again.
+#[actix_web::test]
+async fn an_account_of_a_login_service_has_no_failed_attempts() {
+    let server = TestServer::start_with("[ServiceSettings]\nMaximumLoginAttempts = 1\n").await;
+    server.admin().await;
+    server.execute("UPDATE users SET authservice = 'ldap'").await;
+    for password in ["wrong", PASSWORD, "wrong"] {
+        login(&server, "admin", password).await.expect_refusal(401, WRONG);
+    }
+    server.execute("UPDATE users SET authservice = ''").await;
+    login(&server, "admin", PASSWORD).await.expect(200);
+}
+
 #[actix_web::test]
 async fn a_wrong_code_counts_as_a_failed_attempt() {
     let server = TestServer::start_with("[ServiceSettings]\nMaximumLoginAttempts = 1\n").await;

@@ -46,6 +46,7 @@ async fn people_go_on_as_before_on_both_engines() {
         assert!(said.contains("schema 167") && said.contains("4 accounts, 2 teams"), "{said}");
         assert_eq!(line(&said, "users"), [4, 4, 0, 0, 0]);
         assert_eq!(line(&said, "configurations"), [2, 2, 0, 0, 0]);
+        assert_eq!(line(&said, "configurationfiles"), [1, 1, 0, 0, 0]);
         assert_eq!(line(&said, "systems"), [4, 2, 0, 0, 2]);
         for left in ["posts 2", "oauthapps 1", "pluginkeyvaluestore 1"] {
             let words: Vec<&str> = left.split(' ').collect();
