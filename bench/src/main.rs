@@ -27,6 +27,8 @@ mod start;
 mod storage;
 mod ws;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -84,8 +86,19 @@ enum Command {
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
-fn main() -> Done {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    let done = run_command(Cli::parse().command);
+    done.map_or_else(
+        |cause| {
+            eprintln!("quarterdeck-bench: {cause}");
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+fn run_command(command: Command) -> Done {
+    match command {
         Command::Run(options) => wait_alone_for(run::run(&options)),
         Command::Ladder(options) => wait_alone_for(run::ladder::run(&options)),
         Command::Compare(options) => changes::run(&options),
