@@ -23,6 +23,7 @@ pub mod license;
 pub mod locales;
 pub mod nearest;
 pub mod notices;
+pub mod pause;
 pub mod place;
 pub mod presence;
 pub mod probe;

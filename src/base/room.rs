@@ -16,7 +16,6 @@ pub(crate) mod locale;
 pub(crate) mod network;
 pub(crate) mod nul;
 pub(crate) mod paging;
-pub(crate) mod pause;
 pub(crate) mod percent;
 pub(crate) mod place;
 pub(crate) mod post;

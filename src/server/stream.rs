@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use quarterdeck_actors::pause::extension;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
@@ -20,7 +21,6 @@ use tokio_rustls::server::TlsStream;
 
 use super::read_delays::ReadDelays;
 use super::upgrade_offers::UpgradeOffers;
-use crate::base::pause::extension;
 use crate::web::connections::{ConnectionEntry, Permit};
 use crate::web::line::Exchange;
 

@@ -22,6 +22,7 @@ use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use futures_util::future::LocalBoxFuture;
 use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::hub::{ConnectionGuard, Outgoing, SocketPermit};
+use quarterdeck_actors::pause::extension;
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::session::Session as Stored;
 use tokio::time::{Instant, Sleep, sleep};
@@ -30,7 +31,6 @@ use self::close::Close;
 use self::frames::{Frames, Received};
 use self::message::{ClientRequest, Encoded};
 pub(crate) use self::upgrade::{OPEN, VERSION, is_refusal};
-use crate::base::pause::extension;
 use crate::web::line::EndOfInput;
 use crate::web::state::AppState;
 

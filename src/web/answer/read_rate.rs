@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::rt::task::JoinHandle;
+use quarterdeck_actors::pause::extension;
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
-use crate::base::pause::extension;
 use crate::web::line::{self, Cutter};
 
 /// The number of bytes for which a client gets one more second in addition to `WriteTimeout`.

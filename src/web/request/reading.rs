@@ -4,9 +4,9 @@ use actix_web::dev::Payload;
 use actix_web::web::Bytes;
 use futures_util::StreamExt;
 use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::pause::extension;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use crate::base::pause::extension;
 use crate::web::request::budget::BodyShare;
 
 /// The time that a body of any size has to arrive.

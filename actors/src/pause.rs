@@ -14,7 +14,8 @@ const MIN_LATENESS: Duration = Duration::from_secs(1);
 const EXTRA_TIME: Duration = Duration::from_secs(2);
 
 /// Returns the extension of a deadline whose timer fired now; `None` if the timer was not late because of a pause.
-pub(crate) fn extension(deadline: Instant) -> Option<Duration> {
+#[must_use]
+pub fn extension(deadline: Instant) -> Option<Duration> {
     extension_at(deadline, Instant::now())
 }
 
