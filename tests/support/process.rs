@@ -25,6 +25,9 @@ pub struct Workplace {
     files: Option<u32>,
 }
 
+/// The number of bytes of a log that a failed test shows.
+const SHOWN_BYTES: usize = 8 * 1024;
+
 /// A running server. It ends with the test.
 pub struct Process {
     pub base: String,
@@ -197,6 +200,20 @@ impl Process {
         pool::close_idle(&self.base);
         self.signal(Signal::TERM);
         self.ended().await
+    }
+}
+
+/// Shows what the server of a failed test logged last.
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for name in ["stderr", "logs/quarterdeck.log"] {
+            let said = std::fs::read(self.path(name)).unwrap_or_default();
+            let last = said.len().saturating_sub(SHOWN_BYTES);
+            eprintln!("-- the end of {name}:\n{}", String::from_utf8_lossy(&said[last..]));
+        }
     }
 }
 
