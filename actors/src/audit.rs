@@ -24,6 +24,7 @@ use tracing::{error, info, warn};
 use rooms::Rooms;
 
 use crate::error::AppError;
+use crate::pause;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// A batch is stored this long after its first record arrived, or as soon as it is full.
@@ -302,7 +303,7 @@ impl Queue {
             return Ok(false);
         }
         let (count, deleted) = (batch.len(), withdrawn.len());
-        let stored = timeout(STORE_TIMEOUT, store.append(batch, withdrawn)).await;
+        let stored = pause::timeout(STORE_TIMEOUT, store.append(batch, withdrawn)).await;
         stored.map_err(|late| AppError::new("app.audit.save.saving.app_error").because(late))??;
         self.withdrawn().drain(..deleted);
         // The permits are dropped after the lock is released, because each of them wakes callers that wait for room.

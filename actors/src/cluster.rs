@@ -48,6 +48,7 @@ pub use self::trust::Trust;
 use crate::clock::Clock;
 use crate::error::AppError;
 use crate::hub::{Broadcast, Event};
+use crate::pause;
 use crate::place::Place;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
@@ -225,7 +226,7 @@ impl Publications {
     pub async fn settled(self) {
         let outgoing = &self.shared.outgoing;
         let added = outgoing.added();
-        if added > self.before && timeout(SETTLE_LIMIT, outgoing.settled(added)).await.is_err() {
+        if added > self.before && pause::timeout(SETTLE_LIMIT, outgoing.settled(added)).await.is_err() {
             debug!("a response did not wait any longer for the events of its request");
         }
     }
@@ -290,7 +291,7 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
         // Nodes that know nothing of it must not compute the events of connections across this place.
         shared.outgoing.add(&Message::Rewound).await;
         let told = shared.outgoing.passed(shared.outgoing.added());
-        timeout(SETTLE_LIMIT, told).await.map_err(|_| AppError::new("app.cluster.publish.app_error"))?;
+        pause::timeout(SETTLE_LIMIT, told).await.map_err(|_| AppError::new("app.cluster.publish.app_error"))?;
         let end = bus.end().await?.place;
         receiver.renew().await?;
         shared.set_place(end);

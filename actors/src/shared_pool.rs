@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+
+use crate::pause::timeout;
 
 /// The timeout of a user's wait for a permit.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(20);

@@ -28,6 +28,7 @@ use crate::error::AppError;
 use crate::hub::{
     Adoption, Arrival, Arriving, ChangedRows, Checkpoint, DueRows, HubHandle, Joined, Joining, RENEW_MS, SocketRow,
 };
+use crate::pause;
 use crate::place::Place;
 
 /// The time limit for taking a connection over, half of the time that a client has to authenticate. After it, the client
@@ -104,7 +105,7 @@ impl SocketsHandle {
     /// cannot be sure that its connection was not elsewhere.
     pub async fn resume(&self, joining: &mut Joining) -> Option<Joined> {
         let (parts, (id, wanted)) = (self.parts.as_ref()?, joining.resume.clone()?);
-        let cause = match timeout(MOVE_LIMIT, parts.take_over(joining, &id, wanted)).await {
+        let cause = match pause::timeout(MOVE_LIMIT, parts.take_over(joining, &id, wanted)).await {
             Ok(Ok(joined)) => return joined,
             Ok(Err(cause)) => cause,
             Err(_) => AppError::new("app.cluster.read.app_error"),

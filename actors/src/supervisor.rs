@@ -21,7 +21,7 @@ use actix::dev::ToEnvelope;
 use actix::prelude::SendError;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, MailboxError, Message};
 use tokio::sync::{oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::{error, info};
 
 pub(crate) use self::restarts::Restarts;
@@ -30,6 +30,7 @@ pub use self::thread::is_actor_thread;
 use self::vitals::millis;
 pub use self::vitals::{PendingMessage, STUCK_AFTER, Vitals};
 use crate::error::AppError;
+use crate::pause::timeout;
 
 /// The maximum number of messages in one mailbox. A sender waits for room until its deadline.
 const MAILBOX_MESSAGES: usize = 256;

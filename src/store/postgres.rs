@@ -19,13 +19,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Status,
-    Timeouts,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Status,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::view::SqlSettings;
-use tokio::time::{Instant, sleep, timeout_at};
+use quarterdeck_actors::pause::{timeout, timeout_at};
+use tokio::time::{Instant, sleep};
 use tokio_postgres::types::ToSql;
 use tracing::{debug, warn};
 
@@ -130,12 +130,6 @@ impl Postgres {
                 .post_create(looks())
                 .pre_recycle(is_wanted)
                 .config(PoolConfig::new(connections))
-                .timeouts(Timeouts {
-                    wait: Some(CONNECT_TIMEOUT),
-                    create: Some(CONNECT_TIMEOUT),
-                    recycle: Some(CONNECT_TIMEOUT),
-                })
-                .runtime(Runtime::Tokio1)
                 .build()
                 .map_err(|cause| StoreError::Setting(cause.to_string()))
         };
@@ -230,7 +224,7 @@ impl Postgres {
         indexes: &[(String, String)],
         is_first: bool,
     ) -> Result<ClientWrapper, StoreError> {
-        let mut client = self.pool.get().await?;
+        let mut client = self.connection().await?;
         client.batch_execute(BEFORE_MIGRATION).await?;
         // An index that is made concurrently waits for the statements of others, such as one that waits for this lock.
         while !client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK_KEY]).await?.try_get::<_, bool>(0)? {
@@ -264,7 +258,13 @@ impl Postgres {
 
     /// Returns true if there is a connection for the next statement, or the database has room for one.
     pub(super) async fn has_room(&self) -> bool {
-        self.pool.get().await.is_ok()
+        self.connection().await.is_ok()
+    }
+
+    /// Returns a connection of the pool without a permit, for work that runs alone.
+    async fn connection(&self) -> Result<Object, StoreError> {
+        let connection = timeout(CONNECT_TIMEOUT, self.pool.get()).await;
+        Ok(connection.map_err(|_| no_answer(CONNECT_TIMEOUT))??)
     }
 
     pub(super) fn status(&self) -> PoolStatus {

@@ -22,9 +22,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_sqlite::{Config, Hook, HookError, Object, Pool, PoolConfig, Runtime, Timeouts};
+use deadpool_sqlite::{Config, Hook, HookError, Object, Pool, PoolConfig, Runtime};
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::pause::timeout;
 use rusqlite::Connection;
 use rustix::fs::Access;
 use tokio::sync::OnceCell;
@@ -252,7 +253,8 @@ impl Sqlite {
         });
         seen_to.await?;
         closing::note_opened(&self.file);
-        Ok(pool.get().await?)
+        let connection = timeout(WAIT_TIMEOUT, pool.get()).await;
+        Ok(connection.map_err(|_| StoreError::Unavailable("all connections are in use".to_owned()))??)
     }
 
     /// Closes idle connections now and those in use when their work is done; new ones replace them.
@@ -299,10 +301,7 @@ fn interrupt_at_end(connection: &Connection, is_ending: Arc<AtomicBool>) -> rusq
 
 fn pool(file: &Path, size: usize, recycling: &Recycling, is_ending: &Arc<AtomicBool>) -> Result<Pool, StoreError> {
     let mut config = Config::new(file);
-    config.pool = Some(PoolConfig {
-        timeouts: Timeouts { wait: Some(WAIT_TIMEOUT), create: Some(WAIT_TIMEOUT), recycle: Some(WAIT_TIMEOUT) },
-        ..PoolConfig::new(size)
-    });
+    config.pool = Some(PoolConfig::new(size));
     let is_ending = is_ending.clone();
     let prepare = Hook::async_fn(move |connection, _| {
         let is_ending = is_ending.clone();

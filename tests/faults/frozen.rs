@@ -80,13 +80,13 @@ async fn a_server_that_is_frozen_inside_a_transaction_stops_no_other() {
 async fn a_transaction_that_waits_stops_no_installation_in_another_schema() {
     let Some(place) = Place::start().await else { return };
     let path = format!("/users/{}/roles", place.accounts[0]);
+    let other = TestServer::start().await;
+    let other_admin = other.admin().await;
     let holder = place.session("SELECT id FROM users WHERE username = 'name0' FOR UPDATE").await;
     let change = async { place.admin.put(&path, json!({ "roles": "system_user system_admin" })).await.expect_ok() };
     let meanwhile = async {
         until("the change of roles waits for the row", async || holder.blocks_another().await).await;
-        let other = TestServer::start().await;
-        let admin = other.admin().await;
-        other.user(&admin, "bert").await;
+        other.user(&other_admin, "bert").await;
         assert!(holder.blocks_another().await, "both take the lock of all accounts, each that of its schema");
         holder.end().await;
     };

@@ -206,10 +206,8 @@ impl Process {
 /// Shows what the server of a failed test logged last.
 impl Drop for Workplace {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
-        }
-        for name in ["stderr", "logs/quarterdeck.log"] {
+        let names: &[&str] = if std::thread::panicking() { &["stderr", "logs/quarterdeck.log"] } else { &[] };
+        for name in names {
             let said = std::fs::read(self.path(name)).unwrap_or_default();
             let last = said.len().saturating_sub(SHOWN_BYTES);
             eprintln!("-- the end of {name}:\n{}", String::from_utf8_lossy(&said[last..]));

@@ -3,8 +3,9 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 20] = [
+const SLEEPS: [(&str, usize, &str); 21] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
+    ("actors/src/pause.rs", 2, "the test stops its thread, and an answer comes later"),
     ("src/web/pipeline/limit/store.rs", 1, "the pace of requests"),
     ("tests/contract/users/search_work.rs", 2, "the database delays an answer, or the counts that it tells"),
     ("tests/faults/audit_killed.rs", 1, KILL),

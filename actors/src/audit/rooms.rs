@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::timeout;
+
+use crate::pause::timeout;
 
 /// The maximum time that a change waits for room before it is refused.
 const ROOM_TIMEOUT: Duration = Duration::from_millis(250);

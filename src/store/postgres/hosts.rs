@@ -8,9 +8,9 @@ use std::time::Duration;
 use deadpool_postgres::Connect;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use quarterdeck_actors::pause;
 use rand::seq::SliceRandom;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -116,7 +116,7 @@ impl Hosts {
         }
         while order.len() > 1 {
             let config = order.remove(0);
-            match timeout(self.turn, self.connect_to(config, bell)).await {
+            match pause::timeout(self.turn, self.connect_to(config, bell)).await {
                 Ok(Ok(connected)) => return Ok(connected),
                 // As in libpq, a host that refuses the login ends the search.
                 Ok(Err(refused)) if refused.code().is_some_and(is_refused_login) => return Err(refused),

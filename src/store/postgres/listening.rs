@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use quarterdeck_actors::pause;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::super::StoreError;
@@ -74,6 +74,6 @@ impl Postgres {
             client.batch_execute(&format!("LISTEN \"{name}\"")).await?;
             Ok(Listening { open: Some((client, work)), since: Instant::now() })
         };
-        timeout(CONNECT_TIMEOUT, opening).await.unwrap_or_else(|_| Err(no_answer(CONNECT_TIMEOUT)))
+        pause::timeout(CONNECT_TIMEOUT, opening).await.unwrap_or_else(|_| Err(no_answer(CONNECT_TIMEOUT)))
     }
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, PoolError};
+use quarterdeck_actors::pause::timeout_at;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use tokio_postgres::error::SqlState;
 use tracing::warn;
 
@@ -75,7 +76,11 @@ impl ConnectionPermits {
                 Ok(Ok(client)) => return Ok(Lease { client, _permit: permit }),
                 Ok(Err(refused)) if is_full(&refused) => refused,
                 Ok(Err(refused)) => return Err(refused.into()),
-                Err(_) => return Err(StoreError::Unavailable("no connection was free in time".to_owned())),
+                Err(_) => {
+                    return Err(StoreError::Unavailable(
+                        "no connection was free or could be opened in time".to_owned(),
+                    ));
+                }
             };
             let is_known = !self.shrink(permit, pool.status().size);
             if is_known {

@@ -21,7 +21,7 @@ pub(in crate::store) struct Session {
 impl Postgres {
     /// Opens a connection without statement and lock timeouts.
     pub(in crate::store) async fn session(&self) -> Result<Session, StoreError> {
-        let client = Object::take(self.pool.get().await?);
+        let client = Object::take(self.connection().await?);
         client.batch_execute(WITHOUT_LIMITS).await?;
         Ok(Session { client })
     }
