@@ -197,3 +197,21 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 fn has(line: &str, words: &[&str]) -> bool {
     words.iter().any(|word| line.contains(word))
 }
+
+/// The places that wait for the database, an actor or a permit on behalf of a client.
+const WAITING_FOR_CLIENTS: [&str; 5] = [
+    "actors/src/audit/rooms.rs",
+    "actors/src/shared_pool.rs",
+    "actors/src/supervisor",
+    "src/store/postgres",
+    "src/store/sqlite",
+];
+
+#[test]
+fn waits_for_the_database_an_actor_or_a_permit_bear_a_pause_of_the_process() {
+    for (path, text) in shipped() {
+        let uses_own = text.lines().any(|line| line.contains("tokio::time::") && line.contains("timeout"));
+        let is_concerned = WAITING_FOR_CLIENTS.iter().any(|place| path.starts_with(place));
+        assert!(!(is_concerned && uses_own), "{path}: a time limit counts pauses; wait with `pause::timeout`");
+    }
+}
