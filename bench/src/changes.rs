@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,8 +14,8 @@ type Failure = Box<dyn std::error::Error>;
 /// The maximum size of a report, in bytes.
 const MAX_REPORT_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The format of reports that this program reads.
-const FORMAT: u64 = 1;
+/// The formats of reports that this program reads.
+const FORMATS: RangeInclusive<u64> = 1..=crate::run::REPORT_FORMAT;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -49,10 +50,19 @@ fn read(path: &Path) -> Result<Value, Failure> {
     let mut text = String::new();
     let file = File::open(path).map_err(|cause| explain(cause.to_string()))?;
     file.take(MAX_REPORT_BYTES).read_to_string(&mut text).map_err(|cause| explain(cause.to_string()))?;
-    let report: Value = serde_json::from_str(&text).map_err(|cause| explain(cause.to_string()))?;
+    let mut report: Value = serde_json::from_str(&text).map_err(|cause| explain(cause.to_string()))?;
     match report.get("format").and_then(Value::as_u64) {
-        Some(FORMAT) => Ok(report),
-        Some(other) => Err(explain(format!("format {other} is not known; this program reads format {FORMAT}")).into()),
+        Some(format) if FORMATS.contains(&format) => {
+            // Format 1 has no bursts.
+            if let Some(load) = report.pointer_mut("/sides/0/outcome/load").and_then(Value::as_object_mut) {
+                load.entry("burst").or_insert_with(|| 1.into());
+            }
+            Ok(report)
+        }
+        Some(other) => {
+            let known = format!("{} to {}", FORMATS.start(), FORMATS.end());
+            Err(explain(format!("format {other} is not known; this program reads the formats {known}")).into())
+        }
         None => Err(explain("it is not a report".to_owned()).into()),
     }
 }

@@ -32,9 +32,12 @@ mod template;
 mod tests;
 mod timer;
 mod usage;
+mod user;
+mod visits;
 
 use interrupt::Interrupt;
 use options::Options;
+pub(crate) use report::FORMAT as REPORT_FORMAT;
 use report::{Environment, Report, Scenario, Side};
 
 type Failure = Box<dyn std::error::Error>;

@@ -151,7 +151,9 @@ impl Contender {
     pub(crate) async fn bare(&self, mix: &Mix, seed: u64) -> Result<Self, Failure> {
         let prepared = self.prepared(mix, seed);
         let (request, path) = match (prepared.requests.as_slice(), mix.requests.as_slice()) {
-            ([prepared], [request]) if request.method == Method::Get => (prepared, request.path.0.fixed()),
+            ([prepared], [request]) if request.method == Method::Get && request.socket.is_none() => {
+                (prepared, request.path.0.fixed())
+            }
             _ => return Err("only a scenario with a single GET has a baseline".into()),
         };
         let path = path.ok_or("a scenario whose path has variables has no baseline")?;
@@ -205,6 +207,7 @@ impl Contender {
         }
         let mut outcome = Outcome::new(facts, load, &names, &recorder, &saturation, usage);
         outcome.sockets = self.sockets.as_ref().map(Sockets::facts);
+        outcome.visits = mix.requests.iter().any(|request| request.socket.is_some()).then(|| recorder.visits());
         outcome.is_interrupted = self.rounds.iter().any(|round| round.is_interrupted);
         Ok(outcome)
     }
@@ -347,6 +350,7 @@ fn plan(options: &Options, mix: &Mix, target: &Target) -> Plan {
         addresses: target.address.resolved.clone(),
         pace,
         users: users(options, mix),
+        burst: options.burst.or(mix.load.burst.map(|count| count.0)).unwrap_or(1),
         warmup: options.warmup,
         duration: options.duration,
         timeout: options.timeout.or(mix.load.timeout.map(|span| span.0)).unwrap_or(DEFAULT_TIMEOUT),

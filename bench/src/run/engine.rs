@@ -15,12 +15,13 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, timeout};
 
 use super::failure::Failed;
-use super::http::Connection;
 use super::prepared::{Prepared, PreparedRequest};
 use super::random::Random;
 use super::recorder::{Recorder, Sample};
 use super::saturation::{Gauge, LAG_INTERVAL, Saturation};
 use super::timer::Timer;
+use super::user::{Opened, User};
+use super::visits::Client;
 use crate::report::to_float;
 
 /// The time that a user of a closed loop or of the background waits after a failure, so that a server that refuses
@@ -32,6 +33,9 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// The maximum number of requests that wait for a connection. Further ones fail, with the timeout as their latency.
 const MAX_DUE: usize = 1_000_000;
+
+/// The number of requests that are started without a turn for the users.
+const MIN_TURN: u64 = 64;
 
 /// The load of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) pace: Pace,
     /// The number of users, each with a connection.
     pub(crate) users: u64,
+    /// The number of requests of an open loop that start at the same moment.
+    pub(crate) burst: u64,
     pub(crate) warmup: Duration,
     pub(crate) duration: Duration,
     pub(crate) timeout: Duration,
@@ -226,8 +232,10 @@ impl Run {
         let mut random = Random::new(self.plan.seed, u64::MAX);
         let mut is_warm = false;
         let mut number = 0_u64;
+        let turn = self.plan.burst.max(MIN_TURN);
         loop {
-            let intended = begin + Duration::from_secs_f64(to_float(number) / per_second);
+            let first_of_burst = number - number % self.plan.burst.max(1);
+            let intended = begin + Duration::from_secs_f64(to_float(first_of_burst) / per_second);
             if intended >= until {
                 timer.wait_until(until).await?;
                 return Ok(self.saturation());
@@ -245,8 +253,8 @@ impl Run {
                 is_warm = true;
             }
             let is_early = intended > Instant::now();
-            // The users have a turn even if the generator is late.
-            if is_early || number % 64 == 63 {
+            // The users have a turn even if the generator is late, but not within a large burst, which would delay its rest.
+            if is_early || (number + 1).is_multiple_of(turn) {
                 timer.wait_until(intended).await?;
             }
             self.gauge.borrow_mut().started_late_by(intended.elapsed());
@@ -271,13 +279,12 @@ impl Run {
 
     /// Sends the requests that are due, as one of the users of an open loop.
     async fn serve_due(&self, user: u64) {
-        let mut connection = Connection::new(&self.plan.addresses);
-        let mut buffer = Vec::new();
+        let mut user = User::new(user, &self.plan.addresses);
         loop {
             let next = self.due.borrow_mut().pop_front();
             match next {
                 Some(Due { request, intended }) => {
-                    self.attempt(&mut connection, &mut buffer, user, request, intended).await;
+                    self.attempt(&mut user, request, intended).await;
                 }
                 None if self.is_over.get() => return,
                 None => self.is_due.notified().await,
@@ -287,11 +294,11 @@ impl Run {
 
     /// Sends one request after the other: `only` one of the mix, or those that the weights choose.
     async fn repeat(&self, user: u64, only: Option<usize>) {
-        let mut connection = Connection::new(&self.plan.addresses);
-        let (mut buffer, mut random) = (Vec::new(), Random::new(self.plan.seed, user));
+        let mut random = Random::new(self.plan.seed, user);
+        let mut user = User::new(user, &self.plan.addresses);
         while !self.is_over.get() {
             let request = only.unwrap_or_else(|| self.prepared.choose(&mut random));
-            let is_success = self.attempt(&mut connection, &mut buffer, user, request, Instant::now()).await;
+            let is_success = self.attempt(&mut user, request, Instant::now()).await;
             let think = self.prepared.requests.get(request).map_or(Duration::ZERO, |request| request.think);
             if !think.is_zero() {
                 // Between half and one and a half times the mean, so that users do not move in step.
@@ -312,31 +319,41 @@ impl Run {
     }
 
     /// Sends a request, reads its response and records both. Returns true if it was a success.
-    async fn attempt(
-        &self,
-        connection: &mut Connection,
-        buffer: &mut Vec<u8>,
-        user: u64,
-        index: usize,
-        intended: Instant,
-    ) -> bool {
+    async fn attempt(&self, user: &mut User, index: usize, intended: Instant) -> bool {
         let Some(request) = self.prepared.requests.get(index) else { return false };
         let sequence = self.sequence.replace(self.sequence.get() + 1);
         let left = self.plan.timeout.saturating_sub(intended.elapsed());
+        let mut opened = None;
         let (sent, outcome) = if left.is_zero() {
             (None, Err(Failed::not_sent()))
         } else {
             let sent = Instant::now();
             self.in_flight.borrow_mut().insert(sequence, InFlight { request: index, intended, sent });
-            self.prepared.write(request, user, sequence, buffer);
-            let outcome = exchange(connection, buffer, request, left).await;
+            let carried_out = user.carry_out(&self.prepared, request, sequence, left).await;
             self.in_flight.borrow_mut().remove(&sequence);
+            let outcome = carried_out.map(|(bytes, socket)| {
+                opened = socket;
+                bytes
+            });
             (Some(sent), outcome)
         };
         let is_success = outcome.is_ok();
         let ended = Instant::now();
         self.recorder.borrow_mut().add(&Sample { request: index, intended, sent, ended, outcome });
+        if let Some(opened) = opened {
+            self.stay(&mut user.client, opened).await;
+        }
         is_success
+    }
+
+    /// Keeps a socket open for its time, or until the run is over.
+    async fn stay(&self, client: &mut Client, Opened { visit, mut socket, mut facts }: Opened) {
+        let is_ended = tokio::select! {
+            () = self.rest(visit.time()) => false,
+            _ = client.stay(&mut socket, &mut facts) => true,
+        };
+        facts.ended_early = u64::from(is_ended);
+        self.recorder.borrow_mut().visits.absorb(facts);
     }
 
     async fn measure_lag(&self) {
@@ -348,22 +365,6 @@ impl Run {
             self.gauge.borrow_mut().lagged_by(lag);
         }
     }
-}
-
-/// Sends a request and returns the bytes of the expected response.
-async fn exchange(
-    connection: &mut Connection,
-    buffer: &[u8],
-    request: &PreparedRequest,
-    limit: Duration,
-) -> Result<u64, Failed> {
-    let Ok(exchanged) = timeout(limit, connection.exchange(buffer, request.is_head)).await else {
-        connection.close();
-        return Err(Failed::timeout());
-    };
-    let response = exchanged.map_err(|error| Failed::io(&error))?;
-    let is_expected = request.expects(response.status);
-    if is_expected { Ok(response.bytes) } else { Err(Failed::response(response.status, &response.body)) }
 }
 
 /// Returns the number of requests of an open loop that start in a time.

@@ -41,6 +41,11 @@ impl Failed {
         Self::without_response("no-free-connection")
     }
 
+    /// The server greeted a new connection instead of the one to resume.
+    pub(crate) fn not_resumed() -> Self {
+        Self::without_response("not-resumed")
+    }
+
     /// The run ended before the response.
     pub(crate) fn unfinished() -> Self {
         Self::without_response("unfinished")

@@ -193,7 +193,7 @@ pub(crate) async fn raw(addresses: &[SocketAddr], request: &[u8], limit: Duratio
     timeout(limit, exchange).await?
 }
 
-async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+pub(super) async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(addresses).await?;
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::span::{Think, Timeout};
 use super::template::{Template, Variable};
+use super::visits::Visit;
 
 /// The version of the format, which every file names.
 const FORMAT: u64 = 1;
@@ -54,6 +55,8 @@ pub(crate) struct Load {
     pub(crate) accounts: Option<Count<MAX_ACCOUNTS>>,
     /// The number of sockets that are open during the run, divided among the accounts.
     pub(crate) sockets: Option<Count<MAX_SOCKETS>>,
+    /// The number of requests of a rate that start at the same moment; 1 if it is left out.
+    pub(crate) burst: Option<Count<MAX_USERS>>,
     pub(crate) timeout: Option<Timeout>,
 }
 
@@ -73,6 +76,8 @@ pub(crate) struct Request {
     pub(crate) body: Option<Template>,
     #[serde(default)]
     pub(crate) auth: Auth,
+    /// Opens a socket instead of sending a request.
+    pub(crate) socket: Option<Visit>,
     /// The time that a user of a closed loop waits after the response, on average.
     pub(crate) think: Option<Think>,
     /// The statuses that are a success; without them, every 2xx is one.
@@ -121,6 +126,9 @@ impl Mix {
                 "a mix has 1 to {MAX_REQUESTS} requests, and not only background ones; this has {count}"
             ));
         }
+        if self.load.burst.is_some() && self.load.rate.is_none() {
+            return Err("a burst needs a rate".into());
+        }
         let mut names = BTreeSet::new();
         for request in &self.requests {
             let name = &request.name.0;
@@ -129,6 +137,11 @@ impl Mix {
             }
             if request.background.is_some() && request.weight.is_some() {
                 return Err(format!("{name} has a weight and is in the background; it can have one of both"));
+            }
+            if request.socket.is_some() && !request.can_be_socket() {
+                return Err(format!(
+                    "{name} opens a socket; it is a GET without a body, a query and expected statuses"
+                ));
             }
             if request.headers.len() > MAX_HEADERS {
                 return Err(format!("{name} has more than {MAX_HEADERS} headers"));
@@ -149,6 +162,11 @@ impl Mix {
 }
 
 impl Request {
+    fn can_be_socket(&self) -> bool {
+        let has_query = self.path.0.fixed().is_none_or(|path| path.contains('?'));
+        self.method == Method::Get && self.body.is_none() && self.expect.is_empty() && !has_query
+    }
+
     pub(crate) fn think_time(&self) -> Duration {
         self.think.map_or(Duration::ZERO, |span| span.0)
     }

@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Open loop: requests a second, at times that do not depend on the responses
     #[arg(long, value_parser = rate, conflicts_with = "concurrency")]
     pub(crate) rate: Option<f64>,
+    /// Number of requests of an open loop that start at the same moment
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_USERS), conflicts_with = "concurrency")]
+    pub(crate) burst: Option<u64>,
     /// Closed loop: the number of users who each wait for a response before the next request
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_USERS), conflicts_with = "users")]
     pub(crate) concurrency: Option<u64>,

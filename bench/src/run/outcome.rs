@@ -11,6 +11,7 @@ use super::saturation::Saturation;
 use super::sockets::SocketFacts;
 use super::target::Facts;
 use super::usage::Usage;
+use super::visits::VisitFacts;
 use crate::report::{rate, to_float};
 
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +30,8 @@ pub(crate) struct Outcome {
     pub(crate) curve: Vec<Quantile>,
     pub(crate) usage: Option<Usage>,
     pub(crate) sockets: Option<SocketFacts>,
+    /// The sockets that requests of the mix opened, if there are such requests.
+    pub(crate) visits: Option<VisitFacts>,
     pub(crate) generator: Generator,
     /// Sentences about the accounts of the run.
     pub(crate) accounts: Vec<String>,
@@ -40,6 +43,8 @@ pub(crate) struct Load {
     pub(crate) kind: &'static str,
     pub(crate) rate_per_s: Option<f64>,
     pub(crate) users: u64,
+    /// The number of requests that start at the same moment.
+    pub(crate) burst: u64,
     pub(crate) accounts: u64,
     pub(crate) warmup_ms: u64,
     pub(crate) timeout_ms: u64,
@@ -130,7 +135,16 @@ impl Load {
             Pace::Closed => ("closed", None),
         };
         let (warmup_ms, timeout_ms) = (millis(plan.warmup), millis(plan.timeout));
-        Self { kind, rate_per_s, users: plan.users, accounts, warmup_ms, timeout_ms, seed: plan.seed }
+        Self {
+            kind,
+            rate_per_s,
+            users: plan.users,
+            burst: plan.burst,
+            accounts,
+            warmup_ms,
+            timeout_ms,
+            seed: plan.seed,
+        }
     }
 }
 
@@ -161,6 +175,7 @@ impl Outcome {
             curve: QUANTILES.map(|quantile| Quantile { quantile, us: latency.value_at_quantile(quantile) }).to_vec(),
             usage,
             sockets: None,
+            visits: None,
             generator: Generator::of(saturation, recorder),
             accounts: Vec::new(),
         }

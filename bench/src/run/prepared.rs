@@ -7,6 +7,7 @@ use super::accounts::{Account, Accounts};
 use super::mix::{Auth, Method, Mix, Request, Status};
 use super::random::Random;
 use super::template::{Template, Variable};
+use super::visits::{UPGRADE, Visit};
 
 /// All requests of a run, with the values of their variables.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(crate) struct PreparedRequest {
     pub(crate) is_head: bool,
     /// The number of connections that repeat the request beside the mix; 0 if it is part of the mix.
     pub(crate) background: u64,
+    pub(crate) socket: Option<Visit>,
     weight: u64,
     method: Method,
     path: Template,
@@ -57,6 +59,18 @@ impl Prepared {
 
     /// Writes a request of a user. `sequence` is the number of the request in this run.
     pub(crate) fn write(&self, request: &PreparedRequest, user: u64, sequence: u64, out: &mut Vec<u8>) {
+        self.write_with("", request, user, sequence, out);
+    }
+
+    /// Writes a request whose path has a query, which is empty or begins with a question mark.
+    pub(crate) fn write_with(
+        &self,
+        query: &str,
+        request: &PreparedRequest,
+        user: u64,
+        sequence: u64,
+        out: &mut Vec<u8>,
+    ) {
         out.clear();
         let mut random = Random::new(self.seed, sequence);
         let mut random = |end| random.below(end);
@@ -66,6 +80,7 @@ impl Prepared {
         out.push(b' ');
         out.extend_from_slice(request.prefix.as_bytes());
         request.path.write(out, value, &mut random);
+        out.extend_from_slice(query.as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
         out.extend_from_slice(self.host.as_bytes());
         out.extend_from_slice(b"\r\n");
@@ -120,12 +135,16 @@ impl PreparedRequest {
         if request.body.is_some() && !has_type {
             headers.push_str("Content-Type: application/json\r\n");
         }
+        if request.socket.is_some() {
+            headers.push_str(UPGRADE);
+        }
         let background = request.background.map_or(0, |count| count.0);
         let weight = if background > 0 { 0 } else { request.weight.map_or(1, |count| count.0) };
         Self {
             think: request.think_time(),
             is_head: request.method == Method::Head,
             background,
+            socket: request.socket,
             weight,
             method: request.method,
             path: request.path.0.clone(),

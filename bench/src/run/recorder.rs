@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::failure::Failed;
+use super::visits::VisitFacts;
+use crate::report::rate;
 
 /// The greatest latency that a histogram holds, in microseconds: more than the greatest timeout.
 const MAX_LATENCY_US: u64 = 600_000_000;
@@ -69,6 +71,7 @@ pub(crate) struct Recorder {
     /// The number of responses before the end of the measurement, those of the background included.
     pub(crate) responses_in_time: u64,
     pub(crate) intervals: Vec<Interval>,
+    pub(crate) visits: VisitFacts,
     is_background: Vec<bool>,
     interval: Duration,
     current: Histogram<u64>,
@@ -95,6 +98,7 @@ impl Recorder {
             succeeded_in_time: 0,
             responses_in_time: 0,
             intervals: Vec::new(),
+            visits: VisitFacts::default(),
             is_background,
             interval: (length / MAX_INTERVALS).max(MIN_INTERVAL),
             current: histogram()?,
@@ -172,9 +176,16 @@ impl Recorder {
         self.total.absorb(&later.total)?;
         self.succeeded_in_time += later.succeeded_in_time;
         self.responses_in_time += later.responses_in_time;
+        self.visits.absorb(later.visits);
         self.intervals.extend(later.intervals.iter().map(|one| Interval { at: one.at + offset, ..one.clone() }));
         self.until += later.measured();
         Ok(())
+    }
+
+    /// Returns the facts about sockets with the rate of the busiest interval.
+    pub(crate) fn visits(&self) -> VisitFacts {
+        let rates = self.intervals.iter().map(|one| rate(one.count - one.failed, one.length));
+        VisitFacts { busiest_per_s: rates.fold(0.0, f64::max), ..self.visits }
     }
 
     pub(crate) fn measured(&self) -> Duration {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::compared::Ratio;
 use super::outcome::{Named, Outcome, Percentiles, Summary};
 use super::sockets::SocketFacts;
+use super::visits::VisitFacts;
 use crate::report::to_float;
 
 /// Returns the lines of the outcome.
@@ -31,6 +32,9 @@ pub(crate) fn table(outcome: &Outcome) -> String {
     usage(outcome, &mut lines);
     if let Some(sockets) = &outcome.sockets {
         let _ = writeln!(lines, "sockets               {}", socket_facts(sockets));
+    }
+    if let Some(visits) = &outcome.visits {
+        let _ = writeln!(lines, "visits                {}", visit_facts(visits));
     }
     let generator = &outcome.generator;
     let _ = writeln!(
@@ -67,6 +71,10 @@ fn row(name: &str, summary: &Summary) -> String {
 fn load(outcome: &Outcome) -> String {
     let users = outcome.load.users;
     match outcome.load.rate_per_s {
+        Some(rate) if outcome.load.burst > 1 => {
+            let burst = outcome.load.burst;
+            format!("open loop, {rate} requests/s in bursts of {burst}, at most {users} at the same time")
+        }
         Some(rate) => format!("open loop, {rate} requests/s, at most {users} at the same time"),
         None => format!("closed loop, {users} users"),
     }
@@ -103,6 +111,14 @@ pub(crate) fn socket_facts(sockets: &SocketFacts) -> String {
     let memory = bytes_each.map_or_else(String::new, |bytes| format!(", {bytes} bytes of the server's memory each"));
     format!(
         "{opened} open, {failed} ended early{memory}; {events} events about preferences, {skipped} skipped, {repeated} repeated"
+    )
+}
+
+/// Describes the sockets that requests of a run opened.
+pub(crate) fn visit_facts(visits: &VisitFacts) -> String {
+    let VisitFacts { busiest_per_s, greeted, resumed, ended_early, events, skipped, repeated } = visits;
+    format!(
+        "at most {busiest_per_s:.0}/s in an interval; {greeted} sockets greeted, {resumed} resumed, {ended_early} ended early; {events} events, {skipped} skipped, {repeated} repeated"
     )
 }
 

@@ -25,7 +25,7 @@ const ATTEMPTS: usize = 20;
 
 fn plan(stub: &Stub, pace: Pace, users: u64) -> Plan {
     let addresses = vec![stub.address];
-    Plan { addresses, pace, users, warmup: MS * 200, duration: MS * 2000, timeout: MS * 5000, seed: 1 }
+    Plan { addresses, pace, users, burst: 1, warmup: MS * 200, duration: MS * 2000, timeout: MS * 5000, seed: 1 }
 }
 
 /// Carries a plan out until a run was hardly disturbed: at most one of a hundred requests and responses was late by more
@@ -199,6 +199,19 @@ async fn a_run_that_is_stopped_counts_until_then() {
     let should_start = recorder.measured().as_secs_f64() * 200.0;
     let count = crate::report::to_float(recorder.total.count);
     assert!(count >= 100.0 && count <= should_start + 1.0, "{count} of {should_start} requests");
+}
+
+#[tokio::test]
+async fn requests_of_a_burst_start_at_the_same_moment() {
+    let stub = Stub::start(Behaviour::latencies(&[(1, 300)]));
+    let pace = Pace::Open { per_second: 50.0 };
+    let plan = Plan { burst: 50, warmup: Duration::ZERO, duration: MS * 3000, ..plan(&stub, pace, 50) };
+    let run = undisturbed(&stub, &plan).await;
+    let recorder = run.recorder.borrow();
+    assert_eq!((recorder.total.count, recorder.total.failed()), (150, 0));
+    // All of a second's requests end in the interval of the first 300 ms, or, after a disturbance, in the next ones.
+    let most = recorder.intervals.iter().map(|interval| interval.count).max().unwrap_or_default();
+    assert!(most >= 25, "at most {most} requests ended in one interval");
 }
 
 #[tokio::test]

@@ -48,10 +48,13 @@ impl SocketEndpoint {
         }
         stream.write_all(self.request(query).as_bytes()).await?;
         let mut socket = Socket { stream, buffer: Vec::with_capacity(BUFFER) };
-        while !socket.is_upgraded()? {
-            socket.fill().await?;
+        loop {
+            match socket.upgraded()? {
+                Some(101) => return Ok(socket),
+                Some(status) => return Err(io::Error::other(format!("no WebSocket: {status}"))),
+                None => socket.fill().await?,
+            }
         }
-        Ok(socket)
     }
 
     fn request(&self, query: &str) -> String {
@@ -71,18 +74,17 @@ impl Socket {
         if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
-    /// Returns true once the response to the handshake is complete, and removes it from the buffer.
-    fn is_upgraded(&mut self) -> io::Result<bool> {
+    /// Returns the status of the response to the handshake once its head is complete, and removes the head from the
+    /// buffer.
+    pub(crate) fn upgraded(&mut self) -> io::Result<Option<u16>> {
         let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
             let is_too_long = self.buffer.len() > MAX_HEAD_BYTES;
-            return if is_too_long { Err(io::Error::other("the head of the response has no end")) } else { Ok(false) };
+            return if is_too_long { Err(io::Error::other("the head of the response has no end")) } else { Ok(None) };
         };
         let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
-        if head.starts_with(b"HTTP/1.1 101 ") {
-            return Ok(true);
-        }
-        let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        Err(io::Error::other(format!("no WebSocket: {}", String::from_utf8_lossy(line))))
+        let status = head.strip_prefix(b"HTTP/1.1 ").and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok());
+        let status = status.and_then(|digits| digits.parse().ok());
+        status.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no response of HTTP/1.1"))
     }
 }
 

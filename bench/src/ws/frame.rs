@@ -62,12 +62,21 @@ pub(crate) fn close_code(payload: &[u8]) -> u16 {
     payload.first_chunk().map_or(0, |code| u16::from_be_bytes(*code))
 }
 
-/// Returns the answer to a ping. The mask is zero, but a server must still apply it.
+/// Returns a short text from a client, of at most 125 bytes. The mask is zero, but a server must still apply it.
+pub(crate) fn text(payload: &[u8]) -> Vec<u8> {
+    from_client(TEXT, payload)
+}
+
+/// Returns the answer to a ping.
 pub(crate) fn pong(payload: &[u8]) -> Vec<u8> {
-    // A control frame carries at most 125 bytes.
+    from_client(PONG, payload)
+}
+
+fn from_client(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    // A control frame carries at most 125 bytes; a longer frame needs more bytes for its length.
     let payload = payload.get(..125).unwrap_or(payload);
     let length = u8::try_from(payload.len()).unwrap_or_default();
-    let head = [IS_LAST | PONG, IS_MASKED | length, 0, 0, 0, 0];
+    let head = [IS_LAST | opcode, IS_MASKED | length, 0, 0, 0, 0];
     [&head, payload].concat()
 }
 
@@ -75,7 +84,7 @@ pub(crate) fn pong(payload: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn text(length: usize) -> Vec<u8> {
+    fn from_server(length: usize) -> Vec<u8> {
         let size: Vec<u8> = match length {
             0..126 => vec![u8::try_from(length).unwrap()],
             126..65_536 => [&[126][..], &u16::try_from(length).unwrap().to_be_bytes()].concat(),
@@ -87,7 +96,7 @@ mod tests {
     #[test]
     fn a_frame_of_each_length_is_read_whole_or_not_at_all() {
         for length in [0, 1, 125, 126, 300, 65_535, 65_536] {
-            let bytes = [text(length), b"more".to_vec()].concat();
+            let bytes = [from_server(length), b"more".to_vec()].concat();
             let (frame, rest) = split_first(&bytes).unwrap().unwrap();
             assert_eq!((frame, rest), (Frame::Text(&vec![b'x'; length]), &b"more"[..]), "{length}");
             for cut in [0, 1, 2, 3, bytes.len() - 5] {
@@ -105,6 +114,7 @@ mod tests {
         assert_eq!(closed(b"").to_string(), "closed by the server: 0 ");
         assert_eq!(split_first(b"\x8a\x00").unwrap().unwrap().0, Frame::Other);
         assert_eq!(pong(b"hi"), b"\x8a\x82\0\0\0\0hi");
+        assert_eq!(text(b"hi"), b"\x81\x82\0\0\0\0hi");
     }
 
     #[test]

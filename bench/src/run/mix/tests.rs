@@ -39,6 +39,8 @@ fn an_error_names_its_line() {
         ("name = \"ping\"", "name = \"ping\"\nexpect = [99]", "line 10", "99 is not the status"),
         ("name = \"ping\"", "name = \"ping\"\nheaders = { Host = \"a\" }", "line 10", "writes the header Host"),
         ("name = \"ping\"", "name = \"ping\"\nheaders = { A = \"b\\r\\nc: d\" }", "line 10", "line end"),
+        ("rate = 100", "rate = 100\nburst = 0", "line 7", "not between 1"),
+        ("name = \"ping\"", "name = \"ping\"\nsocket = { stay = \"1s\" }", "line 10", "unknown field `stay`"),
         ("about = \"A ping.\"", "about = \"A ping.", "line 3", ""),
     ];
     for (old, new, line, cause) in cases {
@@ -52,6 +54,8 @@ fn rules_about_several_values_name_the_request() {
     let cases = [
         (SMALL.replace("rate = 100", ""), "either rate or concurrency"),
         (SMALL.replace("rate = 100", "rate = 100\nconcurrency = 5"), "either rate or concurrency"),
+        (SMALL.replace("rate = 100", "concurrency = 5\nburst = 5"), "a burst needs a rate"),
+        (SMALL.replace("name = \"ping\"", "name = \"ping\"\nsocket = {}\nmethod = \"POST\""), "ping opens a socket"),
         (SMALL.replace("name = \"ping\"", "name = \"ping\"\nbackground = 5"), "not only background ones"),
         (format!("{SMALL}[[request]]\nname = \"ping\"\npath = \"/\"\n"), "two requests have the name ping"),
         (format!("{SMALL}[[request]]\nname = \"b\"\npath = \"/\"\nweight = 1\nbackground = 1\n"), "b has a weight"),

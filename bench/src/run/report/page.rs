@@ -6,7 +6,7 @@ use super::chart::{Chart, Line, Place, escaped, number};
 use super::{Report, Side};
 use crate::report::to_float;
 use crate::run::outcome::{Named, Outcome, Point, Summary};
-use crate::run::table::socket_facts;
+use crate::run::table::{socket_facts, visit_facts};
 use crate::run::usage::UsageSample;
 
 const STYLE: &str = include_str!("page.css");
@@ -73,6 +73,7 @@ fn facts(side: &Side, html: &mut String) {
     rows.push(("throughput", format!("{} requests/s succeeded in time", number(outcome.throughput_per_s))));
     rows.extend(usage(outcome));
     rows.extend(outcome.sockets.as_ref().map(|sockets| ("sockets", socket_facts(sockets))));
+    rows.extend(outcome.visits.as_ref().map(|visits| ("visits", visit_facts(visits))));
     let generator = &outcome.generator;
     rows.push((
         "load generator",

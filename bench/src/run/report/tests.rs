@@ -15,6 +15,7 @@ use crate::run::saturation::Saturation;
 use crate::run::sockets::SocketFacts;
 use crate::run::target::Facts;
 use crate::run::usage::{Reading, Usage};
+use crate::run::visits::VisitFacts;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -50,6 +51,7 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
         addresses: Vec::new(),
         pace: Pace::Open { per_second: 100.0 },
         users: 8,
+        burst: 1,
         warmup: MS * 2000,
         duration: MS * 10_000,
         timeout: MS * 10_000,
@@ -66,7 +68,12 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
     };
     let sockets = SocketFacts { opened: 7, failed: 0, events: 3, skipped: 0, repeated: 0, bytes_each: Some(9000) };
     let usage = Usage::of(&readings, 1000, 2);
-    Outcome { sockets: Some(sockets), ..Outcome::new(target, load, &names, &recorder, &saturation, usage) }
+    recorder.visits = VisitFacts { greeted: 5, resumed: 2, ..VisitFacts::default() };
+    Outcome {
+        visits: Some(recorder.visits),
+        sockets: Some(sockets),
+        ..Outcome::new(target, load, &names, &recorder, &saturation, usage)
+    }
 }
 
 fn report(sides: Vec<Side>) -> Report {
@@ -93,7 +100,7 @@ fn the_json_of_a_report_fits_its_schema() {
     report["sides"][0]["outcome"]["sockets"] = Value::Null;
     assert_eq!(violations(&schema, &schema, &report, "report"), [""; 0]);
     for (pointer, value) in [
-        ("/format", json!(2)),
+        ("/format", json!(3)),
         ("/sides", json!([])),
         ("/sides/0/outcome/total/count", json!(-1)),
         ("/sides/0/outcome/total/failures/0/status", json!("503")),
@@ -145,7 +152,7 @@ fn a_report_is_written_into_a_new_folder() {
     let place = folder.path().join("a/b");
     one().write(&place).unwrap();
     let json: Value = serde_json::from_slice(&std::fs::read(place.join("report.json")).unwrap()).unwrap();
-    assert_eq!((&json["format"], &json["is_valid"]), (&json!(1), &json!(true)));
+    assert_eq!((&json["format"], &json["is_valid"]), (&json!(2), &json!(true)));
     assert!(std::fs::read_to_string(place.join("report.html")).unwrap().starts_with("<!doctype html>"));
 }
 
