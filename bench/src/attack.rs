@@ -4,7 +4,7 @@
 //! same server with the same number of harmless connections.
 
 mod admin;
-mod kind;
+pub(crate) mod kind;
 mod peers;
 mod wire;
 
@@ -88,15 +88,17 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         admin,
         silent: peers.silent.clone(),
         image: peers.image.clone(),
-        until,
+        until: Some(until),
+        addresses: options.addresses,
+        binds: false,
     };
-    let attack = Attack::start(target, kinds, options.connections, options.addresses);
+    let attack = Attack::start(target, attackers(&kinds, options.connections)?);
     sleep(CONNECT_WINDOW).await;
     let logins = Logins::start(server.address.clone(), until);
     let stormy = pings(&server.address, until).await?;
     let logins = logins.end().await?;
-    for (kind, tally) in attack.end()? {
-        println!("  {:<24} {tally}", kind.name);
+    for (name, tally) in attack.end()? {
+        println!("  {name:<24} {tally}");
     }
     println!("under attack          ping {}", percentiles(&stormy));
     println!("an administrator logs in: {}", percentiles(&logins));
@@ -135,6 +137,12 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Kind>, Failure> {
     let known = || KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
     let find = |name: &String| KINDS.iter().find(|kind| kind.name == name);
     names.iter().map(|name| find(name).ok_or_else(|| format!("{name} is none of {}", known()).into())).collect()
+}
+
+/// Divides a number of attackers among the kinds by weight.
+fn attackers(kinds: &[&'static Kind], count: u64) -> Result<Vec<&'static Kind>, Failure> {
+    let rows = kinds.iter().flat_map(|kind| std::iter::repeat_n(*kind, kind.weight));
+    Ok(rows.cycle().take(usize::try_from(count)?).collect())
 }
 
 /// Measures pings while the same number of harmless connections have sent one request each and stay open.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod address;
+mod attack;
 mod compared;
 mod condition;
 mod contender;
@@ -36,6 +37,7 @@ mod user;
 mod visits;
 
 use interrupt::Interrupt;
+use mix::Mix;
 use options::Options;
 pub(crate) use report::FORMAT as REPORT_FORMAT;
 use report::{Environment, Report, Scenario, Side};
@@ -45,7 +47,7 @@ type Failure = Box<dyn std::error::Error>;
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let mix = scenarios::find(&options.scenario)?;
-    options.check()?;
+    options.check(&mix)?;
     crate::ws::place::raise_limit_of_files(contender::connections(options, &mix))?;
     let mut interrupt = Interrupt::listen()?;
     let environment = Environment::read();
@@ -58,7 +60,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         print!("{}", table::table(outcome));
     }
     print!("{}", table::ratios(&ratios));
-    let reasons = reasons(options, &sides, &ratios);
+    let reasons = reasons(options, &mix, &sides, &ratios);
     let scenario = Scenario { name: options.scenario.clone(), about: mix.about.0.clone() };
     let report = Report::new(scenario, environment, sides, ratios);
     if let Some(folder) = &options.out {
@@ -74,8 +76,10 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ").into()) }
 }
 
-/// Returns the conditions that the target meets although it should not.
-fn reasons(options: &Options, sides: &[Side], ratios: &[compared::Ratio]) -> Vec<String> {
+/// Returns the conditions that the target meets although it should not, and the effects of an attack.
+fn reasons(options: &Options, mix: &Mix, sides: &[Side], ratios: &[compared::Ratio]) -> Vec<String> {
     let Some(target) = sides.first() else { return Vec::new() };
-    options.fail_if.iter().filter_map(|condition| condition.met(&target.outcome, ratios)).collect()
+    let mut reasons = mix.attack.as_ref().map_or_else(Vec::new, |attack| attack.reasons(&target.outcome, ratios));
+    reasons.extend(options.fail_if.iter().filter_map(|condition| condition.met(&target.outcome, ratios)));
+    reasons
 }

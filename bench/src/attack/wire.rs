@@ -1,6 +1,7 @@
 //! HTTP as an attacker writes it: complete or in parts, with or without an end.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -78,9 +79,13 @@ async fn ping(address: &str, connection: &mut Option<TcpStream>) -> io::Result<(
 }
 
 /// Connects. With `takes_little`, the receive buffer is small, so that most of a response stays with the server.
-pub(super) async fn connect(address: &str, takes_little: bool) -> io::Result<TcpStream> {
+/// With `from`, the connection comes from this address.
+pub(super) async fn connect(address: &str, from: Option<Ipv4Addr>, takes_little: bool) -> io::Result<TcpStream> {
     let address = address.parse().map_err(io::Error::other)?;
     let socket = TcpSocket::new_v4()?;
+    if let Some(from) = from {
+        socket.bind(SocketAddr::from((from, 0)))?;
+    }
     if takes_little {
         socket.set_recv_buffer_size(SMALL_BUFFER_BYTES)?;
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::accounts::Accounts;
+use super::attack::Hostile;
 use super::compared::RoundFigures;
 use super::engine::{Pace, Plan, Run};
 use super::http;
@@ -22,6 +23,7 @@ use super::sockets::Sockets;
 use super::target::{self, Target};
 use super::template::Variable;
 use super::usage::{self, Meter, Reading, Usage};
+use crate::attack::kind::{Attack, Tallies};
 use crate::cores::Pinned;
 use crate::report::{rate, to_float};
 
@@ -49,6 +51,7 @@ pub(crate) struct Contender {
     silent: SilentHost,
     sockets: Option<Sockets>,
     rounds: Vec<Round>,
+    attacks: bool,
     /// The number of cores of this process before it was bound to one.
     cores: usize,
 }
@@ -59,6 +62,8 @@ struct Round {
     saturation: Saturation,
     readings: Vec<Reading>,
     is_interrupted: bool,
+    /// The results of the attackers, if there were some.
+    attack: Option<Tallies>,
 }
 
 impl Choice {
@@ -96,7 +101,8 @@ impl Contender {
         };
         match opened {
             Ok((silent, accounts)) => {
-                let contender = Self { target, accounts, silent, sockets: None, rounds: Vec::new(), cores };
+                let attacks = mix.attack.is_some();
+                let contender = Self { target, accounts, silent, sockets: None, rounds: Vec::new(), attacks, cores };
                 contender.with_sockets(sockets(options, mix), interrupt).await
             }
             Err(cause) => Err(with_notes(&cause, &ended(target).await)),
@@ -136,13 +142,17 @@ impl Contender {
             None => None,
         };
         let run = Run::new(plan, self.prepared(mix, options.seed))?;
+        let attack = mix.attack.as_ref().filter(|_| self.attacks).map(|attack| attack.start(&self.target.address));
+        let attack = attack.transpose()?;
         let ended = round::carry_out(&run, meter.as_mut(), interrupt).await?;
+        let attack = attack.map(Attack::stop).transpose()?;
         self.rounds.push(Round {
             load,
             recorder: run.into_recorder().ok_or("a user did not end")?,
             saturation: ended.saturation,
             readings: meter.map(|meter| meter.readings).unwrap_or_default(),
             is_interrupted: ended.is_interrupted,
+            attack,
         });
         Ok(())
     }
@@ -163,7 +173,14 @@ impl Contender {
         let target = Target::bare(path.split('?').next().unwrap_or_default(), &answer).await?;
         let accounts = Accounts { created: Vec::new(), ..self.accounts.clone() };
         let (silent, cores) = (SilentHost::open().await?, self.cores);
-        Ok(Self { target, accounts, silent, sockets: None, rounds: Vec::new(), cores })
+        Ok(Self { target, accounts, silent, sockets: None, rounds: Vec::new(), attacks: false, cores })
+    }
+
+    /// Returns the same server without the attackers of the mix.
+    pub(crate) async fn calm(&self) -> Result<Self, Failure> {
+        let accounts = Accounts { created: Vec::new(), ..self.accounts.clone() };
+        let (target, silent, cores) = (self.target.shared(), SilentHost::open().await?, self.cores);
+        Ok(Self { target, accounts, silent, sockets: None, rounds: Vec::new(), attacks: false, cores })
     }
 
     fn prepared(&self, mix: &Mix, seed: u64) -> Prepared {
@@ -208,6 +225,9 @@ impl Contender {
         let mut outcome = Outcome::new(facts, load, &names, &recorder, &saturation, usage);
         outcome.sockets = self.sockets.as_ref().map(Sockets::facts);
         outcome.visits = mix.requests.iter().any(|request| request.socket.is_some()).then(|| recorder.visits());
+        let attack = mix.attack.as_ref().filter(|_| self.attacks);
+        outcome.attack =
+            attack.map(|attack| attack.facts(self.rounds.iter().filter_map(|round| round.attack.as_ref())));
         outcome.is_interrupted = self.rounds.iter().any(|round| round.is_interrupted);
         Ok(outcome)
     }
@@ -268,6 +288,9 @@ async fn open(options: &Options, mix: &Mix, choice: &Choice, pid: Option<u32>) -
                 .into());
             }
             let target = Target::running(url, pid, options.i_operate_this_server).await?;
+            if mix.attack.is_some() {
+                Hostile::permit(&target.address)?;
+            }
             if mix.uses(&[Variable::SilentHost]) && !target.address.is_loopback() {
                 return Err("the silent host of the scenario can be reached from this machine only".into());
             }
@@ -330,7 +353,8 @@ fn token(file: &Path) -> Result<String, Failure> {
 /// Returns the number of connections that a run opens.
 pub(crate) fn connections(options: &Options, mix: &Mix) -> u64 {
     let background = mix.requests.iter().filter_map(|request| request.background);
-    users(options, mix) + sockets(options, mix) + background.map(|count| count.0).sum::<u64>()
+    let attackers = mix.attack.as_ref().map_or(0, Hostile::count);
+    attackers + users(options, mix) + sockets(options, mix) + background.map(|count| count.0).sum::<u64>()
 }
 
 fn sockets(options: &Options, mix: &Mix) -> u64 {

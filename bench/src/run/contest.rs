@@ -17,6 +17,11 @@ const NEXT_WARMUP: Duration = Duration::from_millis(500);
 /// The name of the bare handler.
 const BASELINE: &str = "baseline";
 
+/// The names of the sides: the target, or the target with and without attackers.
+const TARGET: &str = "target";
+const ATTACKED: &str = "under attack";
+const CALM: &str = "without attackers";
+
 /// Carries all rounds out and closes the servers, also after an error.
 pub(crate) async fn carry_out(
     options: &Options,
@@ -53,6 +58,10 @@ async fn add_other(
     contenders: &mut Vec<Contender>,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
+    if let (Some(_), Some(target)) = (&mix.attack, contenders.first()) {
+        let calm = target.calm().await?;
+        contenders.push(calm);
+    }
     let Some(versus) = &options.versus else { return Ok(()) };
     let other = match contenders.first() {
         Some(target) if versus == BASELINE => target.bare(mix, options.seed).await?,
@@ -69,10 +78,11 @@ async fn all_rounds(
     contenders: &mut [Contender],
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
-    let rounds = options.rounds();
+    let rounds = options.rounds(mix);
     let duration = options.duration / rounds;
     for round in 0..rounds {
-        let warmup = if round == 0 { options.warmup } else { options.warmup.min(NEXT_WARMUP) };
+        // Attackers need time to connect, and the server to recover.
+        let warmup = if round == 0 || mix.attack.is_some() { options.warmup } else { options.warmup.min(NEXT_WARMUP) };
         let mut order: Vec<&mut Contender> = contenders.iter_mut().collect();
         if round % 2 == 1 {
             order.reverse();
@@ -92,7 +102,9 @@ async fn all_rounds(
 }
 
 fn sides(options: &Options, mix: &Mix, contenders: &[Contender]) -> Result<Vec<Side>, Failure> {
-    let names = ["target".to_owned(), options.versus.clone().unwrap_or_default()];
+    let other = options.versus.clone().unwrap_or_else(|| CALM.to_owned());
+    let target = if mix.attack.is_some() { ATTACKED } else { TARGET };
+    let names = [target.to_owned(), other];
     let sides = names.into_iter().zip(contenders);
     sides.map(|(name, contender)| Ok(Side { name, outcome: contender.outcome(mix)? })).collect()
 }

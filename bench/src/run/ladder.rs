@@ -56,7 +56,10 @@ enum Verdict {
 
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let mix = scenarios::find(&options.run.scenario)?;
-    options.run.check()?;
+    options.run.check(&mix)?;
+    if mix.attack.is_some() {
+        return Err("a ladder has no attackers".into());
+    }
     let is_for_two = options.run.versus.is_some() || !options.run.fail_if.is_empty() || options.run.out.is_some();
     if is_for_two || options.run.concurrency.is_some() {
         return Err(

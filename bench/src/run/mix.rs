@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::attack::Hostile;
 use super::span::{Think, Timeout};
 use super::template::{Template, Variable};
 use super::visits::Visit;
@@ -37,6 +38,8 @@ pub(crate) struct Mix {
     /// The permanent change that a run makes to a server, for mixes that change more than their own accounts.
     pub(crate) changes: Option<Line>,
     pub(crate) load: Load,
+    /// The attackers beside the ordinary clients.
+    pub(crate) attack: Option<Hostile>,
     #[serde(rename = "request")]
     pub(crate) requests: Vec<Request>,
 }

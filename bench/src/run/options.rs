@@ -7,12 +7,13 @@ use clap::Args;
 use reqwest::Url;
 
 use super::condition::Condition;
-use super::mix::{MAX_ACCOUNTS, MAX_RATE, MAX_SOCKETS, MAX_USERS};
+use super::mix::{MAX_ACCOUNTS, MAX_RATE, MAX_SOCKETS, MAX_USERS, Mix};
 use super::span;
 use super::target::OWN;
 
-/// The number of rounds of a comparison, and the minimum duration of a round.
+/// The number of rounds of a comparison and of an attack, and the minimum duration of a round.
 const DEFAULT_ROUNDS: u32 = 6;
+const ATTACK_ROUNDS: u32 = 2;
 const MIN_ROUND: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Args)]
@@ -70,7 +71,7 @@ pub(crate) struct Options {
     /// A file with a token of the running server to compare with
     #[arg(long, value_name = "FILE", requires = "versus")]
     pub(crate) versus_token_file: Option<PathBuf>,
-    /// Number of rounds into which the duration is divided, for each server [default: 6 with --versus, otherwise 1]
+    /// Number of rounds into which the duration is divided, for each server [default: 6 with --versus, 2 with attackers, otherwise 1]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
     /// Fails if a condition is met, such as 'p99>200ms', 'failures>0.1%' or, with --versus, 'p99>1.1x'; may be given several times
@@ -96,12 +97,18 @@ impl Options {
         Self { rate: Some(rate), ..self.clone() }
     }
 
-    pub(crate) fn rounds(&self) -> u32 {
-        self.rounds.unwrap_or(if self.versus.is_some() { DEFAULT_ROUNDS } else { 1 })
+    pub(crate) fn rounds(&self, mix: &Mix) -> u32 {
+        let default = if mix.attack.is_some() { ATTACK_ROUNDS } else { DEFAULT_ROUNDS };
+        self.rounds.unwrap_or(if self.compares(mix) { default } else { 1 })
+    }
+
+    /// Returns true if the run has two sides: two servers, or one with and without attackers.
+    fn compares(&self, mix: &Mix) -> bool {
+        self.versus.is_some() || mix.attack.is_some()
     }
 
     /// Checks the rules that concern several options.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self, mix: &Mix) -> Result<(), String> {
         let is_own = self.target == OWN;
         let is_for_own = self.binary.is_some() || self.pin || (self.database.is_some() && self.versus.is_none());
         if !is_own && is_for_own {
@@ -110,13 +117,16 @@ impl Options {
         if is_own && (self.token_file.is_some() || self.pid.is_some()) {
             return Err("--token-file and --pid are for a running server; name it with --target".into());
         }
-        if self.duration / self.rounds() < MIN_ROUND {
+        if self.duration / self.rounds(mix) < MIN_ROUND {
             return Err(format!("a round is shorter than {MIN_ROUND:?}; use fewer rounds or a longer duration"));
         }
-        if self.versus.is_none() && self.fail_if.iter().any(Condition::is_ratio) {
+        if !self.compares(mix) && self.fail_if.iter().any(Condition::is_ratio) {
             return Err("a condition with a ratio needs --versus".into());
         }
-        if self.versus.is_some() && self.rounds() < 2 {
+        if self.versus.is_some() && mix.attack.is_some() {
+            return Err("a scenario with attackers compares a server with itself; leave --versus out".into());
+        }
+        if self.compares(mix) && self.rounds(mix) < 2 {
             return Err("a comparison needs two rounds or more".into());
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::attack::AttackFacts;
 use super::engine::{Pace, Plan};
 use super::recorder::{Figures, Interval, Recorder};
 use super::saturation::Saturation;
@@ -32,6 +33,8 @@ pub(crate) struct Outcome {
     pub(crate) sockets: Option<SocketFacts>,
     /// The sockets that requests of the mix opened, if there are such requests.
     pub(crate) visits: Option<VisitFacts>,
+    /// The attackers, if there were some.
+    pub(crate) attack: Option<Vec<AttackFacts>>,
     pub(crate) generator: Generator,
     /// Sentences about the accounts of the run.
     pub(crate) accounts: Vec<String>,
@@ -176,6 +179,7 @@ impl Outcome {
             usage,
             sockets: None,
             visits: None,
+            attack: None,
             generator: Generator::of(saturation, recorder),
             accounts: Vec::new(),
         }

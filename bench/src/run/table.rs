@@ -36,6 +36,9 @@ pub(crate) fn table(outcome: &Outcome) -> String {
     if let Some(visits) = &outcome.visits {
         let _ = writeln!(lines, "visits                {}", visit_facts(visits));
     }
+    for facts in outcome.attack.iter().flatten() {
+        let _ = writeln!(lines, "attack                {}: {}", facts.kind, facts.text());
+    }
     let generator = &outcome.generator;
     let _ = writeln!(
         lines,
@@ -126,7 +129,7 @@ pub(crate) fn visit_facts(visits: &VisitFacts) -> String {
 pub(crate) fn ratios(ratios: &[Ratio]) -> String {
     let mut lines = String::new();
     if !ratios.is_empty() {
-        lines.push_str("\nratio of the target to the other server, with the interval of 95 % confidence\n");
+        lines.push_str("\nratio of the target to the other side, with the interval of 95 % confidence\n");
     }
     for Ratio { figure, ratio, low, high } in ratios {
         let is_certain = *low > 1.0 || *high < 1.0;

@@ -137,6 +137,11 @@ impl Target {
         Ok(Self { address, pid, facts, own: None })
     }
 
+    /// Returns the same server as one that runs already: it does not end with the returned value.
+    pub(crate) fn shared(&self) -> Self {
+        Self { address: self.address.clone(), pid: self.pid, facts: self.facts.clone(), own: None }
+    }
+
     pub(crate) fn is_own(&self) -> bool {
         self.own.is_some()
     }

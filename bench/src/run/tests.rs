@@ -210,8 +210,8 @@ async fn requests_of_a_burst_start_at_the_same_moment() {
     let recorder = run.recorder.borrow();
     assert_eq!((recorder.total.count, recorder.total.failed()), (150, 0));
     // All of a second's requests end in the interval of the first 300 ms, or, after a disturbance, in the next ones.
-    let most = recorder.intervals.iter().map(|interval| interval.count).max().unwrap_or_default();
-    assert!(most >= 25, "at most {most} requests ended in one interval");
+    let max = recorder.intervals.iter().map(|interval| interval.count).max().unwrap_or_default();
+    assert!(max >= 25, "at most {max} requests ended in one interval");
 }
 
 #[tokio::test]

@@ -74,6 +74,7 @@ fn facts(side: &Side, html: &mut String) {
     rows.extend(usage(outcome));
     rows.extend(outcome.sockets.as_ref().map(|sockets| ("sockets", socket_facts(sockets))));
     rows.extend(outcome.visits.as_ref().map(|visits| ("visits", visit_facts(visits))));
+    rows.extend(outcome.attack.iter().flatten().map(|facts| (facts.kind.as_str(), facts.text())));
     let generator = &outcome.generator;
     rows.push((
         "load generator",

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::run::attack::{AttackFacts, StatusCount};
 use crate::run::engine::{Pace, Plan};
 use crate::run::failure::Failed;
 use crate::run::outcome::Load;
@@ -68,9 +69,12 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
     };
     let sockets = SocketFacts { opened: 7, failed: 0, events: 3, skipped: 0, repeated: 0, bytes_each: Some(9000) };
     let usage = Usage::of(&readings, 1000, 2);
+    let statuses = vec![StatusCount { status: 408, count: 3 }];
+    let attack = AttackFacts { kind: "head-slow".to_owned(), attackers: 2, attempts: 5, without_response: 2, statuses };
     recorder.visits = VisitFacts { greeted: 5, resumed: 2, ..VisitFacts::default() };
     Outcome {
         visits: Some(recorder.visits),
+        attack: Some(vec![attack]),
         sockets: Some(sockets),
         ..Outcome::new(target, load, &names, &recorder, &saturation, usage)
     }
