@@ -9,8 +9,8 @@ mod postgres;
 mod publishers;
 mod redis;
 mod revoke;
-mod site;
-mod sockets;
+pub(crate) mod site;
+pub(crate) mod sockets;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,11 +1,15 @@
 //! The databases that a run creates on a PostgreSQL server, and drops.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use reqwest::Url;
 use tokio_postgres::{Client, NoTls};
 
 type Failure = Box<dyn std::error::Error>;
+
+/// The number of databases that this process created.
+static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// The databases of a run.
 pub(crate) struct Databases {
@@ -24,7 +28,9 @@ impl Databases {
     pub(crate) async fn create(&self) -> Result<Url, Failure> {
         let name = {
             let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            let name = format!("quarterdeck_bench_{}_{}", std::process::id(), names.len());
+            // A run may use two PostgreSQL servers, or one for two servers under test.
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("quarterdeck_bench_{}_{number}", std::process::id());
             names.push(name.clone());
             name
         };

@@ -3,16 +3,19 @@
 mod accounts;
 mod address;
 mod attack;
+mod callers;
 mod compared;
 mod condition;
 mod contender;
 mod contest;
+mod deliveries;
 mod engine;
 mod failure;
 mod http;
 mod interrupt;
 pub(crate) mod ladder;
 mod live;
+mod load;
 mod mix;
 pub(crate) mod options;
 mod outcome;
@@ -48,7 +51,7 @@ type Failure = Box<dyn std::error::Error>;
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let mix = scenarios::find(&options.scenario)?;
     options.check(&mix)?;
-    crate::ws::place::raise_limit_of_files(contender::connections(options, &mix))?;
+    crate::ws::place::raise_limit_of_files(load::connections(options, &mix))?;
     let mut interrupt = Interrupt::listen()?;
     let environment = Environment::read();
     let (sides, ratios) = contest::carry_out(options, &mix, &mut interrupt).await?;

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
+use super::sockets::Arrivals;
 use crate::load::histogram;
 
 /// The nodes, and the number of sockets at each that receive a publication.
@@ -100,28 +101,6 @@ impl Ledger {
         Some(round.first + count)
     }
 
-    /// Notes that a socket at a node received a publication.
-    pub(super) fn arrived(&self, number: u64, node: usize, now: Instant) {
-        let is_alone = self.shape.nodes == 1;
-        let mut round = self.round();
-        let round = &mut *round;
-        let at = number.checked_sub(round.first).and_then(|at| usize::try_from(at).ok());
-        let Some(publication) = at.and_then(|at| round.publications.get_mut(at)) else { return };
-        round.last_arrival = Some(now);
-        if is_alone || node != publication.node {
-            publication.missing_elsewhere = publication.missing_elsewhere.saturating_sub(1);
-            if publication.missing_elsewhere == 0 {
-                let latency = now.saturating_duration_since(publication.sent).as_micros();
-                round.latency.saturating_record(u64::try_from(latency).unwrap_or(u64::MAX));
-            }
-        }
-        publication.missing = publication.missing.saturating_sub(1);
-        if publication.missing == 0 {
-            round.incomplete = round.incomplete.saturating_sub(1);
-            self.completed.notify_one();
-        }
-    }
-
     /// Notes that a busy server refused the publication with this number.
     pub(super) fn refused(&self, number: u64) {
         let mut round = self.round();
@@ -129,11 +108,6 @@ impl Ledger {
             round.incomplete = round.incomplete.saturating_sub(1);
             round.refused += 1;
         }
-    }
-
-    /// Notes that a socket ended.
-    pub(super) fn fail(&self, cause: &io::Error) {
-        self.round().failure.get_or_insert_with(|| cause.to_string());
     }
 
     /// Waits until all sockets have all publications, or none was completed for as long as `silence`.
@@ -164,6 +138,33 @@ impl Ledger {
 
     fn round(&self) -> MutexGuard<'_, Round> {
         self.round.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Arrivals for Ledger {
+    fn arrived(&self, number: u64, node: usize, now: Instant) {
+        let is_alone = self.shape.nodes == 1;
+        let mut round = self.round();
+        let round = &mut *round;
+        let at = number.checked_sub(round.first).and_then(|at| usize::try_from(at).ok());
+        let Some(publication) = at.and_then(|at| round.publications.get_mut(at)) else { return };
+        round.last_arrival = Some(now);
+        if is_alone || node != publication.node {
+            publication.missing_elsewhere = publication.missing_elsewhere.saturating_sub(1);
+            if publication.missing_elsewhere == 0 {
+                let latency = now.saturating_duration_since(publication.sent).as_micros();
+                round.latency.saturating_record(u64::try_from(latency).unwrap_or(u64::MAX));
+            }
+        }
+        publication.missing = publication.missing.saturating_sub(1);
+        if publication.missing == 0 {
+            round.incomplete = round.incomplete.saturating_sub(1);
+            self.completed.notify_one();
+        }
+    }
+
+    fn fail(&self, cause: &io::Error) {
+        self.round().failure.get_or_insert_with(|| cause.to_string());
     }
 }
 

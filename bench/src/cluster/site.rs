@@ -14,7 +14,7 @@ use crate::ws::endpoint::SocketEndpoint;
 use crate::ws::place::PATH;
 
 /// The digits of a publication's number. As many are a valid id, which the action `typing` carries.
-const NUMBER_DIGITS: usize = 26;
+pub(crate) const NUMBER_DIGITS: usize = 26;
 
 /// The number of the account whose sockets receive typing. Those that type have the numbers after it.
 const LISTENER: u64 = 1;

@@ -7,27 +7,38 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::ledger::Ledger;
 use super::site::number_in;
 use crate::ws::endpoint::{Socket, SocketEndpoint};
 use crate::ws::event::{self, Kind};
 use crate::ws::frame::{self, Frame};
 
+/// Notes the publications that sockets receive.
+pub(crate) trait Arrivals: Send + Sync + 'static {
+    /// Notes that a socket at a node received a publication.
+    fn arrived(&self, number: u64, node: usize, now: Instant);
+
+    /// Notes that a socket ended.
+    fn fail(&self, cause: &io::Error);
+}
+
 /// Open sockets. They are closed when this is dropped.
-pub(super) struct Sockets(JoinSet<()>);
+pub(crate) struct Sockets(JoinSet<()>);
 
 impl Sockets {
     /// Opens a socket at each endpoint and waits until it is greeted.
-    pub(super) async fn open(endpoints: Vec<(usize, SocketEndpoint)>, ledger: &Arc<Ledger>) -> io::Result<Self> {
+    pub(crate) async fn open<A: Arrivals>(
+        endpoints: Vec<(usize, SocketEndpoint)>,
+        arrivals: &Arc<A>,
+    ) -> io::Result<Self> {
         let mut tasks = JoinSet::new();
         for (node, endpoint) in endpoints {
-            let mut reader = Reader { socket: endpoint.open("").await?, node, ledger: ledger.clone() };
+            let mut reader = Reader { socket: endpoint.open("").await?, node, arrivals: arrivals.clone() };
             while !reader.read().await? {
                 reader.socket.fill().await?;
             }
             tasks.spawn(async move {
                 if let Err(cause) = reader.follow().await {
-                    reader.ledger.fail(&cause);
+                    reader.arrivals.fail(&cause);
                 }
             });
         }
@@ -40,13 +51,13 @@ impl Sockets {
     }
 }
 
-struct Reader {
+struct Reader<A> {
     socket: Socket,
     node: usize,
-    ledger: Arc<Ledger>,
+    arrivals: Arc<A>,
 }
 
-impl Reader {
+impl<A: Arrivals> Reader<A> {
     async fn follow(&mut self) -> io::Result<()> {
         loop {
             self.read().await?;
@@ -63,7 +74,7 @@ impl Reader {
                 Frame::Text(text) => {
                     is_greeted |= event::kind(text) == Kind::Hello;
                     if let Some(number) = number_in(text) {
-                        self.ledger.arrived(number, self.node, now);
+                        self.arrivals.arrived(number, self.node, now);
                     }
                 }
                 Frame::Ping(payload) => pongs.extend(frame::pong(payload)),

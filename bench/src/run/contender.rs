@@ -1,17 +1,19 @@
 //! A server under test with the accounts of the run, and its rounds.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::accounts::Accounts;
 use super::attack::Hostile;
+use super::callers::callers;
 use super::compared::RoundFigures;
-use super::engine::{Pace, Plan, Run};
+use super::deliveries::Deliveries;
+use super::engine::{Plan, Run};
 use super::http;
 use super::interrupt::Interrupt;
-use super::mix::{Auth, Method, Mix};
+use super::load::{DEFAULT_TIMEOUT, plan, sockets};
+use super::mix::{Method, Mix};
 use super::options::Options;
 use super::outcome::{Load, Outcome};
 use super::prepared::Prepared;
@@ -29,13 +31,6 @@ use crate::report::{rate, to_float};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// The number of users of an open loop, and the timeout of a request, unless mix or command line say otherwise.
-const DEFAULT_USERS: u64 = 32;
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The maximum length of a file with a token, in bytes.
-const MAX_TOKEN_BYTES: u64 = 4096;
-
 /// The server of a contender.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Choice {
@@ -50,6 +45,7 @@ pub(crate) struct Contender {
     accounts: Accounts,
     silent: SilentHost,
     sockets: Option<Sockets>,
+    deliveries: Option<Rc<Deliveries>>,
     rounds: Vec<Round>,
     attacks: bool,
     /// The number of cores of this process before it was bound to one.
@@ -102,7 +98,10 @@ impl Contender {
         match opened {
             Ok((silent, accounts)) => {
                 let attacks = mix.attack.is_some();
-                let contender = Self { target, accounts, silent, sockets: None, rounds: Vec::new(), attacks, cores };
+                let deliveries = None;
+                let contender =
+                    Self { target, accounts, silent, sockets: None, deliveries, rounds: Vec::new(), attacks, cores };
+                let contender = contender.with_deliveries(mix, interrupt).await?;
                 contender.with_sockets(sockets(options, mix), interrupt).await
             }
             Err(cause) => Err(with_notes(&cause, &ended(target).await)),
@@ -121,6 +120,18 @@ impl Contender {
         match opened {
             Ok(sockets) => {
                 self.sockets = Some(sockets);
+                Ok(self)
+            }
+            Err(cause) => Err(with_notes(&cause, &self.close(interrupt).await)),
+        }
+    }
+
+    /// Opens the sockets of the accounts at the other nodes of a cluster.
+    async fn with_deliveries(mut self, mix: &Mix, interrupt: &mut Interrupt) -> Result<Self, Failure> {
+        let Some(cluster) = mix.cluster else { return Ok(self) };
+        match Deliveries::open(&self.target.others(), &self.accounts, cluster).await {
+            Ok(deliveries) => {
+                self.deliveries = Some(Rc::new(deliveries));
                 Ok(self)
             }
             Err(cause) => Err(with_notes(&cause, &self.close(interrupt).await)),
@@ -173,19 +184,41 @@ impl Contender {
         let target = Target::bare(path.split('?').next().unwrap_or_default(), &answer).await?;
         let accounts = Accounts { created: Vec::new(), ..self.accounts.clone() };
         let (silent, cores) = (SilentHost::open().await?, self.cores);
-        Ok(Self { target, accounts, silent, sockets: None, rounds: Vec::new(), attacks: false, cores })
+        Ok(Self {
+            target,
+            accounts,
+            silent,
+            sockets: None,
+            deliveries: None,
+            rounds: Vec::new(),
+            attacks: false,
+            cores,
+        })
     }
 
     /// Returns the same server without the attackers of the mix.
     pub(crate) async fn calm(&self) -> Result<Self, Failure> {
         let accounts = Accounts { created: Vec::new(), ..self.accounts.clone() };
         let (target, silent, cores) = (self.target.shared(), SilentHost::open().await?, self.cores);
-        Ok(Self { target, accounts, silent, sockets: None, rounds: Vec::new(), attacks: false, cores })
+        Ok(Self {
+            target,
+            accounts,
+            silent,
+            sockets: None,
+            deliveries: None,
+            rounds: Vec::new(),
+            attacks: false,
+            cores,
+        })
     }
 
     fn prepared(&self, mix: &Mix, seed: u64) -> Prepared {
         let address = &self.target.address;
-        Prepared::new(mix, self.accounts.clone(), &address.host, &address.prefix, self.silent.address(), seed)
+        let (accounts, silent) = (self.accounts.clone(), self.silent.address());
+        let mut prepared = Prepared::new(mix, accounts, &address.host, &address.prefix, silent, seed);
+        prepared.deliveries.clone_from(&self.deliveries);
+        prepared.first_publication = Deliveries::first_of(self.rounds.len());
+        prepared
     }
 
     /// Drops the rounds so far.
@@ -221,6 +254,10 @@ impl Contender {
                 "The processor time of PostgreSQL is unknown, because this machine does not show its sessions."
                     .to_owned(),
             );
+        }
+        let ended = self.deliveries.as_ref().map_or(0, |deliveries| deliveries.ended());
+        if ended > 0 {
+            facts.unknown.push(format!("{ended} sockets at other nodes ended during the run."));
         }
         let mut outcome = Outcome::new(facts, load, &names, &recorder, &saturation, usage);
         outcome.sockets = self.sockets.as_ref().map(Sockets::facts);
@@ -298,86 +335,12 @@ async fn open(options: &Options, mix: &Mix, choice: &Choice, pid: Option<u32>) -
         }
     };
     let database = options.database.as_ref();
+    let nodes = mix.cluster.map(|cluster| options.nodes.unwrap_or(cluster.nodes.0));
     if !options.pin {
-        return Target::start(program, database).await;
+        return Target::start(program, database, nodes).await;
     }
     let pinned = Pinned::server()?;
-    let started = Target::start(program, database).await;
+    let started = Target::start(program, database, nodes).await;
     pinned.generator()?;
     started
-}
-
-/// Creates the accounts that a mix needs.
-async fn callers(
-    options: &Options,
-    mix: &Mix,
-    target: &Target,
-    token_file: Option<&Path>,
-    interrupt: &mut Interrupt,
-) -> Result<Accounts, Failure> {
-    let needs_password = mix.uses(&[Variable::UserName, Variable::UserPassword]);
-    let sockets = sockets(options, mix);
-    let needs_user = needs_password || sockets > 0 || mix.calls_as(Auth::User) || mix.uses(&[Variable::UserId]);
-    let needs_admin = mix.calls_as(Auth::Admin) || mix.uses(&[Variable::AdminId]);
-    if !needs_user && !needs_admin {
-        return Accounts::none();
-    }
-    let wanted = options.accounts.or(mix.load.accounts.map(|count| count.0)).unwrap_or(1);
-    let count = if needs_user { wanted.min(users(options, mix).max(sockets)) } else { 0 };
-    if target.is_own() {
-        return Accounts::on_new_server(&target.address, count, interrupt).await;
-    }
-    let Some(file) = token_file else {
-        return Err(
-            "the scenario needs accounts; name a file with the token of an administrator with --token-file".into()
-        );
-    };
-    let mut accounts = Accounts::with_token(&target.address, &token(file)?, count, interrupt).await?;
-    let lacks_admin = (needs_admin || needs_password) && accounts.admin.is_none();
-    if !lacks_admin {
-        return Ok(accounts);
-    }
-    accounts.remove(&target.address, interrupt).await;
-    Err("the scenario needs the token of an administrator; the given one is that of another user".into())
-}
-
-fn token(file: &Path) -> Result<String, Failure> {
-    let explain = |cause: std::io::Error| format!("{}: {cause}", file.display());
-    let mut token = String::new();
-    File::open(file).map_err(explain)?.take(MAX_TOKEN_BYTES).read_to_string(&mut token).map_err(explain)?;
-    let token = token.trim();
-    let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_token { Ok(token.to_owned()) } else { Err(format!("{} holds no token", file.display()).into()) }
-}
-
-/// Returns the number of connections that a run opens.
-pub(crate) fn connections(options: &Options, mix: &Mix) -> u64 {
-    let background = mix.requests.iter().filter_map(|request| request.background);
-    let attackers = mix.attack.as_ref().map_or(0, Hostile::count);
-    attackers + users(options, mix) + sockets(options, mix) + background.map(|count| count.0).sum::<u64>()
-}
-
-fn sockets(options: &Options, mix: &Mix) -> u64 {
-    options.sockets.or(mix.load.sockets.map(|count| count.0)).unwrap_or_default()
-}
-
-fn users(options: &Options, mix: &Mix) -> u64 {
-    let of_command = options.concurrency.or(options.users);
-    let of_mix = mix.load.concurrency.or(mix.load.users).map(|count| count.0);
-    of_command.or(of_mix).unwrap_or(DEFAULT_USERS)
-}
-
-fn plan(options: &Options, mix: &Mix, target: &Target) -> Plan {
-    let of_mix = mix.load.rate.filter(|_| options.concurrency.is_none()).map(|rate| rate.0);
-    let pace = options.rate.or(of_mix).map_or(Pace::Closed, |per_second| Pace::Open { per_second });
-    Plan {
-        addresses: target.address.resolved.clone(),
-        pace,
-        users: users(options, mix),
-        burst: options.burst.or(mix.load.burst.map(|count| count.0)).unwrap_or(1),
-        warmup: options.warmup,
-        duration: options.duration,
-        timeout: options.timeout.or(mix.load.timeout.map(|span| span.0)).unwrap_or(DEFAULT_TIMEOUT),
-        seed: options.seed,
-    }
 }

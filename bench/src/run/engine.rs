@@ -61,7 +61,6 @@ pub(crate) struct Plan {
 }
 
 /// A run, which observers read and end.
-#[derive(Debug)]
 pub(crate) struct Run {
     plan: Plan,
     begin: Instant,

@@ -41,6 +41,11 @@ impl Failed {
         Self::without_response("no-free-connection")
     }
 
+    /// The event of a request did not reach all sockets in time.
+    pub(crate) fn event_missing() -> Self {
+        Self::without_response("event-missing")
+    }
+
     /// The server greeted a new connection instead of the one to resume.
     pub(crate) fn not_resumed() -> Self {
         Self::without_response("not-resumed")

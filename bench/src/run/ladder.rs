@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::contender::{self, Choice, Contender};
+use super::contender::{Choice, Contender};
 use super::interrupt::Interrupt;
 use super::mix::{MAX_RATE, Mix};
 use super::options::Options as RunOptions;
 use super::outcome::Outcome;
-use super::{scenarios, table};
+use super::{load, scenarios, table};
 use crate::report::to_float;
 
 type Failure = Box<dyn std::error::Error>;
@@ -66,7 +66,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
             "a ladder is an open loop of one server; leave --versus, --fail-if, --out and --concurrency out".into()
         );
     }
-    crate::ws::place::raise_limit_of_files(contender::connections(&options.run, &mix))?;
+    crate::ws::place::raise_limit_of_files(load::connections(&options.run, &mix))?;
     let mut interrupt = Interrupt::listen()?;
     let choice = Choice::read(&options.run.target, options.run.binary.as_deref())?;
     let mut contender = Contender::open(&options.run, &mix, &choice, true, &mut interrupt).await?;

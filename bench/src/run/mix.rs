@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::attack::Hostile;
+use super::deliveries::Cluster;
 use super::span::{Think, Timeout};
 use super::template::{Template, Variable};
 use super::visits::Visit;
@@ -40,6 +41,8 @@ pub(crate) struct Mix {
     pub(crate) load: Load,
     /// The attackers beside the ordinary clients.
     pub(crate) attack: Option<Hostile>,
+    /// The servers on one database, if there are several.
+    pub(crate) cluster: Option<Cluster>,
     #[serde(rename = "request")]
     pub(crate) requests: Vec<Request>,
 }
@@ -79,6 +82,9 @@ pub(crate) struct Request {
     pub(crate) body: Option<Template>,
     #[serde(default)]
     pub(crate) auth: Auth,
+    /// True if the request ends when its event is at the sockets of its account at the other nodes.
+    #[serde(default)]
+    pub(crate) delivery: bool,
     /// Opens a socket instead of sending a request.
     pub(crate) socket: Option<Visit>,
     /// The time that a user of a closed loop waits after the response, on average.
@@ -132,6 +138,9 @@ impl Mix {
         if self.load.burst.is_some() && self.load.rate.is_none() {
             return Err("a burst needs a rate".into());
         }
+        if self.cluster.is_some_and(|cluster| cluster.nodes.0 < 2) {
+            return Err("a cluster has two nodes or more".into());
+        }
         let mut names = BTreeSet::new();
         for request in &self.requests {
             let name = &request.name.0;
@@ -144,6 +153,13 @@ impl Mix {
             if request.socket.is_some() && !request.can_be_socket() {
                 return Err(format!(
                     "{name} opens a socket; it is a GET without a body, a query and expected statuses"
+                ));
+            }
+            let carries_number = request.body.as_ref().is_some_and(|body| body.uses(&[Variable::Publication]));
+            let can_be_delivered = self.cluster.is_some() && carries_number && request.auth == Auth::User;
+            if request.delivery && !can_be_delivered {
+                return Err(format!(
+                    "the delivery of {name} needs [cluster], a user and the variable publication in the body"
                 ));
             }
             if request.headers.len() > MAX_HEADERS {

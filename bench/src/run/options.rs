@@ -7,6 +7,7 @@ use clap::Args;
 use reqwest::Url;
 
 use super::condition::Condition;
+use super::deliveries::MAX_NODES;
 use super::mix::{MAX_ACCOUNTS, MAX_RATE, MAX_SOCKETS, MAX_USERS, Mix};
 use super::span;
 use super::target::OWN;
@@ -29,6 +30,9 @@ pub(crate) struct Options {
     /// A PostgreSQL server in which the run creates a database for a new server, and drops it: postgres://user@host:port/database [default: SQLite]
     #[arg(long)]
     pub(crate) database: Option<Url>,
+    /// Number of servers of a scenario with a cluster, all on the PostgreSQL of --database [default: that of the mix]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(2..=MAX_NODES), requires = "database")]
+    pub(crate) nodes: Option<u64>,
     /// The process of a running server on this machine, to measure its processor time and memory
     #[arg(long)]
     pub(crate) pid: Option<u32>,
@@ -122,6 +126,13 @@ impl Options {
         }
         if !self.compares(mix) && self.fail_if.iter().any(Condition::is_ratio) {
             return Err("a condition with a ratio needs --versus".into());
+        }
+        if self.nodes.is_some() && mix.cluster.is_none() {
+            return Err("--nodes is for a scenario with a cluster".into());
+        }
+        let starts_cluster = self.target == OWN && self.database.is_some();
+        if mix.cluster.is_some() && !starts_cluster {
+            return Err("the scenario starts its servers on one PostgreSQL; name it with --database".into());
         }
         if self.versus.is_some() && mix.attack.is_some() {
             return Err("a scenario with attackers compares a server with itself; leave --versus out".into());

@@ -1,16 +1,18 @@
 //! The requests of a mix, ready to be written to a connection.
 
 use std::fmt::Write;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::accounts::{Account, Accounts};
+use super::deliveries::Deliveries;
 use super::mix::{Auth, Method, Mix, Request, Status};
 use super::random::Random;
 use super::template::{Template, Variable};
 use super::visits::{UPGRADE, Visit};
+use crate::cluster::site::NUMBER_DIGITS;
 
 /// All requests of a run, with the values of their variables.
-#[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) requests: Vec<PreparedRequest>,
     accounts: Accounts,
@@ -18,6 +20,9 @@ pub(crate) struct Prepared {
     silent_host: String,
     seed: u64,
     weights: u64,
+    /// The number of the first publication.
+    pub(crate) first_publication: u64,
+    pub(crate) deliveries: Option<Rc<Deliveries>>,
 }
 
 #[derive(Debug)]
@@ -27,6 +32,7 @@ pub(crate) struct PreparedRequest {
     /// The number of connections that repeat the request beside the mix; 0 if it is part of the mix.
     pub(crate) background: u64,
     pub(crate) socket: Option<Visit>,
+    pub(crate) delivery: bool,
     weight: u64,
     method: Method,
     path: Template,
@@ -42,7 +48,16 @@ impl Prepared {
     pub(crate) fn new(mix: &Mix, accounts: Accounts, host: &str, prefix: &str, silent_host: &str, seed: u64) -> Self {
         let requests: Vec<_> = mix.requests.iter().map(|request| PreparedRequest::new(request, prefix)).collect();
         let weights = requests.iter().map(|request| request.weight).sum();
-        Self { requests, accounts, host: host.to_owned(), silent_host: silent_host.to_owned(), seed, weights }
+        Self {
+            requests,
+            accounts,
+            host: host.to_owned(),
+            silent_host: silent_host.to_owned(),
+            seed,
+            weights,
+            first_publication: 0,
+            deliveries: None,
+        }
     }
 
     /// Chooses a request of the mix by its weight.
@@ -116,6 +131,10 @@ impl Prepared {
             Variable::AdminId => self.accounts.admin.as_ref().map_or("", |admin| &admin.id),
             Variable::Run => &self.accounts.run,
             Variable::SilentHost => &self.silent_host,
+            Variable::Publication => {
+                number = format!("{:0>NUMBER_DIGITS$}", self.first_publication + sequence);
+                &number
+            }
             Variable::Sequence => {
                 number = sequence.to_string();
                 &number
@@ -145,6 +164,7 @@ impl PreparedRequest {
             is_head: request.method == Method::Head,
             background,
             socket: request.socket,
+            delivery: request.delivery,
             weight,
             method: request.method,
             path: request.path.0.clone(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::mix::{MAX_FILE_BYTES, Mix};
 
 /// The mixes by name.
-pub(crate) const MIXES: [(&str, &str); 17] = [
+pub(crate) const MIXES: [(&str, &str); 18] = [
     ("ping", include_str!("../../mixes/ping.toml")),
     ("client-config", include_str!("../../mixes/client-config.toml")),
     ("me", include_str!("../../mixes/me.toml")),
@@ -23,6 +23,7 @@ pub(crate) const MIXES: [(&str, &str); 17] = [
     ("ws-storm", include_str!("../../mixes/ws-storm.toml")),
     ("ws-churn", include_str!("../../mixes/ws-churn.toml")),
     ("attack", include_str!("../../mixes/attack.toml")),
+    ("cluster", include_str!("../../mixes/cluster.toml")),
     ("soak", include_str!("../../mixes/soak.toml")),
     ("mixed", include_str!("../../mixes/mixed.toml")),
 ];

@@ -21,6 +21,13 @@ pub(crate) const OWN: &str = "self";
 /// The name of the engine that has processes of its own.
 pub(crate) const POSTGRESQL: &str = "PostgreSQL";
 
+/// A sentence of the report of a cluster.
+const CLUSTER_NOTE: &str =
+    "Processor time, memory and descriptors are those of the server that requests go to, without the other servers.";
+
+/// A server with its address and its folder.
+type Node = (Address, Process, Folder);
+
 pub(crate) struct Target {
     pub(crate) address: Address,
     /// The process, if it runs on this machine and its id is known.
@@ -32,6 +39,8 @@ pub(crate) struct Target {
 struct Own {
     process: Process,
     _folder: Folder,
+    /// The other nodes of a cluster.
+    others: Vec<(Address, Process, Folder)>,
     databases: Option<(Databases, Url)>,
 }
 
@@ -43,6 +52,8 @@ pub(crate) struct Facts {
     pub(crate) program: Option<String>,
     /// `SQLite` or `PostgreSQL`, if this run started the server.
     pub(crate) engine: Option<&'static str>,
+    /// The number of servers on the same database, if this run started several.
+    pub(crate) nodes: Option<u64>,
     /// The version that the server names.
     pub(crate) version: Option<String>,
     /// Sentences about figures that this run cannot have.
@@ -50,8 +61,9 @@ pub(crate) struct Facts {
 }
 
 impl Target {
-    /// Starts a server with an empty database: SQLite, or a new database of the PostgreSQL server at `database`.
-    pub(crate) async fn start(program: &Path, database: Option<&Url>) -> Result<Self, Failure> {
+    /// Starts a server with an empty database: SQLite, or a new database of the PostgreSQL server at `database`. With
+    /// `nodes`, so many servers use the database.
+    pub(crate) async fn start(program: &Path, database: Option<&Url>, nodes: Option<u64>) -> Result<Self, Failure> {
         let databases = match database {
             Some(given) => {
                 let databases = Databases::at(given).await?;
@@ -60,8 +72,9 @@ impl Target {
             }
             None => None,
         };
-        let started = Self::start_on(program, databases.as_ref().map(|(_, created)| created)).await;
-        let (address, process, folder) = match started {
+        let created = databases.as_ref().map(|(_, created)| created);
+        let started = Self::start_nodes(program, created, nodes.unwrap_or(1)).await;
+        let ((address, process, folder), others) = match started {
             Ok(started) => started,
             Err(cause) => {
                 if let Some((databases, _)) = &databases {
@@ -75,20 +88,35 @@ impl Target {
             url: address.url.to_string(),
             program: Some(program.display().to_string()),
             engine: Some(engine),
+            nodes,
             version: version(&address).await,
-            unknown: Vec::new(),
+            unknown: nodes.map(|_| CLUSTER_NOTE.to_owned()).into_iter().collect(),
         };
         let pid = Some(process.pid());
-        Ok(Self { address, pid, facts, own: Some(Own { process, _folder: folder, databases }) })
+        Ok(Self { address, pid, facts, own: Some(Own { process, _folder: folder, others, databases }) })
     }
 
-    async fn start_on(program: &Path, database: Option<&Url>) -> Result<(Address, Process, Folder), Failure> {
+    /// Starts the servers of a database one after the other, and returns the first one and the others.
+    async fn start_nodes(program: &Path, database: Option<&Url>, count: u64) -> Result<(Node, Vec<Node>), Failure> {
+        let first = Self::start_on(program, database, None).await?;
+        let mut others = Vec::new();
+        for _ in 1..count {
+            others.push(Self::start_on(program, database, Some(first.2.path())).await?);
+        }
+        Ok((first, others))
+    }
+
+    /// Starts a server, with its files in the folder of another one if there is one.
+    async fn start_on(program: &Path, database: Option<&Url>, files: Option<&Path>) -> Result<Node, Failure> {
         let folder = Folder::new()?;
-        let settings = database.map(|database| {
-            [("MM_SQLSETTINGS_DRIVERNAME", "postgres"), ("MM_SQLSETTINGS_DATASOURCE", database.as_str())]
-        });
-        let settings = settings.as_ref().map_or(&[][..], |settings| &settings[..]);
-        let process = Process::server_apart(program, folder.path(), settings)
+        let files = files.unwrap_or(folder.path()).join("data");
+        let files = files.to_str().ok_or("the temporary folder has no valid name")?;
+        let mut settings = vec![("MM_FILESETTINGS_DIRECTORY", files)];
+        if let Some(database) = database {
+            settings.push(("MM_SQLSETTINGS_DRIVERNAME", "postgres"));
+            settings.push(("MM_SQLSETTINGS_DATASOURCE", database.as_str()));
+        }
+        let process = Process::server_apart(program, folder.path(), &settings)
             .map_err(|cause| format!("{} cannot be started: {cause}", program.display()))?;
         let address = Address::resolve(&format!("http://{}", process.address)).await?;
         Ok((address, process, folder))
@@ -105,11 +133,17 @@ impl Target {
             url: address.url.to_string(),
             program: Some("a bare actix-web handler that returns the same bytes".to_owned()),
             engine: None,
+            nodes: None,
             version: None,
             unknown: Vec::new(),
         };
         let pid = Some(process.pid());
-        Ok(Self { address, pid, facts, own: Some(Own { process, _folder: folder, databases: None }) })
+        Ok(Self {
+            address,
+            pid,
+            facts,
+            own: Some(Own { process, _folder: folder, others: Vec::new(), databases: None }),
+        })
     }
 
     /// Uses a server that runs already.
@@ -133,7 +167,7 @@ impl Target {
         }
         unknown.push("The processor time of its database is unknown.".to_owned());
         let version = version(&address).await;
-        let facts = Facts { url: address.url.to_string(), program: None, engine: None, version, unknown };
+        let facts = Facts { url: address.url.to_string(), program: None, engine: None, nodes: None, version, unknown };
         Ok(Self { address, pid, facts, own: None })
     }
 
@@ -146,6 +180,11 @@ impl Target {
         self.own.is_some()
     }
 
+    /// Returns the addresses of the other nodes of a cluster.
+    pub(crate) fn others(&self) -> Vec<Address> {
+        self.own.iter().flat_map(|own| &own.others).map(|(address, ..)| address.clone()).collect()
+    }
+
     /// Returns a connection to the PostgreSQL server of an own server, with the address of its database.
     pub(crate) async fn postgres(&self) -> Result<Option<(Client, &Url)>, Failure> {
         let Some(Own { databases: Some((_, created)), .. }) = &self.own else { return Ok(None) };
@@ -154,8 +193,8 @@ impl Target {
 
     /// Ends an own server and drops its database.
     pub(crate) async fn end(self) -> Result<(), Failure> {
-        if let Some(Own { process, databases, .. }) = self.own {
-            drop(process);
+        if let Some(Own { process, others, databases, .. }) = self.own {
+            drop((process, others));
             if let Some((databases, _)) = databases {
                 databases.drop_all().await?;
             }

@@ -23,16 +23,18 @@ pub(crate) enum Variable {
     UserPassword,
     AdminId,
     Sequence,
+    Publication,
     Run,
     SilentHost,
 }
 
-const VARIABLES: [(&str, Variable); 7] = [
+const VARIABLES: [(&str, Variable); 8] = [
     ("user.id", Variable::UserId),
     ("user.name", Variable::UserName),
     ("user.password", Variable::UserPassword),
     ("admin.id", Variable::AdminId),
     ("sequence", Variable::Sequence),
+    ("publication", Variable::Publication),
     ("run", Variable::Run),
     ("silent.host", Variable::SilentHost),
 ];

@@ -1,7 +1,7 @@
 //! A user of a run: a connection for requests, and the socket that was open last.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
@@ -44,7 +44,16 @@ impl User {
     ) -> Result<(u64, Option<Opened>), Failed> {
         let Some(visit) = request.socket else {
             prepared.write(request, self.number, sequence, &mut self.buffer);
-            return self.exchange(request, limit).await.map(|bytes| (bytes, None));
+            let deliveries = prepared.deliveries.as_ref().filter(|_| request.delivery);
+            let Some(deliveries) = deliveries else {
+                return self.exchange(request, limit).await.map(|bytes| (bytes, None));
+            };
+            let from = Instant::now();
+            let awaited = deliveries.expect(prepared.first_publication + sequence);
+            let bytes = self.exchange(request, limit).await?;
+            let left = limit.saturating_sub(from.elapsed());
+            timeout(left, awaited.completed()).await.map_err(|_| Failed::event_missing())?;
+            return Ok((bytes, None));
         };
         let query = self.client.query(visit);
         prepared.write_with(&query, request, self.number, sequence, &mut self.buffer);

@@ -55,6 +55,8 @@ fn rules_about_several_values_name_the_request() {
         (SMALL.replace("rate = 100", ""), "either rate or concurrency"),
         (SMALL.replace("rate = 100", "rate = 100\nconcurrency = 5"), "either rate or concurrency"),
         (SMALL.replace("rate = 100", "concurrency = 5\nburst = 5"), "a burst needs a rate"),
+        (SMALL.replace("[load]", "[cluster]\nnodes = 1\n[load]"), "two nodes or more"),
+        (SMALL.replace("name = \"ping\"", "name = \"ping\"\ndelivery = true"), "the delivery of ping needs"),
         (SMALL.replace("name = \"ping\"", "name = \"ping\"\nsocket = {}\nmethod = \"POST\""), "ping opens a socket"),
         (SMALL.replace("name = \"ping\"", "name = \"ping\"\nbackground = 5"), "not only background ones"),
         (format!("{SMALL}[[request]]\nname = \"ping\"\npath = \"/\"\n"), "two requests have the name ping"),

@@ -70,6 +70,7 @@ fn facts(side: &Side, html: &mut String) {
     let mut rows = vec![("server", target.url.clone()), ("version", version.to_owned())];
     rows.extend(target.program.clone().map(|program| ("program", program)));
     rows.extend(target.engine.map(|engine| ("database", engine.to_owned())));
+    rows.extend(target.nodes.map(|nodes| ("servers", nodes.to_string())));
     rows.push(("throughput", format!("{} requests/s succeeded in time", number(outcome.throughput_per_s))));
     rows.extend(usage(outcome));
     rows.extend(outcome.sockets.as_ref().map(|sockets| ("sockets", socket_facts(sockets))));

@@ -44,6 +44,7 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
         url: "http://127.0.0.1:8065/".to_owned(),
         program: Some("/a/quarterdeck".to_owned()),
         engine: Some("SQLite"),
+        nodes: None,
         version: Some("11.6.0".to_owned()),
         unknown: vec!["A figure is unknown.".to_owned()],
     };
