@@ -20,6 +20,7 @@ mod mix;
 pub(crate) mod options;
 mod outcome;
 mod prepared;
+mod quantile;
 mod random;
 mod recorder;
 mod report;

@@ -14,9 +14,10 @@ const TAIL: f64 = 0.025;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RoundFigures {
     pub(crate) mean_us: f64,
-    pub(crate) p50_us: f64,
-    pub(crate) p95_us: f64,
-    pub(crate) p99_us: f64,
+    /// A quantile is absent without enough requests.
+    pub(crate) p50_us: Option<f64>,
+    pub(crate) p95_us: Option<f64>,
+    pub(crate) p99_us: Option<f64>,
     pub(crate) throughput_per_s: f64,
     /// The processor time of the server for each request, if it is known.
     pub(crate) cpu_us: Option<f64>,
@@ -38,9 +39,9 @@ type Figure = (&'static str, fn(&RoundFigures) -> Option<f64>);
 
 const FIGURES: [Figure; 6] = [
     ("mean", |round| Some(round.mean_us)),
-    ("p50", |round| Some(round.p50_us)),
-    ("p95", |round| Some(round.p95_us)),
-    ("p99", |round| Some(round.p99_us)),
+    ("p50", |round| round.p50_us),
+    ("p95", |round| round.p95_us),
+    ("p99", |round| round.p99_us),
     ("throughput", |round| Some(round.throughput_per_s)),
     ("cpu", |round| round.cpu_us),
 ];
@@ -97,9 +98,9 @@ mod tests {
     fn rounds(p99_us: &[f64]) -> Vec<RoundFigures> {
         let round = |p99_us: &f64| RoundFigures {
             mean_us: 100.0,
-            p50_us: 90.0,
-            p95_us: 150.0,
-            p99_us: *p99_us,
+            p50_us: Some(90.0),
+            p95_us: Some(150.0),
+            p99_us: Some(*p99_us),
             throughput_per_s: 10.0,
             cpu_us: None,
         };

@@ -125,9 +125,9 @@ impl Figure {
         let latency = &outcome.total.latency;
         Some(match self {
             Self::Mean => latency.mean_us,
-            Self::P50 => to_float(latency.p50_us),
-            Self::P95 => to_float(latency.p95_us),
-            Self::P99 => to_float(latency.p99_us),
+            Self::P50 => to_float(latency.p50_us?),
+            Self::P95 => to_float(latency.p95_us?),
+            Self::P99 => to_float(latency.p99_us?),
             Self::Max => to_float(latency.max_us),
             Self::Failures => outcome.total.failed_part,
             Self::Throughput => outcome.throughput_per_s,

@@ -17,6 +17,7 @@ use super::mix::{Method, Mix};
 use super::options::Options;
 use super::outcome::{Load, Outcome};
 use super::prepared::Prepared;
+use super::quantile;
 use super::recorder::Recorder;
 use super::round;
 use super::saturation::Saturation;
@@ -298,7 +299,7 @@ pub(super) fn with_notes(cause: &Failure, notes: &[String]) -> Failure {
 impl Round {
     fn figures(&self) -> RoundFigures {
         let (recorder, latency) = (&self.recorder, &self.recorder.total.latency);
-        let at = |quantile| to_float(latency.value_at_quantile(quantile));
+        let at = |quantile| quantile::at(latency, quantile).map(to_float);
         // The number of cores has no part in the processor time of a request.
         let usage = Usage::of(&self.readings, recorder.responses_in_time, 1);
         RoundFigures {

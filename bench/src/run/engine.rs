@@ -122,7 +122,7 @@ impl Run {
         let ended = Instant::now();
         let mut recorder = self.recorder.borrow_mut();
         recorder.cut(ended);
-        self.drop_due(&mut recorder, ended);
+        self.drop_due(&mut recorder, ended, &Failed::ended_by_user());
         self.stop.notify_one();
     }
 
@@ -176,21 +176,22 @@ impl Run {
         self.is_due.notify_waiters();
         self.ended.notify_waiters();
         let drained = async { while users.join_next().await.is_some() {} };
-        tokio::select! {
-            _ = timeout(self.plan.timeout + DRAIN_TIME, drained) => {}
-            () = self.abandon.notified() => {}
-        }
+        let is_abandoned = tokio::select! {
+            _ = timeout(self.plan.timeout + DRAIN_TIME, drained) => false,
+            () = self.abandon.notified() => true,
+        };
         self.record_unfinished(|_| true);
         let ended = Instant::now();
-        self.drop_due(&mut self.recorder.borrow_mut(), ended);
+        let cause = if is_abandoned { Failed::ended_by_user() } else { Failed::not_sent() };
+        self.drop_due(&mut self.recorder.borrow_mut(), ended, &cause);
         self.recorder.borrow_mut().finish(ended);
         Ok(saturation)
     }
 
     /// Records the requests that wait for a connection as failures.
-    fn drop_due(&self, recorder: &mut Recorder, ended: Instant) {
+    fn drop_due(&self, recorder: &mut Recorder, ended: Instant, cause: &Failed) {
         for Due { request, intended } in self.due.take() {
-            recorder.add(&Sample { request, intended, sent: None, ended, outcome: Err(Failed::ended_by_user()) });
+            recorder.add(&Sample { request, intended, sent: None, ended, outcome: Err(cause.clone()) });
         }
     }
 

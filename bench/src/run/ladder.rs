@@ -143,7 +143,7 @@ fn verdict(options: &Options, outcome: &Outcome, memory_kb: Option<u64>) -> Verd
         }
     };
     check("mean", latency.mean_us / 1000.0, to_float(options.max_mean_ms), "ms");
-    check("p99", to_float(latency.p99_us) / 1000.0, to_float(options.max_p99_ms), "ms");
+    check("p99", to_float(latency.p99_us.unwrap_or(latency.max_us)) / 1000.0, to_float(options.max_p99_ms), "ms");
     check("failures", outcome.total.failed_part * 100.0, options.max_failures, "%");
     if let Some(usage) = &outcome.usage {
         check("processor time", usage.cpu_of_machine * 100.0, options.max_use, "% of the machine");

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::attack::AttackFacts;
 use super::engine::{Pace, Plan};
+use super::quantile;
 use super::recorder::{Figures, Interval, Recorder};
 use super::saturation::Saturation;
 use super::sockets::SocketFacts;
@@ -27,7 +28,7 @@ pub(crate) struct Outcome {
     pub(crate) throughput_per_s: f64,
     pub(crate) requests: Vec<Named>,
     pub(crate) intervals: Vec<Point>,
-    /// The latency at each of some quantiles.
+    /// The latency at each of some quantiles, as far as there are enough requests.
     pub(crate) curve: Vec<Quantile>,
     pub(crate) usage: Option<Usage>,
     pub(crate) sockets: Option<SocketFacts>,
@@ -80,11 +81,12 @@ pub(crate) struct Summary {
 pub(crate) struct Percentiles {
     pub(crate) mean_us: f64,
     pub(crate) min_us: u64,
-    pub(crate) p50_us: u64,
-    pub(crate) p90_us: u64,
-    pub(crate) p95_us: u64,
-    pub(crate) p99_us: u64,
-    pub(crate) p999_us: u64,
+    /// A quantile is absent without enough requests.
+    pub(crate) p50_us: Option<u64>,
+    pub(crate) p90_us: Option<u64>,
+    pub(crate) p95_us: Option<u64>,
+    pub(crate) p99_us: Option<u64>,
+    pub(crate) p999_us: Option<u64>,
     pub(crate) max_us: u64,
 }
 
@@ -99,11 +101,13 @@ pub(crate) struct Cause {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Point {
     pub(crate) at_ms: u64,
-    pub(crate) rate_per_s: f64,
-    pub(crate) failed_per_s: f64,
-    pub(crate) p50_us: u64,
-    pub(crate) p99_us: u64,
-    pub(crate) max_us: u64,
+    /// The rates are absent for an interval that is too short for them.
+    pub(crate) rate_per_s: Option<f64>,
+    pub(crate) failed_per_s: Option<f64>,
+    /// The latencies are absent without enough requests.
+    pub(crate) p50_us: Option<u64>,
+    pub(crate) p99_us: Option<u64>,
+    pub(crate) max_us: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -175,7 +179,7 @@ impl Outcome {
             throughput_per_s: rate(recorder.succeeded_in_time, recorder.measured()),
             requests: requests.collect(),
             intervals: recorder.intervals.iter().map(Point::of).collect(),
-            curve: QUANTILES.map(|quantile| Quantile { quantile, us: latency.value_at_quantile(quantile) }).to_vec(),
+            curve: QUANTILES.into_iter().filter_map(|quantile| Quantile::of(latency, quantile)).collect(),
             usage,
             sockets: None,
             visits: None,
@@ -209,7 +213,7 @@ impl Summary {
 
 impl Percentiles {
     fn of(histogram: &Histogram<u64>) -> Self {
-        let at = |quantile| histogram.value_at_quantile(quantile);
+        let at = |quantile| quantile::at(histogram, quantile);
         Self {
             mean_us: histogram.mean(),
             min_us: histogram.min(),
@@ -234,12 +238,21 @@ impl Cause {
     }
 }
 
+impl Quantile {
+    /// Returns a point of the curve, if enough requests decide it. The last one is the maximum.
+    fn of(latency: &Histogram<u64>, quantile: f64) -> Option<Self> {
+        let is_max = quantile >= 1.0 && !latency.is_empty();
+        let us = if is_max { Some(latency.max()) } else { quantile::at(latency, quantile) };
+        us.map(|us| Self { quantile, us })
+    }
+}
+
 impl Point {
     fn of(interval: &Interval) -> Self {
         Self {
             at_ms: millis(interval.at),
-            rate_per_s: rate(interval.count, interval.length),
-            failed_per_s: rate(interval.failed, interval.length),
+            rate_per_s: (!interval.is_partial).then(|| rate(interval.count, interval.length)),
+            failed_per_s: (!interval.is_partial).then(|| rate(interval.failed, interval.length)),
             p50_us: interval.p50_us,
             p99_us: interval.p99_us,
             max_us: interval.max_us,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::failure::Failed;
+use super::quantile;
 use super::visits::VisitFacts;
 use crate::report::rate;
 
@@ -54,9 +55,12 @@ pub(crate) struct Interval {
     pub(crate) length: Duration,
     pub(crate) count: u64,
     pub(crate) failed: u64,
-    pub(crate) p50_us: u64,
-    pub(crate) p99_us: u64,
-    pub(crate) max_us: u64,
+    /// Absent without enough requests.
+    pub(crate) p50_us: Option<u64>,
+    pub(crate) p99_us: Option<u64>,
+    pub(crate) max_us: Option<u64>,
+    /// True if it is too short for a rate.
+    pub(crate) is_partial: bool,
 }
 
 /// The record while a run goes on.
@@ -184,7 +188,8 @@ impl Recorder {
 
     /// Returns the facts about sockets with the rate of the busiest interval.
     pub(crate) fn visits(&self) -> VisitFacts {
-        let rates = self.intervals.iter().map(|one| rate(one.count - one.failed, one.length));
+        let rates =
+            self.intervals.iter().filter(|one| !one.is_partial).map(|one| rate(one.count - one.failed, one.length));
         VisitFacts { busiest_per_s: rates.fold(0.0, f64::max), ..self.visits }
     }
 
@@ -199,9 +204,10 @@ impl Recorder {
             length: end - self.current_from,
             count: current.len(),
             failed: self.current_failed,
-            p50_us: current.value_at_quantile(0.5),
-            p99_us: current.value_at_quantile(0.99),
-            max_us: current.max(),
+            p50_us: quantile::at(current, 0.5),
+            p99_us: quantile::at(current, 0.99),
+            max_us: (!current.is_empty()).then(|| current.max()),
+            is_partial: (end - self.current_from) * 2 < self.interval,
         });
         self.current.reset();
         self.current_failed = 0;
@@ -324,6 +330,22 @@ mod tests {
         let counts: Vec<_> = recorder.intervals.iter().map(|interval| (interval.count, interval.failed)).collect();
         assert_eq!(counts, [(2, 0), (0, 0), (3, 1)]);
         assert_eq!(recorder.intervals[2].at, MS * 750);
+        let max: Vec<_> = recorder.intervals.iter().map(|interval| interval.max_us.map(|us| us / 10_000)).collect();
+        assert_eq!(max, [Some(2), None, Some(30)], "an interval without requests has no latency");
+        assert!(recorder.intervals[0].p50_us.is_some() && recorder.intervals[0].p99_us.is_none());
+    }
+
+    #[test]
+    fn a_last_interval_of_less_than_half_the_length_has_no_rate() {
+        let from = Instant::now();
+        let partial = |end_ms: u32| {
+            let mut recorder = Recorder::new(from, MS * 1000, vec![false]).unwrap();
+            recorder.add(&sample(from, 250, 5, Ok(0)));
+            recorder.finish(from + MS * end_ms);
+            recorder.intervals.iter().map(|interval| interval.is_partial).collect::<Vec<_>>()
+        };
+        assert_eq!(partial(260), [false, true]);
+        assert_eq!(partial(400), [false, false]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::compared::Ratio;
 use super::outcome::{Named, Outcome, Percentiles, Summary};
 use super::sockets::SocketFacts;
+use super::usage::Usage;
 use super::visits::VisitFacts;
 use crate::report::to_float;
 
@@ -66,7 +67,8 @@ fn row(name: &str, summary: &Summary) -> String {
     if summary.count == 0 {
         return format!("{name:<22}{:>10}{}", 0, format!("{:>10}", "-").repeat(8));
     }
-    let latencies = [p50_us, p90_us, p95_us, p99_us, p999_us, max_us].map(|us| format!("{:>10}", ms(us))).concat();
+    let latencies = [p50_us, p90_us, p95_us, p99_us, p999_us, Some(max_us)];
+    let latencies = latencies.map(|us| format!("{:>10}", us.map_or_else(unknown, ms))).concat();
     let failed = format!("{:.3}%", summary.failed_part * 100.0);
     format!("{name:<22}{:>10}{failed:>10}{:>10.2}{latencies}", summary.count, mean_us / 1000.0)
 }
@@ -86,26 +88,30 @@ fn load(outcome: &Outcome) -> String {
 fn usage(outcome: &Outcome, lines: &mut String) {
     let Some(usage) = &outcome.usage else { return };
     let each = usage.cpu_us_per_request.map_or(String::new(), |us| format!(", {us:.1} µs a request"));
+    let descriptors = usage.descriptors_max.map_or(String::new(), |count| format!("; at most {count} descriptors"));
     let _ = writeln!(
         lines,
-        "server                {} ms CPU{each}, {:.1} % of the machine; resident memory {} kB before, {} kB after, at most {} kB; at most {} descriptors",
+        "server                {} ms CPU{each}, {:.1} % of the machine; resident memory {} kB before, {} kB after, at most {} kB{descriptors}",
         usage.cpu_ms,
         usage.cpu_of_machine * 100.0,
         usage.resident_kb_first,
         usage.resident_kb_last,
-        usage.resident_kb_max,
-        usage.descriptors_max
+        usage.resident_kb_max
     );
-    if let Some((memory, descriptors)) = usage.resident_kb_per_min.zip(usage.descriptors_per_min) {
-        let _ = writeln!(
-            lines,
-            "slopes                {memory:+.1} kB and {descriptors:+.1} descriptors a minute, after the first third"
-        );
+    if let Some(slopes) = slopes(usage) {
+        let _ = writeln!(lines, "slopes                {slopes}");
     }
     if let Some(cpu) = usage.postgres_cpu_ms {
         let each = usage.postgres_cpu_us_per_request.map_or(String::new(), |us| format!(", {us:.1} µs a request"));
         let _ = writeln!(lines, "PostgreSQL            {cpu} ms CPU in the sessions of the server{each}");
     }
+}
+
+/// Describes the slopes of memory and descriptors, if they are known.
+pub(crate) fn slopes(usage: &Usage) -> Option<String> {
+    let descriptors = usage.descriptors_per_min.map_or(String::new(), |slope| format!(" and {slope:+.1} descriptors"));
+    let memory = usage.resident_kb_per_min?;
+    Some(format!("{memory:+.1} kB{descriptors} a minute, after the first third"))
 }
 
 /// Describes the sockets of a run.
@@ -146,13 +152,18 @@ pub(crate) const STEP_HEAD: &str =
 /// Returns the line of a step of a ladder.
 pub(crate) fn step(rate: f64, outcome: &Outcome) -> String {
     let Percentiles { mean_us, p50_us, p95_us, p99_us, .. } = outcome.total.latency;
-    let latencies = [p50_us, p95_us, p99_us].map(|us| format!("{:>10}", ms(us))).concat();
+    let latencies = [p50_us, p95_us, p99_us].map(|us| format!("{:>10}", us.map_or_else(unknown, ms))).concat();
     let failed = format!("{:.3}%", outcome.total.failed_part * 100.0);
     let usage = outcome.usage.as_ref().map_or_else(String::new, |usage| {
         format!("{:>7.1}{:>7.1}", usage.cpu_of_machine * 100.0, to_float(usage.resident_kb_max) / 1024.0)
     });
     let (ended, mean) = (outcome.throughput_per_s, mean_us / 1000.0);
     format!("{rate:>10}{ended:>12.1}{failed:>10}{mean:>10.2}{latencies}{usage}")
+}
+
+/// Returns the sign for a figure that is not known, such as a quantile of too few requests.
+pub(crate) fn unknown() -> String {
+    "-".to_owned()
 }
 
 /// Formats microseconds as milliseconds.

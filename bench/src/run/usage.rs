@@ -22,7 +22,8 @@ pub(crate) struct Reading {
     pub(crate) at: Duration,
     pub(crate) cpu: Duration,
     pub(crate) resident_kb: u64,
-    pub(crate) descriptors: u64,
+    /// Absent if the system does not show them.
+    pub(crate) descriptors: Option<u64>,
     pub(crate) postgres_cpu: Option<Duration>,
 }
 
@@ -66,7 +67,7 @@ impl Meter {
         let pid = self.pid;
         // The kernel lists ten thousand descriptors in a few milliseconds, which no request shall wait for.
         let read = tokio::task::spawn_blocking(move || {
-            let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
+            let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok().map(Iterator::count);
             std::io::Result::Ok((cpu::used_in_all(pid)?, cpu::resident_kb(pid)?, descriptors))
         });
         let Ok(Ok((cpu, resident_kb, descriptors))) = read.await else { return };
@@ -74,7 +75,7 @@ impl Meter {
             Some(postgres) => postgres.cpu().await,
             None => None,
         };
-        let descriptors = u64::try_from(descriptors).unwrap_or(u64::MAX);
+        let descriptors = descriptors.and_then(|count| u64::try_from(count).ok());
         self.readings.push(Reading { at: self.from.elapsed(), cpu, resident_kb, descriptors, postgres_cpu });
     }
 }
@@ -116,10 +117,7 @@ fn is_session(title: &[u8], database: &str) -> bool {
 
 /// Checks that a process can be read, so that a run does not end without the figures that it should have.
 pub(crate) fn check(pid: u32) -> Result<(), String> {
-    let read = || {
-        std::fs::read_dir(format!("/proc/{pid}/fd"))?;
-        cpu::used_in_all(pid).and(cpu::resident_kb(pid))
-    };
+    let read = || cpu::used_in_all(pid).and(cpu::resident_kb(pid));
     read()
         .map(drop)
         .map_err(|cause| format!("the process {pid} cannot be read: {cause}; use the account that it runs as"))
@@ -157,7 +155,7 @@ pub(crate) struct Usage {
     pub(crate) resident_kb_first: u64,
     pub(crate) resident_kb_last: u64,
     pub(crate) resident_kb_max: u64,
-    pub(crate) descriptors_max: u64,
+    pub(crate) descriptors_max: Option<u64>,
     /// The slopes after the first third of the run, if there are enough samples.
     pub(crate) resident_kb_per_min: Option<f64>,
     pub(crate) descriptors_per_min: Option<f64>,
@@ -170,7 +168,7 @@ pub(crate) struct UsageSample {
     /// Cores in use since the previous sample.
     pub(crate) cores: f64,
     pub(crate) resident_kb: u64,
-    pub(crate) descriptors: u64,
+    pub(crate) descriptors: Option<u64>,
 }
 
 impl Usage {
@@ -184,7 +182,6 @@ impl Usage {
         let cpu = last.cpu.saturating_sub(first.cpu);
         let postgres = first.postgres_cpu.zip(last.postgres_cpu).map(|(first, last)| last.saturating_sub(first));
         let each = |cpu: Duration| (requests > 0).then(|| crate::report::micros_each(cpu, requests));
-        let max = |of: fn(&Reading) -> u64| readings.iter().map(of).max().unwrap_or_default();
         let step = readings.len().div_ceil(MAX_SAMPLES).max(1);
         let some: Vec<_> = readings.iter().rev().step_by(step).rev().collect();
         let samples = some.windows(2).filter_map(|pair| UsageSample::between(pair.first()?, pair.last()?));
@@ -197,9 +194,9 @@ impl Usage {
             postgres_cpu_us_per_request: postgres.and_then(each),
             resident_kb_first: first.resident_kb,
             resident_kb_last: last.resident_kb,
-            resident_kb_max: max(|reading| reading.resident_kb),
-            descriptors_max: max(|reading| reading.descriptors),
-            resident_kb_per_min: slope(&samples, |sample| sample.resident_kb),
+            resident_kb_max: readings.iter().map(|reading| reading.resident_kb).max().unwrap_or_default(),
+            descriptors_max: readings.iter().filter_map(|reading| reading.descriptors).max(),
+            resident_kb_per_min: slope(&samples, |sample| Some(sample.resident_kb)),
             descriptors_per_min: slope(&samples, |sample| sample.descriptors),
             samples,
         })
@@ -220,11 +217,12 @@ impl UsageSample {
 
 /// Returns the slope of a figure for each minute (least squares). The first third of the run does not count, because
 /// caches fill then.
-fn slope(samples: &[UsageSample], of: fn(&UsageSample) -> u64) -> Option<f64> {
+fn slope(samples: &[UsageSample], of: fn(&UsageSample) -> Option<u64>) -> Option<f64> {
     let settled = samples.get(samples.len() / 3..)?;
+    let settled = settled.iter().map(|sample| Some((sample.at_ms, of(sample)?))).collect::<Option<Vec<_>>>()?;
     let count = f64::from(u32::try_from(settled.len()).ok().filter(|count| *count >= MIN_SLOPE_SAMPLES)?);
-    let minutes = |sample: &UsageSample| crate::report::to_float(sample.at_ms) / 60_000.0;
-    let figure = |sample: &UsageSample| crate::report::to_float(of(sample));
+    let minutes = |sample: &(u64, u64)| crate::report::to_float(sample.0) / 60_000.0;
+    let figure = |sample: &(u64, u64)| crate::report::to_float(sample.1);
     let mean_minutes = settled.iter().map(minutes).sum::<f64>() / count;
     let mean_figure = settled.iter().map(figure).sum::<f64>() / count;
     let products = settled.iter().map(|sample| (minutes(sample) - mean_minutes) * (figure(sample) - mean_figure));
@@ -246,13 +244,13 @@ mod tests {
             at: Duration::from_secs(seconds),
             cpu: Duration::from_millis(cpu_ms),
             resident_kb,
-            descriptors: 30 + seconds,
+            descriptors: Some(30 + seconds),
             postgres_cpu: Some(Duration::from_millis(postgres_ms)),
         };
         let readings = [reading(0, 500, 1000, 50), reading(1, 700, 3000, 60), reading(4, 1500, 2000, 250)];
         let usage = Usage::of(&readings, 1000, 2).unwrap();
         assert_eq!((usage.cpu_ms, usage.postgres_cpu_ms, usage.resident_kb_max), (1000, Some(200), 3000));
-        assert_eq!((usage.resident_kb_first, usage.resident_kb_last, usage.descriptors_max), (1000, 2000, 34));
+        assert_eq!((usage.resident_kb_first, usage.resident_kb_last, usage.descriptors_max), (1000, 2000, Some(34)));
         assert!((usage.cpu_us_per_request.unwrap() - 1000.0).abs() < 1e-6);
         assert!((usage.cpu_of_machine - 0.125).abs() < 1e-9);
         let cores: Vec<_> =
@@ -276,7 +274,7 @@ mod tests {
             at: Duration::from_secs(second.into()),
             cpu: Duration::from_millis(second.into()),
             resident_kb: 1,
-            descriptors: 1,
+            descriptors: Some(1),
             postgres_cpu: None,
         };
         let usage = Usage::of(&(0..=86_400).map(reading).collect::<Vec<_>>(), 1, 1).unwrap();
@@ -295,12 +293,13 @@ mod tests {
             at_ms: second * 1000,
             cores: 0.0,
             resident_kb: if second < 10 { second * 1000 } else { 10_000 + second * 5 },
-            descriptors: 40,
+            descriptors: Some(40),
         };
         let samples: Vec<_> = (0..30).map(sample).collect();
-        assert!((slope(&samples, |sample| sample.resident_kb).unwrap() - 300.0).abs() < 1e-6);
+        assert!((slope(&samples, |sample| Some(sample.resident_kb)).unwrap() - 300.0).abs() < 1e-6);
         assert!(slope(&samples, |sample| sample.descriptors).unwrap().abs() < 1e-9);
         assert!(slope(&samples[..7], |sample| sample.descriptors).is_none());
+        assert!(slope(&samples, |_| None).is_none(), "descriptors that are not known have no slope");
     }
 
     #[test]
@@ -309,7 +308,7 @@ mod tests {
             at: Duration::from_secs(at_s),
             cpu: Duration::from_millis(cpu_ms),
             resident_kb: 1,
-            descriptors: 1,
+            descriptors: Some(1),
             postgres_cpu: None,
         };
         let all =
@@ -322,7 +321,9 @@ mod tests {
     async fn a_process_of_this_machine_can_be_read_and_an_ended_one_has_no_reading() {
         let mut meter = Meter::new(std::process::id(), None);
         meter.begin().await;
-        assert!(meter.readings.len() == 1 && meter.readings[0].resident_kb > 0 && meter.readings[0].descriptors > 2);
+        assert!(
+            meter.readings.len() == 1 && meter.readings[0].resident_kb > 0 && meter.readings[0].descriptors > Some(2)
+        );
         let mut ended = Meter::new(u32::MAX, None);
         ended.begin().await;
         assert!(ended.readings.is_empty());

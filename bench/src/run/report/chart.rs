@@ -35,7 +35,8 @@ pub(crate) struct Line {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Place {
     pub(crate) x: f64,
-    pub(crate) y: f64,
+    /// Without a value, the line has a gap.
+    pub(crate) y: Option<f64>,
 }
 
 /// The scale of a chart.
@@ -48,7 +49,7 @@ struct Scale {
 impl Chart {
     /// Returns the chart with its title and its legend, or an empty text if no line has two points.
     pub(crate) fn html(&self) -> String {
-        let is_empty = self.lines.iter().all(|line| line.points.len() < 2);
+        let is_empty = self.lines.iter().all(|line| line.points.iter().filter(|point| point.y.is_some()).count() < 2);
         if is_empty {
             return String::new();
         }
@@ -71,7 +72,7 @@ impl Chart {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let first = points().map(|point| point.x).fold(f64::INFINITY, f64::min);
         let last = points().map(|point| point.x).fold(f64::NEG_INFINITY, f64::max);
-        let top = points().map(|point| point.y).fold(0.0, f64::max);
+        let top = points().filter_map(|point| point.y).fold(0.0, f64::max);
         Scale { first, last: if last > first { last } else { first + 1.0 }, top: rounded_up(top) }
     }
 
@@ -99,17 +100,20 @@ impl Chart {
     }
 
     fn line(&self, scale: &Scale, colour: usize, line: &Line, html: &mut String) {
-        let mut path = String::new();
-        for point in &line.points {
-            let _ = write!(path, "{:.1},{:.1} ", scale.x(point.x), scale.y(point.y));
+        for piece in line.points.split(|point| point.y.is_none()).filter(|piece| !piece.is_empty()) {
+            let places = piece.iter().filter_map(|point| Some((point.x, point.y?)));
+            let path: Vec<_> = places.map(|(x, y)| format!("{:.1},{:.1}", scale.x(x), scale.y(y))).collect();
+            // A line to itself shows a value between two gaps as a dot.
+            let path = if let [only] = path.as_slice() { format!("{only} {only}") } else { path.join(" ") };
+            let _ = write!(html, "<polyline class=\"c{colour}\" points=\"{path}\"/>");
         }
-        let _ = write!(html, "<polyline class=\"c{colour}\" points=\"{}\"/>", path.trim_end());
         // Shown while the pointer is near.
         for point in &line.points {
-            let (x, y) = (scale.x(point.x), scale.y(point.y));
+            let Some(value) = point.y else { continue };
+            let (x, y) = (scale.x(point.x), scale.y(value));
             let place = self.ticks.iter().find(|(at, _)| (at - point.x).abs() < 1e-9);
             let place = place.map_or_else(|| number(point.x), |(_, text)| text.clone());
-            let text = format!("{} {} {} at {place}", line.name, number(point.y), self.unit);
+            let text = format!("{} {} {} at {place}", line.name, number(value), self.unit);
             let _ =
                 write!(html, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"><title>{}</title></circle>", escaped(&text));
         }
@@ -171,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_chart_has_its_lines_within_its_frame() {
-        let points = [(0.0, 0.0), (5.0, 37.0), (10.0, 12.0)].map(|(x, y)| Place { x, y }).to_vec();
+        let points = [(0.0, 0.0), (5.0, 37.0), (10.0, 12.0)].map(|(x, y)| Place { x, y: Some(y) }).to_vec();
         let chart = Chart {
             title: "a < b".to_owned(),
             unit: "ms".to_owned(),
@@ -184,8 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_absent_is_a_gap() {
+        let values = [Some(1.0), Some(2.0), None, Some(4.0), None];
+        let points = (0..5_u8).zip(values).map(|(x, y)| Place { x: x.into(), y }).collect();
+        let html = Chart { lines: vec![Line { name: "p99".to_owned(), points }], ..Chart::default() }.html();
+        let paths: Vec<_> = html.split("points=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(paths, ["84.0,149.5 216.5,103.0", "481.5,10.0 481.5,10.0"], "{html}");
+        assert_eq!(html.matches("<circle").count(), 3);
+    }
+
+    #[test]
     fn a_chart_without_a_line_is_empty() {
-        let lines = vec![Line { name: "p99".to_owned(), points: vec![Place { x: 1.0, y: 1.0 }] }];
+        let lines = vec![Line { name: "p99".to_owned(), points: vec![Place { x: 1.0, y: Some(1.0) }] }];
         assert_eq!(Chart { lines, ..Chart::default() }.html(), "");
     }
 

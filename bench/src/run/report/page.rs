@@ -6,7 +6,7 @@ use super::chart::{Chart, Line, Place, escaped, number};
 use super::{Report, Side};
 use crate::report::to_float;
 use crate::run::outcome::{Named, Outcome, Point, Summary};
-use crate::run::table::{socket_facts, visit_facts};
+use crate::run::table::{slopes, socket_facts, unknown, visit_facts};
 use crate::run::usage::UsageSample;
 
 const STYLE: &str = include_str!("page.css");
@@ -119,7 +119,7 @@ fn requests(outcome: &Outcome, html: &mut String) {
     if outcome.requests.len() > 1 {
         row("all of the mix", &outcome.total, html);
     }
-    html.push_str("</tbody></table></div>\n<p class=\"soft\">Latencies in milliseconds count from the intended start and include failed requests.</p>\n");
+    html.push_str("</tbody></table></div>\n<p class=\"soft\">Latencies in milliseconds count from the intended start and include failed requests. A percentile of too few requests is not shown.</p>\n");
 }
 
 fn row(name: &str, summary: &Summary, html: &mut String) {
@@ -132,8 +132,9 @@ fn row(name: &str, summary: &Summary, html: &mut String) {
         summary.failed_part * 100.0,
         number(latency.mean_us / 1000.0)
     );
-    for us in [latency.p50_us, latency.p90_us, latency.p95_us, latency.p99_us, latency.p999_us, latency.max_us] {
-        let _ = write!(html, "<td>{}</td>", ms(us));
+    let quantiles = [latency.p50_us, latency.p90_us, latency.p95_us, latency.p99_us, latency.p999_us];
+    for us in quantiles.into_iter().chain([Some(latency.max_us)]) {
+        let _ = write!(html, "<td>{}</td>", us.map_or_else(unknown, ms));
     }
     html.push_str("</tr>\n");
 }
@@ -170,11 +171,8 @@ fn usage(outcome: &Outcome) -> Vec<(&'static str, String)> {
     let [first, last, max] =
         [usage.resident_kb_first, usage.resident_kb_last, usage.resident_kb_max].map(|kb| number(megabytes(kb)));
     rows.push(("memory", format!("{first} MB before, {last} MB after, at most {max} MB resident")));
-    rows.push(("descriptors", format!("at most {}", usage.descriptors_max)));
-    if let Some((memory, descriptors)) = usage.resident_kb_per_min.zip(usage.descriptors_per_min) {
-        let slopes = format!("{memory:+.1} kB and {descriptors:+.1} descriptors a minute, after the first third");
-        rows.push(("slopes", slopes));
-    }
+    rows.extend(usage.descriptors_max.map(|count| ("descriptors", format!("at most {count}"))));
+    rows.extend(slopes(usage).map(|slopes| ("slopes", slopes)));
     rows
 }
 
@@ -193,15 +191,15 @@ fn compared_charts(report: &Report, html: &mut String) {
 /// Writes the charts of one server.
 fn side_charts(side: &Side, html: &mut String) {
     let outcome = &side.outcome;
-    let line = |name: &str, of: fn(&Point) -> f64| Line { name: name.to_owned(), points: points(outcome, of) };
+    let line = |name: &str, of: fn(&Point) -> Option<f64>| Line { name: name.to_owned(), points: points(outcome, of) };
     let charts = [
         over_time(
             "Latency",
             "ms",
             vec![
-                line("p50", |point| to_float(point.p50_us) / 1000.0),
-                line("p99", |point| to_float(point.p99_us) / 1000.0),
-                line("max", |point| to_float(point.max_us) / 1000.0),
+                line("p50", |point| point.p50_us.map(milliseconds)),
+                line("p99", |point| point.p99_us.map(milliseconds)),
+                line("max", |point| point.max_us.map(milliseconds)),
             ],
         ),
         curve(vec![curve_line(&side.name, outcome)]),
@@ -222,15 +220,15 @@ fn side_charts(side: &Side, html: &mut String) {
 }
 
 fn compared(sides: &[Side]) -> Vec<Chart> {
-    let of_points = |of: fn(&Point) -> f64| {
+    let of_points = |of: fn(&Point) -> Option<f64>| {
         let lines = sides.iter().map(|side| Line { name: side.name.clone(), points: points(&side.outcome, of) });
         lines.collect::<Vec<_>>()
     };
     let of_usage =
         |of: fn(&UsageSample) -> f64| sides.iter().map(|side| used(&side.name, &side.outcome, of)).collect::<Vec<_>>();
     vec![
-        over_time("Latency p50", "ms", of_points(|point| to_float(point.p50_us) / 1000.0)),
-        over_time("Latency p99", "ms", of_points(|point| to_float(point.p99_us) / 1000.0)),
+        over_time("Latency p50", "ms", of_points(|point| point.p50_us.map(milliseconds))),
+        over_time("Latency p99", "ms", of_points(|point| point.p99_us.map(milliseconds))),
         curve(sides.iter().map(|side| curve_line(&side.name, &side.outcome)).collect()),
         over_time("Throughput", "/s", of_points(|point| point.rate_per_s)),
         over_time("Failures", "/s", of_points(|point| point.failed_per_s)),
@@ -244,13 +242,13 @@ fn over_time(title: &str, unit: &str, lines: Vec<Line>) -> Chart {
     Chart { title, unit, x_label, ticks: Vec::new(), lines }
 }
 
-fn points(outcome: &Outcome, of: fn(&Point) -> f64) -> Vec<Place> {
+fn points(outcome: &Outcome, of: fn(&Point) -> Option<f64>) -> Vec<Place> {
     outcome.intervals.iter().map(|point| Place { x: to_float(point.at_ms) / 1000.0, y: of(point) }).collect()
 }
 
 fn used(name: &str, outcome: &Outcome, of: fn(&UsageSample) -> f64) -> Line {
     let samples = outcome.usage.iter().flat_map(|usage| &usage.samples);
-    let points = samples.map(|sample| Place { x: to_float(sample.at_ms) / 1000.0, y: of(sample) }).collect();
+    let points = samples.map(|sample| Place { x: to_float(sample.at_ms) / 1000.0, y: Some(of(sample)) }).collect();
     Line { name: name.to_owned(), points }
 }
 
@@ -264,7 +262,7 @@ fn curve(lines: Vec<Line>) -> Chart {
 
 fn curve_line(name: &str, outcome: &Outcome) -> Line {
     let below_all = outcome.curve.iter().filter(|point| point.quantile < 1.0);
-    let points = below_all.map(|point| Place { x: nines(point.quantile), y: to_float(point.us) / 1000.0 }).collect();
+    let points = below_all.map(|point| Place { x: nines(point.quantile), y: Some(milliseconds(point.us)) }).collect();
     Line { name: name.to_owned(), points }
 }
 
@@ -302,7 +300,11 @@ fn quoted(argument: &str) -> String {
 }
 
 fn ms(us: u64) -> String {
-    number(to_float(us) / 1000.0)
+    number(milliseconds(us))
+}
+
+fn milliseconds(us: u64) -> f64 {
+    to_float(us) / 1000.0
 }
 
 fn megabytes(kilobytes: u64) -> f64 {

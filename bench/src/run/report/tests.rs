@@ -36,7 +36,7 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
         // So small a part of a core has the longest labels.
         cpu: MS * (second * 60),
         resident_kb: u64::from(50_000 + second),
-        descriptors: 40,
+        descriptors: Some(40),
         postgres_cpu: (second > 20).then_some(MS),
     };
     let readings: Vec<_> = (0..=10).map(reading).collect();
