@@ -8,14 +8,17 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// A server process of this run. It is killed when this is dropped.
+/// A server process of this run. It ends when this is dropped.
 pub(crate) struct Process {
-    child: Child,
+    child: Running,
     /// `host:port`.
     pub(crate) address: String,
     /// Kept open, because a server may end when its output is closed.
     _output: BufReader<ChildStdout>,
 }
+
+/// A child process, which is killed when this is dropped.
+struct Running(Child);
 
 impl Process {
     /// Starts the server to measure, with a new embedded database in `folder`.
@@ -29,9 +32,13 @@ impl Process {
     }
 
     /// Starts the server in a process group of its own, which Ctrl-C at a terminal does not end. The caller must catch
-    /// that signal and end the server.
-    pub(crate) fn server_apart(program: &Path, folder: &Path, variables: &[(&str, &str)]) -> Result<Self, Failure> {
-        Self::start(command(program, folder, variables)?.process_group(0))
+    /// that signal and end the server. If this is dropped before it is ready, it ends the server.
+    pub(crate) async fn server_apart(
+        program: &Path,
+        folder: &Path,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
+        Self::start_apart(&mut command(program, folder, variables)?).await
     }
 
     /// Starts an ephemeral server, which makes and removes its own folder.
@@ -51,8 +58,8 @@ impl Process {
     }
 
     /// Starts the bare handler in a process group of its own, like `server_apart`.
-    pub(crate) fn bare_apart(path: &str, file: &Path) -> Result<Self, Failure> {
-        Self::start(bare(path, file)?.process_group(0))
+    pub(crate) async fn bare_apart(path: &str, file: &Path) -> Result<Self, Failure> {
+        Self::start_apart(&mut bare(path, file)?).await
     }
 
     /// Starts the bare server, which greets sockets and broadcasts the texts that it is given.
@@ -63,27 +70,57 @@ impl Process {
 
     /// Starts a command and waits for the line with its address.
     fn start(command: &mut Command) -> Result<Self, Failure> {
-        Self::start_and(command, |line| line.split_once("listens on http://").map(|(_, address)| address.to_owned()))
+        Self::start_and(command, listener)
+    }
+
+    async fn start_apart(command: &mut Command) -> Result<Self, Failure> {
+        let (child, output) = Self::spawn(command.process_group(0))?;
+        // The end of the process ends its output, and so the thread that reads it.
+        let found = tokio::task::spawn_blocking(move || address_of(output, listener)).await??;
+        let (address, output) = found.ok_or(ENDED)?;
+        Ok(Self { child, address, _output: output })
     }
 
     /// Starts a command and waits for the line in which `address_in` finds its address.
     fn start_and(command: &mut Command, address_in: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+        let (child, output) = Self::spawn(command)?;
+        let (address, output) = address_of(output, address_in)?.ok_or(ENDED)?;
+        Ok(Self { child, address, _output: output })
+    }
+
+    fn spawn(command: &mut Command) -> Result<(Running, BufReader<ChildStdout>), Failure> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
-        let mut line = String::new();
-        while output.read_line(&mut line)? > 0 {
-            if let Some(address) = address_in(&line) {
-                return Ok(Self { child, address: address.trim().to_owned(), _output: output });
-            }
-            line.clear();
-        }
-        let _ = child.kill();
-        Err("the server ended before it listened".into())
+        let output = child.stdout.take();
+        let child = Running(child);
+        Ok((child, BufReader::new(output.ok_or("no output")?)))
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
+}
+
+/// The error of a process that ended before it had an address.
+const ENDED: &str = "the server ended before it listened";
+
+/// Returns the address in a line of a server that listens.
+fn listener(line: &str) -> Option<String> {
+    line.split_once("listens on http://").map(|(_, address)| address.to_owned())
+}
+
+/// Reads lines until one has an address. Returns `None` if the output ends first.
+fn address_of(
+    mut output: BufReader<ChildStdout>,
+    address_in: impl Fn(&str) -> Option<String>,
+) -> std::io::Result<Option<(String, BufReader<ChildStdout>)>> {
+    let mut line = String::new();
+    while output.read_line(&mut line)? > 0 {
+        if let Some(address) = address_in(&line) {
+            return Ok(Some((address.trim().to_owned(), output)));
+        }
+        line.clear();
+    }
+    Ok(None)
 }
 
 /// Returns the command of a server with an embedded database in `folder`, unless the variables name another one.
@@ -119,16 +156,30 @@ fn bare(path: &str, file: &Path) -> Result<Command, Failure> {
     Ok(bare)
 }
 
-impl Drop for Process {
+impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_start_that_is_given_up_ends_the_process() {
+        let mut hanging = Command::new("sleep");
+        let start = Process::start_apart(hanging.arg("86399"));
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(50), start).await.is_err());
+        let is_left = |entry: std::io::Result<std::fs::DirEntry>| {
+            let words = entry.and_then(|entry| std::fs::read(entry.path().join("cmdline"))).unwrap_or_default();
+            words == b"sleep\086399\0"
+        };
+        assert!(!std::fs::read_dir("/proc").unwrap().any(is_left));
+        let ended = Process::start_apart(Command::new("true").arg("x")).await.err().unwrap();
+        assert_eq!(ended.to_string(), ENDED);
+    }
 
     #[test]
     fn a_server_does_not_inherit_the_settings_of_another_one() {

@@ -4,7 +4,7 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::address::Address;
-use super::interrupt::Interrupt;
+use super::interrupt::{ENDED_BY_USER, Interrupt};
 use super::random::secret;
 
 type Failure = Box<dyn std::error::Error>;
@@ -67,7 +67,10 @@ impl Accounts {
     ) -> Result<Self, Failure> {
         let mut accounts = Self::none()?;
         let http = address.client()?;
-        let admin = accounts.create(&http, address, "admin", None).await?;
+        let admin = tokio::select! {
+            admin = accounts.create(&http, address, "admin", None) => admin?,
+            () = interrupt.requested() => return Err(ENDED_BY_USER.into()),
+        };
         accounts.create_all(&http, address, &admin.token, count, interrupt).await?;
         accounts.admin = Some(admin);
         // The server and its accounts end with the run.
@@ -85,8 +88,14 @@ impl Accounts {
     ) -> Result<Self, Failure> {
         let mut accounts = Self::none()?;
         let http = address.client()?;
-        let answer = http.get(address.api("/users/me")).bearer_auth(token).send().await?;
-        let owner = checked("the token is refused", answer).await?;
+        let owner = async {
+            let answer = http.get(address.api("/users/me")).bearer_auth(token).send().await?;
+            checked("the token is refused", answer).await
+        };
+        let owner = tokio::select! {
+            owner = owner => owner?,
+            () = interrupt.requested() => return Err(ENDED_BY_USER.into()),
+        };
         let text = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let account =
             Account { id: text("id"), name: text("username"), password: String::new(), token: token.to_owned() };
@@ -117,7 +126,7 @@ impl Accounts {
             let suffix = number.to_string();
             let user = tokio::select! {
                 user = self.create(http, address, &suffix, Some(token)) => user?,
-                () = interrupt.requested() => return Err("the user ended the run before its load".into()),
+                () = interrupt.requested() => return Err(ENDED_BY_USER.into()),
             };
             self.users.push(user);
         }

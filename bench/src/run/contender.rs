@@ -11,7 +11,7 @@ use super::compared::RoundFigures;
 use super::deliveries::Deliveries;
 use super::engine::{Plan, Run};
 use super::http;
-use super::interrupt::Interrupt;
+use super::interrupt::{ENDED_BY_USER, Interrupt};
 use super::load::{DEFAULT_TIMEOUT, plan, sockets};
 use super::mix::{Method, Mix};
 use super::options::Options;
@@ -88,7 +88,7 @@ impl Contender {
         let cores = std::thread::available_parallelism()?.get();
         let pid = options.pid.filter(|_| is_target);
         let token_file = if is_target { &options.token_file } else { &options.versus_token_file };
-        let target = open(options, mix, choice, pid).await?;
+        let target = open(options, mix, choice, pid, interrupt).await?;
         let opened = match SilentHost::open().await {
             Ok(silent) => {
                 let accounts = callers(options, mix, &target, token_file.as_deref(), interrupt).await;
@@ -116,7 +116,7 @@ impl Contender {
         }
         let opened = tokio::select! {
             opened = Sockets::open(&self.target.address, &self.accounts, count, self.target.pid) => opened,
-            () = interrupt.requested() => Err("the user ended the run before its load".into()),
+            () = interrupt.requested() => Err(ENDED_BY_USER.into()),
         };
         match opened {
             Ok(sockets) => {
@@ -130,7 +130,12 @@ impl Contender {
     /// Opens the sockets of the accounts at the other nodes of a cluster.
     async fn with_deliveries(mut self, mix: &Mix, interrupt: &mut Interrupt) -> Result<Self, Failure> {
         let Some(cluster) = mix.cluster else { return Ok(self) };
-        match Deliveries::open(&self.target.others(), &self.accounts, cluster).await {
+        let others = self.target.others();
+        let opened = tokio::select! {
+            opened = Deliveries::open(&others, &self.accounts, cluster) => opened,
+            () = interrupt.requested() => Err(ENDED_BY_USER.into()),
+        };
+        match opened {
             Ok(deliveries) => {
                 self.deliveries = Some(Rc::new(deliveries));
                 Ok(self)
@@ -314,7 +319,13 @@ impl Round {
 }
 
 /// Starts the server, or checks that the running one may be loaded with this mix.
-async fn open(options: &Options, mix: &Mix, choice: &Choice, pid: Option<u32>) -> Result<Target, Failure> {
+async fn open(
+    options: &Options,
+    mix: &Mix,
+    choice: &Choice,
+    pid: Option<u32>,
+    interrupt: &mut Interrupt,
+) -> Result<Target, Failure> {
     let program = match choice {
         Choice::Own(program) => program,
         Choice::Running(url) => {
@@ -338,10 +349,10 @@ async fn open(options: &Options, mix: &Mix, choice: &Choice, pid: Option<u32>) -
     let database = options.database.as_ref();
     let nodes = mix.cluster.map(|cluster| options.nodes.unwrap_or(cluster.nodes.0));
     if !options.pin {
-        return Target::start(program, database, nodes).await;
+        return Target::start(program, database, nodes, interrupt).await;
     }
     let pinned = Pinned::server()?;
-    let started = Target::start(program, database, nodes).await;
+    let started = Target::start(program, database, nodes, interrupt).await;
     pinned.generator()?;
     started
 }

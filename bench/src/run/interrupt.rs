@@ -5,6 +5,9 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+/// The error of a run that a signal ended before its load.
+pub(crate) const ENDED_BY_USER: &str = "the user ended the run before its load";
+
 /// The number of signals so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt(watch::Receiver<u32>);

@@ -11,6 +11,7 @@ use crate::database::{Databases, connect};
 use crate::process::Process;
 
 use super::address::Address;
+use super::interrupt::{ENDED_BY_USER, Interrupt};
 use super::usage;
 
 type Failure = Box<dyn std::error::Error>;
@@ -63,7 +64,12 @@ pub(crate) struct Facts {
 impl Target {
     /// Starts a server with an empty database: SQLite, or a new database of the PostgreSQL server at `database`. With
     /// `nodes`, so many servers use the database.
-    pub(crate) async fn start(program: &Path, database: Option<&Url>, nodes: Option<u64>) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        program: &Path,
+        database: Option<&Url>,
+        nodes: Option<u64>,
+        interrupt: &mut Interrupt,
+    ) -> Result<Self, Failure> {
         let databases = match database {
             Some(given) => {
                 let databases = Databases::at(given).await?;
@@ -73,7 +79,11 @@ impl Target {
             None => None,
         };
         let created = databases.as_ref().map(|(_, created)| created);
-        let started = Self::start_nodes(program, created, nodes.unwrap_or(1)).await;
+        // A server may take long to start, or never be ready.
+        let started = tokio::select! {
+            started = Self::start_nodes(program, created, nodes.unwrap_or(1)) => started,
+            () = interrupt.requested() => Err(ENDED_BY_USER.into()),
+        };
         let ((address, process, folder), others) = match started {
             Ok(started) => started,
             Err(cause) => {
@@ -117,6 +127,7 @@ impl Target {
             settings.push(("MM_SQLSETTINGS_DATASOURCE", database.as_str()));
         }
         let process = Process::server_apart(program, folder.path(), &settings)
+            .await
             .map_err(|cause| format!("{} cannot be started: {cause}", program.display()))?;
         let address = Address::resolve(&format!("http://{}", process.address)).await?;
         Ok((address, process, folder))
@@ -127,7 +138,7 @@ impl Target {
         let folder = Folder::new()?;
         let file = folder.path().join("answer");
         std::fs::write(&file, answer)?;
-        let process = Process::bare_apart(path, &file)?;
+        let process = Process::bare_apart(path, &file).await?;
         let address = Address::resolve(&format!("http://{}", process.address)).await?;
         let facts = Facts {
             url: address.url.to_string(),
