@@ -55,7 +55,8 @@ impl Chart {
         }
         let scale = self.scale();
         let mut html = format!("<figure><figcaption>{}</figcaption><ul class=\"legend\">", escaped(&self.title));
-        for (index, line) in self.lines.iter().enumerate() {
+        let has_value = |line: &Line| line.points.iter().any(|point| point.y.is_some());
+        for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| has_value(line)) {
             let _ = write!(html, "<li class=\"c{}\">{}</li>", index % COLOURS, escaped(&line.name));
         }
         let title = escaped(&self.title);
@@ -195,6 +196,12 @@ mod tests {
         let paths: Vec<_> = html.split("points=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert_eq!(paths, ["84.0,149.5 216.5,103.0", "481.5,10.0 481.5,10.0"], "{html}");
         assert_eq!(html.matches("<circle").count(), 3);
+        let lines = ["p50", "p99"].map(|name| Line {
+            name: name.to_owned(),
+            points: (0..3_u8).map(|x| Place { x: x.into(), y: (name == "p50").then_some(1.0) }).collect(),
+        });
+        let html = Chart { lines: lines.into(), ..Chart::default() }.html();
+        assert!(html.contains("p50</li>") && !html.contains("p99</li>"), "a line without values has no legend: {html}");
     }
 
     #[test]
