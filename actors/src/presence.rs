@@ -150,12 +150,9 @@ impl PresenceHandle {
         self.shared.people().invalidate_all();
     }
 
-    /// Drops the cached statuses of these users, because another server changed them.
-    pub fn invalidate_users(&self, user_ids: &[String]) {
-        let mut people = self.shared.people();
-        for id in user_ids {
-            people.invalidate(id);
-        }
+    /// Notes that a server, maybe this one, announced the presence of a user. The status is read again from the store.
+    pub fn announced(&self, user_id: &str, presence: &str) {
+        self.shared.people().note_announced(user_id, presence);
     }
 
     /// Removes the sockets of a server that ended without a stop, and drops the cached statuses. Users without a socket on

@@ -32,6 +32,8 @@ pub(super) struct People {
     remembered: Cache<String, Remembered>,
     /// Statuses that are newer than the stored ones.
     unsaved: HashMap<String, Arc<Status>>,
+    /// The users in `unsaved` whose change is announced once it is stored, because other users see it.
+    unannounced: HashSet<String>,
     /// The number of connections of each user. Users without one are not in the map.
     connected: HashMap<String, usize>,
     /// The users whose first connection was made or whose last one ended since the store was told.
@@ -45,6 +47,8 @@ struct Remembered {
     status: Arc<Status>,
     /// The monotonic time at which it was read or written.
     at: Uptime,
+    /// False once the stored one may differ in parts that other users do not see.
+    is_fresh: bool,
 }
 
 /// The reason to examine a user's status.
@@ -62,6 +66,7 @@ impl People {
         Self {
             remembered: Cache::new(MAX_CACHE_BYTES / ENTRY_BYTES),
             unsaved: HashMap::new(),
+            unannounced: HashSet::new(),
             connected: HashMap::new(),
             moved: HashSet::new(),
             notes: HashMap::new(),
@@ -77,7 +82,7 @@ impl People {
 
     /// Returns the users whose status must be read from the store.
     pub(super) fn missing(&self, user_ids: &[String], now: Uptime) -> Vec<String> {
-        let is_fresh = |remembered: &Remembered| now.ms_since(remembered.at) < CACHE_LIFETIME_MS;
+        let is_fresh = |remembered: &Remembered| remembered.is_fresh && now.ms_since(remembered.at) < CACHE_LIFETIME_MS;
         let is_known = |id: &str| self.unsaved.contains_key(id) || self.remembered.get(id).is_some_and(is_fresh);
         user_ids.iter().filter(|id| !is_known(id)).cloned().collect()
     }
@@ -94,9 +99,10 @@ impl People {
             return;
         }
         let id = &status.user_id;
-        let is_newer = self.unsaved.contains_key(id) || self.remembered.peek(id).is_some_and(|known| known.at >= began);
-        if !is_newer {
-            self.remembered.insert(id.clone(), Remembered { status: status.clone(), at: began });
+        let is_newer = |known: &Remembered| known.is_fresh && known.at >= began;
+        let is_known = self.unsaved.contains_key(id) || self.remembered.peek(id).is_some_and(is_newer);
+        if !is_known {
+            self.remembered.insert(id.clone(), Remembered { status: status.clone(), at: began, is_fresh: true });
         }
     }
 
@@ -106,6 +112,16 @@ impl People {
         self.remembered.remove(user_id);
         self.invalidations += 1;
         self.note_pong(user_id);
+    }
+
+    /// Notes a presence that a server announced. A cached status with another one is removed, and one with the same stays in
+    /// lists until it is read again: this server may have announced it itself.
+    pub(super) fn note_announced(&mut self, user_id: &str, presence: &str) {
+        let same = self.remembered.remove(user_id).filter(|(_, known)| known.status.presence == presence);
+        self.invalidate(user_id);
+        if let Some((id, known)) = same {
+            self.remembered.insert(id, Remembered { is_fresh: false, ..known });
+        }
     }
 
     /// Removes all cached statuses. Those of connected users are read again at the next tick.
@@ -121,14 +137,18 @@ impl People {
     pub(super) fn remove(&mut self, user_id: &str) {
         self.remembered.remove(user_id);
         self.unsaved.remove(user_id);
+        self.unannounced.remove(user_id);
         if self.connected.remove(user_id).is_some() {
             self.moved.insert(user_id.to_owned());
         }
         self.notes.remove(user_id);
     }
 
-    /// Keeps a status that is not stored yet.
-    pub(super) fn put(&mut self, status: Status) {
+    /// Keeps a status that is not stored yet. It is announced then if other users see the change.
+    pub(super) fn put(&mut self, status: Status, is_seen: bool) {
+        if is_seen {
+            self.unannounced.insert(status.user_id.clone());
+        }
         self.unsaved.insert(status.user_id.clone(), Arc::new(status));
     }
 
@@ -148,11 +168,13 @@ impl People {
         self.unsaved.len()
     }
 
-    /// Moves statuses that were just stored to the cache, and notes which arrivals and departures the store knows.
-    pub(super) fn stored(&mut self, changes: &Changes, now: Uptime) {
+    /// Moves statuses that were just stored to the cache, and notes which arrivals and departures the store knows. Returns
+    /// the statuses that are to be announced.
+    pub(super) fn stored(&mut self, changes: &Changes, now: Uptime) -> Vec<Arc<Status>> {
         for status in &changes.statuses {
             self.unsaved.remove(&status.user_id);
-            self.remembered.insert(status.user_id.clone(), Remembered { status: status.clone(), at: now });
+            let known = Remembered { status: status.clone(), at: now, is_fresh: true };
+            self.remembered.insert(status.user_id.clone(), known);
         }
         let (arrived, gone) = (changes.arrived.iter(), changes.gone.iter());
         for (id, was_connected) in arrived.map(|id| (id, true)).chain(gone.map(|id| (id, false))) {
@@ -160,6 +182,7 @@ impl People {
                 self.moved.remove(id);
             }
         }
+        changes.statuses.iter().filter(|status| self.unannounced.remove(&status.user_id)).cloned().collect()
     }
 
     /// Moves a status that was just stored to the cache.

@@ -207,7 +207,7 @@ impl Shared {
             let event = event.filter(|event| !(is_elsewhere && matches!(event, Event::Left)));
             // It is stored even if it is the same, because another server may just have stored that the user left.
             if matches!(event, Some(Event::Active { .. })) && !known.manual {
-                self.people().put(known.as_ref().clone());
+                self.people().put(known.as_ref().clone(), false);
             }
             let change = |status: Status| match event {
                 Some(event) => self.after(status, event),
@@ -242,7 +242,11 @@ impl Shared {
                 return Ok(());
             }
             let others = self.store.save(changes.clone(), self.now()).await?;
-            self.people().stored(&changes, self.uptime());
+            let seen = self.people().stored(&changes, self.uptime());
+            // Only now, because other servers read a status that is announced from the store, and cache it.
+            for status in seen.iter().filter(|status| !others.contains(&status.user_id)) {
+                self.announce(status);
+            }
             self.correct(&others).await?;
         }
     }
@@ -277,16 +281,13 @@ impl Shared {
         status.after(event, self.now(), away_after_ms)
     }
 
-    /// Changes a status, and announces it if users see the change. Returns true in that case, and the status.
+    /// Changes a status, which is announced once it is stored if users see the change. Returns true in that case, and the
+    /// status.
     fn apply(&self, known: &Arc<Status>, change: impl FnOnce(Status) -> Status) -> (bool, Status) {
         let after = change(known.as_ref().clone());
         let is_seen = after.presence != known.presence;
         if after != **known {
-            // The status is known before it is announced, so that who reads it then reads this one.
-            self.people().put(after.clone());
-        }
-        if is_seen {
-            self.announce(&after);
+            self.people().put(after.clone(), is_seen);
         }
         (is_seen, after)
     }

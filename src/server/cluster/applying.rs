@@ -183,8 +183,8 @@ impl Receiver for Applying {
             let Some(app) = app else { return };
             if event.name == "status_change" {
                 // Another server may have changed it.
-                let user_id = event.data.get("user_id").and_then(Value::as_str).unwrap_or_default();
-                app.actors.presence.invalidate_users(&[user_id.to_owned()]);
+                let text = |name| event.data.get(name).and_then(Value::as_str).unwrap_or_default();
+                app.actors.presence.announced(text("user_id"), text("status"));
             }
             app.actors.hub.deliver(event, Some(place)).await;
         };

@@ -28,7 +28,7 @@ async fn a_status_that_changes_elsewhere_while_it_is_read_is_read_again() {
     let (changing, invalidating) = (store.clone(), presence.clone());
     *store.before_response.lock().unwrap() = Some(Box::new(move || {
         changing.put(stored("anna", "dnd"));
-        invalidating.invalidate_users(&[id("anna")]);
+        invalidating.announced(&id("anna"), "dnd");
     }));
     let presence_now = async || presence.of(&[id("anna")]).await.unwrap()[0].presence.clone();
     assert_eq!((presence_now().await, presence_now().await), ("away".to_owned(), "dnd".to_owned()));
@@ -80,7 +80,7 @@ async fn who_comes_to_another_server_while_leaving_this_one_is_online() {
     store.connect("there", "anna");
     presence.shared.tick().await;
     assert_eq!((store.presence_of("anna").as_str(), store.here()), ("online", 0));
-    assert_eq!(audience.announced(3).await, [("anna", "online"), ("anna", "offline"), ("anna", "online")]);
+    assert_eq!(audience.announced(2).await, [("anna", "online"), ("anna", "online")], "the departure is not told");
     assert_eq!(presence.all()[&id("anna")], "online");
 }
 
@@ -157,16 +157,45 @@ async fn a_server_that_was_taken_for_ended_stores_its_users_again() {
 }
 
 #[actix_rt::test]
-async fn a_status_that_another_server_changed_is_read_again_once_it_is_invalidated() {
+async fn a_status_that_another_server_changed_is_read_again_once_it_is_announced() {
     let Setup { presence, store, .. } = start(&[stored("anna", "online"), stored("bert", "online")]).await;
     let ids = ["anna", "bert"].map(id);
     presence.of(&ids).await.unwrap();
     for name in ["anna", "bert"] {
         store.put(stored(name, "away"));
     }
-    presence.invalidate_users(&ids[..1]);
+    presence.announced(&ids[0], "away");
     let words: Vec<String> = presence.of(&ids).await.unwrap().into_iter().map(|status| status.presence).collect();
     assert_eq!(words, ["away", "online"]);
+    // The same presence, but set by hand on the other server.
+    store.put(Status { manual: true, ..stored("anna", "away") });
+    presence.announced(&ids[0], "away");
+    assert!(presence.of(&ids).await.unwrap()[0].manual);
+}
+
+#[actix_rt::test]
+async fn a_change_is_announced_once_it_is_stored() {
+    let Setup { presence, store, audience, .. } = start(&[]).await;
+    let _blocked = presence.vitals().block().await;
+    presence.connected(&id("anna"));
+    presence.shared.process_urgent_notes().await;
+    // Another server that reads the status now reads the earlier one.
+    presence.shared.set(StatusRequest::of(&id("bert"), "away")).await.unwrap();
+    presence.shared.tick().await;
+    assert_eq!(store.presence_of("anna"), "online");
+    assert_eq!(audience.announced(2).await, [("bert", "away"), ("anna", "online")]);
+}
+
+#[actix_rt::test]
+async fn a_status_stays_in_lists_when_its_own_announcement_comes_back() {
+    let Setup { presence, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    let _blocked = presence.vitals().block().await;
+    presence.announced(&id("anna"), "online");
+    assert_eq!(presence.all(), BTreeMap::from([(id("anna"), "online".to_owned())]));
+    presence.announced(&id("anna"), "away");
+    assert_eq!(presence.all(), BTreeMap::new());
 }
 
 #[actix_rt::test]
@@ -193,7 +222,7 @@ async fn connected_users_are_listed_again_after_their_statuses_were_invalidated(
     let listed = |anna: &str| BTreeMap::from([(id("anna"), anna.to_owned()), (id("bert"), "online".to_owned())]);
     assert_eq!(presence.all(), listed("dnd"));
     store.put(Status { manual: true, ..stored("anna", "away") });
-    presence.invalidate_users(&[id("anna")]);
+    presence.announced(&id("anna"), "away");
     presence.flush().await.unwrap();
     assert_eq!(presence.all(), listed("away"));
 }
