@@ -1,4 +1,4 @@
-//! A server that cannot hear the others trusts no cached session.
+//! A server that cannot hear the others uses no cached session, and shows no earlier configuration.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +11,9 @@ use crate::support::quiet::pass;
 use crate::support::waiting::until;
 use crate::support::{Proxy, TestServer, backdoor, database};
 
+/// Locks the messages, so that no server can read them. All servers reach the other tables.
+const LOCK: &str = "BEGIN; LOCK TABLE qd_events IN ACCESS EXCLUSIVE MODE";
+
 /// The time after which a server that hears nothing of the others reads each session from the database.
 const TRUST: Duration = Duration::from_secs(2);
 
@@ -18,27 +21,52 @@ const TRUST: Duration = Duration::from_secs(2);
 async fn a_server_that_hears_nothing_refuses_an_ended_session_within_two_seconds() {
     let Some(pair) = Pair::start().await else { return };
     pair.one.user(&pair.admin, "anna").await;
-    let (_, source) = backdoor::named_in(pair.one.folder());
-    let (holder, connection) = tokio_postgres::connect(&source, NoTls).await.unwrap();
-    actix_web::rt::spawn(connection);
+    let holder = holder(&pair.one).await;
     let mut delays = Delays::default();
     for _ in 0..ROUNDS {
         let there = pair.at_other(&pair.one.login("anna").await);
         there.get("/users/me").await.expect(200);
-        // No server can read messages, and all of them reach the other tables.
-        holder.batch_execute("BEGIN; LOCK TABLE qd_events IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        holder.batch_execute(LOCK).await.unwrap();
         let token = there.token.as_deref().unwrap();
         pair.execute(&format!("DELETE FROM sessions WHERE token = '{token}'")).await;
         let is_refused = async || there.get("/users/me").await.status == 401;
         delays.note("an ended session", until("the token is refused", is_refused)).await;
         until("readiness tells it", async || says_so(&pair.other).await).await;
         holder.batch_execute("COMMIT").await.unwrap();
-        for server in [&pair.one, &pair.other] {
-            until("the server is ready", async || server.client().get("//readyz").await.status == 200).await;
-        }
+        both_ready(&pair).await;
     }
     // A slice of 100 ms is the precision of the measurement.
     delays.check(TRUST + Duration::from_millis(200));
+}
+
+#[actix_web::test]
+async fn a_server_that_hears_nothing_shows_the_active_configuration() {
+    let Some(pair) = Pair::start().await else { return };
+    let there = pair.at_other(&pair.admin);
+    let holder = holder(&pair.one).await;
+    for number in 0..ROUNDS {
+        let wanted = format!("Unheard {number}");
+        holder.batch_execute(LOCK).await.unwrap();
+        pair.admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": wanted } })).await.expect(200);
+        let name = async || there.get("/config").await.expect(200)["TeamSettings"]["SiteName"].clone();
+        until("the other server shows it", async || name().await == wanted).await;
+        holder.batch_execute("COMMIT").await.unwrap();
+        both_ready(&pair).await;
+    }
+}
+
+/// Returns a connection that can lock tables of the servers.
+async fn holder(server: &TestServer) -> tokio_postgres::Client {
+    let (_, source) = backdoor::named_in(server.folder());
+    let (holder, connection) = tokio_postgres::connect(&source, NoTls).await.unwrap();
+    actix_web::rt::spawn(connection);
+    holder
+}
+
+async fn both_ready(pair: &Pair) {
+    for server in [&pair.one, &pair.other] {
+        until("the server is ready", async || server.client().get("//readyz").await.status == 200).await;
+    }
 }
 
 #[actix_web::test]

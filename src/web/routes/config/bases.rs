@@ -1,5 +1,6 @@
 //! The versions that sessions were given, which all servers of a database know.
 
+use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::cluster::Message;
 use quarterdeck_actors::error::AppError;
 
@@ -14,6 +15,15 @@ pub(super) async fn base_of(app: &AppState, session: &Session) -> Result<Option<
         return Err(AppError::new("app.config.base_unknown.app_error"));
     }
     Ok(app.actors.config.base_of(session.id()))
+}
+
+/// Puts the active version in force before it is shown, if this server has heard nothing of the others for a while, and may
+/// have missed that version.
+pub(super) async fn catch_up(app: &AppState) {
+    if !app.actors.cluster.trust().holds(Uptime::now()) {
+        // A version that is refused here, or a store that cannot be read, leaves the configuration in force.
+        let _ = app.actors.config.refresh(app.facts.decision_context()).await;
+    }
 }
 
 /// Notes the version on which the next document of the session is based, on all servers. The response to a change waits
