@@ -13,6 +13,9 @@ use super::super::super::StoreError;
 /// The time for which Redis is left alone after a first failure. It doubles with each further one.
 const FIRST_DELAY: Duration = Duration::from_secs(2);
 
+/// The part of the delay that is added to it at random, so that servers that failed together do not try together.
+const MAX_JITTER: f64 = 0.25;
+
 /// The number of failures in a row after which the time does not grow any more: about half an hour.
 const MAX_FAILURES: u32 = 10;
 
@@ -193,7 +196,7 @@ impl Usage {
         } else {
             state.counts.failures += 1;
         }
-        let delay = FIRST_DELAY * 2_u32.pow(state.failures.min(MAX_FAILURES));
+        let delay = delay_after(state.failures, rand::random());
         state.failures += 1;
         state.until = Some(now + delay);
         state.bus = None;
@@ -219,6 +222,12 @@ impl Usage {
     }
 }
 
+/// Returns the time for which Redis is left alone after this number of earlier failures. `random` is from 0 to 1.
+fn delay_after(failures: u32, random: f64) -> Duration {
+    let delay = FIRST_DELAY * 2_u32.pow(failures.min(MAX_FAILURES));
+    delay + delay.mul_f64(MAX_JITTER * random)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,9 +236,18 @@ mod tests {
         StoreError::Redis("no answer".to_owned())
     }
 
-    /// Returns the seconds until Redis is tried again.
-    fn delay(usage: &Usage, now: Instant) -> u64 {
-        (0..10_000).find(|seconds| usage.may_try(now + Duration::from_secs(*seconds))).unwrap()
+    /// Returns the time until Redis is tried again.
+    fn delay(usage: &Usage, now: Instant) -> Duration {
+        let delay = usage.state().until.unwrap() - now;
+        assert!(usage.may_try(now + delay) && !usage.may_try(now));
+        delay
+    }
+
+    /// Returns the seconds of a delay without its jitter.
+    fn seconds(usage: &Usage, now: Instant) -> u64 {
+        let delay = delay(usage, now);
+        let is_of = |failures: &u32| (delay_after(*failures, 0.0)..=delay_after(*failures, 1.0)).contains(&delay);
+        delay_after((0..=MAX_FAILURES).find(is_of).unwrap(), 0.0).as_secs()
     }
 
     #[test]
@@ -241,12 +259,27 @@ mod tests {
             // Another command that fails meanwhile is the same failure.
             usage.note_failure(&failed(), now);
             usage.note_answer("bus".to_owned(), now);
-            assert_eq!((delay(&usage, now), usage.bus()), (seconds, String::new()));
+            assert_eq!((self::seconds(&usage, now), usage.bus()), (seconds, String::new()));
             assert!(usage.figures().problem.unwrap().contains("no answer"));
-            now += Duration::from_secs(seconds);
+            now += delay(&usage, now);
         }
         usage.note_failure(&failed(), now + CALM);
-        assert_eq!(delay(&usage, now + CALM), 2);
+        assert_eq!(seconds(&usage, now + CALM), 2);
+    }
+
+    #[test]
+    fn servers_that_failed_together_try_again_at_different_times() {
+        let now = Instant::now();
+        let delays = std::iter::repeat_with(|| {
+            let usage = Usage::default();
+            usage.note_failure(&failed(), now);
+            delay(&usage, now)
+        });
+        let delays: std::collections::BTreeSet<Duration> = delays.take(20).collect();
+        assert!(delays.len() > 10, "{delays:?}");
+        let (min, max) = (delay_after(0, 0.0), delay_after(0, 1.0));
+        assert_eq!((min, max), (Duration::from_secs(2), Duration::from_millis(2_500)));
+        assert!(delays.iter().all(|delay| (min..=max).contains(delay)), "{delays:?}");
     }
 
     #[test]
@@ -254,11 +287,12 @@ mod tests {
         let (usage, now) = (Usage::default(), Instant::now());
         usage.note_failure(&failed(), now);
         usage.note_loss(now);
-        assert_eq!(delay(&usage, now), 64);
+        assert_eq!(seconds(&usage, now), 64);
+        let first = delay(&usage, now);
         usage.note_loss(now);
-        assert_eq!(delay(&usage, now), 64, "the same loss");
-        usage.note_loss(now + Duration::from_secs(64));
-        assert_eq!(delay(&usage, now + Duration::from_secs(64)), 128);
+        assert_eq!(delay(&usage, now), first, "the same loss");
+        usage.note_loss(now + first);
+        assert_eq!(seconds(&usage, now + first), 128);
         let figures = usage.figures();
         assert_eq!((figures.failures, figures.losses), (1, 2));
     }
