@@ -53,9 +53,13 @@ async fn a_redis_whose_ids_begin_below_the_known_ones_loses_no_batch() {
     let Some(mut site) = Site::start().await else { return };
     let [one, other] = site.twice().await;
     for is_restarted in [true, false] {
-        let key = site.redis().stream().unwrap();
-        site.redis().run(&["XADD", &key, &soon(&site), "c", "x"]);
+        let (key, soon) = (site.redis().stream().unwrap(), soon(&site));
+        site.redis().run(&["XADD", &key, &soon, "c", "x"]);
         site.put(&*one, "one", &["before"]).await;
+        if !is_restarted {
+            // On the same run of Redis, servers go on with the entries that they know: more than they keep.
+            fill(&site, &*one, &soon).await;
+        }
         let start = position(&*one).await;
         // Its clock is earlier than that of the Redis before, or another program deleted the stream.
         if is_restarted {
@@ -64,7 +68,7 @@ async fn a_redis_whose_ids_begin_below_the_known_ones_loses_no_batch() {
         } else {
             site.redis().run(&["DEL", &key]);
         }
-        let mut sent = Vec::new();
+        let mut sent: Vec<String> = Vec::new();
         let is_used = async || {
             beat(&*other).await;
             let body = sent.len().to_string();
@@ -76,6 +80,25 @@ async fn a_redis_whose_ids_begin_below_the_known_ones_loses_no_batch() {
         until("events are in Redis again", is_used).await;
         assert_eq!(bodies_after(&*other, start).await, sent);
     }
+}
+
+/// Publishes batches until the servers have taken more entries after an id than they keep.
+async fn fill(site: &Site, bus: &dyn Bus, after: &str) {
+    /// The maximum number of entries that a server keeps.
+    const MAX_ENTRIES: usize = 512;
+    let key = site.redis().stream().unwrap();
+    let mut number = 5_000;
+    let is_full = async || {
+        beat(bus).await;
+        for _ in 0..MAX_ENTRIES / NODES.len() {
+            number += 1;
+            let published = NODES.iter().skip(1).map(|node| bus.publish(batch(node, number, &["more"])));
+            assert!(join_all(published).await.into_iter().all(|published| published.unwrap()));
+        }
+        // An id, and the name and the value of one field.
+        site.redis().run(&["XRANGE", &key, after, "+"]).len() / 3 > MAX_ENTRIES
+    };
+    until("servers have more entries than they keep", is_full).await;
 }
 
 /// Returns an id that the clock of Redis gives in 40 s.
