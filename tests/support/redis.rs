@@ -1,5 +1,6 @@
 //! A separate Redis for a test, which keeps nothing on the disk.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,38 @@ const ATTEMPTS: usize = 5;
 
 /// The time limit of a start.
 const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// Returns the bodies of the messages of a kind on a bus, in their order, from the kinds and the bodies of its rows. Rows of
+/// the kind `redis` name entries, whose texts are given by their ids.
+pub fn published(rows: &[String], entries: &BTreeMap<String, String>, wanted: &str) -> Vec<String> {
+    let bodies = rows.iter().flat_map(|row| match row.split_once(' ').unwrap() {
+        // The id of the bus, three figures, and the ids of the entries.
+        ("redis", reference) => reference.split(' ').skip(4).flat_map(|id| bodies_in(&entries[id], wanted)).collect(),
+        (kind, body) => {
+            if kind == wanted {
+                vec![body.to_owned()]
+            } else {
+                Vec::new()
+            }
+        }
+    });
+    bodies.collect()
+}
+
+/// Returns the bodies of the messages of a kind in an entry, each after a line with its kind and its length. The first line
+/// tells the node and the number.
+fn bodies_in(entry: &str, wanted: &str) -> Vec<String> {
+    let (mut rest, mut bodies) = (entry.split_once('\n').unwrap().1, Vec::new());
+    while let Some((head, after)) = rest.split_once('\n') {
+        let (kind, length) = head.split_once(' ').unwrap();
+        let (body, next) = after.split_at(length.parse().unwrap());
+        if kind == wanted {
+            bodies.push(body.to_owned());
+        }
+        rest = next;
+    }
+    bodies
+}
 
 /// A running Redis. It ends with the test.
 pub struct Redis {

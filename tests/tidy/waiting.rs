@@ -3,7 +3,7 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 21] = [
+const SLEEPS: [(&str, usize, &str); 23] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
     ("actors/src/pause.rs", 2, "the test stops its thread, and an answer comes later"),
     ("src/web/pipeline/limit/store.rs", 1, "the pace of requests"),
@@ -11,11 +11,13 @@ const SLEEPS: [(&str, usize, &str); 21] = [
     ("tests/faults/audit_killed.rs", 1, KILL),
     ("tests/faults/buses/entries.rs", 1, "the pace at which the database looks for a lock"),
     ("tests/faults/clocks.rs", 1, "a process is stopped for this long"),
-    ("tests/faults/cluster_runs.rs", 28, "the duration of faults, and of the traffic between them"),
+    ("tests/faults/cluster_runs.rs", 2, "the duration of the traffic between faults"),
+    ("tests/faults/cluster_runs/configurations.rs", 1, "the pace of the traffic"),
     ("tests/faults/cluster_runs/facts.rs", 1, "the pace of the traffic"),
     ("tests/faults/cluster_runs/sockets.rs", 1, "a client connects again after this time"),
-    ("tests/faults/cluster_runs/stand.rs", 1, "the duration of a fault"),
-    ("tests/faults/cluster_runs/traffic.rs", 3, "the pace of the traffic"),
+    ("tests/faults/cluster_runs/parts.rs", 15, "the duration of faults"),
+    ("tests/faults/cluster_runs/revocations.rs", 1, "the pace of the traffic"),
+    ("tests/faults/cluster_runs/traffic.rs", 1, "the pace of the traffic"),
     ("tests/faults/config_killed.rs", 1, KILL),
     ("tests/faults/hung_up.rs", 1, "the moment at which a client hangs up"),
     ("tests/faults/killed.rs", 1, KILL),
@@ -34,7 +36,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 48] = [
+const LOOPS: [(&str, usize, &str); 49] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
     ("actors/src/sockets/tests.rs", 1, STEP),
@@ -53,9 +55,10 @@ const LOOPS: [(&str, usize, &str); 48] = [
     ("tests/faults/backup_killed.rs", 2, STEP),
     ("tests/faults/buses/hostile.rs", 3, PEER),
     ("tests/faults/clocks.rs", 1, "each frame has a deadline; the test ends it"),
-    ("tests/faults/cluster_runs/demotions.rs", 1, STEP),
+    ("tests/faults/cluster_runs/configurations.rs", 2, STEP),
     ("tests/faults/cluster_runs/facts.rs", 1, STEP),
-    ("tests/faults/cluster_runs/traffic.rs", 3, STEP),
+    ("tests/faults/cluster_runs/revocations.rs", 1, STEP),
+    ("tests/faults/cluster_runs/traffic.rs", 1, STEP),
     ("tests/faults/hung_up.rs", 1, STEP),
     ("tests/faults/license_hostile.rs", 1, STEP),
     ("tests/faults/nodes/pace.rs", 1, "the event that the test publishes ends it"),

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::buses::check_bus;
+use super::configurations::{are_enough, check_readings, check_settings};
 use super::facts::Fact;
-use super::record::{Attempts, Record, Span};
+use super::record::{Record, Span};
+use super::removals::Removal;
 use super::sockets::written;
 use super::stand::Stand;
-use super::traffic::{SETTINGS, attempt};
+use super::traffic::attempt;
 use crate::support::waiting::until;
 use crate::support::{Client, database};
 
@@ -22,7 +25,12 @@ pub(super) async fn check(stand: &Stand) {
     for span in record.spans.borrow().iter() {
         violations.extend(check_span(span, record, &order));
     }
-    violations.extend(check_settings(stand, record, admin).await);
+    for removal in record.revocations.borrow().iter().chain(record.demotions.borrow().iter()) {
+        violations.extend(removal.violations());
+    }
+    violations.extend(check_readings(stand).await);
+    violations.extend(check_settings(stand).await);
+    violations.extend(check_bus(stand).await);
     violations.extend(check_facts(stand).await);
     violations.extend(check_demoted(stand, record).await);
     violations.extend(check_trail(stand, admin).await);
@@ -95,32 +103,6 @@ fn check_span(span: &Span, record: &Record, order: &BTreeMap<String, usize>) -> 
     violations
 }
 
-/// A setting has the value of the last acknowledged change, of a later one, or of one without an answer, on all servers.
-async fn check_settings(stand: &Stand, record: &Record, admin: &Client) -> Vec<String> {
-    let mut violations = Vec::new();
-    let mut versions = BTreeSet::new();
-    for base in stand.bases() {
-        let Some(reply) = attempt(&admin.at(&base), Method::GET, "/config", None).await else {
-            violations.push(format!("{base} gave no configuration"));
-            continue;
-        };
-        let config = reply.expect(200);
-        versions.insert(reply.header("etag"));
-        for setting in SETTINGS {
-            let attempts = record.settings.borrow().get(setting).cloned().unwrap_or_default();
-            let value = config["SupportSettings"][setting].as_str().unwrap_or_default();
-            let number: u64 = value.strip_prefix("https://run.example/").map_or(0, |number| number.parse().unwrap());
-            if !attempts.may_end_with(number) {
-                violations.push(format!("{setting} is {value}, and change {} was acknowledged", attempts.acknowledged));
-            }
-        }
-    }
-    if versions.len() != 1 {
-        violations.push(format!("the servers have different configurations: {versions:?}"));
-    }
-    violations
-}
-
 /// A fact has the value of its last acknowledged change, or of one without an answer, on all servers.
 pub(super) async fn check_facts(stand: &Stand) -> Vec<String> {
     let (record, admin) = (&stand.record, &stand.admin);
@@ -166,22 +148,20 @@ fn check_amount(record: &Record) {
     let (acknowledged, spans) = (record.acknowledged(), record.spans.borrow().len());
     let changes: u64 = record.settings.borrow().values().map(|attempts| attempts.count).sum();
     let facts: Vec<u32> = record.facts.borrow().values().map(|changes| changes.count).collect();
-    let (revocations, demotions) = (*record.revocations.borrow(), *record.demotions.borrow());
+    let proofs = |removals: &[Removal]| removals.iter().map(Removal::proofs).sum::<usize>();
+    let (revocations, demotions) = (proofs(&record.revocations.borrow()), proofs(&record.demotions.borrow()));
+    let (readings, visits) = (record.readings.borrow(), *record.visits.borrow());
     let amount = format!(
-        "{acknowledged} writes, {changes} changes, {facts:?} of facts, {revocations} revocations, {demotions} demotions, \
-         {spans} greetings, {} resumptions",
+        "{acknowledged} writes, {changes} changes, {} readings of them, {facts:?} of facts, {visits} visits, \
+         {revocations} revocations, {demotions} demotions, {spans} greetings, {} resumptions",
+        readings.len(),
         record.resumptions.borrow()
     );
     println!("{amount}");
-    let are_enough = acknowledged > 20 && changes > 3 && revocations > 2 && demotions > 0 && spans > 5;
-    assert!(are_enough && facts.len() == Fact::ALL.len() && facts.iter().all(|count| *count > 1), "{amount}");
-}
-
-#[test]
-fn a_setting_ends_with_its_last_change_or_one_that_had_no_answer() {
-    let attempts = Attempts { last: 9, acknowledged: 8, count: 6, unanswered: [3, 7, 9].into() };
-    let allowed: Vec<u64> = (0..12).filter(|number| attempts.may_end_with(*number)).collect();
-    assert_eq!(allowed, [3, 7, 8, 9]);
+    let are_removed = revocations > 2 && demotions > 0;
+    let are_changed = changes > 3 && facts.len() == Fact::ALL.len() && facts.iter().all(|count| *count > 1);
+    let are_enough = acknowledged > 20 && spans > 5 && visits > 3 && are_enough(&readings);
+    assert!(are_removed && are_changed && are_enough, "{amount}");
 }
 
 #[test]

@@ -3,12 +3,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use actix_web::rt::spawn;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::record::{Phases, Record};
-use super::traffic::{REVOKED_WITHIN, attempt};
+use super::removals::{REMOVED_WITHIN, Removal, decided, statuses};
+use super::traffic::attempt;
 use crate::support::Client;
 use crate::support::quiet::pass;
 use crate::support::waiting::until;
@@ -16,11 +19,18 @@ use crate::support::waiting::until;
 const ADMIN: &str = "system_user system_admin";
 const USER: &str = "system_user";
 
+/// The status of the answer to a user who is no administrator.
+const REFUSAL: u16 = 403;
+
 /// The time after a change without an answer in which the load balancer notices a server that is not ready.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// Promotes and demotes users, one after the other, until the run is over. A user with a change that is not acknowledged is
-/// left alone, because a server that was frozen may make that change later. The next user follows once servers answer.
+/// The time after a demotion in which servers without a fault refuse the user.
+const REFUSED_WITHIN: Duration = REMOVED_WITHIN.saturating_add(Duration::from_secs(2));
+
+/// Promotes and demotes users, one after the other, until the run is over. A user with a change that is not acknowledged, or
+/// whom a server does not answer, is left alone, because a server that was frozen may make a change later. The next user
+/// follows once servers answer.
 pub(super) async fn demote(
     bases: Vec<String>,
     admin: Client,
@@ -28,8 +38,18 @@ pub(super) async fn demote(
     record: Rc<Record>,
     phases: Rc<Phases>,
 ) {
+    let mut checks = Vec::new();
     for user in users {
-        while !phases.is_writing_over.get() && demote_once(&bases, &admin, &user, &record).await {}
+        let at_all: Vec<Client> = bases.iter().map(|base| user.at(base)).collect();
+        while !phases.is_writing_over.get() {
+            let Some(before) = demote_once(&at_all, &admin, &user, &record).await else { break };
+            let mut check = spawn(act_again(at_all.clone(), before, record.clone()));
+            let Ok(checked) = timeout(REFUSED_WITHIN, &mut check).await else {
+                checks.push(check);
+                break;
+            };
+            checked.unwrap();
+        }
         let is_answered = async || {
             pass(RETRY_DELAY).await;
             let reply = attempt(&admin, Method::GET, "/users/me", None).await;
@@ -37,36 +57,38 @@ pub(super) async fn demote(
         };
         until("servers answer", is_answered).await;
     }
+    for check in join_all(checks).await {
+        check.unwrap();
+    }
 }
 
-/// Promotes and demotes a user, who then tries to act as administrator on each server. Returns true if each change was
-/// acknowledged and each attempt was answered, so that none is made later.
-async fn demote_once(bases: &[String], admin: &Client, user: &Client, record: &Record) -> bool {
-    let at_all: Vec<Client> = bases.iter().map(|base| user.at(base)).collect();
-    let path = format!("/users/{}/roles", user.user_id);
+fn path(user: &Client) -> String {
+    format!("/users/{}/roles", user.user_id)
+}
+
+/// Promotes a user, who acts as administrator on each server, and demotes the user. Returns the statuses of the acts; `None`
+/// if a change was not acknowledged.
+async fn demote_once(at_all: &[Client], admin: &Client, user: &Client, record: &Record) -> Option<Vec<Option<u16>>> {
     let give = async |roles: &str| {
-        let reply = attempt(admin, Method::PUT, &path, Some(json!({ "roles": roles }))).await;
-        reply.is_some_and(|reply| reply.status == 200)
+        let reply = attempt(admin, Method::PUT, &path(user), Some(json!({ "roles": roles }))).await;
+        reply.filter(|reply| reply.status == 200).map(drop)
     };
     record.demoted.borrow_mut().remove(&user.user_id);
-    if !give(ADMIN).await {
-        return false;
-    }
-    join_all(at_all.iter().map(|client| attempt(client, Method::GET, "/config", None))).await;
-    if !give(USER).await {
-        return false;
-    }
+    give(ADMIN).await?;
+    let before = statuses(at_all.iter().map(|client| attempt(client, Method::GET, "/config", None))).await;
+    give(USER).await?;
     record.demoted.borrow_mut().insert(user.user_id.clone());
-    pass(REVOKED_WITHIN).await;
-    let promotion = json!({ "roles": ADMIN });
-    let attempts = at_all.iter().map(|client| attempt(client, Method::PUT, &path, Some(promotion.clone())));
-    let replies = join_all(attempts).await;
-    let statuses: Vec<Option<u16>> = replies.iter().map(|reply| reply.as_ref().map(|reply| reply.status)).collect();
-    for (node, _) in statuses.iter().enumerate().filter(|(_, status)| **status == Some(200)) {
-        record
-            .violation(format!("server {node} let a user act as administrator {REVOKED_WITHIN:?} after the demotion"));
-    }
-    let is_refused = statuses.contains(&Some(403));
-    *record.demotions.borrow_mut() += u32::from(is_refused);
-    !statuses.contains(&None)
+    Some(before)
+}
+
+/// Tries to act as administrator until each server has decided about it.
+async fn act_again(at_all: Vec<Client>, before: Vec<Option<u16>>, record: Rc<Record>) {
+    pass(REMOVED_WITHIN).await;
+    let promote = async |client: &Client| {
+        let send = async || attempt(client, Method::PUT, &path(client), Some(json!({ "roles": ADMIN }))).await;
+        decided(REFUSAL, send).await
+    };
+    let after = join_all(at_all.iter().map(promote)).await;
+    let removal = Removal { subject: "the act of a demoted user".to_owned(), refusal: REFUSAL, before, after };
+    record.demotions.borrow_mut().push(removal);
 }

@@ -1,5 +1,5 @@
 //! Facts that clients of a run change, and on which all servers must agree: the permissions of a role, a status, the busy
-//! flag, and the licence.
+//! flag, the licence, and the memberships of a user.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::record::{Phases, Record};
 use super::traffic::{REPLY_TIMEOUT, attempt};
 use crate::support::license::{FORM, form};
+use crate::support::teams::newcomer;
 use crate::support::waiting::until;
 use crate::support::{Client, Reply};
 
@@ -29,6 +30,8 @@ pub(super) enum Fact {
     Status,
     Busy,
     License,
+    /// The statuses of requests that need a team and a channel of it.
+    Membership,
 }
 
 /// The changes of a fact.
@@ -43,13 +46,18 @@ pub(super) struct Changes {
 /// Users, roles and texts that changes name.
 pub(super) struct Subjects {
     pub(super) user_id: String,
+    /// The user whose memberships change.
+    pub(super) member: Client,
+    /// A team by invitation, and a channel that all its members have.
+    pub(super) team: String,
+    pub(super) channel: String,
     /// The role of all members.
     pub(super) role: Value,
     pub(super) license: String,
 }
 
 impl Fact {
-    pub(super) const ALL: [Self; 4] = [Self::Permission, Self::Status, Self::Busy, Self::License];
+    pub(super) const ALL: [Self; 5] = [Self::Permission, Self::Status, Self::Busy, Self::License, Self::Membership];
 
     /// Returns the value after a change.
     fn value(self, number: usize) -> Value {
@@ -58,6 +66,10 @@ impl Fact {
             Self::Permission | Self::Busy => json!(is_odd),
             Self::Status => json!(STATUSES[number % STATUSES.len()]),
             Self::License => json!(is_odd.to_string()),
+            Self::Membership => {
+                let status = if is_odd { 200 } else { 403 };
+                json!([status, status])
+            }
         }
     }
 
@@ -83,25 +95,46 @@ impl Fact {
                 timeout(REPLY_TIMEOUT, sending).await.ok()?.ok()
             }
             Self::License => attempt(client, Method::DELETE, "/license", None).await,
+            Self::Membership => {
+                let members = format!("/teams/{}/members", subjects.team);
+                if is_odd {
+                    let body = newcomer(&subjects.team, &subjects.member);
+                    attempt(client, Method::POST, &members, Some(body)).await
+                } else {
+                    attempt(client, Method::DELETE, &format!("{members}/{}", subjects.member.user_id), None).await
+                }
+            }
         }
     }
 
     /// Returns the value that a server has.
     pub(super) async fn read(self, client: &Client, subjects: &Subjects) -> Option<Value> {
-        let path = match self {
-            Self::Permission => "/roles/name/system_user",
-            Self::Status => &format!("/users/{}/status", subjects.user_id),
-            Self::Busy => "/server_busy",
-            Self::License => "/license/client?format=old",
+        let get = async |path: &str| {
+            let reply = attempt(client, Method::GET, path, None).await;
+            reply.filter(|reply| reply.status == 200).map(|reply| reply.json())
         };
-        let reply = attempt(client, Method::GET, path, None).await.filter(|reply| reply.status == 200)?.json();
-        Some(match self {
-            Self::Permission => json!(reply["permissions"].as_array()?.contains(&json!(PERMISSION))),
-            Self::Status => reply["status"].clone(),
-            Self::Busy => reply["busy"].clone(),
-            Self::License => reply["IsLicensed"].clone(),
-        })
+        match self {
+            Self::Permission => {
+                let role = get("/roles/name/system_user").await?;
+                Some(json!(role["permissions"].as_array()?.contains(&json!(PERMISSION))))
+            }
+            Self::Status => {
+                let status = get(&format!("/users/{}/status", subjects.user_id)).await?;
+                Some(status["status"].clone())
+            }
+            Self::Busy => get("/server_busy").await.map(|flag| flag["busy"].clone()),
+            Self::License => get("/license/client?format=old").await.map(|license| license["IsLicensed"].clone()),
+            Self::Membership => memberships(&subjects.member.at(&client.base), subjects).await,
+        }
     }
+}
+
+/// Returns the statuses of requests of a user, of which one needs the team and the other one a channel of it.
+async fn memberships(member: &Client, subjects: &Subjects) -> Option<Value> {
+    let of_team = attempt(member, Method::GET, &format!("/teams/{}", subjects.team), None).await?.status;
+    let typing = json!({ "channel_id": subjects.channel });
+    let of_channel = attempt(member, Method::POST, "/users/me/typing", Some(typing)).await?.status;
+    Some(json!([of_team, of_channel]))
 }
 
 impl Changes {
@@ -142,7 +175,8 @@ pub(super) async fn settle(client: &Client, subjects: &Subjects, record: &Record
         for number in [1, 2] {
             let is_acknowledged = async || {
                 let status = fact.change(number, client, subjects).await.map(|reply| reply.status);
-                matches!(status, Some(200 | 201))
+                // The user is no member after a change without an answer.
+                matches!(status, Some(200 | 201 | 404))
             };
             until("a last change is acknowledged", is_acknowledged).await;
         }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
+use super::configurations::Reading;
 use super::facts::{Changes, Fact};
+use super::removals::Removal;
 
 /// A write that publishes an event with its value.
 pub(super) struct Write {
@@ -43,25 +45,22 @@ pub(super) struct Attempts {
     pub(super) unanswered: BTreeSet<u64>,
 }
 
-impl Attempts {
-    /// Returns true if the setting may have this value at the end of the run.
-    pub(super) fn may_end_with(&self, number: u64) -> bool {
-        (self.acknowledged..=self.last).contains(&number) || self.unanswered.contains(&number)
-    }
-}
-
 #[derive(Default)]
 pub(super) struct Record {
     pub(super) writes: RefCell<Vec<Write>>,
     pub(super) spans: RefCell<Vec<Span>>,
     pub(super) settings: RefCell<BTreeMap<&'static str, Attempts>>,
     pub(super) facts: RefCell<BTreeMap<Fact, Changes>>,
-    /// The number of revocations whose token was sent to the servers afterwards.
-    pub(super) revocations: RefCell<u32>,
-    /// The number of demoted administrators who were refused when they tried to act as one.
-    pub(super) demotions: RefCell<u32>,
+    /// The versions of the configuration that servers told, in the order of their answers.
+    pub(super) readings: RefCell<Vec<Reading>>,
+    pub(super) revocations: RefCell<Vec<Removal>>,
+    pub(super) demotions: RefCell<Vec<Removal>>,
     /// The users whose last change is an acknowledged demotion.
     pub(super) demoted: RefCell<BTreeSet<String>>,
+    /// The number of visits of users whom a server showed as online.
+    pub(super) visits: RefCell<u32>,
+    /// The positions of the bus before faults, and after the last one.
+    pub(super) moments: RefCell<Vec<i64>>,
     /// The number of connections that went on with their old id.
     pub(super) resumptions: RefCell<usize>,
     /// The last connection of each client with a WebSocket, by the number of the client.
@@ -90,6 +89,10 @@ impl Record {
 
     pub(super) fn violation(&self, text: String) {
         self.violations.borrow_mut().push(text);
+    }
+
+    pub(super) fn note_violations(&self, violations: Vec<String>) {
+        self.violations.borrow_mut().extend(violations);
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::calm;
+use super::resuming::clients_resume;
 use super::stand::Stand;
 use super::traffic::attempt;
 use crate::support::waiting::{until, until_within};
@@ -14,8 +16,18 @@ use crate::support::{Client, database};
 /// The time for the restart of all servers, on a busy machine.
 const ALL_WITHIN: Duration = Duration::from_mins(3);
 
+/// Restarts all servers one after the other, from one of them and then from another one, and kills the leader of a third
+/// restart.
+pub(super) async fn restart_servers(stand: &mut Stand) {
+    clients_resume(stand, 2, async |stand| restart_all(stand, 2).await).await;
+    calm(stand).await;
+    restart_all(stand, 1).await;
+    // The first server is the leader.
+    kill_the_leader(stand).await;
+}
+
 /// Restarts all servers from one of them.
-pub(super) async fn restart_all(stand: &Stand, leader: usize) {
+async fn restart_all(stand: &Stand, leader: usize) {
     let clients = clients(stand).await;
     let before = ids(stand).await;
     let name = stand.listed(leader).await["name"].clone();
@@ -37,7 +49,7 @@ pub(super) async fn restart_all(stand: &Stand, leader: usize) {
 }
 
 /// Restarts all servers from the first one, and kills that one during the first restart: the third server is not restarted.
-pub(super) async fn kill_the_leader(stand: &mut Stand) {
+async fn kill_the_leader(stand: &mut Stand) {
     let clients = clients(stand).await;
     let before = ids(stand).await;
     clients[0].post("/restart?servers=all", json!({})).await.expect_ok();

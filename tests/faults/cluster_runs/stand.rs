@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 use std::rc::Rc;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::time::sleep;
 
 use super::facts::Subjects;
 use super::record::{Phases, Record};
 use crate::support::cluster::Cluster;
 use crate::support::license::Seller;
-use crate::support::redis::Redis;
+use crate::support::redis::{Redis, published};
 use crate::support::server::account;
+use crate::support::teams::closed_team;
 use crate::support::waiting::until;
 use crate::support::wall_clock::WallClock;
 use crate::support::{Client, Home, Process, Proxy, database, needs};
@@ -36,14 +35,18 @@ fn settings(key: &Path, seller: &Seller) -> String {
     )
 }
 
+/// The number of users who open sockets for a moment: one for each server at the end of a run.
+const VISITORS: usize = 3;
+
 /// The place of events.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bus {
     Database,
     Redis,
 }
 
 pub(super) struct Stand {
+    pub(super) bus: Bus,
     pub(super) database: Cluster,
     /// `None` if the database has the events.
     redis: Option<Redis>,
@@ -62,6 +65,8 @@ pub(super) struct Stand {
     pub(super) admin: Client,
     /// Users who become administrators for a moment.
     pub(super) deputies: Vec<Client>,
+    /// Users who open sockets for a moment.
+    pub(super) visitors: Vec<Client>,
     pub(super) subjects: Rc<Subjects>,
     pub(super) record: Rc<Record>,
     pub(super) phases: Rc<Phases>,
@@ -89,7 +94,8 @@ impl Stand {
         for seconds in clocks {
             let line = Proxy::start(&format!("127.0.0.1:{}", database.port));
             let source = format!("postgres://qd@{}/postgres?sslmode=disable", line.address());
-            let section = format!("[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \"{source}\"\n");
+            let section =
+                format!("[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \"{source}\"\nMaxOpenConns = 20\n");
             let address = format!("127.0.0.1:{}", free_port());
             let settings = settings(&keys.path().join("audit.key"), &seller) + &redis_settings.next().unwrap();
             let mut home = Home::on_database(&section, &settings);
@@ -111,17 +117,17 @@ impl Stand {
         let first = Client::new(&format!("http://{}", doors[0].address()));
         first.post("/users", account("admin")).await.expect(201);
         let admin = first.log_in("admin").await;
-        let mut deputies = Vec::new();
-        for number in 0..DEPUTIES {
-            let name = format!("deputy{number}");
+        let mut users = Vec::new();
+        for number in 0..=DEPUTIES + VISITORS {
+            let name = format!("user{number}");
             admin.post("/users", account(&name)).await.expect(201);
-            deputies.push(first.log_in(&name).await);
+            users.push(first.log_in(&name).await);
         }
-        let user_id = admin.post("/users", account("anna")).await.expect(201)["id"].as_str().unwrap().to_owned();
-        let role = admin.get("/roles/name/system_user").await.expect(200);
-        let subjects = Rc::new(Subjects { user_id, role, license: seller.license(&[]).await });
+        let visitors = users.split_off(DEPUTIES + 1);
+        let subjects = Rc::new(subjects(&admin, users.remove(0), &database, &seller).await);
         let admin = admin.at(&balanced);
         Some(Self {
+            bus,
             database,
             redis,
             lost: Vec::new(),
@@ -132,7 +138,8 @@ impl Stand {
             nodes: servers,
             balanced,
             admin,
-            deputies,
+            deputies: users,
+            visitors,
             subjects,
             record: Rc::default(),
             phases: Rc::default(),
@@ -160,16 +167,9 @@ impl Stand {
     pub(super) async fn published(&self) -> Vec<String> {
         let sql = "SELECT kind || ' ' || body FROM qd_events WHERE kind IN ('event', 'redis') ORDER BY position";
         let rows = database::texts(&self.database.address(), sql).await;
-        let is_redis = rows.iter().any(|row| row.starts_with("redis "));
-        assert_eq!(is_redis, self.redis.is_some(), "events are where they should be");
         let mut entries: BTreeMap<String, String> = self.lost.iter().cloned().collect();
         entries.extend(self.redis.iter().flat_map(Redis::entries));
-        let events = rows.iter().flat_map(|row| match row.split_once(' ').unwrap() {
-            ("event", body) => vec![body.to_owned()],
-            // The id of the bus, three figures, and the ids of the entries.
-            (_, reference) => reference.split(' ').skip(4).flat_map(|id| events_in(&entries[id])).collect(),
-        });
-        events.collect()
+        published(&rows, &entries, "event")
     }
 
     /// Returns the address of the load balancer.
@@ -232,26 +232,14 @@ pub(super) async fn is_cut_off(stand: &Stand, node: usize) {
     until("the server is not ready", says_so).await;
 }
 
-/// Returns the bodies of the events in an entry, each after a line with its kind and its length. The first line tells the
-/// node and the number.
-fn events_in(entry: &str) -> Vec<String> {
-    let (mut rest, mut events) = (entry.split_once('\n').unwrap().1, Vec::new());
-    while let Some((head, after)) = rest.split_once('\n') {
-        let (kind, length) = head.split_once(' ').unwrap();
-        let (body, next) = after.split_at(length.parse().unwrap());
-        if kind == "event" {
-            events.push(body.to_owned());
-        }
-        rest = next;
-    }
-    events
-}
-
-/// Takes the database away from all servers for a while.
-pub(super) async fn outage(stand: &Stand, duration: Duration) {
-    stand.lines.iter().for_each(Proxy::refuse);
-    sleep(duration).await;
-    stand.lines.iter().for_each(Proxy::restore);
+/// Creates a user and a team whose facts change.
+async fn subjects(admin: &Client, member: Client, database: &Cluster, seller: &Seller) -> Subjects {
+    let user_id = admin.post("/users", account("anna")).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let role = admin.get("/roles/name/system_user").await.expect(200);
+    let team = admin.found(closed_team("crew")).await;
+    let square = format!("SELECT id FROM channels WHERE teamid = '{team}' AND name = 'town-square'");
+    let channel = database::texts(&database.address(), &square).await.swap_remove(0);
+    Subjects { user_id, member, team, channel, role, license: seller.license(&[]).await }
 }
 
 /// Starts `HAProxy` in front of the servers. It uses those that are ready, and ends the connections to the others.
