@@ -1,17 +1,21 @@
 //! The official JavaScript client, `@mattermost/client`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::support::license::Seller;
+use crate::support::redis::Redis;
 use crate::support::release::NEWER;
 use crate::support::server::PASSWORD;
 use crate::support::stand::Stand;
 use crate::support::teams::meeting;
 use crate::support::web_peer::WebPeer;
 use crate::support::{Home, Proxy, backdoor, database, needs, peers, waiting};
+
+/// The reason why some tests need PostgreSQL.
+const SHARED: &str = "servers share no embedded database";
 
 #[actix_web::test]
 async fn the_javascript_client_manages_accounts() {
@@ -41,15 +45,37 @@ async fn the_javascript_client_is_told_when_it_was_away_too_long() {
 
 #[actix_web::test]
 async fn the_javascript_client_goes_on_at_another_server_after_its_own_was_killed() {
-    let Some(_) = database::only_postgres("servers share no embedded database") else { return };
+    let Some(_) = database::only_postgres(SHARED) else { return };
     let Some(folder) = needs::peer("js") else { return };
+    move_on(folder, None).await;
+}
+
+#[actix_web::test]
+async fn the_javascript_client_goes_on_at_another_server_with_events_in_redis() {
+    let Some(_) = database::only_postgres(SHARED) else { return };
+    let Some(folder) = needs::peer("js") else { return };
+    let Some(redis) = Redis::start() else { return };
+    move_on(folder, Some(redis)).await;
+}
+
+/// Plays a scenario with two servers, of which the one with the client is killed.
+async fn move_on(folder: PathBuf, redis: Option<Redis>) {
     let place = tempfile::tempdir().unwrap();
     let shared = database::fresh(place.path()).await;
-    let (home, beside) = (Home::on_database(&shared, ""), Home::on_database(&shared, ""));
+    let settings = redis.as_ref().map(|redis| Redis::settings_at(&redis.address())).unwrap_or_default();
+    let (home, beside) = (Home::on_database(&shared, &settings), Home::on_database(&shared, &settings));
     let mut killed = Some(home.start().await);
     let direct = killed.as_ref().unwrap().base.clone();
-    let (channel_id, ..) = meeting(&killed.as_ref().unwrap().client(), home.folder()).await;
+    let (channel_id, anna, _) = meeting(&killed.as_ref().unwrap().client(), home.folder()).await;
     let other = beside.start().await;
+    if let Some(redis) = &redis {
+        let preference = json!([{ "user_id": anna.user_id, "category": "c", "name": "n", "value": "v" }]);
+        let is_used = async || {
+            anna.put("/users/me/preferences", preference.clone()).await.expect_ok();
+            !redis.entries().is_empty()
+        };
+        waiting::until("events are in Redis", is_used).await;
+    }
     let proxy = Proxy::start(direct.strip_prefix("http://").unwrap());
     let mut node = script(folder);
     node.args(["moving", &format!("http://{}", proxy.address()), &direct, &channel_id, PASSWORD, engine()]);
@@ -70,7 +96,7 @@ async fn the_javascript_client_goes_on_at_another_server_after_its_own_was_kille
 }
 
 /// Returns the command that plays a scenario of the WebSocket.
-fn script(folder: std::path::PathBuf) -> Command {
+fn script(folder: PathBuf) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js/websocket.mjs");
     let mut node = Command::new(peers::tool("node"));
     node.arg(script).current_dir(folder);

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::support::quiet::time_of;
-use crate::support::{Client, TestServer, database};
+use crate::support::{Client, TestServer, database, redis};
 
 /// The reason why most of these tests need PostgreSQL.
 const REASON: &str = "servers share no embedded database";
@@ -32,6 +32,15 @@ trait Bus: Sized {
     fn settings(&self) -> String;
     /// Waits until the events of a client are on it, and all servers have applied them.
     async fn until_used(&self, server: &TestServer, client: &Client);
+    /// Returns the ids and the texts of the entries outside of the database.
+    fn entries(&self) -> BTreeMap<String, String>;
+
+    /// Returns the bodies of all messages of a kind, in their order.
+    async fn published(&self, server: &TestServer, kind: &str) -> Vec<String> {
+        let rows = "SELECT kind || ' ' || body FROM qd_events";
+        let sql = format!("{rows} WHERE kind IN ('redis', '{kind}') ORDER BY position");
+        redis::published(&server.texts(&sql).await, &self.entries(), kind)
+    }
 }
 
 /// The bus in the database.
@@ -47,6 +56,10 @@ impl Bus for InDatabase {
     }
 
     async fn until_used(&self, _: &TestServer, _: &Client) {}
+
+    fn entries(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 }
 
 /// The bus of the tests that run on each bus.
@@ -60,7 +73,7 @@ struct PairOn<B> {
     other: TestServer,
     admin: Client,
     settings: String,
-    _bus: B,
+    bus: B,
 }
 
 impl<B: Bus> PairOn<B> {
@@ -74,7 +87,7 @@ impl<B: Bus> PairOn<B> {
         let admin = one.admin().await;
         let other = one.start_beside(&settings).await;
         bus.until_used(&one, &admin).await;
-        Some(Self { one, other, admin, settings, _bus: bus })
+        Some(Self { one, other, admin, settings, bus })
     }
 
     /// Starts the bus alone.

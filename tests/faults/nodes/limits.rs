@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::REASON;
+use super::{Bus as _, OwnBus, Pair};
 use crate::support::quiet::pass;
 use crate::support::waiting::until;
 use crate::support::websocket::{WebSocket, upgrade};
-use crate::support::{Client, TestServer, database};
+use crate::support::{Client, TestServer};
 
 /// A bucket that does not empty noticeably during the test.
 const SETTINGS: &str = "[RateLimitSettings]\nEnable = true\nPerSec = 1\nMaxBurst = 999\nVaryByUser = true\n";
@@ -21,16 +21,18 @@ const SERVERS: usize = 3;
 
 #[actix_web::test]
 async fn requests_at_one_node_count_in_the_rate_limit_of_the_other() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let one = TestServer::start_with(SETTINGS).await;
+    let Some(bus) = Pair::bus() else { return };
+    let settings = format!("{SETTINGS}{}", bus.settings());
+    let one = TestServer::start_with(&settings).await;
     let admin = one.admin().await;
     let anna = one.user(&admin, "anna").await;
-    let other = one.start_beside(SETTINGS).await;
+    let other = one.start_beside(&settings).await;
     let (mut socket, _) = WebSocket::greeted(&admin.at(&other.base)).await;
     until("both servers know each other", async || {
         admin.get("/cluster/status").await.expect(200).as_array().unwrap().len() == 2
     })
     .await;
+    bus.until_used(&one, &admin).await;
     let there = anna.at(&other.base);
     // The first request there counts for the address, because the server does not know the session.
     there.get("/users/me").await.expect(200);
@@ -40,7 +42,7 @@ async fn requests_at_one_node_count_in_the_rate_limit_of_the_other() {
             anna.get("/users/me").await.expect(200);
         }
         let told = async || {
-            let bodies = one.texts("SELECT body FROM qd_events WHERE kind = 'admitted'").await;
+            let bodies = bus.published(&one, "admitted").await;
             let counts = bodies.iter().flat_map(|body| body.split_whitespace());
             counts.map(|count| count.rsplit(':').next().unwrap().parse::<u64>().unwrap()).sum::<u64>()
         };
@@ -61,11 +63,13 @@ async fn requests_at_one_node_count_in_the_rate_limit_of_the_other() {
 #[actix_web::test]
 async fn sockets_at_one_node_count_in_the_limit_of_the_other_until_they_close() {
     const SETTINGS: &str = "[Quarterdeck]\nMaximumSocketsPerUser = 8\n";
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let one = TestServer::start_with(SETTINGS).await;
+    let Some(bus) = Pair::bus() else { return };
+    let settings = format!("{SETTINGS}{}", bus.settings());
+    let one = TestServer::start_with(&settings).await;
     let admin = one.admin().await;
     let anna = one.user(&admin, "anna").await;
-    let other = one.start_beside(SETTINGS).await;
+    let other = one.start_beside(&settings).await;
+    bus.until_used(&one, &admin).await;
     let there = anna.at(&other.base);
     let head = upgrade("", &format!("Authorization: Bearer {}\r\n", anna.token.as_ref().unwrap()));
     let mut here = Vec::new();
@@ -74,8 +78,7 @@ async fn sockets_at_one_node_count_in_the_limit_of_the_other_until_they_close() 
     }
     let told = async |count: usize| {
         let counted = format!("{}:{count}", anna.user_id);
-        let bodies = one.texts("SELECT body FROM qd_events WHERE kind = 'sockets' ORDER BY position").await;
-        bodies.last().is_some_and(|body| body.contains(&counted))
+        bus.published(&one, "sockets").await.last().is_some_and(|body| body.contains(&counted))
     };
     until("the sockets are told", async || told(7).await).await;
     let eighth = WebSocket::greeted(&there).await;
@@ -91,7 +94,7 @@ async fn sockets_at_one_node_count_in_the_limit_of_the_other_until_they_close() 
 }
 
 /// Starts two servers beside the first one, and waits until the three know each other.
-async fn others(one: &TestServer, admin: &Client, settings: &str) -> Vec<TestServer> {
+async fn others(one: &TestServer, admin: &Client, settings: &str, bus: &OwnBus) -> Vec<TestServer> {
     let mut others = Vec::new();
     for _ in 1..SERVERS {
         others.push(one.start_beside(settings).await);
@@ -102,6 +105,7 @@ async fn others(one: &TestServer, admin: &Client, settings: &str) -> Vec<TestSer
         reply.status == 200 && reply.expect(200).as_array().unwrap().len() == SERVERS
     };
     until("all servers know each other", know_each_other).await;
+    bus.until_used(one, admin).await;
     others
 }
 
@@ -111,11 +115,12 @@ async fn three_servers_admit_the_sockets_of_a_user_up_to_the_limit_and_an_eighth
     const SETTINGS: &str = "[Quarterdeck]\nMaximumSocketsPerUser = 24\n";
     /// The time after which the servers know of a socket, and a margin.
     const TOLD: Duration = Duration::from_millis(2_500);
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let one = TestServer::start_with(SETTINGS).await;
+    let Some(bus) = Pair::bus() else { return };
+    let settings = format!("{SETTINGS}{}", bus.settings());
+    let one = TestServer::start_with(&settings).await;
     let admin = one.admin().await;
     let anna = one.user(&admin, "anna").await;
-    let others = others(&one, &admin, SETTINGS).await;
+    let others = others(&one, &admin, &settings, &bus).await;
     let bases = [&one.base, &others[0].base, &others[1].base];
     let head = upgrade("", &format!("Authorization: Bearer {}\r\n", anna.token.as_ref().unwrap()));
     let mut sockets = Vec::new();
@@ -181,11 +186,12 @@ async fn flood(clients: &[Client], send: impl AsyncFn(&Client) -> u16, (per_sec,
 #[actix_web::test]
 async fn three_servers_admit_one_burst_each_and_then_the_rate_and_an_eighth() {
     const SETTINGS: &str = "[RateLimitSettings]\nEnable = true\nPerSec = 20\nMaxBurst = 40\nVaryByUser = true\n";
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let one = TestServer::start_with(SETTINGS).await;
+    let Some(bus) = Pair::bus() else { return };
+    let settings = format!("{SETTINGS}{}", bus.settings());
+    let one = TestServer::start_with(&settings).await;
     let admin = one.admin().await;
     let anna = one.user(&admin, "anna").await;
-    let others = others(&one, &admin, SETTINGS).await;
+    let others = others(&one, &admin, &settings, &bus).await;
     let clients = [anna.clone(), anna.at(&others[0].base), anna.at(&others[1].base)];
     flood(&clients, async |client| client.get("/users/me").await.status, (20, 41)).await;
 }
@@ -193,10 +199,11 @@ async fn three_servers_admit_one_burst_each_and_then_the_rate_and_an_eighth() {
 #[actix_web::test]
 async fn three_servers_admit_one_burst_of_logins_each_and_then_their_rate_and_an_eighth() {
     const SETTINGS: &str = "[RateLimitSettings]\nEnable = true\nPerSec = 9000\nMaxBurst = 9000\n";
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let one = TestServer::start_with(SETTINGS).await;
+    let Some(bus) = Pair::bus() else { return };
+    let settings = format!("{SETTINGS}{}", bus.settings());
+    let one = TestServer::start_with(&settings).await;
     let admin = one.admin().await;
-    let others = others(&one, &admin, SETTINGS).await;
+    let others = others(&one, &admin, &settings, &bus).await;
     let clients = [one.client(), others[0].client(), others[1].client()];
     let body = json!({ "login_id": "unknown", "password": "wrong" });
     flood(&clients, async |client| client.post("/users/login", body.clone()).await.status, (5, 10)).await;

@@ -1,6 +1,6 @@
 //! Which nodes there are.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Pair;
 use crate::support::waiting::until;
@@ -85,6 +85,25 @@ async fn a_server_of_another_version_is_listed_and_a_question_that_it_puts_in_va
             later.map(|later| later["version"].clone())
         };
         until("it is listed", async || version().await.is_some_and(|version| version == "999.0.0")).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_start_makes_the_tables_of_the_cluster_in_its_own_form() {
+    let Some(pair) = Pair::start().await else { return };
+    // As another version leaves them, without a trigger of this one.
+    pair.execute(
+        "COMMENT ON TABLE qd_outbox IS 'another form'; DROP TRIGGER qd_configurations_changed ON configurations",
+    )
+    .await;
+    let third = pair.one.start_beside(&pair.settings).await;
+    let form = "SELECT obj_description('qd_outbox'::regclass)";
+    assert!(pair.one.texts(form).await.concat().starts_with("form "), "{:?}", pair.one.texts(form).await);
+    pair.admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Told" } })).await.expect(200);
+    for base in [&pair.other.base, &third.base] {
+        let client = pair.admin.at(base);
+        let name = async || client.get("/config").await.expect(200)["TeamSettings"]["SiteName"].clone();
+        until("the trigger tells the change", async || name().await == "Told").await;
     }
 }
 

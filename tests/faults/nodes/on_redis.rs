@@ -4,8 +4,14 @@
 #[path = "events.rs"]
 mod events;
 #[expect(clippy::duplicate_mod, reason = "the same tests on another bus")]
+#[path = "limits.rs"]
+mod limits;
+#[expect(clippy::duplicate_mod, reason = "the same tests on another bus")]
 #[path = "membership.rs"]
 mod membership;
+#[expect(clippy::duplicate_mod, reason = "the same tests on another bus")]
+#[path = "pace.rs"]
+mod pace;
 #[expect(clippy::duplicate_mod, reason = "the same tests on another bus")]
 #[path = "pool.rs"]
 mod pool;
@@ -18,6 +24,8 @@ mod rights;
 #[expect(clippy::duplicate_mod, reason = "the same tests on another bus")]
 #[path = "unheard.rs"]
 mod unheard;
+
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -48,5 +56,9 @@ impl Bus for Redis {
         until("events are in Redis", is_used).await;
         let sql = "SELECT (MIN(position) = (SELECT MAX(position) FROM qd_events))::text FROM qd_nodes";
         until("all is applied", async || server.texts(sql).await == ["true"]).await;
+    }
+
+    fn entries(&self) -> BTreeMap<String, String> {
+        self.entries().into_iter().collect()
     }
 }

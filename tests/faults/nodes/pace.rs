@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{Pair, REASON};
+use super::{Bus as _, OwnBus, Pair};
 use crate::support::quiet::pass;
 use crate::support::teams::{newcomer, open_team};
 use crate::support::waiting::{until, within};
 use crate::support::websocket::WebSocket;
-use crate::support::{Client, TestServer, database};
+use crate::support::{Client, TestServer};
 
 /// The number of requests of a client that does not stop.
 const REQUESTS: usize = 60;
@@ -40,7 +40,7 @@ async fn a_client_that_types_without_end_publishes_one_event_a_second() {
         anna.post("/users/me/typing", json!({ "channel_id": channel })).await.expect_ok();
     }
     socket.event_named("typing").await;
-    let published = published(&pair.one, "typing").await;
+    let published = published(&pair.bus, &pair.one, "typing").await;
     assert!((1..=begun.elapsed().as_secs() + 2).contains(&published), "{published} in {:?}", begun.elapsed());
 }
 
@@ -58,17 +58,18 @@ async fn a_client_that_types_in_many_threads_publishes_fifty_events_a_second() {
     // Events have one order, so this one comes after the others.
     anna.put("/users/me/patch", json!({ "nickname": "last" })).await.expect(200);
     socket.event_named("user_updated").await;
-    let published = published(&pair.one, "typing").await;
+    let published = published(&pair.bus, &pair.one, "typing").await;
     let stated = MAX_THREADS * (begun.elapsed().as_secs() + 2);
     assert!((MAX_THREADS..=stated).contains(&published), "{published} in {:?}", begun.elapsed());
 }
 
 #[actix_web::test]
 async fn a_status_that_changes_without_end_is_announced_each_second_and_the_last_one_always() {
-    let Some(_) = database::only_postgres(REASON) else { return };
-    let one = TestServer::start().await;
+    let Some(bus) = Pair::bus() else { return };
+    let one = TestServer::start_with(&bus.settings()).await;
     let admin = one.admin().await;
-    let other = one.start_beside("").await;
+    let other = one.start_beside(&bus.settings()).await;
+    bus.until_used(&one, &admin).await;
     let anna = one.user(&admin, "anna").await;
     let there = anna.at(&other.base);
     let (mut socket, _) = WebSocket::greeted(&there).await;
@@ -94,15 +95,16 @@ async fn a_status_that_changes_without_end_is_announced_each_second_and_the_last
         last
     };
     assert_eq!(within("the next event arrives", told).await, "dnd", "the last event tells the last status");
-    let published = published(&one, "status_change").await;
+    let published = published(&bus, &one, "status_change").await;
     assert!((2..=begun.elapsed().as_secs() + 9).contains(&published), "{published} in {:?}", begun.elapsed());
     until("the first server reads it", async || status(&anna).await == "dnd").await;
 }
 
 /// Returns the number of events with a name on the bus.
-async fn published(server: &TestServer, name: &str) -> u64 {
-    let sql = format!("SELECT COUNT(*) FROM qd_events WHERE kind = 'event' AND body LIKE '%\"{name}\"%'");
-    server.texts(&sql).await[0].parse().unwrap()
+async fn published(bus: &OwnBus, server: &TestServer, name: &str) -> u64 {
+    let name = format!("\"{name}\"");
+    let bodies = bus.published(server, "event").await;
+    bodies.iter().filter(|body| body.contains(&name)).map(|_| 1).sum()
 }
 
 async fn set(client: &Client, status: &str) {
