@@ -1,120 +1,136 @@
-//! Each row of the tables of promises in `docs/cluster.md` names tests that prove it.
+//! Each row of the tables of promises and faults in `docs/cluster.md` names tests that prove it, and a test that proves it
+//! with events in Redis, or the reason why Redis takes no part.
+
+mod changes;
+mod faults;
 
 use std::path::Path;
 
-/// The path of a file with tests below `tests/`, and the name of a test in it.
+use self::changes::{GUARANTEES, RESUMING, VERSIONS};
+use self::faults::{OF_PARTS, OF_REDIS};
+
+/// The path of a file with tests, and the name of a test in it.
 type Test = (&'static str, &'static str);
 
-const RIGHTS: &str = "faults/nodes/rights.rs";
-const RUNS: &str = "faults/cluster_runs.rs";
-const SEVERAL: &str = "contract/config/several_servers.rs";
+/// The beginning of a row, its tests, and the proof for Redis.
+type Row = (&'static str, &'static [Test], OnRedis);
 
-/// The beginning of each row of "Guarantees" and its tests.
-const GUARANTEES: [(&str, &[Test]); 11] = [
-    (
-        "sessions end",
-        &[
-            (RIGHTS, "a_session_that_ends_on_one_node_ends_on_the_other_with_its_sockets"),
-            (RIGHTS, "an_access_token_that_is_revoked_on_one_node_is_refused_by_the_other"),
-            ("faults/nodes/unheard.rs", "a_server_that_hears_nothing_refuses_an_ended_session_within_two_seconds"),
-            ("faults/nodes/unheard.rs", "a_server_without_the_database_accepts_no_ended_session"),
-        ],
-    ),
-    (
-        "roles, memberships",
-        &[
-            (RIGHTS, "a_role_that_is_taken_on_one_node_gives_no_rights_on_the_other"),
-            (RIGHTS, "memberships_and_their_roles_are_the_same_on_both"),
-            ("faults/nodes/events.rs", "members_on_the_other_node_get_the_events_of_a_team_until_they_leave"),
-        ],
-    ),
-    ("permissions of a role", &[(RIGHTS, "permissions_of_a_role_are_the_same_on_both")]),
-    (
-        "a version of the configuration",
-        &[
-            (RIGHTS, "a_change_of_the_configuration_is_in_force_on_both"),
-            (SEVERAL, "a_change_on_condition_is_decided_on_the_version_of_another_server"),
-        ],
-    ),
-    ("`POST caches/invalidate`", &[(RIGHTS, "caches_are_invalidated_on_both")]),
-    ("a session is given a version", &[(SEVERAL, "a_document_that_one_server_gave_is_the_base_on_the_others")]),
-    (
-        "licence, busy flag",
-        &[
-            (RIGHTS, "a_licence_is_installed_and_removed_on_both"),
-            (RIGHTS, "the_busy_flag_is_the_same_on_both"),
-            ("faults/busy_servers.rs", "the_time_that_is_left_is_the_same_for_a_server_whose_clock_is_a_minute_off"),
-        ],
-    ),
-    (
-        "the last socket of a user",
-        &[
-            ("faults/presence_servers.rs", "a_stop_leaves_those_online_who_are_on_another_server"),
-            (
-                "faults/presence_servers.rs",
-                "the_users_of_a_killed_server_become_offline_unless_they_are_on_another_one",
-            ),
-        ],
-    ),
-    (
-        "a user has many sockets",
-        &[("faults/nodes/limits.rs", "three_servers_admit_the_sockets_of_a_user_up_to_the_limit_and_an_eighth")],
-    ),
-    (
-        "a request or a login",
-        &[
-            ("faults/nodes/limits.rs", "requests_at_one_node_count_in_the_rate_limit_of_the_other"),
-            ("faults/nodes/limits.rs", "three_servers_admit_one_burst_each_and_then_the_rate_and_an_eighth"),
-            (
-                "faults/nodes/limits.rs",
-                "three_servers_admit_one_burst_of_logins_each_and_then_their_rate_and_an_eighth",
-            ),
-        ],
-    ),
-    ("an event for WebSocket clients", &[("faults/nodes/events.rs", "events_of_both_nodes_come_in_one_order")]),
+/// The proof of a row on servers with events in Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnRedis {
+    /// At least one of the tests runs with Redis.
+    Tested,
+    /// The reason why Redis takes no part in it.
+    NoPart(&'static str),
+}
+
+const DOCUMENT: &str = "docs/cluster.md";
+const RUNS: &str = "tests/faults/cluster_runs.rs";
+const RIGHTS: &str = "tests/faults/nodes/rights.rs";
+const RESUME: &str = "tests/faults/nodes/resume.rs";
+
+/// The headings of the tables, the first words of their heads, and their rows.
+const TABLES: [(&str, &str, &[Row]); 5] = [
+    ("## Guarantees", "change on one server", &GUARANTEES),
+    ("### Under faults", "fault", &OF_PARTS),
+    ("## Resuming on another server", "case", &RESUMING),
+    ("## Events in Redis", "fault", &OF_REDIS),
+    ("## Servers of different versions", "an older server", &VERSIONS),
 ];
 
-/// The beginning of each row of "Under faults" and its tests.
-const FAULTS: [(&str, &[Test]); 11] = [
-    ("a server is killed", &[(RUNS, "a_killed_server_loses_nothing")]),
-    ("a server stands still for 4 s", &[(RUNS, "a_server_that_stands_still_loses_nothing")]),
-    ("it stands still for 14 s", &[(RUNS, "a_server_that_stands_still_loses_nothing")]),
-    ("a server gets a tenth", &[(RUNS, "a_slow_server_loses_nothing")]),
-    (
-        "PostgreSQL restarts, or its connections are cut",
-        &[
-            (RUNS, "a_restarted_database_loses_nothing"),
-            (RUNS, "connections_to_the_database_that_are_cut_lose_nothing"),
-        ],
-    ),
-    ("PostgreSQL stands still for 6 s", &[(RUNS, "a_database_that_stands_still_loses_nothing")]),
-    ("it stands still for 14 s", &[(RUNS, "a_database_that_stands_still_for_long_loses_nothing")]),
-    ("one server loses PostgreSQL", &[(RUNS, "a_server_without_its_database_loses_nothing")]),
-    ("all servers lose PostgreSQL", &[(RUNS, "all_servers_at_once_without_a_database_lose_nothing")]),
-    ("clocks are a minute apart", &[(RUNS, "servers_with_clocks_a_minute_apart_lose_nothing")]),
-    ("all servers restart", &[(RUNS, "servers_that_restart_one_after_the_other_lose_nothing")]),
-];
-
-/// Returns the first cells of the rows of the table below a heading.
-fn rows<'a>(document: &'a str, heading: &str) -> Vec<&'a str> {
+/// Returns the first cells of the rows of a table below a heading.
+fn rows<'a>(document: &'a str, heading: &str, head: &str) -> Vec<&'a str> {
     let section = document.split_once(&format!("\n{heading}\n")).unwrap().1;
-    let table = section.lines().skip_while(|line| !line.starts_with("| ")).take_while(|line| line.starts_with('|'));
-    table.skip(2).map(|row| row.trim_start_matches("| ").split(" | ").next().unwrap()).collect()
+    let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
+    let first = |row: &'a str| row.trim_start_matches("| ").split(" | ").next().unwrap();
+    let table = section.lines().skip_while(|line| !(line.starts_with("| ") && first(line).starts_with(head)));
+    table.take_while(|line| line.starts_with('|')).skip(2).map(first).collect()
+}
+
+/// Returns the violations of a table: a row without tests, a test that is not there, and a wrong proof for Redis. `read`
+/// returns the text of a file.
+fn violations(rows: &[&str], known: &[Row], read: &dyn Fn(&str) -> String) -> Vec<String> {
+    let mut violations = Vec::new();
+    for row in rows.iter().filter(|row| !known.iter().any(|(beginning, ..)| row.starts_with(beginning))) {
+        violations.push(format!("the row \"{row}\" has no tests"));
+    }
+    for (beginning, tests, on_redis) in known {
+        if rows.iter().filter(|row| row.starts_with(beginning)).count() != 1 {
+            violations.push(format!("\"{beginning}\" is not the beginning of one row"));
+        }
+        if tests.is_empty() {
+            violations.push(format!("\"{beginning}\" has no tests"));
+        }
+        let bodies: Vec<Option<String>> = tests.iter().map(|(file, name)| body(&read(file), name)).collect();
+        for (test, _) in tests.iter().zip(&bodies).filter(|(_, body)| body.is_none()) {
+            violations.push(format!("\"{beginning}\": there is no test {test:?}"));
+        }
+        let runs_on_redis = |((file, _), body): (&Test, &Option<String>)| {
+            body.as_ref().is_some_and(|body| is_on_redis(file, body, read))
+        };
+        let is_tested = tests.iter().zip(&bodies).any(runs_on_redis);
+        if is_tested != (*on_redis == OnRedis::Tested) {
+            violations.push(format!("\"{beginning}\": a test with Redis: {is_tested}, and it says {on_redis:?}"));
+        }
+    }
+    violations
+}
+
+/// Returns the text of a test, which begins with its attribute; `None` if it is not there.
+fn body(text: &str, name: &str) -> Option<String> {
+    let mut lines = text.lines();
+    let is_test = |line: &str| line.trim_start().starts_with("#[") && line.contains("test]");
+    let is_named = |line: &str| {
+        let line = line.trim_start();
+        line.strip_prefix("async ").unwrap_or(line).starts_with(&format!("fn {name}() {{"))
+    };
+    let mut before = "";
+    let head = lines.find(|line| is_test(std::mem::replace(&mut before, line)) && is_named(line))?;
+    let end = format!("{}}}", &head[..head.len() - head.trim_start().len()]);
+    Some(lines.take_while(|line| *line != end).collect::<Vec<_>>().join("\n"))
+}
+
+/// Returns true if a test has its events in Redis.
+fn is_on_redis(file: &str, body: &str, read: &dyn Fn(&str) -> String) -> bool {
+    let is_included = |name: &str| read("tests/faults/nodes/on_redis.rs").contains(&format!("#[path = \"{name}\"]"));
+    if let Some(name) = file.strip_prefix("tests/faults/nodes/") {
+        return is_included(name);
+    }
+    let is_of_redis = file.starts_with("tests/faults/redis") || file.starts_with("src/store/cluster/redis");
+    is_of_redis || ["Bus::Redis", "Site::start()", "Redis::start()"].iter().any(|start| body.contains(start))
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
 #[test]
 fn each_row_of_a_table_of_promises_has_tests() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let document = std::fs::read_to_string(root.join("docs/cluster.md")).unwrap();
-    for (heading, known) in [("## Guarantees", &GUARANTEES), ("### Under faults", &FAULTS)] {
-        let rows = rows(&document, heading);
-        assert_eq!(rows.len(), known.len(), "{heading}: {rows:#?}");
-        for (row, (beginning, tests)) in rows.iter().zip(known) {
-            assert!(row.starts_with(beginning), "{heading}: \"{row}\" is not \"{beginning}\"");
-            for (file, name) in *tests {
-                let text = std::fs::read_to_string(root.join("tests").join(file)).unwrap();
-                assert!(text.contains(&format!("\nasync fn {name}() {{")), "{row}: {file} has no test {name}");
-            }
-        }
+    let document = text(DOCUMENT);
+    for (heading, head, known) in TABLES {
+        let rows = rows(&document, heading, head);
+        let violations = violations(&rows, known, &|path| text(path));
+        assert!(violations.is_empty(), "{heading}: {violations:#?}");
     }
+}
+
+#[test]
+fn a_row_without_a_test_and_a_test_that_is_gone_are_found() {
+    const FILE: &str = "tests/faults/redis.rs";
+    let document = "\n## Faults\nText.\n\n| other | x |\n|---|---|\n| no | x |\n\n| fault | x |\n|---|---|\n| one | x |\n| two | x |\n\n## More\n";
+    let found = rows(document, "## Faults", "fault");
+    assert_eq!(found, ["one", "two"]);
+    let read =
+        |_: &str| "#[test]\nfn a() {\n    x();\n}\n\n#[actix_web::test]\nasync fn b() {\n}\n\nfn c() {\n}\n".to_owned();
+    let count = |known: &[Row]| violations(&found, known, &read).len();
+    let one: Row = ("one", &[(FILE, "a")], OnRedis::Tested);
+    let two: Row = ("two", &[("tests/other.rs", "b")], OnRedis::NoPart("a reason"));
+    assert_eq!(count(&[one, two]), 0);
+    assert_eq!(count(&[one]), 1, "a row was added");
+    assert_eq!(count(&[one, two, ("three", two.1, two.2)]), 1, "a row is gone");
+    assert_eq!(count(&[one, ("two", &[], two.2)]), 1, "no test");
+    assert_eq!(count(&[one, ("two", &[("tests/other.rs", "d")], two.2)]), 1, "a test is gone");
+    assert_eq!(count(&[one, ("two", &[("tests/other.rs", "c")], two.2)]), 1, "a function that is no test");
+    assert_eq!(count(&[one, (two.0, two.1, OnRedis::Tested)]), 1, "not tested with Redis");
+    assert_eq!(count(&[(one.0, one.1, two.2), two]), 1, "tested with Redis");
 }

@@ -25,10 +25,15 @@ fn missed(messages: Vec<Message>) -> Option<(Vec<String>, i64)> {
 }
 
 fn missed_among(messages: Vec<Option<Message>>) -> Option<(Vec<String>, i64)> {
+    missed_of_length(messages, 100_000)
+}
+
+/// Returns the same for messages of this number of bytes.
+fn missed_of_length(messages: Vec<Option<Message>>, bytes: usize) -> Option<(Vec<String>, i64)> {
     let hub =
         HubHandle::start(0, Limits::default(), &RolesHandle::new(Roles::default()), &Clock::new(wall_ms, Uptime::now));
     let joining = joining(&hub);
-    let logged: Vec<Logged> = messages.into_iter().map(|message| Logged::new(message, 100_000)).collect();
+    let logged: Vec<Logged> = messages.into_iter().map(|message| Logged::new(message, bytes)).collect();
     let mut replay = Replay::new(hub.candidate(&joining, "one"), ["a", "b"], 8, 10);
     let missed = if replay.add(logged.iter()) { replay.missed()? } else { return None };
     let name = |logged: &&Logged| match &logged.message {
@@ -112,4 +117,7 @@ fn a_client_that_missed_too_much_gets_nothing_again() {
     let fits = MAX_BYTES / 100_000;
     assert_eq!(missed(many(fits)).map(|(names, _)| names.len()), Some(fits));
     assert_eq!(missed(many(fits + 1)), None);
+    let short = |count: usize| missed_of_length(many(count).into_iter().map(Some).collect(), 10);
+    assert_eq!(short(MAX_EVENTS).map(|(names, _)| names.len()), Some(MAX_EVENTS));
+    assert_eq!(short(MAX_EVENTS + 1), None);
 }
