@@ -146,7 +146,7 @@ impl ClusterHandle {
             self.shared.reached(end.place.position).await;
             Ok::<(), AppError>(())
         };
-        matches!(timeout(SETTLE_LIMIT, reached).await, Ok(Ok(())))
+        matches!(pause::timeout(SETTLE_LIMIT, reached).await, Ok(Ok(())))
     }
 
     /// Waits until the first `number` messages of this node were sent to its hubs, or are lost.

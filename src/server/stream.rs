@@ -59,7 +59,7 @@ pub(super) struct Stream {
     times: Times,
     exchange: Rc<Exchange>,
     idle: Option<Pin<Box<Sleep>>>,
-    /// The end of the idle time, if a pause of the process (a suspended machine) moved it.
+    /// The end of the idle time, if a pause of the process (SIGSTOP) moved it.
     extended_to: Option<Instant>,
     stalled: Option<Pin<Box<Sleep>>>,
     closing: Closing,

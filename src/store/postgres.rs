@@ -24,8 +24,8 @@ use deadpool_postgres::{
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::view::SqlSettings;
-use quarterdeck_actors::pause::{timeout, timeout_at};
-use tokio::time::{Instant, sleep};
+use quarterdeck_actors::pause::{Deadline, timeout};
+use tokio::time::sleep;
 use tokio_postgres::types::ToSql;
 use tracing::{debug, warn};
 
@@ -59,6 +59,9 @@ const MAX_PREPARED: usize = 500;
 
 /// The maximum number of runs of a transaction that the database keeps rolling back.
 const MAX_ATTEMPTS: usize = 3;
+
+/// The time for another attempt at a transaction whose time has passed, for example in a pause of the process.
+const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 
 /// The minimum time between two replacements of all connections because the database is read-only.
 const READ_ONLY_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -152,7 +155,7 @@ impl Postgres {
 
     /// Opens the reserved connection.
     pub(super) async fn open_reserve(&self) {
-        self.reserve.open(Instant::now() + CONNECT_TIMEOUT).await;
+        self.reserve.open(Deadline::after(CONNECT_TIMEOUT)).await;
     }
 
     /// Runs a statement that only reads.
@@ -197,14 +200,15 @@ impl Postgres {
         .await
     }
 
-    /// Runs a transaction and retries it when the database rolled it back. The time limit covers all attempts.
+    /// Runs a transaction and retries it when the database rolled it back. The time limit covers all attempts, and leaves a
+    /// moment for an attempt after a pause of the process.
     pub(super) async fn run_all(&self, transaction: Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
         let work = Arc::new(transaction);
-        let deadline = Instant::now() + STATEMENT_TIMEOUT;
+        let deadline = Deadline::after(STATEMENT_TIMEOUT);
         let mut attempts_left = MAX_ATTEMPTS;
         loop {
             attempts_left -= 1;
-            let (work, limit) = (work.clone(), deadline.saturating_duration_since(Instant::now()));
+            let (work, limit) = (work.clone(), deadline.left().max(MIN_ATTEMPT_TIME));
             let share = (Kind::Write, work.statements().first().map_or_else(|| "".into(), |first| first.sql.clone()));
             let ended =
                 self.with_client(limit, share, move |client| async move { run_as_one(client, &work).await }.boxed());
@@ -277,7 +281,7 @@ impl Postgres {
     /// If the database had no room for all connections before, this tries to open one more; on success the limit grows.
     pub(super) async fn retire(&self) {
         let is_short = self.room.is_short() && !self.pool.is_closed();
-        if is_short && timeout_at(Instant::now() + CONNECT_TIMEOUT, self.hosts.take_another()).await == Ok(true) {
+        if is_short && timeout(CONNECT_TIMEOUT, self.hosts.take_another()).await == Ok(true) {
             self.room.grow();
         }
         let Keeping { lifetime, idle_time, max_idle } = *self.keeping;
@@ -336,9 +340,10 @@ impl Postgres {
     ) -> Result<T, StoreError> {
         let this = self.clone();
         let running = self.hosts.tasks().spawn(async move {
-            let deadline = Instant::now() + limit;
-            let (_permits, mut lease) = this.enter(kind, &sql, deadline).await?;
-            let done = timeout_at(deadline, work(&mut lease.client)).await;
+            let mut deadline = Deadline::after(limit);
+            let entered = deadline.wait(this.enter(kind, &sql)).await;
+            let (_permits, mut lease) = entered.unwrap_or_else(|_| Err(no_answer(limit)))?;
+            let done = deadline.wait(work(&mut lease.client)).await;
             let done = done.unwrap_or_else(|_| Err(no_answer(limit)));
             if lease.client.statement_cache.size() > MAX_PREPARED {
                 lease.client.statement_cache.clear();
@@ -350,8 +355,8 @@ impl Postgres {
     }
 
     /// Waits for a connection. Urgent work takes the first one that is free, of the pool or the reserved one.
-    async fn enter(&self, kind: Kind, sql: &str, deadline: Instant) -> Result<(Option<Permits>, Lease), StoreError> {
-        let mut entering = pin!(self.enter_pool(kind, sql, deadline));
+    async fn enter(&self, kind: Kind, sql: &str) -> Result<(Option<Permits>, Lease), StoreError> {
+        let mut entering = pin!(self.enter_pool(kind, sql));
         if !self.is_urgent {
             return entering.await;
         }
@@ -363,20 +368,14 @@ impl Postgres {
         tokio::select! {
             biased;
             entered = &mut entering => entered,
-            Ok(lease) = self.reserve.lease(deadline) => Ok((None, lease)),
+            Ok(lease) = self.reserve.lease(Deadline::after(CONNECT_TIMEOUT)) => Ok((None, lease)),
         }
     }
 
-    async fn enter_pool(
-        &self,
-        kind: Kind,
-        sql: &str,
-        deadline: Instant,
-    ) -> Result<(Option<Permits>, Lease), StoreError> {
-        let wait_deadline = || deadline.min(Instant::now() + CONNECT_TIMEOUT);
-        let entering = timeout_at(wait_deadline(), self.shares.enter(kind, sql)).await;
+    async fn enter_pool(&self, kind: Kind, sql: &str) -> Result<(Option<Permits>, Lease), StoreError> {
+        let entering = timeout(CONNECT_TIMEOUT, self.shares.enter(kind, sql)).await;
         let permits = entering.map_err(|_| StoreError::Unavailable(NO_TURN.to_owned()))??;
-        let lease = self.room.lease(&self.pool, wait_deadline()).await?;
+        let lease = self.room.lease(&self.pool, Deadline::after(CONNECT_TIMEOUT)).await?;
         Ok((Some(permits), lease))
     }
 }

@@ -254,7 +254,8 @@ impl Sqlite {
         seen_to.await?;
         closing::note_opened(&self.file);
         let connection = timeout(WAIT_TIMEOUT, pool.get()).await;
-        Ok(connection.map_err(|_| StoreError::Unavailable("all connections are in use".to_owned()))??)
+        Ok(connection
+            .map_err(|_| StoreError::Unavailable("no connection was free or could be opened in time".to_owned()))??)
     }
 
     /// Closes idle connections now and those in use when their work is done; new ones replace them.

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
 use tracing::warn;
 
 use super::{Batch, Message};
 use crate::clock::{MINUTE_MS, Uptime};
+use crate::pause;
 
 /// The maximum number of bytes that wait. A publisher waits for room.
 const MAX_BYTES: u32 = 32 << 20;
@@ -96,7 +96,7 @@ impl Outgoing {
         let bytes = u32::try_from(body.len()).unwrap_or(MAX_BYTES).saturating_add(BYTES_OF_MESSAGE).min(MAX_BYTES);
         // While nothing can be published, waiting for room would only delay the caller.
         let limit = if self.state().has_given_up { Duration::ZERO } else { ROOM_LIMIT };
-        let room = timeout(limit, self.room.clone().acquire_many_owned(bytes)).await;
+        let room = pause::timeout(limit, self.room.clone().acquire_many_owned(bytes)).await;
         let mut state = self.state();
         state.added += u64::from(!is_passing);
         if let Ok(Ok(room)) = room {

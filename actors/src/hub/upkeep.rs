@@ -17,7 +17,7 @@ use crate::clock::Uptime;
 /// The interval between two checks of the connections.
 pub(super) const TICK: Duration = Duration::from_millis(250);
 
-/// The gap between two checks, in milliseconds, from which the process counts as paused (SIGSTOP, a suspended machine).
+/// The gap between two checks, in milliseconds, from which the process counts as paused (SIGSTOP, a frozen container).
 const MIN_PROCESS_PAUSE_MS: i64 = 1_000;
 
 /// The delay after which a session is checked again if the check brought no result, in milliseconds.

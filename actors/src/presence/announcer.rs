@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
 use super::StatusAudience;
 use super::shared::Shared;
+use crate::pause;
 use crate::task;
 
 /// The interval between announcements of one user once the burst is used.
@@ -174,7 +175,7 @@ async fn tell(waiting: Arc<Waiting>, shared: Weak<Shared>, audience: Arc<dyn Sta
 }
 
 async fn announce(audience: &dyn StatusAudience, Change { user_id, presence }: Change) {
-    if timeout(ANNOUNCE_TIMEOUT, audience.announce(&user_id, &presence)).await.is_err() {
+    if pause::timeout(ANNOUNCE_TIMEOUT, audience.announce(&user_id, &presence)).await.is_err() {
         warn!("a status change could not be announced");
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
-use tokio::time::Instant;
+use quarterdeck_actors::pause::Deadline;
 use tracing::debug;
 
 use super::super::StoreError;
@@ -31,12 +31,12 @@ impl Reserve {
     }
 
     /// Waits for the connection until `deadline`.
-    pub(super) async fn lease(&self, deadline: Instant) -> Result<Lease, StoreError> {
+    pub(super) async fn lease(&self, deadline: Deadline) -> Result<Lease, StoreError> {
         self.permits.lease(&self.pool, deadline).await
     }
 
     /// Opens the connection. A database without room for it may have some later.
-    pub(super) async fn open(&self, deadline: Instant) {
+    pub(super) async fn open(&self, deadline: Deadline) {
         if let Err(cause) = self.lease(deadline).await {
             debug!(%cause, "the connection for urgent work could not be opened yet");
         }

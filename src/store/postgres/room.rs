@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, PoolError};
-use quarterdeck_actors::pause::timeout_at;
+use quarterdeck_actors::pause::Deadline;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_postgres::error::SqlState;
 use tracing::warn;
 
@@ -42,6 +42,22 @@ impl Lease {
     }
 }
 
+/// A request that waits for a permit, for the figures. It may be given up while it waits.
+struct Waiter<'a>(&'a AtomicUsize);
+
+impl<'a> Waiter<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl ConnectionPermits {
     pub(super) fn new(wanted: usize, shares: Shares) -> Self {
         let permits = Arc::new(Semaphore::new(wanted));
@@ -65,14 +81,14 @@ impl ConnectionPermits {
     }
 
     /// Waits for a connection until `deadline`. When the database refuses a new one, waits for an open one instead.
-    pub(super) async fn lease(&self, pool: &Pool, deadline: Instant) -> Result<Lease, StoreError> {
+    pub(super) async fn lease(&self, pool: &Pool, mut deadline: Deadline) -> Result<Lease, StoreError> {
         loop {
-            self.waiting.fetch_add(1, Ordering::Relaxed);
-            let permit = timeout_at(deadline, self.permits.clone().acquire_owned()).await;
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            let waiter = Waiter::new(&self.waiting);
+            let permit = deadline.wait(self.permits.clone().acquire_owned()).await;
+            drop(waiter);
             let permit = permit.map_err(|_| StoreError::Unavailable("all connections are in use".to_owned()))?;
             let permit = permit.map_err(|_| StoreError::Unavailable("the pool is closed".to_owned()))?;
-            let refused = match timeout_at(deadline, pool.get()).await {
+            let refused = match deadline.wait(pool.get()).await {
                 Ok(Ok(client)) => return Ok(Lease { client, _permit: permit }),
                 Ok(Err(refused)) if is_full(&refused) => refused,
                 Ok(Err(refused)) => return Err(refused.into()),
@@ -85,7 +101,7 @@ impl ConnectionPermits {
             let is_known = !self.shrink(permit, pool.status().size);
             if is_known {
                 // Other programs use all connections, and this pool has none that could become free.
-                if Instant::now() + RETRY_DELAY >= deadline {
+                if deadline.left() <= RETRY_DELAY {
                     return Err(refused.into());
                 }
                 sleep(RETRY_DELAY).await;

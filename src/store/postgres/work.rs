@@ -69,5 +69,10 @@ fn end_of(failed: StoreError) -> Result<End, StoreError> {
     if is_passing { Ok(End::Undone(failed)) } else { Err(failed) }
 }
 
-/// The errors after which a transaction is retried: a deadlock, or a serialization failure.
-const PASSING: [SqlState; 2] = [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
+/// The errors after which a transaction is retried: a deadlock, a serialization failure, or a pause of this process inside
+/// the transaction.
+const PASSING: [SqlState; 3] = [
+    SqlState::T_R_DEADLOCK_DETECTED,
+    SqlState::T_R_SERIALIZATION_FAILURE,
+    SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+];
