@@ -21,7 +21,11 @@ const MAX_PERCENT_IN_PROGRESS: u64 = 99;
 pub trait Replacement: Send + Sync {
     /// Fails if this program cannot be replaced. Changes nothing.
     fn check(&self) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Replaces the program with the newest release and returns its version. If it fails, nothing has changed.
+    /// Returns true if the file of this program is another program by now, for example because a server that runs the
+    /// same file has upgraded it.
+    fn is_replaced(&self) -> BoxFuture<'static, bool>;
+    /// Replaces the program with the newest release and returns its version. If it fails, nothing has changed. A file that
+    /// is the newest release already stays as it is.
     fn replace(&self, progress: Progress) -> BoxFuture<'static, Result<String, AppError>>;
 }
 
@@ -103,9 +107,20 @@ impl UpgradeHandle {
         self.replacement.check().await
     }
 
+    /// Returns true if the file of this program is another program by now.
+    pub async fn is_replaced(&self) -> bool {
+        self.replacement.is_replaced().await
+    }
+
     /// Begins an upgrade. Fails if one is in progress or complete, or if this program cannot be replaced.
     pub async fn begin(&self) -> Result<(), AppError> {
-        self.actor.ask(Begin).await?
+        self.actor.ask(Begin { may_be_replaced: false }).await?
+    }
+
+    /// Begins the part of this server in an upgrade of several servers: another one of them may have replaced the file of
+    /// this program. Fails if an upgrade is in progress or complete, or if this program cannot be replaced.
+    pub async fn begin_among_others(&self) -> Result<(), AppError> {
+        self.actor.ask(Begin { may_be_replaced: true }).await?
     }
 
     /// Returns the actor's figures for readiness and metrics.
@@ -125,18 +140,21 @@ impl Actor for UpgradeActor {
 
 #[derive(Message)]
 #[rtype(result = "Result<(), AppError>")]
-struct Begin;
+struct Begin {
+    may_be_replaced: bool,
+}
 
 impl Handler<Begin> for UpgradeActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
     // Atomic: no other upgrade can begin between the check and the start.
-    fn handle(&mut self, _: Begin, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Begin { may_be_replaced }: Begin, _: &mut Self::Context) -> Self::Result {
         let refusal = self.publish.borrow().refusal();
-        let checking = self.replacement.check();
+        let replacement = self.replacement.clone();
         let decision = async move {
             refusal?;
-            checking.await
+            let is_replaced = may_be_replaced && replacement.is_replaced().await;
+            if is_replaced { Ok(()) } else { replacement.check().await }
         };
         AtomicResponse::new(Box::pin(decision.into_actor(self).map(|decided, actor, _| {
             decided?;

@@ -76,6 +76,11 @@ impl Replacement for Upgrades {
         async move { parts.checked().await.map(drop) }.boxed()
     }
 
+    fn is_replaced(&self) -> BoxFuture<'static, bool> {
+        let parts = self.0.clone();
+        async move { parts.is_replaced().await }.boxed()
+    }
+
     fn replace(&self, progress: Progress) -> BoxFuture<'static, Result<String, AppError>> {
         let parts = self.0.clone();
         async move {
@@ -90,21 +95,35 @@ impl Replacement for Upgrades {
 impl Parts {
     /// Returns the program and the source of its releases, or the reason why it cannot be upgraded.
     async fn checked(&self) -> Result<(Arc<Program>, &Source), AppError> {
-        if !cfg!(target_os = "linux") {
-            return Err(AppError::new("api.upgrade_to_enterprise.system_not_supported.app_error"));
-        }
-        let not_here = |reason: &str| AppError::new(NOT_HERE).with("Reason", reason);
-        let source = self.source.as_ref().ok_or_else(|| {
-            not_here("no release source is configured: set ReleaseURL and ReleasePublicKeyFile in [Quarterdeck]")
-        })?;
-        let program = self.program.clone().map_err(|cause| not_here(&cause))?;
+        let (program, source) = self.program_and_source()?;
         let looked_at = program.clone();
         let found = spawn_blocking(move || looked_at.check()).await;
         found.map_err(|cause| not_here(&cause.to_string()))??;
         Ok((program, source))
     }
 
+    /// Returns the program, whatever is in its place, and the source of its releases.
+    fn program_and_source(&self) -> Result<(Arc<Program>, &Source), AppError> {
+        if !cfg!(target_os = "linux") {
+            return Err(AppError::new("api.upgrade_to_enterprise.system_not_supported.app_error"));
+        }
+        let source = self.source.as_ref().ok_or_else(|| {
+            not_here("no release source is configured: set ReleaseURL and ReleasePublicKeyFile in [Quarterdeck]")
+        })?;
+        let program = self.program.clone().map_err(|cause| not_here(&cause))?;
+        Ok((program, source))
+    }
+
+    async fn is_replaced(&self) -> bool {
+        let Ok(program) = self.program.clone() else { return false };
+        spawn_blocking(move || program.is_replaced()).await.unwrap_or_default()
+    }
+
     async fn replace(&self, progress: &Progress) -> Result<String, AppError> {
+        if self.is_replaced().await {
+            let accepting = Box::pin(timeout(INSTALL_TIMEOUT, self.accept_replaced()));
+            return accepting.await.map_err(|_| failed("the upgrade took longer than 30 minutes"))?;
+        }
         let (program, source) = self.checked().await?;
         let preparing = Box::pin(timeout(INSTALL_TIMEOUT, self.prepare(&program, source, progress)));
         let (candidate, manifest) =
@@ -113,6 +132,35 @@ impl Parts {
         let moved = spawn_blocking(move || candidate.take_the_place_of(&program)).await;
         moved.map_err(failed)?.map_err(|cause| failed(format_args!("the program cannot be replaced: {cause}")))?;
         Ok(manifest.version.to_string())
+    }
+
+    /// Returns the version of the newest release if it is in the place of the program already, because another server that
+    /// runs the same file installed it. The signed manifest proves it.
+    async fn accept_replaced(&self) -> Result<String, AppError> {
+        let (program, source) = self.program_and_source()?;
+        let manifest = self.newest(source).await?;
+        let (path, size) = (program.path().to_owned(), manifest.size);
+        let hashed = spawn_blocking(move || candidate::digest_of(&path, size)).await.map_err(failed)?;
+        let is_release = hashed.map_err(failed)? == manifest.sha256;
+        is_release.then(|| manifest.version.to_string()).ok_or_else(|| {
+            failed(format_args!(
+                "{} is neither the running program any more nor the newest release; restart the server first",
+                program.path().display()
+            ))
+        })
+    }
+
+    /// Returns the manifest of the newest release, whose signature is valid.
+    async fn newest(&self, source: &Source) -> Result<Manifest, AppError> {
+        let config = self.config.current();
+        let service = &config.view.service;
+        let signed = self.fetch(source.manifest(), manifest::MAX_MANIFEST_BYTES, service).await.map_err(failed)?;
+        let signature = self.fetch(source.signature(), source::MAX_SIGNATURE_BYTES, service).await.map_err(failed)?;
+        source.verify(&signed, &signature).map_err(|cause| AppError::new(UNPROVED).because(cause))?;
+        let seen = self.db.newest_release().await.map_err(failed)?;
+        let manifest = Manifest::read(&signed, OffsetDateTime::now_utc(), seen.as_ref()).map_err(failed)?;
+        self.db.note_release(&manifest.version).await.map_err(failed)?;
+        Ok(manifest)
     }
 
     /// Downloads the newest release into a file beside the program, verifies it and runs it once.
@@ -124,15 +172,9 @@ impl Parts {
     ) -> Result<(Candidate, Manifest), AppError> {
         // The file is opened first: it locks out other upgrades, and deletes the rest of an earlier attempt.
         let mut candidate = opened(program.clone()).await.map_err(failed)?;
+        let manifest = self.newest(source).await?;
         let config = self.config.current();
-        let service = &config.view.service;
-        let signed = self.fetch(source.manifest(), manifest::MAX_MANIFEST_BYTES, service).await.map_err(failed)?;
-        let signature = self.fetch(source.signature(), source::MAX_SIGNATURE_BYTES, service).await.map_err(failed)?;
-        source.verify(&signed, &signature).map_err(|cause| AppError::new(UNPROVED).because(cause))?;
-        let seen = self.db.newest_release().await.map_err(failed)?;
-        let manifest = Manifest::read(&signed, OffsetDateTime::now_utc(), seen.as_ref()).map_err(failed)?;
-        self.db.note_release(&manifest.version).await.map_err(failed)?;
-        self.download(source, &manifest, &mut candidate, service, progress).await?;
+        self.download(source, &manifest, &mut candidate, &config.view.service, progress).await?;
         let candidate = candidate.finished(program.access()).await.map_err(|cause| unwritten(&cause))?;
         trial_run::run(candidate.path(), &manifest.version).await.map_err(failed)?;
         Ok((candidate, manifest))
@@ -194,6 +236,10 @@ fn record(outcome: &Result<String, AppError>) -> AuditRecord {
         Err(cause) => (Status::Fail, json!({ "reason": text_of(cause) })),
     };
     own_record("endUpgrade", status, parameters)
+}
+
+fn not_here(reason: &str) -> AppError {
+    AppError::new(NOT_HERE).with("Reason", reason)
 }
 
 fn unwritten(cause: &io::Error) -> AppError {

@@ -1,4 +1,5 @@
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
@@ -15,6 +16,7 @@ type InProgress = (Progress, oneshot::Sender<Result<String, AppError>>);
 #[derive(Default)]
 struct Scripted {
     refusal: Mutex<Option<&'static str>>,
+    is_replaced: AtomicBool,
     in_progress: Mutex<Vec<InProgress>>,
 }
 
@@ -22,6 +24,11 @@ impl Replacement for Scripted {
     fn check(&self) -> BoxFuture<'static, Result<(), AppError>> {
         let refusal = *self.refusal.lock().unwrap();
         async move { refusal.map_or(Ok(()), |id| Err(AppError::new(id))) }.boxed()
+    }
+
+    fn is_replaced(&self) -> BoxFuture<'static, bool> {
+        let is_replaced = self.is_replaced.load(Ordering::Relaxed);
+        async move { is_replaced }.boxed()
     }
 
     fn replace(&self, progress: Progress) -> BoxFuture<'static, Result<String, AppError>> {
@@ -84,6 +91,17 @@ async fn what_cannot_be_replaced_does_not_begin() {
     assert_eq!(refused.id, "api.upgrade_to_enterprise.invalid-permission.app_error");
     assert_eq!(upgrade.check().await.unwrap_err().id, refused.id);
     assert!(matches!(upgrade.stage(), Stage::Idle));
+    assert_eq!(upgrade.begin_among_others().await.unwrap_err().id, refused.id);
+}
+
+#[actix_rt::test]
+async fn a_program_that_another_server_replaced_begins_among_others_only() {
+    let (scripted, upgrade) = start();
+    scripted.is_replaced.store(true, Ordering::Relaxed);
+    *scripted.refusal.lock().unwrap() = Some("api.upgrade_to_enterprise.generic_error.app_error");
+    assert_eq!(upgrade.begin().await.unwrap_err().id, "api.upgrade_to_enterprise.generic_error.app_error");
+    upgrade.begin_among_others().await.unwrap();
+    assert_eq!(upgrade.begin_among_others().await.unwrap_err().id, RUNNING);
 }
 
 #[actix_rt::test]

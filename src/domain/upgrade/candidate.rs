@@ -1,7 +1,7 @@
 //! The downloaded file that will replace the program. It is deleted on drop, unless it is in place.
 
 use std::fs::{File, Permissions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,9 @@ use tokio::io::AsyncWriteExt;
 
 use super::program::{Access, Program};
 use crate::files::private;
+
+/// The length of the pieces in which a file is hashed, in bytes.
+const HASHED_PIECE_BYTES: usize = 64 << 10;
 
 /// A file beside the program, on the same file system, so that one rename puts it in place.
 pub(super) struct Candidate {
@@ -92,6 +95,19 @@ impl Drop for Candidate {
         if !self.is_in_place {
             let _ = remove(&self.path);
         }
+    }
+}
+
+/// Returns the SHA-256 of a file, in hexadecimal. One that is longer than `limit` bytes is hashed up to the byte after it.
+pub(super) fn digest_of(path: &Path, limit: u64) -> io::Result<String> {
+    let mut file = File::open(path)?.take(limit.saturating_add(1));
+    let (mut digest, mut piece) = (Context::new(&SHA256), vec![0; HASHED_PIECE_BYTES]);
+    loop {
+        let length = file.read(&mut piece)?;
+        if length == 0 {
+            return Ok(HEXLOWER.encode(digest.finish().as_ref()));
+        }
+        digest.update(piece.get(..length).unwrap_or_default());
     }
 }
 

@@ -88,6 +88,11 @@ impl Program {
             .with("Folder", self.folder().display().to_string()))
     }
 
+    /// Returns true if another file is at the path of the program.
+    pub(super) fn is_replaced(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|found| identity(&found) != self.identity)
+    }
+
     /// Locks the program, so that no other server that runs it replaces it, until dropped.
     pub(super) fn lock(&self) -> io::Result<File> {
         let file = File::open(&self.path)?;
