@@ -1,9 +1,9 @@
--- The restart of several servers of a cluster, one after the other. Only PostgreSQL has this table; it belongs to no migration
+-- The restart and the upgrade of several servers of a cluster, one after the other. Only PostgreSQL has this table; it belongs to no migration
 -- and no backup. A start runs these statements if the comment on qd_restarts is another than the one at the end.
 -- Statements end with a semicolon and an empty line.
 
--- There is one row at most, in the slot 1, so one such restart is under way at a time. The server that leads it renews the
--- row; after expiresat it is abandoned.
+-- The row in slot 1 is the restart, and the one in slot 2 the upgrade, so one of each is under way at a time. The server
+-- that leads it renews the row; after expiresat it is abandoned.
 CREATE TABLE IF NOT EXISTS qd_restarts (
     slot bigint NOT NULL,
     id varchar(26) NOT NULL,

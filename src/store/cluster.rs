@@ -15,7 +15,7 @@ pub use bus::PostgresBus;
 pub(super) use nodes::living;
 pub use redis::RedisBus;
 pub(crate) use redis::{is_on_redis, probe_redis};
-pub(crate) use restarts::{RUNNING, StoredRestart};
+pub(crate) use restarts::{RUNNING, Rollout, StoredRollout};
 pub use sockets::NodeSockets;
 
 use super::engine::EngineKind;
@@ -27,7 +27,7 @@ const TABLES: &str = include_str!("../../sql/postgres_cluster.sql");
 /// The tables of questions between nodes.
 const QUESTIONS: &str = include_str!("../../sql/postgres_questions.sql");
 
-/// The table of the restart of several nodes.
+/// The table of the restart and the upgrade of several nodes.
 const RESTARTS: &str = include_str!("../../sql/postgres_restarts.sql");
 
 /// The comment on `qd_outbox` that says that this version's tables, functions and triggers are there.

@@ -64,7 +64,7 @@ pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, AuditKeys, Finding, FullEntry, Mark, Pace, Walk, own_record};
 pub(crate) use channels::ChannelFilter;
 pub use cluster::{NodeSockets, PostgresBus, RedisBus};
-pub(crate) use cluster::{RUNNING, StoredRestart, is_on_redis, probe_redis};
+pub(crate) use cluster::{RUNNING, Rollout, StoredRollout, is_on_redis, probe_redis};
 pub(crate) use config_certificates::MAX_NAME_CHARACTERS;
 pub(crate) use config_json::{ConfigJson, FileError, NotSaved, check_content, is_plain_name};
 pub(crate) use config_versions::{VersionRecord, pretty};

@@ -64,6 +64,7 @@ pub(crate) use restart::rolling::finish as finish_restart;
 use route::Route;
 use router::Router;
 use table::TABLE;
+pub(crate) use upgrade::part::{UPGRADE_SERVER, answer as answer_with_upgrade};
 
 /// Returns every route.
 pub(crate) fn table() -> &'static [Route] {

@@ -13,6 +13,7 @@ mod rights;
 mod socket_rows;
 mod stores;
 mod unheard;
+mod upgrades;
 mod versions;
 
 use std::collections::BTreeMap;

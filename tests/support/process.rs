@@ -66,6 +66,11 @@ impl Workplace {
         copy
     }
 
+    /// Makes this place run the program at a path, which other places may run as well.
+    pub fn run_program(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+    }
+
     /// Makes the program run as another user, who owns the folder; requires root.
     pub fn run_as(&mut self, user: u32) {
         self.user = Some(user);

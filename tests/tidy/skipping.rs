@@ -5,7 +5,7 @@ use std::path::Path;
 use super::sources;
 
 /// Calls that may end a test early. Those outside of `needs` and `database` return `None` only if a call of these did.
-const REASONS: [&str; 23] = [
+const REASONS: [&str; 24] = [
     "needs::peer(",
     "needs::root(",
     "database::only_postgres(",
@@ -19,6 +19,7 @@ const REASONS: [&str; 23] = [
     "Pair::bus(",
     "Pair::start(",
     "Place::start(",
+    "Fleet::start(",
     "Redis::start(",
     "Redis::start_on_tls(",
     "S3::running(",

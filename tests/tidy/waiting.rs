@@ -3,7 +3,7 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 23] = [
+const SLEEPS: [(&str, usize, &str); 24] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
     ("actors/src/pause.rs", 2, "the test stops its thread, and an answer comes later"),
     ("src/web/pipeline/limit/store.rs", 1, "the pace of requests"),
@@ -21,6 +21,7 @@ const SLEEPS: [(&str, usize, &str); 23] = [
     ("tests/faults/config_killed.rs", 1, KILL),
     ("tests/faults/hung_up.rs", 1, "the moment at which a client hangs up"),
     ("tests/faults/killed.rs", 1, KILL),
+    ("tests/faults/nodes/upgrades/traffic.rs", 3, "the pace of the traffic"),
     ("tests/faults/websocket.rs", 2, "sets the pace of events; leaves at some moment of a connect, whichever that is"),
     ("tests/faults/websocket_line.rs", 1, "a line hangs for this long"),
     ("tests/support/quiet.rs", 5, "what a test leaves alone has this long; the test of the measured time"),
@@ -36,7 +37,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 49] = [
+const LOOPS: [(&str, usize, &str); 50] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
     ("actors/src/sockets/tests.rs", 1, STEP),
@@ -64,6 +65,7 @@ const LOOPS: [(&str, usize, &str); 49] = [
     ("tests/faults/nodes/pace.rs", 1, "the event that the test publishes ends it"),
     ("tests/faults/nodes/resume.rs", 2, STEP),
     ("tests/faults/nodes/rights.rs", 1, STEP),
+    ("tests/faults/nodes/upgrades/traffic.rs", 1, "each event has a deadline"),
     ("tests/faults/redis.rs", 1, "each frame has a deadline"),
     ("tests/faults/restore_killed.rs", 1, STEP),
     ("tests/faults/tasks.rs", 1, STEP),

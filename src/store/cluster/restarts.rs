@@ -1,16 +1,35 @@
-//! The table `qd_restarts`: the restart of several servers, one after the other. Times are those of the database.
+//! The table `qd_restarts`: the restart and the upgrade of several servers, one after the other. Times are those of the database.
 
 use std::time::Duration;
 
 use super::super::{Db, Row, StoreError, statement};
 use super::questions::{first_bool, in_ms};
 
-/// The state of a restart under way.
+/// The state of a rollout under way.
 pub(crate) const RUNNING: &str = "running";
 
-/// The stored restart: the last one that began.
+/// The work that several servers do one after the other, led by one of them. One of each kind is under way at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rollout {
+    /// They restart.
+    Restart,
+    /// They install the newest release.
+    Upgrade,
+}
+
+impl Rollout {
+    /// Returns the key of its row.
+    fn slot(self) -> i64 {
+        match self {
+            Self::Restart => 1,
+            Self::Upgrade => 2,
+        }
+    }
+}
+
+/// A stored rollout: the last one of its kind that began.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredRestart {
+pub(crate) struct StoredRollout {
     /// Its id.
     pub(crate) id: String,
     /// The state, as the server that leads it stored it.
@@ -24,25 +43,31 @@ pub(crate) struct StoredRestart {
 }
 
 impl Db {
-    /// Begins a restart, which lasts for `limit` unless it is renewed. Returns false if another one is under way.
-    pub(crate) async fn begin_restart(&self, id: &str, progress: &str, limit: Duration) -> Result<bool, StoreError> {
+    /// Begins a rollout, which lasts for `limit` unless it is renewed. Returns false if another one of its kind is under way.
+    pub(crate) async fn begin_rollout(
+        &self,
+        rollout: Rollout,
+        id: &str,
+        progress: &str,
+        limit: Duration,
+    ) -> Result<bool, StoreError> {
         let sql = "INSERT INTO qd_restarts (slot, id, target, state, beganat, expiresat, progress) \
-                   VALUES (1, $1, '', $2, qd_now(), qd_now() + $3, $4) ON CONFLICT (slot) DO UPDATE SET id = excluded.id, \
+                   VALUES ($5, $1, '', $2, qd_now(), qd_now() + $3, $4) ON CONFLICT (slot) DO UPDATE SET id = excluded.id, \
                    target = '', state = excluded.state, beganat = excluded.beganat, expiresat = excluded.expiresat, \
                    progress = excluded.progress WHERE qd_restarts.state <> $2 OR qd_restarts.expiresat <= qd_now() RETURNING id";
-        let values = vec![id.into(), RUNNING.into(), in_ms(limit).into(), progress.into()];
+        let values = vec![id.into(), RUNNING.into(), in_ms(limit).into(), progress.into(), rollout.slot().into()];
         Ok(!self.write(statement(sql, values)).await?.is_empty())
     }
 
-    /// Returns the last restart; `None` if none has begun.
-    pub(crate) async fn restart(&self) -> Result<Option<StoredRestart>, StoreError> {
-        let sql = "SELECT id, state, beganat, expiresat <= qd_now(), progress FROM qd_restarts WHERE slot = 1";
-        self.read(statement(sql, Vec::new())).await?.into_iter().next().map(stored).transpose()
+    /// Returns the last rollout of its kind; `None` if none has begun.
+    pub(crate) async fn rollout(&self, rollout: Rollout) -> Result<Option<StoredRollout>, StoreError> {
+        let sql = "SELECT id, state, beganat, expiresat <= qd_now(), progress FROM qd_restarts WHERE slot = $1";
+        self.read(statement(sql, vec![rollout.slot().into()])).await?.into_iter().next().map(stored).transpose()
     }
 
-    /// Stores the progress of a restart under way, and the id of the node whose turn it is. It lasts for `limit` from now.
+    /// Stores the progress of a rollout under way, and the id of the node whose turn it is. It lasts for `limit` from now.
     /// Returns false if it is not under way any more.
-    pub(crate) async fn renew_restart(
+    pub(crate) async fn renew_rollout(
         &self,
         id: &str,
         target: &str,
@@ -55,15 +80,15 @@ impl Db {
         Ok(!self.write_apart(statement(sql, values)).await?.is_empty())
     }
 
-    /// Ends a restart under way, with this state.
-    pub(crate) async fn end_restart(&self, id: &str, state: &str, progress: &str) -> Result<(), StoreError> {
+    /// Ends a rollout under way, with this state.
+    pub(crate) async fn end_rollout(&self, id: &str, state: &str, progress: &str) -> Result<(), StoreError> {
         let sql = "UPDATE qd_restarts SET target = '', state = $3, progress = $4 \
                    WHERE id = $1 AND state = $2 AND expiresat > qd_now()";
         let values = vec![id.into(), RUNNING.into(), state.into(), progress.into()];
         self.write_apart(statement(sql, values)).await.map(drop)
     }
 
-    /// Returns true if the restart is under way for `left` at least, and it is the turn of this node.
+    /// Returns true if the rollout is under way for `left` at least, and it is the turn of this node.
     pub(crate) async fn is_turn_of(&self, node_id: &str, id: &str, left: Duration) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM qd_restarts \
                    WHERE id = $1 AND state = $2 AND target = $3 AND expiresat > qd_now() + $4)";
@@ -72,8 +97,8 @@ impl Db {
     }
 }
 
-fn stored(mut row: Row) -> Result<StoredRestart, StoreError> {
-    Ok(StoredRestart {
+fn stored(mut row: Row) -> Result<StoredRollout, StoreError> {
+    Ok(StoredRollout {
         id: row.text()?,
         state: row.text()?,
         began_at: row.int()?,
@@ -93,7 +118,7 @@ mod tests {
     async fn one_restart_is_under_way_at_a_time_and_each_node_has_its_turn() {
         let (_folder, db) = fresh().await;
         // The embedded engine belongs to one server and has no such table.
-        assert_eq!(db.restart().await.is_ok(), db.is_shared());
+        assert_eq!(db.rollout(Rollout::Restart).await.is_ok(), db.is_shared());
         if db.is_shared() {
             restart_twice(&db).await;
         }
@@ -101,34 +126,40 @@ mod tests {
 
     async fn restart_twice(db: &Db) {
         let is_turn_of = async |node, id| db.is_turn_of(node, id, LIMIT / 2).await.unwrap();
-        assert_eq!(db.restart().await.unwrap(), None);
-        let begun = futures_util::join!(db.begin_restart("one", "a", LIMIT), db.begin_restart("two", "b", LIMIT));
+        assert_eq!(db.rollout(Rollout::Restart).await.unwrap(), None);
+        let begun = futures_util::join!(
+            db.begin_rollout(Rollout::Restart, "one", "a", LIMIT),
+            db.begin_rollout(Rollout::Restart, "two", "b", LIMIT)
+        );
         let id = match (begun.0.unwrap(), begun.1.unwrap()) {
             (true, false) => "one",
             (false, true) => "two",
             both => panic!("{both:?}"),
         };
         assert!(!is_turn_of("node", id).await);
-        assert!(db.renew_restart(id, "node", "c", LIMIT).await.unwrap());
-        assert!(!db.renew_restart("other", "node", "d", LIMIT).await.unwrap());
+        assert!(db.renew_rollout(id, "node", "c", LIMIT).await.unwrap());
+        assert!(!db.renew_rollout("other", "node", "d", LIMIT).await.unwrap());
         assert!(is_turn_of("node", id).await);
         assert!(!is_turn_of("other", id).await);
         assert!(!db.is_turn_of("node", id, LIMIT * 2).await.unwrap(), "too little time is left");
-        db.end_restart(id, "done", "e").await.unwrap();
-        let ended = db.restart().await.unwrap().unwrap();
+        db.end_rollout(id, "done", "e").await.unwrap();
+        let ended = db.rollout(Rollout::Restart).await.unwrap().unwrap();
         assert_eq!((&*ended.id, &*ended.state, &*ended.progress), (id, "done", "e"));
         assert!(!is_turn_of("node", id).await);
-        assert!(!db.renew_restart(id, "node", "f", LIMIT).await.unwrap());
-        assert!(db.begin_restart("three", "g", LIMIT).await.unwrap());
+        assert!(!db.renew_rollout(id, "node", "f", LIMIT).await.unwrap());
+        assert!(db.begin_rollout(Rollout::Restart, "three", "g", LIMIT).await.unwrap());
+        assert_eq!(db.rollout(Rollout::Upgrade).await.unwrap(), None);
+        assert!(db.begin_rollout(Rollout::Upgrade, "upgrade", "u", LIMIT).await.unwrap(), "it is of another kind");
+        assert_eq!(db.rollout(Rollout::Upgrade).await.unwrap().unwrap().id, "upgrade");
 
         // One that is not renewed is over for good.
-        assert!(db.renew_restart("three", "node", "h", LIMIT).await.unwrap());
+        assert!(db.renew_rollout("three", "node", "h", LIMIT).await.unwrap());
         execute(db, "UPDATE qd_restarts SET expiresat = qd_now()").await;
-        assert!(db.restart().await.unwrap().unwrap().is_expired);
+        assert!(db.rollout(Rollout::Restart).await.unwrap().unwrap().is_expired);
         assert!(!is_turn_of("node", "three").await);
-        assert!(!db.renew_restart("three", "node", "i", LIMIT).await.unwrap());
-        db.end_restart("three", "done", "j").await.unwrap();
-        assert_eq!(db.restart().await.unwrap().unwrap().state, RUNNING);
-        assert!(db.begin_restart("four", "k", LIMIT).await.unwrap());
+        assert!(!db.renew_rollout("three", "node", "i", LIMIT).await.unwrap());
+        db.end_rollout("three", "done", "j").await.unwrap();
+        assert_eq!(db.rollout(Rollout::Restart).await.unwrap().unwrap().state, RUNNING);
+        assert!(db.begin_rollout(Rollout::Restart, "four", "k", LIMIT).await.unwrap());
     }
 }

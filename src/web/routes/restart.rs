@@ -4,6 +4,7 @@ pub(crate) mod nodes;
 mod progress;
 pub(crate) mod rolling;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use actix_web::web::Data;
@@ -14,9 +15,11 @@ use quarterdeck_actors::upgrade::Stage;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::settings::options::Options;
+use crate::store::Rollout;
 use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
+use crate::web::routes::upgrade::{is_running, last as last_upgrade, upgraded};
 use crate::web::state::AppState;
 use progress::Progress;
 use rolling::Rolling;
@@ -33,7 +36,7 @@ pub(super) const RESTART: Operation = Description::new(
 )
 .details(
     "Needs the permission `manage_system`. Requests in flight are answered first, and sockets are told of the restart. \
-     Without parameters, the server that gets the request restarts if an upgrade is complete; otherwise nothing happens. \
+     Without parameters, the servers with a completed upgrade restart, one after the other; without one, nothing happens. \
      While other servers on its database restart, such a restart is refused. \
      The parameters are an extension: with one of `server` and `servers`, each of these servers restarts, with or \
      without an upgrade, and the next one only after the one before is ready again. The server that gets the request \
@@ -54,7 +57,7 @@ pub(super) const RESTART: Operation = Description::new(
 .refusals(&[400, 403, 404, 409, 500])
 .handled_by(handler!(restart));
 
-/// `POST /restart`: restarts into the program that an upgrade installed, and does nothing without an upgrade. With
+/// `POST /restart`: restarts the servers with a program that an upgrade installed, and does nothing without an upgrade. With
 /// parameters, restarts the named servers one after the other.
 pub(super) async fn restart(
     request: Request,
@@ -65,17 +68,16 @@ pub(super) async fn restart(
     session.require("manage_system")?;
     let wanted = Wanted::of(request.query("server"), request.query("servers").as_deref())?;
     let within = within(request.query("within"), &app.facts.options)?;
-    let stage = app.actors.upgrade.stage();
-    match (wanted, stage) {
-        (None, Stage::Complete(version)) => {
-            begin(app, Wanted::Own, within).await?;
-            audit.parameter("version", &*version);
-        }
-        (None, Stage::Idle | Stage::InProgress(_) | Stage::Failed(_)) => {}
-        (Some(wanted), _) => {
-            let names = begin(app, wanted, within).await?;
-            audit.parameter("servers", names);
-        }
+    if let Some(wanted) = wanted {
+        let names = begin(app, wanted, within).await?;
+        audit.parameter("servers", names);
+        return Ok(Done);
+    }
+    let Some((runs, version)) = upgraded(&app).await? else { return Ok(Done) };
+    let names = begin(app, Wanted::Runs(runs), within).await?;
+    audit.parameter("version", version);
+    if names.len() > 1 {
+        audit.parameter("servers", names);
     }
     Ok(Done)
 }
@@ -88,8 +90,9 @@ async fn begin(app: Data<AppState>, wanted: Wanted, within: Duration) -> Result<
         return Err(AppError::new(READ_FAILED));
     }
     let own = if app.db.is_shared() { others.own.clone() } else { app.node().1 };
-    let names = wanted.among(&others, &own)?;
-    if names.contains(&own) && matches!(app.actors.upgrade.stage(), Stage::InProgress(_)) {
+    let names = wanted.among(&others, (&app.node().0, &own))?;
+    let is_upgrading = last_upgrade(&app).await?.is_some_and(|stored| is_running(&stored));
+    if is_upgrading || names.contains(&own) && matches!(app.actors.upgrade.stage(), Stage::InProgress(_)) {
         return Err(AppError::new("app.restart.upgrading.app_error"));
     }
     if app.db.is_shared() {
@@ -116,7 +119,7 @@ pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Progre
     if !app.db.is_shared() {
         return Ok(Json(Progress::default()));
     }
-    let stored = app.db.restart().await.or_fail(READ_FAILED)?;
+    let stored = app.db.rollout(Rollout::Restart).await.or_fail(READ_FAILED)?;
     Ok(Json(stored.as_ref().map(Progress::of).unwrap_or_default()))
 }
 
@@ -124,8 +127,9 @@ pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Progre
 #[derive(Debug, PartialEq)]
 enum Wanted {
     All,
-    Own,
     One(String),
+    /// Those with these ids of their runs.
+    Runs(HashSet<String>),
 }
 
 impl Wanted {
@@ -139,13 +143,13 @@ impl Wanted {
         }
     }
 
-    /// Returns the names of the servers, this one last.
-    fn among(self, others: &Others, own: &str) -> Result<Vec<String>, AppError> {
-        let mut names = others.nodes.iter().map(|node| node.name.clone()).chain([own.to_owned()]);
+    /// Returns the names of the servers, this one last. `own` is the id and the name of this one.
+    fn among(self, others: &Others, own: (&str, &str)) -> Result<Vec<String>, AppError> {
+        let mut nodes = others.nodes.iter().map(|node| (&*node.id, &*node.name)).chain([own]);
         match self {
-            Self::All => Ok(names.collect()),
-            Self::Own => Ok(vec![own.to_owned()]),
-            Self::One(name) if names.any(|known| known == name) => Ok(vec![name]),
+            Self::All => Ok(nodes.map(|(_, name)| name.to_owned()).collect()),
+            Self::Runs(ids) => Ok(nodes.filter(|(id, _)| ids.contains(*id)).map(|(_, name)| name.to_owned()).collect()),
+            Self::One(name) if nodes.any(|(_, known)| known == name) => Ok(vec![name]),
             Self::One(_) => Err(AppError::new("app.restart.unknown_server.app_error")),
         }
     }
@@ -169,14 +173,17 @@ mod tests {
 
     #[test]
     fn one_server_or_all_of_them_restart_and_this_one_last() {
-        let named = |name: &str| NodeFacts { name: name.to_owned(), ..NodeFacts::default() };
+        let named =
+            |name: &str| NodeFacts { id: format!("id of {name}"), name: name.to_owned(), ..NodeFacts::default() };
+        let own = ("id of b", "b");
         let others = Others { nodes: vec![named("a"), named("c")], own: "b".to_owned(), is_current: true };
-        assert_eq!(Wanted::All.among(&others, "b").unwrap(), ["a", "c", "b"]);
-        assert_eq!(Wanted::Own.among(&others, "b").unwrap(), ["b"]);
+        assert_eq!(Wanted::All.among(&others, own).unwrap(), ["a", "c", "b"]);
+        let runs = ["id of b", "id of c", "id of d"].map(str::to_owned);
+        assert_eq!(Wanted::Runs(runs.into()).among(&others, own).unwrap(), ["c", "b"]);
         for name in ["a", "b"] {
-            assert_eq!(Wanted::One(name.to_owned()).among(&others, "b").unwrap(), [name]);
+            assert_eq!(Wanted::One(name.to_owned()).among(&others, own).unwrap(), [name]);
         }
-        let refused = Wanted::One("d".to_owned()).among(&others, "b").unwrap_err();
+        let refused = Wanted::One("d".to_owned()).among(&others, own).unwrap_err();
         assert_eq!(refused.id, "app.restart.unknown_server.app_error");
     }
 

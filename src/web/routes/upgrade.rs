@@ -1,27 +1,23 @@
-//! Routes that upgrade this program.
+//! Routes that upgrade this program, and those of the other servers on its database.
+
+mod leading;
+pub(crate) mod part;
+mod plan;
+
+use std::collections::HashSet;
 
 use actix_web::web::Data;
-use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::upgrade::Stage;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::base::error_text::text_of;
 use crate::domain::session::Session;
+use crate::store::{Rollout, StoredRollout};
 use crate::web::answer::{Accepted, Answer, Done, Json};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
-
-/// The progress of the upgrade, as clients receive it.
-#[derive(Serialize, ToSchema)]
-#[schema(as = UpgradeStatus)]
-pub(super) struct Status {
-    /// The reason why the last upgrade failed.
-    #[schema(required = true)]
-    error: Option<String>,
-    /// The progress in percent, from 0 to 100.
-    percentage: u64,
-}
+pub(super) use plan::is_running;
+use plan::{Plan, Status};
 
 pub(super) const BEGIN: Operation = Description::new(
     Tag::System,
@@ -30,16 +26,18 @@ pub(super) const BEGIN: Operation = Description::new(
 )
 .details(
     "Needs the permission `manage_system`. The release comes from the configured source and \
-     is refused without a valid signature.",
+     is refused without a valid signature. An extension: all servers on the database install it, one after the other, and \
+     each of them tells the progress of all.",
 )
 .responses(&[Response::json(202, STATUS_OK, "Started. `upgrade_to_enterprise/status` tells the progress.")])
-.refusals(&[403, 429, 500])
+.refusals(&[403, 409, 429, 500])
 .handled_by(handler!(begin));
 
-/// `POST /upgrade_to_enterprise`: starts to replace this program with the newest release, in the background.
+/// `POST /upgrade_to_enterprise`: starts to replace this program with the newest release, in the background, and then those
+/// of the other servers on the database.
 pub(super) async fn begin(session: Session, app: Data<AppState>) -> Result<Accepted, AppError> {
     session.require("manage_system")?;
-    app.actors.upgrade.begin().await?;
+    leading::begin(app).await?;
     Ok(Accepted)
 }
 
@@ -51,28 +49,60 @@ pub(super) const SHOW: Operation =
             Type::of::<Status>(),
             "The progress in percent, and the error of the last upgrade if it failed.",
         )])
-        .refusals(&[403])
+        .refusals(&[403, 500])
         .handled_by(handler!(show));
 
 /// `GET /upgrade_to_enterprise/status`: returns the progress of the upgrade, and the reason why the last one failed.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Status> {
     session.require("manage_system")?;
+    if let Some(stored) = last(&app).await?
+        && let Some(status) = plan::status(&stored, &living(&app).await)
+    {
+        return Ok(Json(status));
+    }
     let stage = app.actors.upgrade.stage();
     let percentage = stage.percentage();
     let error = if let Stage::Failed(cause) = stage { Some(text_of(&cause)) } else { None };
-    Ok(Json(Status { error, percentage }))
+    Ok(Json(Status { error, percentage, ..Status::default() }))
 }
 
 pub(super) const CHECK: Operation =
     Description::new(Tag::System, "IsAllowedToUpgradeToEnterprise", "Tells if the server can be upgraded.")
-        .details("Needs the permission `manage_system`.")
+        .details("Needs the permission `manage_system`. It can only if all servers on the database can.")
         .responses(&[Response::json(200, STATUS_OK, "It can.")])
-        .refusals(&[403])
+        .refusals(&[403, 409, 429, 500])
         .handled_by(handler!(check));
 
-/// `GET /upgrade_to_enterprise/allowed`: tells if this program can be replaced.
+/// `GET /upgrade_to_enterprise/allowed`: tells if this program can be replaced, and those of the other servers.
 pub(super) async fn check(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
-    app.actors.upgrade.check().await?;
+    leading::check(&app).await?;
     Ok(Done)
+}
+
+/// Returns the last upgrade of servers on the database; `None` if there was none, or if this server has no others.
+pub(super) async fn last(app: &AppState) -> Result<Option<StoredRollout>, AppError> {
+    if !app.db.is_shared() {
+        return Ok(None);
+    }
+    app.db.rollout(Rollout::Upgrade).await.or_fail("app.cluster.read.app_error")
+}
+
+/// Returns the runs of servers that have a new program in place and are not restarted yet, and its version.
+pub(super) async fn upgraded(app: &AppState) -> Result<Option<(HashSet<String>, String)>, AppError> {
+    let mut found = None;
+    if let Some(stored) = last(app).await? {
+        found = Plan::read(&stored).upgraded(&living(app).await);
+    }
+    if let Stage::Complete(version) = app.actors.upgrade.stage() {
+        let (runs, _) = found.get_or_insert_with(|| (HashSet::new(), version.to_string()));
+        runs.insert(app.node().0);
+    }
+    Ok(found)
+}
+
+/// Returns the ids of the runs of all servers.
+async fn living(app: &AppState) -> HashSet<String> {
+    let others = app.actors.cluster.others().await;
+    others.nodes.into_iter().map(|node| node.id).chain([app.node().0]).collect()
 }

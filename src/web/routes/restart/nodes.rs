@@ -37,7 +37,7 @@ pub(super) struct Readiness {
 }
 
 /// Asks nodes a question, and returns each node with its reply.
-pub(super) async fn ask(
+pub(in crate::web::routes) async fn ask(
     app: &AppState,
     nodes: Vec<NodeFacts>,
     kind: &str,
@@ -70,15 +70,20 @@ pub(crate) async fn answer(app: &AppState, Taken { content, .. }: Taken) -> Repl
 
 /// Restarts this server if the store says that it is its turn, and that it stays so until then.
 pub(super) async fn act(app: &AppState, id: &str) -> Result<bool, StoreError> {
-    let begun = Instant::now();
-    let is_turn = app.db.urgent().is_turn_of(&app.node().0, id, TURN_MARGIN).await?;
-    // A server that was frozen after the query may have lost its turn since.
-    if !is_turn || begun.elapsed() >= TURN_MARGIN {
+    if !has_turn(app, id).await? {
         return Ok(false);
     }
     info!(restart.id = id, "this server restarts, because an administrator restarts servers");
     app.tools.restart.notify_one();
     Ok(true)
+}
+
+/// Returns true if the store says that it is the turn of this server in the restart or the upgrade with this id.
+pub(in crate::web::routes) async fn has_turn(app: &AppState, id: &str) -> Result<bool, StoreError> {
+    let begun = Instant::now();
+    let is_turn = app.db.urgent().is_turn_of(&app.node().0, id, TURN_MARGIN).await?;
+    // A server that was frozen after the query may have lost its turn since.
+    Ok(is_turn && begun.elapsed() < TURN_MARGIN)
 }
 
 /// Tells if this server is ready.

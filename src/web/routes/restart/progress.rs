@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::store::{RUNNING, StoredRestart};
+use crate::store::{RUNNING, StoredRollout};
 
 /// The state of a restart whose leader is gone.
 pub(super) const ABANDONED: &str = "abandoned";
@@ -31,7 +31,7 @@ impl Default for Progress {
 }
 
 impl Progress {
-    pub(super) fn of(stored: &StoredRestart) -> Self {
+    pub(super) fn of(stored: &StoredRollout) -> Self {
         let plan = Plan::read(stored);
         let is_abandoned = stored.state == RUNNING && stored.is_expired;
         let state = if is_abandoned { ABANDONED } else { &*stored.state };
@@ -78,7 +78,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Reads the progress of a restart. That of a later version may be unreadable, and has no servers then.
-    pub(super) fn read(stored: &StoredRestart) -> Self {
+    pub(super) fn read(stored: &StoredRollout) -> Self {
         serde_json::from_str(&stored.progress).unwrap_or_default()
     }
 

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use super::nodes::{RESTART_SERVER, Readiness, SERVER_READY, act, ask, process};
 use super::progress::{ABANDONED, Plan, State, Turn};
-use crate::store::{Db, RUNNING, StoreError};
+use crate::store::{Db, RUNNING, Rollout, StoreError};
 use crate::web::routes::health::failing_checks;
 use crate::web::state::AppState;
 
@@ -89,7 +89,7 @@ impl Rolling {
         let servers = names.into_iter().map(|name| Turn { name, state: State::Waiting, reason: None }).collect();
         let plan = Plan { leader: own.clone(), process: String::new(), servers };
         let rolling = Self { app, id: new_id(), own, within, plan, back: Vec::new() };
-        let begun = rolling.app.db.begin_restart(&rolling.id, &rolling.plan.text(), LEASE).await;
+        let begun = rolling.app.db.begin_rollout(Rollout::Restart, &rolling.id, &rolling.plan.text(), LEASE).await;
         if !begun.or_fail("app.cluster.publish.app_error")? {
             return Err(AppError::new("app.restart.in_progress.app_error"));
         }
@@ -280,7 +280,7 @@ impl Rolling {
         if self.app.limits.traffic.is_draining() || !self.app.actors.cluster.is_following() {
             return Err(End::Over);
         }
-        match self.db().renew_restart(&self.id, target, &self.plan.text(), limit).await {
+        match self.db().renew_rollout(&self.id, target, &self.plan.text(), limit).await {
             Ok(true) => Ok(Ok(())),
             Ok(false) => Err(End::Over),
             Err(cause) => Ok(Err(cause)),
@@ -334,7 +334,7 @@ impl Rolling {
     /// Stores the end. A database that does not answer is tried again until the restart has ended by itself.
     async fn end(&self, state: &str) {
         let begun = Instant::now();
-        while let Err(cause) = self.db().end_restart(&self.id, state, &self.plan.text()).await {
+        while let Err(cause) = self.db().end_rollout(&self.id, state, &self.plan.text()).await {
             warn!(%cause, "the end of a restart of servers could not be stored");
             if begun.elapsed() >= self.within + LEASE || !self.app.actors.cluster.is_following() {
                 break;
@@ -353,7 +353,7 @@ impl Rolling {
 pub(crate) async fn finish(app: Data<AppState>) {
     let db = app.db.urgent();
     while app.actors.cluster.is_following() {
-        match db.restart().await {
+        match db.rollout(Rollout::Restart).await {
             Ok(Some(stored)) if stored.state == RUNNING && !stored.is_expired => {
                 let mut plan = Plan::read(&stored);
                 if !plan.waits_for(&app.node().1, &process(&app)) {
@@ -362,7 +362,7 @@ pub(crate) async fn finish(app: Data<AppState>) {
                 if failing_checks(&app).is_empty() {
                     let leader = plan.leader.clone();
                     plan.set(&leader, State::Restarted, None);
-                    match db.end_restart(&stored.id, DONE, &plan.text()).await {
+                    match db.end_rollout(&stored.id, DONE, &plan.text()).await {
                         Ok(()) => {
                             info!("this server is the last one of a restart of servers, which is complete");
                             return;

@@ -1,0 +1,156 @@
+//! The upgrade of several servers, from any of them. Each runs as a process of its own, because its program is replaced.
+
+mod fleet;
+mod traffic;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use self::fleet::{Fleet, RESTART, SERVERS, STATUS, UPGRADE};
+use self::traffic::Traffic;
+use crate::support::release::{NEWER, teller};
+use crate::support::waiting::{until, until_within};
+use crate::support::{Client, needs};
+
+/// The time for the restart of all servers, on a busy machine.
+const ALL_WITHIN: std::time::Duration = std::time::Duration::from_mins(3);
+
+const IN_PROGRESS: &str = "api.upgrade_to_enterprise.app_error";
+
+#[actix_web::test]
+async fn every_server_tells_the_progress_and_no_second_upgrade_begins_on_any_of_them() {
+    let Some(fleet) = Fleet::start().await else { return };
+    let older = fleet.programs();
+    fleet.offer_half();
+    fleet.admins[1].get("/upgrade_to_enterprise/allowed").await.expect_ok();
+    fleet.begin(1).await;
+    until("half of the first one is there", async || {
+        let status = status(&fleet.admins[2]).await;
+        status["servers"][0]["percentage"].as_u64().unwrap() > 40
+    })
+    .await;
+    for admin in &fleet.admins {
+        let shown = status(admin).await;
+        assert_eq!((&shown["error"], states(&shown)), (&Value::Null, vec!["installing", "waiting", "waiting"]));
+        assert!((13..34).contains(&shown["percentage"].as_u64().unwrap()), "{shown}");
+        admin.post(UPGRADE, json!({})).await.expect_refusal(429, IN_PROGRESS);
+        let refused = admin.post("/restart?servers=all", json!({})).await;
+        refused.expect_refusal(409, "app.restart.upgrading.app_error");
+        admin.post(RESTART, json!({})).await.expect_ok();
+    }
+    assert_eq!(fleet.programs(), older, "nothing is replaced yet");
+    fleet.releases.go_on();
+    for admin in &fleet.admins {
+        until("it is complete", async || status(admin).await["percentage"] == 100).await;
+        let shown = status(admin).await;
+        assert_eq!((&shown["error"], states(&shown)), (&Value::Null, vec!["complete"; SERVERS]));
+        let again = admin.post(UPGRADE, json!({})).await;
+        again.expect_refusal(429, "api.upgrade_to_enterprise.already-done.app_error");
+    }
+    assert!(fleet.programs().iter().all(|program| *program == teller(NEWER).len()), "each program is the release");
+    assert_eq!(fleet.admins[0].get(RESTART).await.expect(200)["state"], "none", "no server has restarted");
+}
+
+#[actix_web::test]
+async fn an_upgrade_whose_leader_is_killed_is_over_and_another_one_can_begin() {
+    let Some(fleet) = Fleet::start().await else { return };
+    fleet.offer_half();
+    fleet.begin(0).await;
+    let is_installing = async || states(&status(&fleet.admins[1]).await).first() == Some(&"installing");
+    until("the leader installs the release", is_installing).await;
+    fleet.servers[0].signal(Signal::KILL);
+    for admin in &fleet.admins[1..] {
+        let is_over = async || status(admin).await["error"].as_str().is_some_and(|error| error.contains("is gone"));
+        until("it is over", is_over).await;
+        assert_eq!(status(admin).await["percentage"], 0);
+    }
+    fleet.releases.go_on();
+    // The others have removed the killed one by then.
+    let begins = async || fleet.admins[2].post(UPGRADE, json!({})).await.status == 202;
+    until("another one begins", begins).await;
+    for admin in &fleet.admins[1..] {
+        until("it is complete", async || status(admin).await["percentage"] == 100).await;
+        assert_eq!(states(&status(admin).await), ["complete", "complete"]);
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_stands_still_ends_the_upgrade_which_can_be_continued() {
+    let Some(fleet) = Fleet::start().await else { return };
+    fleet.offer_half();
+    fleet.begin(0).await;
+    fleet.servers[1].signal(Signal::STOP);
+    fleet.releases.go_on();
+    let error = async || status(&fleet.admins[2]).await["error"].as_str().unwrap_or_default().to_owned();
+    until("it has failed", async || !error().await.is_empty()).await;
+    let (error, shown) = (error().await, status(&fleet.admins[0]).await);
+    assert!(error.contains(": The server gave no answer (silent).") && error.contains("is in place on "), "{error}");
+    assert_eq!((shown["error"].as_str().unwrap(), states(&shown)[0]), (&*error, "complete"));
+    fleet.servers[1].signal(Signal::CONT);
+    let is_listed =
+        async || fleet.admins[1].get("/cluster/status").await.expect(200).as_array().unwrap().len() == SERVERS;
+    until("it is in the list again", is_listed).await;
+    let begins = async || fleet.admins[1].post(UPGRADE, json!({})).await.status == 202;
+    until("another one begins", begins).await;
+    for admin in &fleet.admins {
+        until("it is complete", async || status(admin).await["percentage"] == 100).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_cannot_be_upgraded_is_named_before_anything_changes() {
+    let Some(fleet) = Fleet::start().await else { return };
+    let older = fleet.programs();
+    fleet.releases.offer(&teller(NEWER), &json!({}));
+    let program = &fleet.program_of(0);
+    std::fs::rename(program, program.with_extension("aside")).unwrap();
+    for path in [UPGRADE, "/upgrade_to_enterprise/allowed"] {
+        let method = if path == UPGRADE { reqwest::Method::POST } else { reqwest::Method::GET };
+        let refused = fleet.admins[1].send(method, path, None, &[]).await;
+        refused.expect_refusal(409, "app.upgrade.server_refuses.app_error");
+        let named = format!("The server {} cannot be upgraded: ", fleet.name_of(0).await);
+        assert!(refused.text().contains(&named), "{named} {}", refused.text());
+    }
+    std::fs::rename(program.with_extension("aside"), program).unwrap();
+    assert_eq!(fleet.programs(), older);
+    assert_eq!(status(&fleet.admins[1]).await, json!({ "error": null, "percentage": 0 }));
+}
+
+#[actix_web::test]
+async fn an_upgrade_of_all_servers_under_traffic_loses_nothing() {
+    let Some(folder) = needs::peer("newer") else { return };
+    let Some(fleet) = Fleet::start().await else { return };
+    fleet.releases.offer(&std::fs::read(folder.join("quarterdeck")).unwrap(), &json!({}));
+    let traffic = Traffic::start(&fleet);
+    fleet.begin(1).await;
+    until_within(ALL_WITHIN, "it is complete", async || status(&fleet.admins[2]).await["percentage"] == 100).await;
+    fleet.admins[2].post(RESTART, json!({})).await.expect_ok();
+    for base in fleet.bases() {
+        let client = Client::new(&base);
+        let version = async || {
+            let ping = client.try_send(reqwest::Method::GET, "/system/ping", None, &[]).await;
+            ping.map(|reply| reply.header("x-version-id")).unwrap_or_default()
+        };
+        until_within(ALL_WITHIN, "the newer program answers", async || version().await.contains(NEWER)).await;
+    }
+    until("the restart is done", async || fleet.admins[0].get(RESTART).await.expect(200)["state"] == "done").await;
+    traffic.end(&fleet).await;
+    for admin in &fleet.admins {
+        assert_eq!(status(admin).await, json!({ "error": null, "percentage": 0 }), "all have restarted");
+        let restarted = admin.get(RESTART).await.expect(200);
+        assert!(
+            restarted["servers"].as_array().unwrap().iter().all(|turn| turn["state"] == "restarted"),
+            "{restarted}"
+        );
+    }
+}
+
+/// Returns the progress that a server tells.
+async fn status(admin: &Client) -> Value {
+    admin.get(STATUS).await.expect(200)
+}
+
+fn states(shown: &Value) -> Vec<&str> {
+    let servers = shown["servers"].as_array();
+    servers.into_iter().flatten().map(|server| server["state"].as_str().unwrap()).collect()
+}
