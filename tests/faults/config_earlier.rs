@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::config_place::{ConfigPlace, StoreKind, read_json};
 use crate::support::needs;
+use crate::support::server::account;
 
 const VALUES: [(&str, &str); 2] =
     [("\"ConsoleLevel\": \"DEBUG\"", "\"ConsoleLevel\": \"LOUD\""), ("5.0.0-1", "5.0.0-01")];
@@ -31,6 +32,30 @@ async fn a_value_that_an_earlier_version_took_starts_and_is_named() {
         assert!(server.stop().await.success());
         let checked = place.home.command("check").await;
         assert!(!checked.contains("is not allowed"), "the next save stores what is used: {checked}");
+    }
+}
+
+#[actix_web::test]
+async fn a_stored_address_of_redis_with_a_password_is_shown_to_no_caller_and_stays() {
+    let address = "redis://chat:planted@cache.example:6379";
+    let value = format!("\"RedisAddress\": \"{address}\"");
+    for kind in KINDS {
+        let place = place_with(kind, &[("\"RedisAddress\": \"\"", &value)]).await;
+        let server = place.start().await;
+        place.client().post("/users", account("admin")).await.expect(201);
+        let admin = server.client().log_in("admin").await;
+        let shown = admin.get("/config").await;
+        assert!(!shown.text().contains("planted"), "{}", shown.text());
+        let mut whole = shown.expect(200);
+        assert_eq!(whole["CacheSettings"]["RedisAddress"], "*".repeat(32));
+        whole["TeamSettings"]["SiteName"] = json!("two");
+        let saved = admin.put("/config", whole).await;
+        assert!(!saved.text().contains("planted"), "{}", saved.text());
+        assert_eq!(saved.expect(200)["TeamSettings"]["SiteName"], "two");
+        let other = json!({ "CacheSettings": { "RedisAddress": "cache.example:6379" } });
+        let saved = admin.put("/config/patch", other).await.expect(200);
+        assert_eq!(saved["CacheSettings"]["RedisAddress"], "cache.example:6379");
+        assert!(server.stop().await.success());
     }
 }
 

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::column::Mask;
 use super::document::{Document, below, steps};
+use super::shown::may_contain_password;
 use super::table::{Kind, Node, Setting, settings, tree};
+use crate::redis_address::RedisAddress;
 use crate::secret::Secret;
 use crate::steps::{counted, walked};
 
@@ -15,6 +17,10 @@ pub const PLACEHOLDER: &str = "********************************";
 
 /// Words that mark a key of a plugin's settings as secret, because plugins do not declare their secrets to this server.
 const SECRET_WORDS: [&str; 5] = ["secret", "token", "password", "key", "salt"];
+
+/// The setting whose value is secret if it contains a password. New values cannot contain one, stored values of earlier
+/// versions can.
+const REDIS_ADDRESS: &str = "CacheSettings.RedisAddress";
 
 static SECRETS: LazyLock<Vec<&'static Setting>> =
     LazyLock::new(|| settings().values().filter(|setting| setting.mask.is_some()).collect());
@@ -56,7 +62,18 @@ pub(super) fn each(document: &mut Document, visit: &mut dyn FnMut(&str, Mask, &m
         let Some(value) = document.get_mut(*section) else { continue };
         each_at(value, section, rest, &mut |path, value| each_of(mask, value, path, visit));
     }
+    let redis_address = document.get_mut("CacheSettings").and_then(|section| section.get_mut("RedisAddress"));
+    if let Some(address) = redis_address.filter(|address| is_address_with_password(address)) {
+        visit(REDIS_ADDRESS, Mask::Always, address);
+    }
     each_extra(document, tree(), "", &mut |path, value| visit(path, Mask::Keys, value));
+}
+
+/// Returns true for an address in a form that earlier versions stored, if it may contain a password. An address that is
+/// valid today contains none.
+fn is_address_with_password(address: &Value) -> bool {
+    let is_valid = address.as_str().is_some_and(|address| RedisAddress::parse(address).is_ok());
+    !is_valid && may_contain_password(address)
 }
 
 /// Visits the secrets among keys that the table does not know. They are recognised by name, as the settings of plugins

@@ -38,6 +38,17 @@ fn a_secret_is_hidden_and_what_is_none_is_shown() {
 }
 
 #[test]
+fn an_address_of_redis_is_hidden_if_it_contains_a_password_as_earlier_versions_stored_it() {
+    let shown = |address: &str| masked(&with("CacheSettings.RedisAddress", json!(address)))["CacheSettings"].clone();
+    for address in ["redis://chat:planted@cache", "chat:planted@cache:6379", "cache:6380,password=planted"] {
+        assert_eq!(shown(address)["RedisAddress"], PLACEHOLDER, "{address}");
+    }
+    for address in ["", "cache:6379", "redis://chat@cache:6379", "rediss://[::1]:2", "cache/1"] {
+        assert_eq!(shown(address)["RedisAddress"], address);
+    }
+}
+
+#[test]
 fn an_empty_secret_is_hidden_where_the_contract_hides_it() {
     let masked = masked(&defaults());
     let always = [
