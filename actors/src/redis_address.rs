@@ -59,7 +59,7 @@ fn split(place: &str) -> Result<(&str, u16), &'static str> {
         },
     };
     let port =
-        port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| "the port of the address is no number"))?;
+        port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| "the port of the address is not a number"))?;
     Ok((host, port))
 }
 
@@ -86,7 +86,7 @@ mod tests {
         for (text, reason) in [
             ("http://cache", "another word"),
             ("redis://chat:word@cache", "a password"),
-            ("cache:port", "no number"),
+            ("cache:port", "not a number"),
             ("cache/1", "more than a host"),
             ("rediss://", "no host"),
             ("redis://chat\r\nFLUSHALL@cache", "a control character"),

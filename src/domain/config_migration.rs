@@ -80,7 +80,10 @@ async fn carry(document: &Document, source: &VersionStore, target: &VersionStore
             continue;
         };
         if check_content(&data).is_err() {
-            warn!(file = name, "a file of the configuration is no certificate or key in text form, and was not copied");
+            warn!(
+                file = name,
+                "a file of the configuration is not a certificate or key in text form, and was not copied"
+            );
             continue;
         }
         let unstorable = |cause: String| AppError::new(FAILED).because(Unmoved::UnstorableFile(name.clone(), cause));

@@ -222,7 +222,7 @@ async fn a_folder_that_is_none_or_holds_data_is_refused_at_the_start() {
     for (folder, reason) in [
         (empty.path().to_owned(), "there is no file root.html in it"),
         (empty.path().join("none"), "No such file"),
-        (with_data.path().to_owned(), "config.toml is no file of a web application"),
+        (with_data.path().to_owned(), "config.toml is not a file of a web application"),
     ] {
         let settings = format!("[Quarterdeck]\nWebClientDirectory = \"{}\"\n", folder.display());
         let output = Workplace::new(&settings).await.run(&["check"], "").await;

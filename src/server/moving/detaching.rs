@@ -60,7 +60,7 @@ pub(crate) async fn detach(settings: Settings, sources: &Sources, trail: &Trail)
     let db = open()?;
     let Some(schema) = db.mattermost_schema().await.map_err(failed)? else {
         return Err(MoveError::Refused(format!(
-            "{} is no database of Mattermost that this server can find in its search path",
+            "{} is not a database of Mattermost that this server can find in its search path",
             described(&source)
         )));
     };

@@ -174,7 +174,7 @@ impl Listing {
             if metadata.is_symlink() {
                 self.links += 1;
             } else if is_foreign(&name) {
-                return Err(format!("{place} is no file of a web application, but data or configuration"));
+                return Err(format!("{place} is not a file of a web application, but data or configuration"));
             } else if metadata.is_dir() && !name.starts_with('.') {
                 self.add(&entry.path(), &format!("{place}/"), depth + 1)?;
             } else if metadata.is_file() && !name.starts_with('.') && metadata.len() <= MAX_FILE_BYTES {

@@ -112,7 +112,7 @@ async fn a_database_that_no_mattermost_made_is_refused_before_anything_else() {
     let place = Workplace::new("").await;
     for arguments in [&["detach", "--dry-run"][..], &DROP_ALL] {
         let why = refused(&place, arguments).await;
-        assert!(why.contains("is no database of Mattermost"), "{why}");
+        assert!(why.contains("is not a database of Mattermost"), "{why}");
     }
 }
 

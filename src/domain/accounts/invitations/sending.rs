@@ -134,7 +134,7 @@ async fn send(sending: &Sending<'_>, order: &Order, email: &str, token: &Secret)
     let full = || AppError::new("app.mail.queue_full.app_error").with("RetryAfter", "60");
     let _place = mailer.place().ok_or_else(full)?;
     let mail = letter::invitation(config, order, email, token);
-    let mail = mail.ok_or_else(|| AppError::new(UNSENT).because("ServiceSettings.SiteURL is no address"))?;
+    let mail = mail.ok_or_else(|| AppError::new(UNSENT).because("ServiceSettings.SiteURL is not an address"))?;
     let sent = mailer.send(&config.view.email, &config.view.service.site_url, &mail).await;
     sent.map_err(|failure| {
         warn!(team_id = order.team.id, cause = %failure, "an invitation could not be sent");

@@ -197,7 +197,7 @@ impl Stream {
             return Ok(None);
         }
         let id = String::from_utf8(answer.accepted("XADD")?.text()?).ok().and_then(|id| EntryId::parse(&id));
-        let id = id.ok_or_else(|| StoreError::Redis("XADD: the answer is no id of an entry".to_owned()))?;
+        let id = id.ok_or_else(|| StoreError::Redis("XADD: the answer is not the id of an entry".to_owned()))?;
         let bus = self.bus_of(&run);
         if bus != self.usage.bus() {
             self.server.leave();

@@ -157,7 +157,7 @@ pub(crate) async fn desktop_login() -> Refusal {
 }
 
 pub(crate) const CLOUD_LOGIN: Operation =
-    absent("LoginCWS", "Refuses: this server is no part of a cloud.", &[401]).handled_by(handler!(cloud_login));
+    absent("LoginCWS", "Refuses: this server is not part of a cloud.", &[401]).handled_by(handler!(cloud_login));
 
 /// `POST /users/login/cws`.
 pub(crate) async fn cloud_login() -> Refusal {
@@ -173,7 +173,7 @@ pub(crate) async fn exchange() -> Refusal {
 }
 
 pub(crate) const NOTIFY_ADMIN: Operation =
-    absent("NotifyAdmin", "Refuses: this server is no part of a cloud.", &[403]).handled_by(handler!(notify_admin));
+    absent("NotifyAdmin", "Refuses: this server is not part of a cloud.", &[403]).handled_by(handler!(notify_admin));
 
 /// `POST /users/notify-admin` and `/users/trigger-notify-admin-posts`.
 pub(crate) async fn notify_admin(_: Session) -> Refusal {
@@ -181,7 +181,7 @@ pub(crate) async fn notify_admin(_: Session) -> Refusal {
 }
 
 pub(crate) const TRIGGER: Operation =
-    absent("TriggerNotifyAdmin", "Refuses: this server is no part of a cloud.", &[403])
+    absent("TriggerNotifyAdmin", "Refuses: this server is not part of a cloud.", &[403])
         .handled_by(handler!(notify_admin));
 
 pub(crate) const IMPORT_TEAM: Operation =
