@@ -31,6 +31,7 @@ pub mod slow;
 pub mod smtp;
 pub mod socket;
 pub mod sql;
+pub mod stall;
 pub mod stand;
 pub mod steps;
 pub mod stores;

@@ -3,7 +3,7 @@
 use super::skipping::tests;
 
 /// The number of sleeps and yields in each test file, and the reason why there is no event to await.
-const SLEEPS: [(&str, usize, &str); 24] = [
+const SLEEPS: [(&str, usize, &str); 25] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
     ("actors/src/pause.rs", 2, "the test stops its thread, and an answer comes later"),
     ("src/web/pipeline/limit/store.rs", 1, "the pace of requests"),
@@ -24,9 +24,10 @@ const SLEEPS: [(&str, usize, &str); 24] = [
     ("tests/faults/nodes/upgrades/traffic.rs", 3, "the pace of the traffic"),
     ("tests/faults/websocket.rs", 2, "sets the pace of events; leaves at some moment of a connect, whichever that is"),
     ("tests/faults/websocket_line.rs", 1, "a line hangs for this long"),
-    ("tests/support/quiet.rs", 5, "what a test leaves alone has this long; the test of the measured time"),
+    ("tests/support/quiet.rs", 1, "what a test leaves alone has this long"),
     ("tests/support/proxy.rs", 1, "a line is this slow"),
     ("tests/support/slow.rs", 1, "a client reads this slowly"),
+    ("tests/support/stall.rs", 2, "the test of the measured time"),
     ("tests/support/waiting.rs", 1, "the helper itself"),
 ];
 
@@ -37,7 +38,7 @@ const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
 /// The number of loops in each test file that await, and their end.
-const LOOPS: [(&str, usize, &str); 50] = [
+const LOOPS: [(&str, usize, &str); 51] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("actors/src/sockets/backlog/tests.rs", 1, "the messages of the test end it"),
     ("actors/src/sockets/tests.rs", 1, STEP),
