@@ -1,6 +1,8 @@
 //! Several servers on one PostgreSQL are nodes of one cluster.
 
+mod administrators;
 mod events;
+mod figures;
 mod limits;
 mod logs;
 mod membership;
@@ -10,6 +12,7 @@ mod pool;
 mod restarts;
 mod resume;
 mod rights;
+mod rows;
 mod socket_rows;
 mod stores;
 mod unheard;

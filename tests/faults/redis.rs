@@ -1,5 +1,6 @@
 //! Servers whose events are in Redis, while Redis fails, or is in the hands of another writer.
 
+mod connecting;
 mod figures;
 mod hostile;
 mod resume;

@@ -104,6 +104,11 @@ impl Redis {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Returns the file of its certificate.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join(CERTIFICATE)
+    }
+
     /// Ends it at once, with all its data.
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);

@@ -66,6 +66,7 @@ const LOOPS: [(&str, usize, &str); 51] = [
     ("tests/faults/nodes/pace.rs", 1, "the event that the test publishes ends it"),
     ("tests/faults/nodes/resume.rs", 2, STEP),
     ("tests/faults/nodes/rights.rs", 1, STEP),
+    ("tests/faults/nodes/rows.rs", 1, STEP),
     ("tests/faults/nodes/upgrades/traffic.rs", 1, "each event has a deadline"),
     ("tests/faults/redis.rs", 1, "each frame has a deadline"),
     ("tests/faults/restore_killed.rs", 1, STEP),
