@@ -5,6 +5,7 @@ mod alone;
 mod figures;
 mod ledger;
 mod nodes;
+pub(crate) mod number;
 mod postgres;
 mod publishers;
 mod redis;

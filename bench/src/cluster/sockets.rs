@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::site::number_in;
+use super::number::number_in;
 use crate::ws::endpoint::{Socket, SocketEndpoint};
 use crate::ws::event::{self, Kind};
 use crate::ws::frame::{self, Frame};

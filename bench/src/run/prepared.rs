@@ -10,7 +10,7 @@ use super::mix::{Auth, Method, Mix, Request, Status};
 use super::random::Random;
 use super::template::{Template, Variable};
 use super::visits::{UPGRADE, Visit};
-use crate::cluster::site::NUMBER_DIGITS;
+use crate::cluster::number::NUMBER_DIGITS;
 
 /// All requests of a run, with the values of their variables.
 pub(crate) struct Prepared {
