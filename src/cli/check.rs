@@ -205,7 +205,7 @@ async fn look_at_database(examined: &Examined, sources: &Sources) -> Result<(), 
         let pending = pending.join(", ");
         say(format_args!("database: {engine} can be used, the next start applies these migrations: {pending}"));
     }
-    attached::look(examined, sources).await?;
+    attached::look(examined, sources).await;
     show_first(&first_account(db, place, &settings.config.view.sql).await?);
     Ok(())
 }

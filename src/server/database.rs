@@ -6,7 +6,6 @@ use quarterdeck_actors::config::provenance::{Origin, origin};
 use quarterdeck_actors::config::table::defaults;
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::data_source::is_address;
-use tracing::{info, warn};
 
 use super::StartError;
 use super::tasks::close_earlier_drafts;
@@ -14,7 +13,7 @@ use crate::domain::accounts::{FirstAccount, WhyOffline};
 use crate::domain::audit::key_file::ready_keys;
 use crate::domain::version_store::Place;
 use crate::settings::{DATA_SOURCE, Settings, Sources, is_shipped};
-use crate::store::{Db, StoreError, described, is_first, when_ready};
+use crate::store::{Db, StoreError, described, when_ready};
 
 /// A database that has this program's schema and an audit trail that continues. All parts of a server are built on one.
 pub(super) struct Migrated(pub(super) Db);
@@ -27,29 +26,6 @@ impl Migrated {
         when_ready(async || db.note_audit_key().await).await?;
         close_earlier_drafts(&db).await;
         Ok(Self(db))
-    }
-}
-
-/// Logs the contents of a database that a Mattermost made, before the first change to it, and warns of other programs that
-/// use it. A start does not depend on what is only told.
-pub(super) async fn tell_of_mattermost(db: &Db, config: &Config, place: &Place, pending: &[String]) {
-    match accounts_elsewhere(db, config, place).await {
-        Ok(problem) => problem.into_iter().for_each(|problem| warn!("{problem}")),
-        Err(cause) => warn!(%cause, "the accounts in the database could not be counted"),
-    }
-    if is_first(pending) {
-        match db.inventory().await {
-            Ok(Some(inventory)) => {
-                let unserved = inventory.unserved();
-                info!(db.contents = %inventory, db.unserved = unserved, "the database is that of a Mattermost");
-            }
-            Ok(None) => {}
-            Err(cause) => warn!(%cause, "the contents of the database of Mattermost could not be counted"),
-        }
-    }
-    match db.warning_of_others().await {
-        Ok(warning) => warning.into_iter().for_each(|warning| warn!("{warning}")),
-        Err(cause) => warn!(%cause, "the other programs on the database could not be listed"),
     }
 }
 
@@ -151,7 +127,7 @@ pub(crate) fn named_elsewhere(config: &Config, place: &Place) -> Option<String> 
 }
 
 /// Describes a database of Mattermost without accounts whose configuration names another one for them.
-async fn accounts_elsewhere(db: &Db, config: &Config, place: &Place) -> Result<Option<String>, StoreError> {
+pub(super) async fn accounts_elsewhere(db: &Db, config: &Config, place: &Place) -> Result<Option<String>, StoreError> {
     let Some(named) = named_elsewhere(config, place) else { return Ok(None) };
     let has_no_accounts = db.mattermost_schema().await?.is_some() && db.accounts_found().await? == 0;
     let used = described(&config.view.sql.data_source);

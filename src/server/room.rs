@@ -1,6 +1,7 @@
 //! Starts and stops the server: takes the settings, opens the listeners, returns their addresses.
 
 mod announcing;
+pub(crate) mod attached;
 pub(crate) mod backup;
 mod building;
 mod certificate;
@@ -170,11 +171,11 @@ impl Server {
 /// it.
 async fn built(settings: Settings, sources: Sources) -> Result<(AppState, Claimed), StartError> {
     let (examined, taken_back) = Box::pin(examine_confirmed(settings, &sources)).await?;
-    let Examined { settings, shares, place, db, config, pending, .. } = examined;
+    attached::tell(&examined, &sources).await;
+    let Examined { settings, shares, place, db, config, .. } = examined;
     for notice in config.overrides.unknown_plugins(&config.document) {
         warn!("{notice}");
     }
-    database::tell_of_mattermost(&db, &config, &place, &pending).await;
     let claimed = match Claimed::of(&config) {
         // With a record to store, the database is one of this server already, and the record must not be lost.
         Err(problem) if taken_back.is_none() => return Err(StartError::Listen(problem)),

@@ -59,13 +59,10 @@ impl Db {
         Ok(!self.tables_among(&MATTERMOST_TABLES).await?.is_empty())
     }
 
-    /// Prepares the first change to a database of Mattermost: stores the names of the objects that it adds. Returns the
-    /// statements for indexes that are made before the migrations, which would keep writers from whole tables.
+    /// Prepares a change to a database of Mattermost: stores the names of the objects that it adds. Returns the statements
+    /// for indexes that are made before the migrations, which would keep writers from whole tables.
     pub(super) async fn begin_attaching(&self, pending: &[String]) -> Result<Vec<(String, String)>, StoreError> {
-        if !is_first(pending) || self.mattermost_schema().await?.is_none() {
-            return Ok(Vec::new());
-        }
-        let additions = self.additions().await?;
+        let Some(additions) = self.pending_additions(pending).await? else { return Ok(Vec::new()) };
         self.note_additions(&additions).await?;
         Ok(additions.concurrent_indexes())
     }

@@ -3,13 +3,18 @@
 
 mod apart;
 mod detached;
+mod earlier;
 mod followed;
 mod refused;
 mod schemes;
 mod trail;
 
 use crate::support::original::Original;
-use crate::support::process::{Workplace, lines, read};
+use crate::support::process::{Workplace, lines};
+
+/// The words about what may be out of date beside another server.
+const STALE: &str = "each of the two keeps sessions, roles, memberships and settings in memory, so a change by one of them, \
+     also the end of a session, may have no effect on the other for up to 10 minutes";
 
 /// Runs a check that must pass, and returns its output.
 async fn checked(place: &Workplace) -> String {
@@ -22,11 +27,15 @@ async fn checked(place: &Workplace) -> String {
 async fn a_check_tells_the_contents_what_is_added_and_what_has_no_effect_and_changes_nothing() {
     let Some(original) = Original::start().await else { return };
     original.add_person("bert", "system_guest").await;
-    let document = r#"{"PluginSettings": {"Enable": true}, "SqlSettings": {"DataSourceReplicas": ["postgres://r/c"]}}"#;
+    let document = r#"{"PluginSettings": {"Enable": true}, "SqlSettings": {"DataSourceReplicas": ["postgres://r/c"]},
+        "LdapSettings": {"EnableSync": true}, "ClusterSettings": {"Enable": true}, "ServiceSettings": {"UseLetsEncrypt": true},
+        "LogSettings": {"AdvancedLoggingJSON": {"out": {"type": "console", "format": "json"}}}}"#;
     original
         .execute(&format!(
             "UPDATE users SET authservice = 'ldap', authdata = 'b' WHERE username = 'bert';
              INSERT INTO posts (id, createat, userid, channelid, message) VALUES ('p', 1, 'u', 'c', 'm');
+             INSERT INTO schemes (id, deleteat) VALUES ('s', 0), ('t', 0), ('gone', 1);
+             INSERT INTO pluginkeyvaluestore (pluginid, pkey) VALUES ('p', 'a'), ('p', 'b'), ('p', 'c');
              INSERT INTO fileinfo (id, deleteat) VALUES ('f', 0), ('g', 1); UPDATE users SET lastpictureupdate = 5;
              INSERT INTO configurations (id, value, createat, active) VALUES ('{}', '{document}', 1, true);
              INSERT INTO licenses VALUES ('{}', 1, 'bWFkZS11cA==');
@@ -42,10 +51,12 @@ async fn a_check_tells_the_contents_what_is_added_and_what_has_no_effect_and_cha
     for line in [
         "database of: Mattermost, schema 167, 2 accounts, 0 teams, 0 memberships of teams, 0 roles, 0 sessions, 0 access \
          tokens",
-        "there, not or only in part served, and left as it is: 1 account of a login service, 1 guest, 1 OAuth app, 1 file, 1 post",
+        "there, not or only in part served, and left as it is: 1 account of a login service, 1 guest, 2 schemes, \
+         3 values of plugins, 1 OAuth app, 1 file, 1 post",
         " names, is empty or missing, and the database knows 1 file of a message, 2 pictures of accounts: ",
-        "settings without effect on this server: PluginSettings.Enable, ",
-        ", SqlSettings.DataSourceReplicas",
+        "settings without effect on this server: ClusterSettings.Enable, LdapSettings.EnableSync, \
+         LogSettings.AdvancedLoggingJSON, PluginSettings.Enable, ",
+        "ServiceSettings.UseLetsEncrypt, SqlSettings.DataSourceReplicas",
         "warning: the stored licence cannot be used: ",
     ] {
         assert!(told.contains(line), "{line}: {told}");
@@ -59,14 +70,22 @@ async fn a_check_tells_the_contents_what_is_added_and_what_has_no_effect_and_cha
 #[actix_web::test]
 async fn a_start_tells_the_contents_notes_its_additions_and_makes_whole_indexes() {
     let Some(original) = Original::start().await else { return };
-    original.execute("DROP TABLE configurations").await;
+    original.execute("DROP TABLE configurations; INSERT INTO schemes (id, deleteat) VALUES ('s', 0)").await;
     let place = original.workplace().await;
     let server = place.serve().await;
     let anna = server.client().log_in("anna").await;
     anna.get("/users/me").await.expect(200);
     assert!(server.stop().await.success());
-    let logged = read(&place.path("stderr"));
-    assert!(logged.contains("Mattermost, schema 167, 1 account"), "{logged}");
+    let logged = lines(&place.path("stderr"));
+    for (beginning, end) in [
+        ("database of: Mattermost, schema 167, 1 account, ", " 0 access tokens"),
+        ("there, not or only in part served, and left as it is: 1 scheme, ", "1 OAuth app"),
+        ("will be added: the tables ", " rows of systems whose names begin with Quarterdeck"),
+        ("settings without effect on this server: ", "PluginSettings.PluginStates"),
+    ] {
+        let found: Vec<&str> = logged.iter().filter_map(|line| line["msg"].as_str()?.strip_prefix(beginning)).collect();
+        assert!(found.len() == 1 && found[0].ends_with(end) && found[0].len() < 2048, "{beginning}: {found:?}");
+    }
     let noted = original.texts("SELECT value FROM systems WHERE name = 'QuarterdeckAdded0'").await;
     assert!(noted[0].split(' ').any(|name| name == "configurations"), "{noted:?}");
     assert!(!noted[0].split(' ').any(|name| name == "configurationfiles"), "{noted:?}");
@@ -126,6 +145,7 @@ async fn other_programs_refuse_the_first_start_unless_it_is_to_run_beside_them()
         assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {said}");
         assert!(said.contains("as the role mmuser from 127.0.0.1 (1 connection)"), "{said}");
         assert!(!said.contains("reader") && said.contains("--beside"), "{said}");
+        assert!(said.contains(STALE), "{said}");
     }
     assert_eq!(original.state().await, before, "a refused start changed something");
     let server = place.serve_with(&[], &["serve", "--beside"]).await;
@@ -136,6 +156,7 @@ async fn other_programs_refuse_the_first_start_unless_it_is_to_run_beside_them()
     let warned = lines(&place.path("stderr"));
     let is_warning = |line: &serde_json::Value| line["msg"].as_str().is_some_and(|text| text.contains("mmuser"));
     assert!(warned.iter().any(is_warning), "{warned:?}");
-    assert!(checked(&place).await.contains("warning: other programs are connected"));
+    let told = checked(&place).await;
+    assert!(told.contains("warning: other programs are connected") && told.contains(STALE), "{told}");
     drop((reading, writing));
 }

@@ -24,6 +24,9 @@ pub(in crate::store) const ADDED: &str = "QuarterdeckAdded";
 /// The tables of the configuration, which Mattermost makes too as soon as it keeps its configuration in the database.
 pub(super) const CONFIGURATION: [&str; 2] = ["configurations", "configurationfiles"];
 
+/// The rows that have a number.
+const NOTED: &str = "SELECT value FROM systems WHERE name ~ '^QuarterdeckAdded[0-9]+$'";
+
 /// The characters of the names in one such row, which holds up to 1024.
 const MAX_ROW_CHARACTERS: usize = 960;
 
@@ -94,11 +97,17 @@ impl Additions {
     }
 
     /// Returns the statements that make the missing indexes of existing tables without keeping writers from them.
+    ///
+    /// Those of this server's own tables are left to the migrations, which may add their columns first.
     pub(in crate::store) fn concurrent_indexes(&self) -> Vec<(String, String)> {
-        let is_new = |table: &String| self.tables.contains(table);
-        let existing = self.indexes.iter().filter(|(_, table, _)| !is_new(table));
+        let is_of_mattermost = |table: &String| !self.tables.contains(table) && !table.starts_with("qd_");
+        let existing = self.indexes.iter().filter(|(_, table, _)| is_of_mattermost(table));
         let concurrent = |text: &str| text.replacen("CREATE INDEX ", "CREATE INDEX CONCURRENTLY ", 1);
         existing.map(|(name, _, text)| (name.clone(), concurrent(text))).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tables.is_empty() && self.indexes.is_empty() && self.triggers.is_empty()
     }
 
     /// Returns the objects whose names do not tell that they are of this server.
@@ -115,29 +124,46 @@ impl fmt::Display for Additions {
         let on_existing = self.indexes.iter().filter(|(_, table, _)| !self.tables.contains(table));
         let indexes: Vec<String> = on_existing.map(|(name, table, _)| format!("{name} on {table}")).collect();
         let triggers: Vec<&str> = self.triggers.iter().map(String::as_str).collect();
-        write!(
-            formatter,
-            "the tables {}; the indexes {}; triggers on {}; rows of systems whose names begin with Quarterdeck",
-            self.tables.join(", "),
-            indexes.join(", "),
-            triggers.join(", ")
-        )
+        for (kind, names) in [
+            ("the tables", self.tables.join(", ")),
+            ("the indexes", indexes.join(", ")),
+            ("triggers on", triggers.join(", ")),
+        ] {
+            if !names.is_empty() {
+                write!(formatter, "{kind} {names}; ")?;
+            }
+        }
+        formatter.write_str("rows of systems whose names begin with Quarterdeck")
     }
 }
 
 impl Db {
-    /// Returns the objects that the next start adds to a database of Mattermost: those that are missing.
-    pub(crate) async fn additions(&self) -> Result<Additions, StoreError> {
+    /// Returns the objects that the next start adds to a database of Mattermost: those that are missing, and the triggers if
+    /// any of them is missing or of another version.
+    pub(super) async fn additions(&self) -> Result<Additions, StoreError> {
         let all = Additions::of_statements();
         let names = all.tables.iter().chain(all.indexes.iter().map(|(name, ..)| name)).cloned().collect();
         let rows = self.look(statement(EXISTING, vec![Value::Texts(names)])).await?;
         let existing: BTreeSet<String> = rows.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
+        let are_current = self.has_cluster_forms().await?;
         Ok(Additions {
             tables: all.tables.into_iter().filter(|name| !existing.contains(name)).collect(),
             indexes: all.indexes.into_iter().filter(|(name, ..)| !existing.contains(name)).collect(),
-            triggers: all.triggers,
+            triggers: if are_current { BTreeSet::new() } else { all.triggers },
             ..Additions::default()
         })
+    }
+
+    /// Returns the objects that the next start adds to a database of Mattermost; `None` if it changes nothing in it, or no
+    /// Mattermost made it. `pending` are the migrations that the start applies.
+    ///
+    /// A server of an earlier version may have used the database, so some of the objects can be there.
+    pub(crate) async fn pending_additions(&self, pending: &[String]) -> Result<Option<Additions>, StoreError> {
+        if self.mattermost_schema().await?.is_none() {
+            return Ok(None);
+        }
+        let additions = self.additions().await?;
+        Ok((!pending.is_empty() || !additions.is_empty()).then_some(additions))
     }
 
     /// Returns the statement that notes tables of the configuration that are made under names of Mattermost without a
@@ -158,7 +184,14 @@ impl Db {
     /// Stores the names of the objects that this start adds under names of Mattermost, so that they can be taken away
     /// again. Rows of an earlier start stay.
     pub(in crate::store) async fn note_additions(&self, additions: &Additions) -> Result<(), StoreError> {
-        for (number, names) in rows_of(&additions.under_other_names()).into_iter().enumerate() {
+        let (mut noted, mut rows) = (BTreeSet::new(), 0);
+        for mut row in self.look(statement(NOTED, Vec::new())).await? {
+            noted.extend(row.text()?.split_whitespace().map(str::to_owned));
+            rows += 1;
+        }
+        let mut names = additions.under_other_names();
+        names.retain(|name| !noted.contains(name));
+        for (number, names) in (rows..).zip(rows_of(&names)) {
             let sql = "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
             self.write(statement(sql, vec![format!("{ADDED}{number}").into(), names.into()])).await?;
         }
@@ -220,6 +253,22 @@ mod tests {
         assert!(texts[0].starts_with("CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_qd_audits_of_user ON audits"));
         assert!(some.under_other_names().contains(&"idx_audits_user_id".to_owned()));
         assert!(!some.under_other_names().iter().any(|name| name.contains("qd_")));
+    }
+
+    #[test]
+    fn only_what_is_added_is_told_and_own_tables_get_their_indexes_from_the_migrations() {
+        let index = |name: &str, table: &str| (name.to_owned(), table.to_owned(), format!("CREATE INDEX {name}"));
+        let mut some = Additions {
+            indexes: vec![index("idx_qd_audits_of_user", "audits"), index("idx_qd_x", "qd_audits")],
+            ..Additions::default()
+        };
+        let told = "the indexes idx_qd_audits_of_user on audits, idx_qd_x on qd_audits; rows of systems whose names begin \
+                    with Quarterdeck";
+        assert_eq!(some.to_string(), told);
+        assert_eq!(some.concurrent_indexes().len(), 1);
+        assert!(!some.is_empty());
+        some.indexes.clear();
+        assert!(some.is_empty());
     }
 
     #[test]

@@ -20,6 +20,9 @@ const CONNECTED: &str = "SELECT quote_ident(a.usename), COALESCE(a.application_n
      SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name)) AND (pg_has_role(a.usesysid, c.relowner, 'USAGE') \
      OR has_table_privilege(a.usesysid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
 
+/// The maximum number of programs in a message.
+const MAX_LISTED: usize = 10;
+
 /// The caches that another server keeps, for the operator of two servers on one database.
 const STALE: &str = "each of the two keeps sessions, roles, memberships and settings in memory, so a change by one of them, \
      also the end of a session, may have no effect on the other for up to 10 minutes";
@@ -58,10 +61,10 @@ impl Db {
         rows.into_iter().map(program).collect()
     }
 
-    /// Refuses the first change to a database of Mattermost while other programs are connected, unless the operator said
-    /// that this server may run beside them.
+    /// Refuses a change to a database of Mattermost while other programs are connected, unless the operator said that this
+    /// server may run beside them. A start that changes nothing in it is not refused.
     pub(crate) async fn refuse_beside_others(&self, pending: &[String]) -> Result<(), StoreError> {
-        if self.is_beside || !is_first(pending) {
+        if self.is_beside || self.pending_additions(pending).await?.is_none() {
             return Ok(());
         }
         let others = self.other_programs().await?;
@@ -89,8 +92,13 @@ pub(crate) fn is_first(pending: &[String]) -> bool {
     pending.first().is_some_and(|first| first.starts_with("V1__"))
 }
 
+/// Lists programs, and tells the number of those beyond the maximum.
 pub(super) fn listed(others: &[OtherProgram]) -> String {
-    others.iter().map(ToString::to_string).collect::<Vec<String>>().join(", ")
+    let first = others.iter().take(MAX_LISTED).map(ToString::to_string).collect::<Vec<String>>().join(", ");
+    match others.len().saturating_sub(MAX_LISTED) {
+        0 => first,
+        more => format!("{first}, and {more} more"),
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +114,8 @@ mod tests {
             connections: 1,
         };
         let unnamed = OtherProgram { name: String::new(), address: String::new(), connections: 2, ..named.clone() };
+        let many = listed(&vec![named.clone(); MAX_LISTED + 2]);
+        assert!(many.ends_with("(1 connection), and 2 more") && many.matches("psql").count() == MAX_LISTED, "{many}");
         assert_eq!(
             listed(&[named, unnamed]),
             "psql as the role mmuser from 10.0.0.5 (1 connection), a program without a name as the role mmuser from a \

@@ -46,17 +46,21 @@ impl Db {
         if !self.is_shared() {
             return Ok(());
         }
-        // A database that this server has used before is not refused: it worked.
-        if is_first(pending) {
-            match self.mattermost_schema().await? {
-                Some(schema) => refuse_schema(schema)?,
-                None => refuse_elsewhere(&self.mattermosts().await?)?,
-            }
+        let schema = self.mattermost_schema().await?;
+        match schema {
+            // Mattermost may have changed its schema since the last start.
+            Some(schema) => refuse_schema(schema)?,
+            // An installation of this server can be in a schema of its own beside a Mattermost.
+            None if is_first(pending) => refuse_elsewhere(&self.mattermosts().await?)?,
+            None => {}
+        }
+        if schema.is_some() || is_first(pending) {
             self.refuse_missing_columns().await?;
         }
         self.refuse_unreadable_schemes().await?;
         // Renewed triggers need the ownership as well.
-        let is_unchanged = pending.is_empty() && self.has_cluster_forms().await?;
+        let is_unchanged =
+            pending.is_empty() && self.has_cluster_forms().await? && self.pending_additions(pending).await?.is_none();
         if is_unchanged { Ok(()) } else { self.refuse_tables_of_others().await }
     }
 

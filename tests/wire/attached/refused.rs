@@ -4,7 +4,7 @@ use crate::support::original::Original;
 use crate::support::process::{Workplace, read};
 
 /// Runs a check and a start, which must fail and leave the database as it is. Returns what the check says.
-async fn refused(original: &Original, settings: &str) -> String {
+pub(super) async fn refused(original: &Original, settings: &str) -> String {
     let before = original.state().await;
     let place = Workplace::new(settings).await;
     let [check, start] = [place.run(&["check"], "").await, place.run(&["serve"], "").await];
@@ -33,6 +33,23 @@ async fn schemas_that_are_too_old_or_unknown_and_missing_columns_are_named() {
     original.execute("ALTER TABLE users DROP COLUMN mfausedtimestamps").await;
     let said = refused(&original, &settings).await;
     assert!(said.contains("columns roles.schemeid, users.mfausedtimestamps do not exist"), "{said}");
+}
+
+/// A Mattermost may have changed its schema since.
+#[actix_web::test]
+async fn a_later_start_looks_at_the_schema_and_its_columns_as_well() {
+    let Some(original) = Original::start().await else { return };
+    let place = original.workplace().await;
+    assert!(place.serve().await.stop().await.success());
+    let settings = original.settings_of("qd");
+    original.execute("INSERT INTO db_migrations VALUES (168, 'step')").await;
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("the schema 168 of Mattermost"), "{said}");
+    original.execute("DELETE FROM db_migrations WHERE version = 168; ALTER TABLE teams RENAME schemeid TO plan").await;
+    let said = refused(&original, &settings).await;
+    assert!(said.contains("column teams.schemeid does not exist"), "{said}");
+    original.execute("ALTER TABLE teams RENAME plan TO schemeid").await;
+    assert!(place.serve().await.stop().await.success());
 }
 
 #[actix_web::test]
