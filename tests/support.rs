@@ -14,6 +14,7 @@ pub mod license;
 pub mod mattermost;
 pub mod needs;
 pub mod notices;
+pub mod of_mattermost;
 pub mod one_time;
 pub mod original;
 pub mod packet;

@@ -14,7 +14,7 @@ pub(crate) use left::{LeftBehind, left_behind};
 pub(crate) use recognised::{Mattermost, Oddities};
 pub(crate) use returning::{
     Connection, add_following, as_of_mattermost, connection, for_mattermost, left_here, other_writers,
-    records_of_exports, with_connection,
+    records_of_exports, unknown_drivers, with_connection,
 };
 pub(crate) use rows::{Comparison, Counts, Decision, move_rows, other_accounts};
 pub(crate) use tables::MovedTable;

@@ -4,6 +4,7 @@
 mod apart;
 mod detached;
 mod earlier;
+mod exported;
 mod followed;
 mod refused;
 mod schemes;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::support::backup::{QUIET, bad, good, inhabit, on_sqlite};
 use crate::support::database;
 use crate::support::mattermost::MattermostDatabase;
+use crate::support::of_mattermost::unknown;
 use crate::support::process::Workplace;
 use crate::support::trail::events_in;
 
@@ -73,6 +74,7 @@ async fn assert_stays_on_its_database(last: &MattermostDatabase) {
     let active: Value = serde_json::from_str(&active[0]).unwrap();
     assert_eq!(active["TeamSettings"]["SiteName"], "Harbour");
     assert_eq!(active["SqlSettings"]["DataSource"], "postgres://its-own");
+    assert_eq!(unknown(&active), Vec::<String>::new());
     let sums = "SELECT (sha = encode(sha256(value::bytea), 'hex'))::text FROM configurations WHERE active";
     assert_eq!(last.texts(sums).await, ["true"]);
 }

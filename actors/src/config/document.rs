@@ -42,7 +42,7 @@ pub(crate) fn insert(document: &mut Document, path: &str, value: Value) {
 }
 
 /// Removes the value at `path`.
-pub(crate) fn remove(document: &mut Document, path: &str) {
+pub fn remove(document: &mut Document, path: &str) {
     match path.split_once('.') {
         None => {
             document.remove(path);

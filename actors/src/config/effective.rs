@@ -19,7 +19,14 @@ use super::shape::{ProblemKind, problems};
 use super::spelling::{DoubledKey, Respelled, respelled};
 use super::table::{Kind, Setting, placed, settings};
 use super::view::View;
+use crate::data_source::is_address;
 use crate::storage::settings::{Store, StoreSettings};
+
+/// The settings that choose the database.
+const DATA_SOURCE: &str = "SqlSettings.DataSource";
+const DRIVER: &str = "SqlSettings.DriverName";
+
+const POSTGRES: &str = "postgres";
 
 /// A value that overrides the stored one and is never stored.
 #[derive(Clone, PartialEq)]
@@ -253,9 +260,22 @@ impl Config {
             put(&mut document, setting, before);
         }
         self.overrides.restore_plugins(&mut document, before);
+        self.name_engine(&mut document);
         let mut document = fixed(&document);
         document.remove("FeatureFlags");
         with_extras(document, extras)
+    }
+
+    /// Names the engine in a document to store, if pinned settings choose PostgreSQL: a Mattermost that reads the document
+    /// refuses another engine. Both sides of a comparison have it, so that it is no change of its own.
+    pub(super) fn name_engine(&self, document: &mut Document) {
+        let is_pinned = self.overrides.keys().any(|path| path == DATA_SOURCE || path == DRIVER);
+        let sql = &self.view.sql;
+        let is_postgres = is_pinned && (is_address(&sql.data_source) || sql.driver_name == POSTGRES);
+        // A document without a name is read with the default of Mattermost, which is this one.
+        if is_postgres && given(document, DRIVER).is_some() {
+            insert(document, DRIVER, Value::from(POSTGRES));
+        }
     }
 }
 

@@ -177,9 +177,12 @@ fn remedied(running: &Config, proposal: &Proposal) -> (Proposal, Vec<String>) {
     (Proposal { body, ..proposal.clone() }, kept)
 }
 
-/// Returns the result of replacing the stored document with one of another store, which is kept as it is.
+/// Returns the result of replacing the stored document with one of another store, with the name of the engine.
 pub(super) fn copied(running: &Config, document: &Document, context: &DecisionContext) -> Result<Decision, AppError> {
     const FAILED: &str = "app.config.load.app_error";
+    let mut document = document.clone();
+    running.name_engine(&mut document);
+    let document = &document;
     let config = running.with_stored(Stored::new(new_id(), document.clone())).or_fail(FAILED)?;
     check(&config, context)?;
     let before = running.stored.as_ref().map_or_else(defaults, |stored| stored.document.clone());

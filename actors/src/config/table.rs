@@ -50,6 +50,9 @@ pub struct Setting {
     /// The environment variable that overrides it.
     #[serde(default)]
     pub env: Option<String>,
+    /// The origin of a setting that Mattermost 11.6 does not know.
+    #[serde(default)]
+    since: Option<String>,
     /// True if it can be unset, which is written as null.
     pub nullable: bool,
     /// True if it is left out of the document while it is unset.
@@ -254,6 +257,11 @@ fn document_of(value: impl Fn(&Setting) -> Value) -> Document {
 }
 
 impl Setting {
+    /// Returns true if Mattermost 11.6 does not know it.
+    pub fn is_newer(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// Returns its default.
     ///
     /// It is that of a document which Mattermost reads, so that a new server, a load and a replacement have the same

@@ -17,7 +17,7 @@ use super::remark::say_json;
 use crate::cli::output::{remark, say};
 use crate::files::private;
 use crate::settings::Settings;
-use crate::store::mattermost::for_mattermost;
+use crate::store::mattermost::{for_mattermost, unknown_drivers};
 use crate::store::pretty;
 
 pub(super) const GET_HELP: &str = "\
@@ -87,6 +87,12 @@ pub(super) async fn export(settings: &Settings, backend: &ConfigBackend, export:
     if export.for_mattermost {
         let source = &settings.config.view.sql.data_source;
         let is_shared = is_address(source) || settings.config.view.sql.driver_name == "postgres";
+        for path in unknown_drivers(&document) {
+            remark(format_args!(
+                "{path} is left out: Mattermost 11.6 does not know the store azureblob and uses the local folder; name a \
+                 store with the files there"
+            ));
+        }
         document = for_mattermost(document, if is_shared { source } else { "" });
         if !is_shared {
             remark("SqlSettings.DataSource is empty in the file: name the database of the Mattermost there");

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
-use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::document::{Document, given, remove};
+use quarterdeck_actors::config::table::settings;
 use quarterdeck_actors::data_source::is_address;
 use serde_json::Value as Json;
 
@@ -37,6 +38,10 @@ const FOLLOWING: [(&str, &str); 2] = [
 
 /// The section of the settings that Mattermost does not know.
 const OWN_SECTION: &str = "Quarterdeck";
+
+/// The settings that name a store of files, and the store that Mattermost 11.6 does not know.
+const DRIVERS: [&str; 2] = ["FileSettings.DriverName", "FileSettings.ExportDriverName"];
+const NEWER_DRIVER: &str = "azureblob";
 
 /// The settings that say which database a Mattermost uses.
 pub(crate) struct Connection {
@@ -72,8 +77,8 @@ pub(crate) async fn connection(target: &mut Load) -> Result<Connection, StoreErr
     })
 }
 
-/// Returns a row of `configurations` with the database of the target in its document: a Mattermost opens the one that
-/// its configuration names. A document that cannot be read stays as it is.
+/// Returns a row of `configurations` as a Mattermost reads it, with the database of the target in its document: a
+/// Mattermost opens the one that its configuration names. A document that cannot be read stays as it is.
 pub(crate) fn with_connection(mut row: Vec<Value>, connection: &Connection) -> Vec<Value> {
     // The columns are id, value, createat, active and sha.
     let document = match row.get(1) {
@@ -81,6 +86,7 @@ pub(crate) fn with_connection(mut row: Vec<Value>, connection: &Connection) -> V
         _ => None,
     };
     let Some(Json::Object(mut document)) = document else { return row };
+    leave_out_unknown(&mut document);
     let section = document.entry("SqlSettings").or_insert_with(|| Json::Object(serde_json::Map::new()));
     if let Json::Object(section) = section {
         section.insert("DriverName".to_owned(), connection.driver.clone());
@@ -109,9 +115,9 @@ pub(crate) fn as_of_mattermost(stored: &str, source: &str) -> Option<(String, St
 }
 
 /// Returns a document as a Mattermost reads it. It names the engine and, unless it names a database, that of `source`. The
-/// settings of this server alone are left out.
+/// settings that Mattermost 11.6 does not know are left out.
 pub(crate) fn for_mattermost(mut document: Document, source: &str) -> Document {
-    document.remove(OWN_SECTION);
+    leave_out_unknown(&mut document);
     let section = document.entry("SqlSettings").or_insert_with(|| Json::Object(serde_json::Map::new()));
     if let Json::Object(section) = section {
         section.insert("DriverName".to_owned(), "postgres".into());
@@ -122,6 +128,23 @@ pub(crate) fn for_mattermost(mut document: Document, source: &str) -> Document {
         }
     }
     document
+}
+
+/// Returns the settings of a document that name a store of files which Mattermost 11.6 does not know.
+pub(crate) fn unknown_drivers(document: &Document) -> Vec<&'static str> {
+    let is_newer = |path: &&str| given(document, path).is_some_and(|named| named == NEWER_DRIVER);
+    DRIVERS.into_iter().filter(is_newer).collect()
+}
+
+/// Removes the settings that Mattermost 11.6 does not know, and the names of stores of files that it refuses.
+fn leave_out_unknown(document: &mut Document) {
+    document.remove(OWN_SECTION);
+    for path in unknown_drivers(document) {
+        remove(document, path);
+    }
+    for setting in settings().values().filter(|setting| setting.is_newer()) {
+        remove(document, &setting.path);
+    }
 }
 
 /// Adds the rows that follow from the moved ones, where the target has their tables.

@@ -126,6 +126,23 @@ fn what_is_mended_to_fit_a_pinned_value_is_not_stored() {
     }
 }
 
+#[test]
+fn a_document_names_the_engine_that_pinned_settings_choose() {
+    let base = stored(&Document::new());
+    assert_eq!(given(&base, "SqlSettings.DriverName"), Some(&json!("sqlite")));
+    for (source, engine) in [("postgres://db/chat", "postgres"), ("own.db", "sqlite")] {
+        let overrides = pinned(&settings_of(Document::new(), [("SqlSettings.DataSource", json!(source))]));
+        let running = Config::compose(Some(version(base.clone())), overrides.clone()).unwrap();
+        let named = running.storable(&running.document, &Document::new());
+        assert_eq!(named, settings_of(base.clone(), [("SqlSettings.DriverName", json!(engine))]));
+        let later = Config::compose(Some(version(named.clone())), overrides).unwrap();
+        assert_eq!(later.storable(&later.document, &Document::new()), named);
+        let mut partial = settings_of(Document::new(), [("TeamSettings.SiteName", json!("one"))]);
+        running.name_engine(&mut partial);
+        assert_eq!(given(&partial, "SqlSettings"), None, "a document that names none is copied as it is");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
