@@ -17,6 +17,7 @@ mod command_line_config;
 mod command_line_export;
 mod command_line_import;
 mod command_line_import_file;
+mod command_line_import_progress;
 mod command_line_import_refused;
 mod command_line_license;
 mod command_line_migrate;

@@ -61,11 +61,21 @@ impl Original {
 
     /// Returns the schema as `pg_dump -s` writes it, without the lines that differ in each run.
     pub async fn schema(&self) -> String {
+        self.dumped(&["-s"]).await
+    }
+
+    /// Returns the schema and all rows as `pg_dump` writes them.
+    pub async fn dump(&self) -> String {
+        self.dumped(&[]).await
+    }
+
+    async fn dumped(&self, arguments: &[&str]) -> String {
         let mut dump = tokio::process::Command::new(self.cluster.program("pg_dump"));
-        let output = dump.args(["-s", "-d", &self.cluster.address()]).output().await.unwrap();
+        let output = dump.args(arguments).args(["-d", &self.cluster.address()]).output().await.unwrap();
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().filter(|line| !line.starts_with('\\')).collect::<Vec<&str>>().join("\n")
+        let differs = |line: &&str| line.starts_with("\\restrict") || line.starts_with("\\unrestrict");
+        text.lines().filter(|line| !differs(line)).collect::<Vec<&str>>().join("\n")
     }
 
     /// Returns the schema and the rows of `systems`, which a refused start must leave as they are.

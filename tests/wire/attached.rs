@@ -6,9 +6,12 @@ mod detached;
 mod earlier;
 mod exported;
 mod followed;
+mod interrupted;
+mod people;
 mod refused;
 mod schemes;
 mod trail;
+mod untouched;
 
 use crate::support::original::Original;
 use crate::support::process::{Workplace, lines};

@@ -176,3 +176,20 @@ async fn roles_that_a_start_made_are_replaced_by_those_of_the_source() {
         execute_in(&place.path(""), "DELETE FROM preferences").await;
     }
 }
+
+#[actix_web::test]
+async fn a_one_time_code_that_was_used_before_the_import_stays_used() {
+    let Some(base) = database::only_postgres("a Mattermost is on PostgreSQL") else { return };
+    let source = MattermostDatabase::inhabited(&base).await;
+    for place in places().await {
+        let used = step();
+        source.execute(&format!("UPDATE users SET mfausedtimestamps = '[\"{used}\"]' WHERE username = 'bert'")).await;
+        imported(&place, &source, &[]).await;
+        let server = place.serve().await;
+        let login = |code: String| json!({ "login_id": "bert", "password": BERTS_PASSWORD, "token": code });
+        let again = server.client().post("/users/login", login(code(used))).await;
+        again.expect_refusal(401, "api.user.check_user_mfa.bad_code.app_error");
+        server.client().post("/users/login", login(code(step() + 1))).await.expect(200);
+        assert!(server.stop().await.success());
+    }
+}
