@@ -13,7 +13,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::presence::status::Status;
 use quarterdeck_actors::presence::{Changes, PresenceStore};
 
-use super::status::{MAX_STATUSES_PER_STATEMENT, replacement, successor};
+use super::status::{MAX_STATUSES_PER_STATEMENT, refused, replacement, successor};
 use super::{Db, Engine, Row, Statement, StoreError, Subject, Transaction, Value, statement};
 
 const TABLE: &str = include_str!("../../sql/postgres_presence.sql");
@@ -51,7 +51,10 @@ const ENDED_NODES: &str = "WITH RECURSIVE nodes AS (SELECT MIN(nodeid) AS id FRO
 /// The place of the answer to [`REMOVING_LEFT`] among those of a removal.
 const REMOVED_AT: usize = 1;
 
-/// The place of the answer to [`ELSEWHERE`] among those of a save; the one to [`LEAVING`] is before it.
+/// The place of the answer to [`LEAVING`] among those of a save.
+const LEAVING_AT: usize = 3;
+
+/// The place of the answer to [`ELSEWHERE`]; those to the statements that store statuses follow.
 const ELSEWHERE_AT: usize = 4;
 
 /// The statuses of users and their sockets, as one of the servers of a database stores them.
@@ -149,7 +152,7 @@ impl NodePresence {
             statuses.iter().filter(|status| status.is_departure()).map(|status| status.user_id.clone()).collect();
         let is_activity_only = arrived.is_empty() && gone.is_empty() && departures.is_empty();
         if is_activity_only || !self.db.has_nodes() {
-            return self.db.save_statuses(&statuses, now).await.map(|()| Vec::new());
+            return self.db.save_statuses(&statuses, now).await;
         }
         let known: BTreeSet<&String> = statuses.iter().map(|status| &status.user_id).collect();
         let quiet = gone.iter().filter(|id| !known.contains(*id)).cloned().collect();
@@ -162,6 +165,7 @@ impl NodePresence {
             statement(LEAVING, vec![Value::Texts(quiet)]),
             self.elsewhere_among(departures.into_iter().collect()),
         ];
+        let all: Vec<String> = statuses.iter().map(|status| status.user_id.clone()).collect();
         let decide = move |answers: &[Vec<Row>]| {
             let elsewhere: BTreeSet<String> =
                 users(answers.get(ELSEWHERE_AT).cloned().unwrap_or_default())?.into_iter().collect();
@@ -169,9 +173,10 @@ impl NodePresence {
             Ok(statuses.iter().filter(stays).map(|status| successor(status, now)).collect())
         };
         let mut answers = self.db.transaction(Transaction::decided(statements, decide)).await?;
-        answers.truncate(ELSEWHERE_AT + 1);
-        let mut others = users(answers.pop().unwrap_or_default())?;
-        others.extend(users(answers.pop().unwrap_or_default())?);
+        let stored = answers.split_off(answers.len().min(ELSEWHERE_AT + 1));
+        // A departure of a user who is elsewhere is not stored either.
+        let mut others = refused(all.into_iter(), stored)?;
+        others.extend(users(answers.get_mut(LEAVING_AT).map(std::mem::take).unwrap_or_default())?);
         Ok(others)
     }
 }

@@ -1,5 +1,6 @@
 //! The table `status`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quarterdeck_actors::presence::status::Status;
@@ -30,16 +31,17 @@ impl Db {
         found.into_iter().map(status).collect()
     }
 
-    /// Stores statuses. A status that a user set by hand on another server stays.
-    pub(super) async fn save_statuses(&self, statuses: &[Arc<Status>], now: i64) -> Result<(), StoreError> {
+    /// Stores statuses. A status that a user set by hand on another server stays; returns the users with such a status.
+    pub(super) async fn save_statuses(&self, statuses: &[Arc<Status>], now: i64) -> Result<Vec<String>, StoreError> {
         if statuses.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         // All servers write in the same order, so that no two transactions deadlock on each other's rows.
         let mut statuses: Vec<&Arc<Status>> = statuses.iter().collect();
         statuses.sort_by(|one, other| one.user_id.cmp(&other.user_id));
-        let statements = statuses.into_iter().map(|status| successor(status, now)).collect();
-        self.transaction(Transaction::of(statements)).await.map(drop)
+        let statements = statuses.iter().map(|status| successor(status, now)).collect();
+        let stored = self.transaction(Transaction::of(statements)).await?;
+        refused(statuses.into_iter().map(|status| status.user_id.clone()), stored)
     }
 
     /// Returns the users who are online or away by activity before `before`; with nodes, those without a socket.
@@ -61,14 +63,26 @@ pub(super) fn replacement(status: &Status) -> Statement {
     statement(REPLACEMENT, columns(status).into())
 }
 
-/// Returns a statement that keeps a status set by hand, unless the new one is set by hand too or the old one expired.
+/// Returns a statement that keeps a status set by hand, unless the new one is set by hand too or the old one expired. It
+/// returns the user if the new one is stored.
 pub(super) fn successor(status: &Status, now: i64) -> Statement {
     let sql = format!(
-        "{REPLACEMENT} WHERE status.manual IS NOT TRUE OR excluded.manual IS TRUE OR status.dndendtime BETWEEN 1 AND $7"
+        "{REPLACEMENT} WHERE status.manual IS NOT TRUE OR excluded.manual IS TRUE OR status.dndendtime BETWEEN 1 AND $7 \
+         RETURNING userid"
     );
     let mut values = Vec::from(columns(status));
     values.push((now / 1000).into());
     statement(sql, values)
+}
+
+/// Returns those of these users whom the answers to [`successor`] do not name.
+pub(super) fn refused(
+    user_ids: impl Iterator<Item = String>,
+    stored: Vec<Vec<Row>>,
+) -> Result<Vec<String>, StoreError> {
+    let stored: BTreeSet<String> =
+        stored.into_iter().flatten().map(|mut row| row.text()).collect::<Result<_, StoreError>>()?;
+    Ok(user_ids.filter(|id| !stored.contains(id)).collect())
 }
 
 fn columns(status: &Status) -> [Value; 6] {
@@ -134,9 +148,10 @@ mod tests {
     async fn activity_does_not_replace_what_a_user_set_until_that_is_over() {
         let (_folder, db) = fresh().await;
         db.save_statuses(&[is("anna", "dnd", true, 50)], 0).await.unwrap();
-        db.save_statuses(&[is("anna", "online", false, 0)], 49_999).await.unwrap();
+        let both = [is("anna", "online", false, 0), is("bert", "online", false, 0)];
+        assert_eq!(db.save_statuses(&both, 49_999).await.unwrap(), ["anna"]);
         assert_eq!(of(&db, "anna").await, "dnd");
-        db.save_statuses(&[is("anna", "online", false, 0)], 50_000).await.unwrap();
+        assert!(db.save_statuses(&both, 50_000).await.unwrap().is_empty());
         assert_eq!(of(&db, "anna").await, "online");
         db.save_statuses(&[is("anna", "away", true, 0)], 0).await.unwrap();
         db.save_statuses(&[is("anna", "online", false, 0)], i64::MAX).await.unwrap();

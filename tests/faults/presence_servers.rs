@@ -103,6 +103,24 @@ async fn who_leaves_two_servers_at_once_is_offline_and_who_comes_meanwhile_is_on
 }
 
 #[actix_web::test]
+async fn a_server_learns_of_whom_a_status_set_elsewhere_stays() {
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let server = TestServer::start().await;
+    list(&server, &["one"]).await;
+    let store = store_of(&server, "one");
+    let ids: Vec<String> = (0..3).map(|number| format!("{number:0>26}")).collect();
+    let by_hand = Status { presence: "dnd".to_owned(), manual: true, ..Status::unknown(&ids[1]) };
+    store.set(Arc::new(by_hand)).await.unwrap();
+    for arrived in [ids.clone(), Vec::new()] {
+        let come = Changes { arrived, statuses: all(&ids, "online"), ..Changes::default() };
+        assert_eq!(store.save(come, 0).await.unwrap(), ids[1..2]);
+    }
+    let leave = Changes { gone: ids.clone(), statuses: all(&ids, "offline"), ..Changes::default() };
+    assert_eq!(store.save(leave, 0).await.unwrap(), ids[1..2]);
+    assert!(are_all(&store, &ids[1..2], "dnd").await && are_all(&store, &ids[2..], "offline").await);
+}
+
+#[actix_web::test]
 async fn a_status_whose_change_was_not_announced_or_whose_event_was_lost_is_read_again() {
     /// Less than the minute after which each cached status is read again.
     const READ_AGAIN_WITHIN: Duration = Duration::from_secs(30);

@@ -187,6 +187,29 @@ async fn a_change_is_announced_once_it_is_stored() {
 }
 
 #[actix_rt::test]
+async fn a_status_that_a_user_sets_elsewhere_before_the_activity_here_is_stored_is_the_one_that_is_announced() {
+    let Setup { presence, store, audience, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    let _blocked = presence.vitals().block().await;
+    // Once with a socket that is new here, and once with nothing but activity.
+    presence.disconnected(&id("anna"));
+    presence.shared.tick().await;
+    presence.connected(&id("anna"));
+    presence.shared.process_urgent_notes().await;
+    store.put(Status { manual: true, ..stored("anna", "dnd") });
+    presence.shared.tick().await;
+    store.put(stored("anna", "away"));
+    presence.announced(&id("anna"), "away");
+    presence.shared.act(id("anna"), Event::Active { at: 1 }).await.unwrap();
+    store.put(Status { manual: true, ..stored("anna", "dnd") });
+    presence.shared.tick().await;
+    assert_eq!((store.presence_of("anna").as_str(), presence.all()[&id("anna")].as_str()), ("dnd", "dnd"));
+    let told = audience.announced(4).await;
+    assert_eq!(told, [("anna", "online"), ("anna", "offline"), ("anna", "dnd"), ("anna", "dnd")]);
+}
+
+#[actix_rt::test]
 async fn a_status_stays_in_lists_when_its_own_announcement_comes_back() {
     let Setup { presence, .. } = start(&[]).await;
     presence.connected(&id("anna"));

@@ -124,6 +124,12 @@ impl Memory {
         row.map(|row| "offline".clone_into(&mut row.presence)).is_some()
     }
 
+    /// Returns true if a status that the user set by hand stays in place of this one.
+    fn keeps(&self, status: &Status, now: i64) -> bool {
+        let rows = self.rows.lock().unwrap();
+        rows.get(&status.user_id).is_some_and(|row| row.manual && !status.manual && !row.is_over(now))
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.rows.lock().unwrap().len()
     }
@@ -160,7 +166,7 @@ impl PresenceStore for Memory {
         Box::pin(async move { outcome.map(|()| found) })
     }
 
-    fn save(&self, changes: Changes, _: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
+    fn save(&self, changes: Changes, now: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
         self.saves.fetch_add(1, Ordering::Relaxed);
         let outcome = self.outcome("app.status.save.app_error");
         let mut others = Vec::new();
@@ -172,7 +178,8 @@ impl PresenceStore for Memory {
             let quiet = changes.gone.into_iter().filter(|id| !changes.statuses.iter().any(|row| row.user_id == *id));
             others.extend(quiet.filter(|id| !self.is_elsewhere(id) && self.leave(id)));
             for status in changes.statuses {
-                if status.is_departure() && self.is_elsewhere(&status.user_id) {
+                let is_elsewhere = status.is_departure() && self.is_elsewhere(&status.user_id);
+                if is_elsewhere || self.keeps(&status, now) {
                     others.push(status.user_id.clone());
                 } else {
                     self.put(status.as_ref().clone());
@@ -185,8 +192,12 @@ impl PresenceStore for Memory {
     fn set(&self, status: Arc<Status>) -> BoxFuture<'static, Result<(), AppError>> {
         let panics = self.panics.swap(false, Ordering::Relaxed);
         assert!(!panics, "asked to");
-        let saved = self.save(Changes { statuses: vec![status], ..Changes::default() }, 0);
-        Box::pin(async move { saved.await.map(drop) })
+        self.saves.fetch_add(1, Ordering::Relaxed);
+        let outcome = self.outcome("app.status.save.app_error");
+        if outcome.is_ok() {
+            self.put(status.as_ref().clone());
+        }
+        Box::pin(async move { outcome })
     }
 
     fn left_behind(&self, before: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
