@@ -244,6 +244,12 @@ impl PresenceHandle {
         self.actor.ask(Flush).await?
     }
 
+    /// Waits until all changes so far are announced. For the stop of the server: users who changed too often do not wait
+    /// for their turn any more.
+    pub async fn finish_announcing(&self) {
+        self.shared.announcer.finish().await;
+    }
+
     /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::pause;
 use tracing::{error, info, warn};
 
 use super::tasks::report_refusals;
@@ -22,6 +23,9 @@ const IDLE_BEFORE_END: Duration = Duration::from_millis(100);
 
 /// The time limit for storing what waits in memory, with retries.
 const LAST_WRITES_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The time limit for announcing the last changes of statuses.
+const LAST_STATUSES_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Server {
     /// Stops the server, with the full drain time.
@@ -63,6 +67,11 @@ impl Server {
         }
         self.app.actors.presence.disconnect_all();
         let stored = insist(async || self.app.actors.presence.flush().await).await;
+        // Other servers get them only until this one has left.
+        let announced = self.app.actors.presence.finish_announcing();
+        if stored.is_ok() && pause::timeout(LAST_STATUSES_TIMEOUT, announced).await.is_err() {
+            warn!("the last status changes could not be announced to other servers; clients there see them later");
+        }
         if let Err(cause) = &stored {
             warn!(error = %cause, "the last status changes could not be stored; other servers of the database store them");
         } else if let Err(cause) = self.app.actors.cluster.leave().await {

@@ -40,6 +40,8 @@ struct Waiting {
     queue: Mutex<Queue>,
     /// Rings when a change was added, and at the end.
     rings: Notify,
+    /// Rings when no change waits any more.
+    told: Notify,
 }
 
 /// The new status of a user.
@@ -61,6 +63,19 @@ impl Announcer {
             debug!("too many status changes wait to be announced; one is dropped");
         }
         self.0.rings.notify_one();
+    }
+
+    /// Announces late changes without waiting for their turn from now on, and waits until all changes are announced.
+    pub(super) async fn finish(&self) {
+        self.0.queue().is_finishing = true;
+        self.0.rings.notify_one();
+        loop {
+            let told = self.0.told.notified();
+            if self.0.queue().is_empty() {
+                return;
+            }
+            told.await;
+        }
     }
 }
 
@@ -88,6 +103,10 @@ struct Queue {
     /// The times at which the bursts of users are complete again.
     full_at: HashMap<String, Instant>,
     number: u64,
+    /// True while the task announces a change.
+    is_announcing: bool,
+    /// True once late changes do not wait for their turn any more.
+    is_finishing: bool,
 }
 
 /// The next step of the task.
@@ -131,7 +150,18 @@ impl Queue {
         full_at.checked_sub(INTERVAL * BURST).map_or(now, |at| at.max(now))
     }
 
+    /// Returns true if no change waits or is being announced.
+    fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.late.is_empty() && !self.is_announcing
+    }
+
     fn next(&mut self, now: Instant) -> Next {
+        let next = self.step(now);
+        self.is_announcing = matches!(next, Next::Announce(_) | Next::AnnounceLate(_));
+        next
+    }
+
+    fn step(&mut self, now: Instant) -> Next {
         if let Some(change) = self.ready.pop_front() {
             return Next::Announce(change);
         }
@@ -141,7 +171,7 @@ impl Queue {
             return Next::Wait;
         };
         let (at, _) = *entry.key();
-        if at > now {
+        if at > now && !self.is_finishing {
             return Next::WaitUntil(at);
         }
         let user_id = entry.remove();
@@ -168,6 +198,7 @@ async fn tell(waiting: Arc<Waiting>, shared: Weak<Shared>, audience: Arc<dyn Sta
             }
             Next::Wait => {
                 drop(shared);
+                waiting.told.notify_waiters();
                 waiting.rings.notified().await;
             }
         }

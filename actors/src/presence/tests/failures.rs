@@ -123,6 +123,22 @@ async fn after_a_crash_the_actor_still_deals_with_notes_and_stores_by_itself() {
 }
 
 #[actix_rt::test]
+async fn a_stop_waits_until_all_changes_are_announced_also_those_of_users_who_changed_too_often() {
+    let Setup { presence, audience, .. } = start(&[]).await;
+    for status in ["away", "online", "away", "online", "away", "online", "dnd"] {
+        presence.set(StatusRequest::of(&id("anna"), status)).await.unwrap();
+    }
+    presence.connected(&id("bert"));
+    presence.flush().await.unwrap();
+    presence.disconnect_all();
+    presence.flush().await.unwrap();
+    presence.finish_announcing().await;
+    let told = audience.told();
+    assert!(told.contains(&("anna", "dnd")), "{told:?}");
+    assert!(told.contains(&("bert", "offline")), "{told:?}");
+}
+
+#[actix_rt::test]
 async fn an_audience_that_panics_or_hangs_misses_its_change_and_holds_nobody_up() {
     let Setup { presence, audience, .. } = start(&[]).await;
     audience.panics.store(true, Ordering::Relaxed);

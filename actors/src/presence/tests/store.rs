@@ -247,6 +247,11 @@ impl Listener {
     /// Waits for `count` announcements and returns them, with names instead of ids.
     pub(super) async fn announced(&self, count: usize) -> Vec<(&'static str, &'static str)> {
         until("the changes are announced", async || self.told.lock().unwrap().len() >= count).await;
+        self.told()
+    }
+
+    /// Returns the announcements so far, with names instead of ids.
+    pub(super) fn told(&self) -> Vec<(&'static str, &'static str)> {
         let told = self.told.lock().unwrap();
         let name = |id: &str| ["anna", "bert"].into_iter().find(|name| id.starts_with(name)).unwrap();
         let word = |word: &str| ["online", "away", "offline", "dnd"].into_iter().find(|known| *known == word).unwrap();
