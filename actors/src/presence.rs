@@ -61,6 +61,8 @@ impl Changes {
 
 /// Stores statuses, and the users who have a socket on this server, for it and for other servers.
 pub trait PresenceStore: Send + Sync {
+    /// Returns true if other servers can read the statuses.
+    fn is_shared(&self) -> bool;
     /// Loads the statuses of these users. Users without a stored status are left out.
     fn load(&self, user_ids: Vec<String>) -> BoxFuture<'static, Result<Vec<Status>, AppError>>;
     /// Returns those of these users who have a socket on another server.

@@ -88,6 +88,10 @@ impl Db {
 }
 
 impl PresenceStore for NodePresence {
+    fn is_shared(&self) -> bool {
+        self.db.has_nodes()
+    }
+
     fn load(&self, user_ids: Vec<String>) -> BoxFuture<'static, Result<Vec<Status>, AppError>> {
         let db = self.db.clone();
         async move { db.statuses(&user_ids).await.or_fail("app.status.get.app_error") }.boxed()

@@ -150,6 +150,13 @@ impl Queue {
         full_at.checked_sub(INTERVAL * BURST).map_or(now, |at| at.max(now))
     }
 
+    /// Gives a user's turn back that was not used, so that the next change does not wait for another one.
+    fn give_back(&mut self, user_id: &str) {
+        if let Some(full_at) = self.full_at.get_mut(user_id) {
+            *full_at = full_at.checked_sub(INTERVAL).unwrap_or(*full_at);
+        }
+    }
+
     /// Returns true if no change waits or is being announced.
     fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.late.is_empty() && !self.is_announcing
@@ -187,8 +194,10 @@ async fn tell(waiting: Arc<Waiting>, shared: Weak<Shared>, audience: Arc<dyn Sta
         match next {
             Next::Announce(change) => announce(&*audience, change).await,
             Next::AnnounceLate(change) => {
-                if let Some(change) = shared.as_it_is(change).await {
-                    announce(&*audience, change).await;
+                let user_id = change.user_id.clone();
+                match shared.as_it_is(change).await {
+                    Some(change) => announce(&*audience, change).await,
+                    None => waiting.queue().give_back(&user_id),
                 }
             }
             // The state is not kept while the task waits, so that it can end.
@@ -241,6 +250,9 @@ mod tests {
         queue.add(change("anna", "b"), late);
         assert_eq!(queue.next(late), Next::WaitUntil(late + INTERVAL));
         assert_eq!(queue.next(late + INTERVAL), Next::AnnounceLate(change("anna", "b")));
+        queue.give_back("anna");
+        queue.add(change("anna", "c"), late + INTERVAL);
+        assert_eq!(queue.next(late + INTERVAL), Next::Announce(change("anna", "c")));
         // After a rest the burst is there again, and no time is kept.
         let rested = late + INTERVAL * (BURST + 2);
         assert_eq!((queue.next(rested), queue.full_at.len()), (Next::Wait, 0));

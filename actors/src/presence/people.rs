@@ -32,7 +32,7 @@ pub(super) struct People {
     remembered: Cache<String, Remembered>,
     /// Statuses that are newer than the stored ones.
     unsaved: HashMap<String, Arc<Status>>,
-    /// The users in `unsaved` whose change is announced once it is stored, because other users see it.
+    /// The users in `unsaved` whose status is announced once it is stored.
     unannounced: HashSet<String>,
     /// The number of connections of each user. Users without one are not in the map.
     connected: HashMap<String, usize>,
@@ -144,12 +144,18 @@ impl People {
         self.notes.remove(user_id);
     }
 
-    /// Keeps a status that is not stored yet. It is announced then if other users see the change.
-    pub(super) fn put(&mut self, status: Status, is_seen: bool) {
-        if is_seen {
-            self.unannounced.insert(status.user_id.clone());
-        }
+    /// Keeps a status that is not stored yet.
+    pub(super) fn put(&mut self, status: Status) {
         self.unsaved.insert(status.user_id.clone(), Arc::new(status));
+    }
+
+    /// Notes that a user's status is announced once it is stored. Returns false if it is stored already.
+    pub(super) fn announce_once_stored(&mut self, user_id: &str) -> bool {
+        let waits = self.unsaved.contains_key(user_id);
+        if waits {
+            self.unannounced.insert(user_id.to_owned());
+        }
+        waits
     }
 
     /// Returns changes to store, of at most `max` users. The status of a user who arrived or left goes along with that.

@@ -137,7 +137,7 @@ impl Shared {
         let (is_changed, after) = self.apply(&known, |status| self.after(status, event));
         // A client that reports that its user is idle gets the status again.
         if event == Event::Idle && !is_changed && after.is_away() {
-            self.announce(&after);
+            self.announce_in_turn(&after);
         }
         self.note_failure(read.err());
         self.save_if_pressing().await;
@@ -207,7 +207,7 @@ impl Shared {
             let event = event.filter(|event| !(is_elsewhere && matches!(event, Event::Left)));
             // It is stored even if it is the same, because another server may just have stored that the user left.
             if matches!(event, Some(Event::Active { .. })) && !known.manual {
-                self.people().put(known.as_ref().clone(), false);
+                self.people().put(known.as_ref().clone());
             }
             let change = |status: Status| match event {
                 Some(event) => self.after(status, event),
@@ -281,15 +281,30 @@ impl Shared {
         status.after(event, self.now(), away_after_ms)
     }
 
-    /// Changes a status, which is announced once it is stored if users see the change. Returns true in that case, and the
-    /// status.
+    /// Changes a status, and announces it if users see the change. Returns true in that case, and the status.
     fn apply(&self, known: &Arc<Status>, change: impl FnOnce(Status) -> Status) -> (bool, Status) {
         let after = change(known.as_ref().clone());
         let is_seen = after.presence != known.presence;
         if after != **known {
-            self.people().put(after.clone(), is_seen);
+            // The status is known before it is announced, so that who reads it then reads this one.
+            self.people().put(after.clone());
+        }
+        if is_seen {
+            self.announce_in_turn(&after);
         }
         (is_seen, after)
+    }
+
+    /// Announces a status, if there are other servers only once it is stored, because they read it from the store then.
+    fn announce_in_turn(&self, status: &Status) {
+        if !self.waits_for_store(&status.user_id) {
+            self.announce(status);
+        }
+    }
+
+    /// Returns true if a user's status is not stored yet, and is announced once it is.
+    fn waits_for_store(&self, user_id: &str) -> bool {
+        self.store.is_shared() && self.people().announce_once_stored(user_id)
     }
 
     fn announce(&self, status: &Status) {
@@ -299,12 +314,16 @@ impl Shared {
         }
     }
 
-    /// Returns a change with the status as it is now, which another server may have set; `None` while the server is busy.
+    /// Returns a change with the status as it is now, which another server may have set; `None` while the server is busy,
+    /// and if the status is announced once it is stored.
     pub(super) async fn as_it_is(&self, change: Change) -> Option<Change> {
         if self.busy.until().is_some() {
             return None;
         }
         let read = self.refresh(std::slice::from_ref(&change.user_id)).await.ok();
+        if self.waits_for_store(&change.user_id) {
+            return None;
+        }
         let known = self.known(&change.user_id, read.as_ref());
         let presence = known.map(|status| status.as_ref().clone().at(self.now()).presence);
         Some(Change { presence: presence.unwrap_or(change.presence), ..change })

@@ -123,6 +123,26 @@ async fn after_a_crash_the_actor_still_deals_with_notes_and_stores_by_itself() {
 }
 
 #[actix_rt::test]
+async fn while_the_store_cannot_be_written_a_lone_server_announces_changes_and_one_of_several_does_so_afterwards() {
+    for is_alone in [true, false] {
+        let Setup { presence, store, audience, clock, .. } = start(&[]).await;
+        store.is_alone.store(is_alone, Ordering::Relaxed);
+        let _blocked = presence.vitals().block().await;
+        presence.connected(&id("anna"));
+        presence.shared.process_urgent_notes().await;
+        store.fails.store(true, Ordering::Relaxed);
+        presence.shared.tick().await;
+        presence.finish_announcing().await;
+        assert_eq!(audience.told().len(), usize::from(is_alone));
+        store.fails.store(false, Ordering::Relaxed);
+        clock.store(60_000, Ordering::Relaxed);
+        presence.shared.tick().await;
+        presence.finish_announcing().await;
+        assert_eq!(audience.told(), [("anna", "online")]);
+    }
+}
+
+#[actix_rt::test]
 async fn a_stop_waits_until_all_changes_are_announced_also_those_of_users_who_changed_too_often() {
     let Setup { presence, audience, .. } = start(&[]).await;
     for status in ["away", "online", "away", "online", "away", "online", "dnd"] {

@@ -1,5 +1,6 @@
 //! Tests of several servers on one store.
 
+use super::super::announcer::Change;
 use super::super::*;
 use super::store::{Setup, id, start, stored};
 
@@ -184,6 +185,25 @@ async fn a_change_is_announced_once_it_is_stored() {
     presence.shared.tick().await;
     assert_eq!(store.presence_of("anna"), "online");
     assert_eq!(audience.announced(2).await, [("bert", "away"), ("anna", "online")]);
+}
+
+#[actix_rt::test]
+async fn no_report_and_no_late_announcement_shows_a_change_before_it_is_stored() {
+    let Setup { presence, audience, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    let _blocked = presence.vitals().block().await;
+    let shared = &presence.shared;
+    let late = || Change { user_id: id("anna"), presence: "online".to_owned() };
+    shared.act(id("anna"), Event::LastActive { at: -300_000 }).await.unwrap();
+    shared.act(id("anna"), Event::Idle).await.unwrap();
+    assert_eq!(shared.as_it_is(late()).await, None);
+    presence.finish_announcing().await;
+    assert_eq!(audience.told(), [("anna", "online")]);
+    shared.tick().await;
+    presence.finish_announcing().await;
+    assert_eq!(audience.told(), [("anna", "online"), ("anna", "away")]);
+    assert_eq!(shared.as_it_is(late()).await, Some(Change { presence: "away".to_owned(), ..late() }));
 }
 
 #[actix_rt::test]

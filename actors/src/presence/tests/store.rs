@@ -82,6 +82,8 @@ pub(super) struct Memory {
     saves: AtomicUsize,
     /// Servers that are in the list again after they were found in none.
     pub(super) rejoined: Mutex<Vec<String>>,
+    /// True if no other server reads it.
+    pub(super) is_alone: AtomicBool,
     pub(super) fails: AtomicBool,
     /// Only a status that is set by hand panics, because the actor saves others at ticks of its own.
     pub(super) panics: AtomicBool,
@@ -148,6 +150,10 @@ impl Memory {
 }
 
 impl PresenceStore for Memory {
+    fn is_shared(&self) -> bool {
+        !self.is_alone.load(Ordering::Relaxed)
+    }
+
     fn load(&self, user_ids: Vec<String>) -> BoxFuture<'static, Result<Vec<Status>, AppError>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let rows = self.rows.lock().unwrap();
