@@ -308,11 +308,12 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
     let mut facts = Vec::new();
     let mut messages = next.iter().zip(messages).peekable();
     while let Some((placed, message)) = messages.next() {
+        let is_own = placed.node_id == shared.own.id;
         match message {
             Some(Message::Question(id)) => answering::begin(shared, bus, receiver, id),
             Some(Message::Event(event)) if is_for_another_node(shared, &event) => {}
-            Some(Message::Event(event)) => receiver.deliver(*event, placed.place).await,
-            Some(Message::Moved(_)) if placed.node_id == shared.own.id => {}
+            Some(Message::Event(event)) => receiver.deliver(*event, placed.place, is_own).await,
+            Some(Message::Moved(_)) if is_own => {}
             Some(Message::Moved(ids)) => receiver.moved(ids, placed.place).await?,
             Some(told @ (Message::Admitted(_) | Message::Sockets { .. })) => receiver.count(told),
             Some(fact) => facts.push(fact),

@@ -152,7 +152,7 @@ impl PresenceHandle {
         self.shared.people().invalidate_all();
     }
 
-    /// Notes that a server, maybe this one, announced the presence of a user. The status is read again from the store.
+    /// Notes that another server announced the presence of a user. The status is read again from the store.
     pub fn announced(&self, user_id: &str, presence: &str) {
         self.shared.people().note_announced(user_id, presence);
     }

@@ -9,6 +9,7 @@ use quarterdeck_actors::presence::status::Status;
 use quarterdeck_actors::presence::{Changes, PresenceStore};
 use serde_json::json;
 
+use crate::support::quiet::pass;
 use crate::support::server::account;
 use crate::support::waiting::{until, until_within};
 use crate::support::websocket::WebSocket;
@@ -100,6 +101,23 @@ async fn who_leaves_two_servers_at_once_is_offline_and_who_comes_meanwhile_is_on
         assert_eq!(one.elsewhere(ids.clone()).await.unwrap().len(), USERS);
         other.save(leave(), 0).await.unwrap();
     }
+}
+
+#[actix_web::test]
+async fn a_server_does_not_read_a_status_again_because_of_its_own_announcement() {
+    /// Longer than the time after which the cached status of a connected user is read again once it is invalidated.
+    const TICKS: Duration = Duration::from_millis(1_500);
+    let Some(_) = database::only_postgres(REASON) else { return };
+    let server = TestServer::start().await;
+    let anna = server.user(&server.admin().await, "anna").await;
+    let (mut socket, _) = WebSocket::greeted(&anna).await;
+    assert_eq!(socket.event_named("status_change").await["data"]["status"], "online");
+    anna.put("/users/me/status", json!({ "user_id": anna.user_id, "status": "away" })).await.expect(200);
+    // No server hears of this statement.
+    backdoor::execute(&server, "UPDATE status SET status = 'dnd'").await;
+    assert_eq!(socket.event_named("status_change").await["data"]["status"], "away");
+    pass(TICKS).await;
+    assert_eq!(anna.get("/users/me/status").await.expect(200)["status"], "away");
 }
 
 #[actix_web::test]

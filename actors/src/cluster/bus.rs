@@ -106,8 +106,8 @@ pub trait Receiver: Send + Sync {
     fn apply(&self, facts: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>>;
     /// Counts what another node told about requests and sockets in the limits of this one.
     fn count(&self, told: Message);
-    /// Sends the event at a place to the clients of this node.
-    fn deliver(&self, event: Event, place: Place) -> BoxFuture<'static, ()>;
+    /// Sends the event at a place to the clients of this node. `is_own` is true if this node published it.
+    fn deliver(&self, event: Event, place: Place, is_own: bool) -> BoxFuture<'static, ()>;
     /// Ends connections of this node that another one took over, as the message at a place says.
     fn moved(&self, ids: Vec<String>, place: Place) -> BoxFuture<'static, Result<(), AppError>>;
     /// Notes that all messages up to a place are applied.

@@ -1,6 +1,6 @@
 pub(super) mod questions;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
@@ -18,6 +18,7 @@ struct Notes {
     /// The kinds of facts for which it invalidated rights.
     invalidated: Mutex<Vec<String>>,
     refuses: AtomicBool,
+    own_events: AtomicUsize,
 }
 
 impl Notes {
@@ -54,7 +55,8 @@ impl Receiver for Notes {
         self.lines.lock().unwrap().push(told.kind().to_owned());
     }
 
-    fn deliver(&self, event: Event, _: Place) -> BoxFuture<'static, ()> {
+    fn deliver(&self, event: Event, _: Place, is_own: bool) -> BoxFuture<'static, ()> {
+        self.own_events.fetch_add(usize::from(is_own), Ordering::Relaxed);
         self.lines.lock().unwrap().push(event.name.into_owned());
         async {}.boxed()
     }
@@ -116,6 +118,7 @@ async fn all_nodes_apply_all_messages_in_one_order_and_their_own_as_well() {
     until("both have all", async || of_one.lines() == all && of_other.lines() == all).await;
     until("the figures are right", async || one.figures().position == 4 && one.figures().received == 4).await;
     assert_eq!((one.figures().published, other.figures().published, one.figures().lost), (2, 1, 0));
+    assert_eq!([of_one, of_other].map(|notes| notes.own_events.load(Ordering::Relaxed)), [2, 1]);
     assert!(one.trust().holds(Uptime::now()));
 }
 

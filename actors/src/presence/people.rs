@@ -114,8 +114,8 @@ impl People {
         self.note_pong(user_id);
     }
 
-    /// Notes a presence that a server announced. A cached status with another one is removed, and one with the same stays in
-    /// lists until it is read again: this server may have announced it itself.
+    /// Notes a presence that another server announced. A cached status with another one is removed, and one with the same
+    /// stays in lists until it is read again.
     pub(super) fn note_announced(&mut self, user_id: &str, presence: &str) {
         let same = self.remembered.remove(user_id).filter(|(_, known)| known.status.presence == presence);
         self.invalidate(user_id);

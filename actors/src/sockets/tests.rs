@@ -108,7 +108,7 @@ impl Receiver for ToHub {
         async move { hub.end_moved(ids, place).await }.boxed()
     }
 
-    fn deliver(&self, event: Event, place: Place) -> BoxFuture<'static, ()> {
+    fn deliver(&self, event: Event, place: Place, _: bool) -> BoxFuture<'static, ()> {
         let hub = self.0.clone();
         async move { hub.deliver(event, Some(place)).await }.boxed()
     }

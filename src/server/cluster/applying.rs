@@ -177,12 +177,12 @@ impl Receiver for Applying {
         }
     }
 
-    fn deliver(&self, event: Event, place: Place) -> BoxFuture<'static, ()> {
+    fn deliver(&self, event: Event, place: Place, is_own: bool) -> BoxFuture<'static, ()> {
         let app = self.parts.upgrade();
         let deliver = async move {
             let Some(app) = app else { return };
-            if event.name == "status_change" {
-                // Another server may have changed it.
+            // This server has stored a status before it announces it.
+            if event.name == "status_change" && !is_own {
                 let text = |name| event.data.get(name).and_then(Value::as_str).unwrap_or_default();
                 app.actors.presence.announced(text("user_id"), text("status"));
             }

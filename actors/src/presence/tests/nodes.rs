@@ -230,7 +230,7 @@ async fn a_status_that_a_user_sets_elsewhere_before_the_activity_here_is_stored_
 }
 
 #[actix_rt::test]
-async fn a_status_stays_in_lists_when_its_own_announcement_comes_back() {
+async fn a_status_stays_in_lists_when_another_server_announces_the_same_one() {
     let Setup { presence, .. } = start(&[]).await;
     presence.connected(&id("anna"));
     presence.flush().await.unwrap();
