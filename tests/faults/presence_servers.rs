@@ -23,6 +23,9 @@ const USERS: usize = 40;
 /// The number of rounds, because a race shows up only in some runs.
 const ROUNDS: usize = 10;
 
+/// Less than the minute after which each cached status is read again.
+const READ_AGAIN_WITHIN: Duration = Duration::from_secs(30);
+
 #[actix_web::test]
 async fn a_stop_leaves_those_online_who_are_on_another_server() {
     let Some(_) = database::only_postgres(REASON) else { return };
@@ -39,9 +42,13 @@ async fn a_stop_leaves_those_online_who_are_on_another_server() {
     let carl = other.login("carl").await;
     carl.put("/users/me/status", json!({ "user_id": carl.user_id, "status": "away" })).await.expect(200);
     until("all sockets are stored", async || rows(one.folder()).await == 4).await;
+    let of_bert = format!("/users/{}/status", other.login("bert").await.user_id);
+    let shows = async |status: &str| admin.get(&of_bert).await.expect(200)["status"] == status;
+    until("the first server shows bert", async || shows("online").await).await;
     other.server.stop().await.unwrap();
     assert_eq!(rows(one.folder()).await, 1);
     assert_eq!(statuses(one.folder()).await, ["anna online", "bert offline", "carl away"]);
+    until_within(READ_AGAIN_WITHIN, "the first server shows that bert left", async || shows("offline").await).await;
     drop(sockets);
     until("anna is offline", async || statuses(one.folder()).await[0] == "anna offline").await;
     assert_eq!(rows(one.folder()).await, 0);
@@ -140,8 +147,6 @@ async fn a_server_learns_of_whom_a_status_set_elsewhere_stays() {
 
 #[actix_web::test]
 async fn a_status_whose_change_was_not_announced_or_whose_event_was_lost_is_read_again() {
-    /// Less than the minute after which each cached status is read again.
-    const READ_AGAIN_WITHIN: Duration = Duration::from_secs(30);
     let Some(_) = database::only_postgres(REASON) else { return };
     let one = TestServer::start().await;
     let admin = one.admin().await;
