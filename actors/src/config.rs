@@ -5,6 +5,7 @@
 pub mod access;
 mod active;
 mod bases;
+mod catching_up;
 pub mod client;
 pub mod column;
 pub mod complete;
@@ -210,8 +211,7 @@ impl ConfigHandle {
         self.publisher.events()
     }
 
-    /// Reads the store, the file and the environment again and puts the result in force. If it is refused, nothing
-    /// changes.
+    /// Reads the store, the file and the environment again, and puts the result in force unless it is refused.
     pub async fn reload(&self, context: DecisionContext) -> Result<Arc<Config>, AppError> {
         self.actor.ask(Reload(context)).await?
     }

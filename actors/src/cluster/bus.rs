@@ -100,7 +100,7 @@ pub struct Batch {
 
 /// Applies messages on this node.
 pub trait Receiver: Send + Sync {
-    /// Invalidates what the node has cached of rights that these messages may end.
+    /// Invalidates what the node has cached of rights that these messages may end, and of the configuration.
     fn invalidate(&self, facts: &[Message]);
     /// Applies messages about facts. If it fails, the same messages come again.
     fn apply(&self, facts: Vec<Message>) -> BoxFuture<'static, Result<(), AppError>>;

@@ -56,6 +56,11 @@ impl Avoided {
         self.versions().replaced.iter().any(|replaced| replaced == id)
     }
 
+    /// Returns true if this version is not in force because it was refused last.
+    pub(super) fn is_refused(&self, id: &str) -> bool {
+        self.versions().refused.as_deref() == Some(id)
+    }
+
     /// Logs why a version of the store does not come into force, once for each version.
     fn log(&self, id: &str, cause: &AppError) {
         let mut versions = self.versions();
@@ -83,6 +88,19 @@ pub(super) async fn other_active(store: &dyn ConfigStore, running: &Config) -> R
 
 /// Puts the active version of the store in force if it is another one. Returns the configuration in force.
 pub(super) async fn refresh(
+    publisher: &Publisher,
+    store: &dyn ConfigStore,
+    context: &DecisionContext,
+) -> Result<Arc<Config>, AppError> {
+    let told = publisher.news.told();
+    let found = read_active(publisher, store, context).await;
+    if found.is_ok() {
+        publisher.news.note_read(told);
+    }
+    found
+}
+
+async fn read_active(
     publisher: &Publisher,
     store: &dyn ConfigStore,
     context: &DecisionContext,

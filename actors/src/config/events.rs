@@ -6,6 +6,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::ConfigHandle;
 use super::active::Avoided;
+use super::catching_up::News;
 use super::effective::Config;
 use crate::announced::Announced;
 
@@ -29,12 +30,14 @@ pub(super) struct Publisher {
     announced: Announced,
     /// Versions of the store that do not come into force. They outlive a crash of the actor.
     pub(super) avoided: Avoided,
+    /// The versions of other servers that are not read yet.
+    pub(super) news: News,
 }
 
 impl Publisher {
     pub(super) fn new(config: Config) -> Self {
         let (current, events) = (watch::Sender::new(Arc::new(config)), broadcast::Sender::new(MAX_QUEUED_CHANGES));
-        Self { current, events, announced: Announced::default(), avoided: Avoided::default() }
+        Self { current, events, announced: Announced::default(), avoided: Avoided::default(), news: News::default() }
     }
 
     pub(super) fn current(&self) -> Arc<Config> {

@@ -163,7 +163,11 @@ impl Applying {
 impl Receiver for Applying {
     fn invalidate(&self, facts: &[Message]) {
         if let Some(app) = self.parts.upgrade() {
-            invalidate(&app, &Changes::of(facts).users);
+            let changes = Changes::of(facts);
+            invalidate(&app, &changes.users);
+            if changes.has(Part::Config) {
+                app.actors.config.note_news();
+            }
         }
     }
 

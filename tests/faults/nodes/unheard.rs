@@ -55,6 +55,28 @@ async fn a_server_that_hears_nothing_shows_the_active_configuration() {
     }
 }
 
+#[actix_web::test]
+async fn a_server_that_hears_the_others_again_shows_no_replaced_configuration_before_it_applies_what_it_missed() {
+    /// Roles are applied before the configuration.
+    const BLOCK: &str = "BEGIN; LOCK TABLE roles IN ACCESS EXCLUSIVE MODE";
+    const BLOCKED: &str = "SELECT relation::regclass::text FROM pg_locks \
+                           WHERE NOT granted AND relation = 'roles'::regclass";
+    let Some(pair) = Pair::start().await else { return };
+    let there = pair.at_other(&pair.admin);
+    there.get("/config").await.expect(200);
+    let (holder, blocker) = (holder(&pair.one).await, holder(&pair.one).await);
+    holder.batch_execute(LOCK).await.unwrap();
+    pair.execute("UPDATE roles SET updateat = updateat + 1").await;
+    pair.admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Missed" } })).await.expect(200);
+    until("readiness tells it", async || says_so(&pair.other).await).await;
+    blocker.batch_execute(BLOCK).await.unwrap();
+    holder.batch_execute("COMMIT").await.unwrap();
+    until("both apply what they missed", async || pair.one.texts(BLOCKED).await.len() == 2).await;
+    assert_eq!(there.get("/config").await.expect(200)["TeamSettings"]["SiteName"], "Missed");
+    blocker.batch_execute("COMMIT").await.unwrap();
+    both_ready(&pair).await;
+}
+
 /// Returns a connection that can lock tables of the servers.
 async fn holder(server: &TestServer) -> tokio_postgres::Client {
     let (_, source) = backdoor::named_in(server.folder());

@@ -17,13 +17,11 @@ pub(super) async fn base_of(app: &AppState, session: &Session) -> Result<Option<
     Ok(app.actors.config.base_of(session.id()))
 }
 
-/// Puts the active version in force before it is shown, if this server has heard nothing of the others for a while, and may
-/// have missed that version.
-pub(super) async fn catch_up(app: &AppState) {
-    if !app.actors.cluster.trust().holds(Uptime::now()) {
-        // A version that is refused here, or a store that cannot be read, leaves the configuration in force.
-        let _ = app.actors.config.refresh(app.facts.decision_context()).await;
-    }
+/// Puts the active version in force before it is shown, if this server has heard nothing of the others for a while, or has
+/// not read the version that it heard of. Fails if the store cannot be read.
+pub(super) async fn catch_up(app: &AppState) -> Result<(), AppError> {
+    let hears = app.actors.cluster.trust().holds(Uptime::now());
+    app.actors.config.catch_up(hears, app.facts.decision_context()).await
 }
 
 /// Notes the version on which the next document of the session is based, on all servers. The response to a change waits

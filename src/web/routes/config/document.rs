@@ -68,7 +68,7 @@ const STORED: HeaderName = HeaderName::from_static("x-config-stored");
 /// `GET /config`: returns the configuration in force, with the settings that the caller may read.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     require_any_read(&session)?;
-    catch_up(&app).await;
+    catch_up(&app).await?;
     let (no_defaults, no_masks) = (request.is_true("remove_defaults"), request.is_true("remove_masked"));
     let is_whole = !no_defaults && !no_masks;
     if is_whole && reads_everything(&session) {
