@@ -8,6 +8,7 @@ use quarterdeck_actors::config::access::{pruned, without_defaults};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::spelling::spelled_path;
+use quarterdeck_actors::config::table::defaults;
 use quarterdeck_actors::data_source::is_address;
 use serde_json::Value;
 
@@ -19,6 +20,10 @@ use crate::files::private;
 use crate::settings::Settings;
 use crate::store::mattermost::{for_mattermost, unknown_drivers};
 use crate::store::pretty;
+
+/// The maximum number of keys in a remark, and of the characters of each.
+const MAX_NAMED_KEYS: usize = 20;
+const MAX_KEY_CHARACTERS: usize = 100;
 
 pub(super) const GET_HELP: &str = "\
 One path prints its value; several paths print an object with one member for each path.
@@ -50,14 +55,15 @@ pub(in crate::cli) struct Get {
 pub(in crate::cli) struct Export {
     /// The file to write [default: standard output]
     file: Option<PathBuf>,
-    /// Leaves out settings with default values
+    /// Leaves out settings with the default values of this server
     #[arg(long)]
     remove_defaults: bool,
     /// Writes secrets in clear text
     #[arg(long)]
     show_secrets: bool,
-    /// Writes the file as a Mattermost reads it, on the database of this server
-    #[arg(long, requires = "show_secrets")]
+    /// Writes the file as a Mattermost reads it, on the database of this server. All settings are written, because the
+    /// defaults of a Mattermost may be others
+    #[arg(long, requires = "show_secrets", conflicts_with = "remove_defaults")]
     for_mattermost: bool,
 }
 
@@ -82,7 +88,13 @@ pub(super) async fn export(settings: &Settings, backend: &ConfigBackend, export:
     if export.remove_defaults {
         current.document = pruned(&without_defaults(&current.document));
     }
-    current.document = with_extras(current.document, &current.extras);
+    if export.for_mattermost {
+        if let Some(keys) = unknown_keys(&current.extras) {
+            remark(format_args!("keys that are no settings of Mattermost are left out: {keys}"));
+        }
+    } else {
+        current.document = with_extras(current.document, &current.extras);
+    }
     let mut document = in_clear_or_not(current, export.show_secrets);
     if export.for_mattermost {
         let source = &settings.config.view.sql.data_source;
@@ -109,6 +121,30 @@ pub(super) async fn export(settings: &Settings, backend: &ConfigBackend, export:
     Ok(())
 }
 
+/// Lists the first keys that are no settings, cut to a fixed length, and the number of the others; `None` if there are none.
+fn unknown_keys(extras: &Document) -> Option<String> {
+    let mut paths = Vec::new();
+    add_unknown(extras, &defaults(), "", &mut paths);
+    let more = paths.len().checked_sub(MAX_NAMED_KEYS).filter(|more| *more > 0);
+    let cut = |path: &String| path.chars().take(MAX_KEY_CHARACTERS).collect();
+    let named = paths.iter().take(MAX_NAMED_KEYS).map(cut).collect::<Vec<String>>().join(", ");
+    let named = more.map_or_else(|| named.clone(), |more| format!("{named}, and {more} more"));
+    (!paths.is_empty()).then_some(named)
+}
+
+/// Adds the paths of the keys below `place` that are not in `known`, the settings there.
+fn add_unknown(extras: &Document, known: &Document, place: &str, paths: &mut Vec<String>) {
+    for (key, extra) in extras {
+        let path = format!("{place}{key}");
+        match (known.get(key), extra) {
+            (Some(Value::Object(known)), Value::Object(extras)) => {
+                add_unknown(extras, known, &format!("{path}."), paths);
+            }
+            _ => paths.push(path),
+        }
+    }
+}
+
 async fn shown(backend: &ConfigBackend, shows_secrets: bool) -> Result<Document, String> {
     Ok(in_clear_or_not(backend.current().await?, shows_secrets))
 }
@@ -132,4 +168,27 @@ fn write_privately(file: &Path, text: &str) -> std::io::Result<()> {
         let _ = std::fs::remove_file(&hidden);
     }
     placed
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keys_that_are_no_settings_are_listed_by_their_paths_up_to_a_number() {
+        let listed = |extras: Value| unknown_keys(extras.as_object().unwrap());
+        assert_eq!(listed(json!({})), None);
+        let extras = json!({
+            "FooSettings": { "Bar": 1 },
+            "MessageExportSettings": { "GlobalRelaySettings": { "Newer": 1 } },
+            "SqlSettings": { "Foo": 1 },
+        });
+        let named = "FooSettings, MessageExportSettings.GlobalRelaySettings.Newer, SqlSettings.Foo";
+        assert_eq!(listed(extras).as_deref(), Some(named));
+        let many: Document = (0..MAX_NAMED_KEYS + 2).map(|number| ("k".repeat(200 + number), json!(1))).collect();
+        let named = unknown_keys(&many).unwrap();
+        assert!(named.ends_with("k, and 2 more") && named.len() < MAX_NAMED_KEYS * (MAX_KEY_CHARACTERS + 3), "{named}");
+    }
 }
