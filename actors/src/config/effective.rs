@@ -266,12 +266,15 @@ impl Config {
         with_extras(document, extras)
     }
 
-    /// Names the engine in a document to store, if pinned settings choose PostgreSQL: a Mattermost that reads the document
-    /// refuses another engine. Both sides of a comparison have it, so that it is no change of its own.
+    /// Names the engine in a document to store, if pinned settings or the document itself choose PostgreSQL: a Mattermost
+    /// that reads the document refuses another engine. Both sides of a comparison have it, so that it is no change of its own.
     pub(super) fn name_engine(&self, document: &mut Document) {
-        let is_pinned = self.overrides.keys().any(|path| path == DATA_SOURCE || path == DRIVER);
+        let has_pinned_source = self.overrides.contains_key(DATA_SOURCE);
+        let is_pinned = has_pinned_source || self.overrides.contains_key(DRIVER);
         let sql = &self.view.sql;
-        let is_postgres = is_pinned && (is_address(&sql.data_source) || sql.driver_name == POSTGRES);
+        let stored = given(document, DATA_SOURCE).and_then(Value::as_str).filter(|_| !has_pinned_source);
+        let is_postgres = stored.is_some_and(is_address)
+            || (is_pinned && (is_address(&sql.data_source) || sql.driver_name == POSTGRES));
         // A document without a name is read with the default of Mattermost, which is this one.
         if is_postgres && given(document, DRIVER).is_some() {
             insert(document, DRIVER, Value::from(POSTGRES));

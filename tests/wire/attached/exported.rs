@@ -58,6 +58,19 @@ async fn changed(server: Process) {
     assert!(server.stop().await.success());
 }
 
+/// Returns a folder with a configuration in a file, with this section `SqlSettings`.
+async fn in_file(sql: &Value) -> Workplace {
+    let place = Workplace::new("[SqlSettings]\n").await;
+    let document = json!({
+        "ServiceSettings": { "SiteURL": "https://chat.example", "ListenAddress": "127.0.0.1:0" },
+        "SqlSettings": sql,
+        "TeamSettings": { "SiteName": "Quay" },
+        "FooSettings": { "Bar": "kept by this server" },
+    });
+    std::fs::write(place.path("config.json"), serde_json::to_string_pretty(&document).unwrap()).unwrap();
+    place
+}
+
 /// Returns the tag of the configuration in force.
 async fn tag(client: &Client) -> String {
     let reply = client.get("/config").await;
@@ -102,15 +115,23 @@ async fn a_configuration_in_the_database_is_stored_for_postgres_and_left_as_matt
 async fn a_configuration_in_a_file_names_the_database_and_is_exported_as_mattermost_knows_it() {
     let Some(original) = Original::start().await else { return };
     let before = original.schema().await;
-    let place = Workplace::new("[SqlSettings]\n").await;
     let address = format!("{}?sslmode=disable", original.cluster.address());
-    let document = json!({
-        "ServiceSettings": { "SiteURL": "https://chat.example", "ListenAddress": "127.0.0.1:0" },
-        "SqlSettings": { "DriverName": "postgres", "DataSource": address },
-        "TeamSettings": { "SiteName": "Quay" },
-    });
-    std::fs::write(place.path("config.json"), serde_json::to_string_pretty(&document).unwrap()).unwrap();
     let named = [("MM_CONFIG", "config.json")];
+    // An earlier version of this server named its own engine in the file.
+    let sqlite = json!({ "DriverName": "sqlite", "DataSource": address });
+    let place = in_file(&sqlite).await;
+    let server = place.serve_with(&named, &["serve"]).await;
+    let anna = server.client().log_in("anna").await;
+    let (version, text) = (tag(&anna).await, read(&place.path("config.json")));
+    anna.put("/config", anna.config().await).await.expect(200);
+    anna.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Quay" } })).await.expect(200);
+    assert_eq!((tag(&anna).await, read(&place.path("config.json"))), (version, text), "a change of nothing was stored");
+    changed(server).await;
+    let written: Value = serde_json::from_str(&read(&place.path("config.json"))).unwrap();
+    assert_eq!(written["SqlSettings"]["DriverName"], "postgres");
+    passes(&place, &named, &DETACH).await;
+    // Mattermost needs no name of its engine in the file.
+    let place = in_file(&json!({ "DataSource": address, "Foo": 1 })).await;
     let [told, _] = passes(&place, &named, &["check"]).await;
     assert!(told.contains("database of: Mattermost, schema 167") && told.contains("config.json"), "{told}");
     changed(place.serve_with(&named, &["serve"]).await).await;
@@ -119,6 +140,11 @@ async fn a_configuration_in_a_file_names_the_database_and_is_exported_as_matterm
     assert_eq!(written["SqlSettings"]["DriverName"], "postgres");
     let document = exported(&place, &named).await;
     assert_eq!(document["SqlSettings"]["DataSource"], address);
+    let [_, said] = passes(&place, &named, &EXPORT).await;
+    assert!(said.contains("no settings of Mattermost are left out: FooSettings, SqlSettings.Foo"), "{said}");
+    let refused = place.run_with(&named, &[&EXPORT[..], &["--remove-defaults"]].concat(), "").await;
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && said.contains("cannot be used with '--remove-defaults"), "{said}");
     let [told, _] = passes(&place, &named, &DETACH).await;
     assert!(told.contains("no table, index, trigger, function or row of systems of this server is left"), "{told}");
     assert_eq!(original.schema().await, before);

@@ -143,6 +143,30 @@ fn a_document_names_the_engine_that_pinned_settings_choose() {
     }
 }
 
+#[test]
+fn a_document_names_the_engine_of_its_own_data_source() {
+    let settings = |source: &str, driver: &str| {
+        let sql = [("SqlSettings.DataSource", json!(source)), ("SqlSettings.DriverName", json!(driver))];
+        settings_of(Document::new(), sql)
+    };
+    let without_driver = settings_of(Document::new(), [("SqlSettings.DataSource", json!("postgres://db/chat"))]);
+    for base in [without_driver, settings("postgres://db/chat", "sqlite")] {
+        let running = Config::compose(Some(version(base)), Overrides::new()).unwrap();
+        let named = running.storable(&running.document, &Document::new());
+        assert_eq!(given(&named, "SqlSettings.DriverName"), Some(&json!("postgres")));
+        let later = Config::compose(Some(version(named.clone())), Overrides::new()).unwrap();
+        assert_eq!(later.storable(&later.document, &Document::new()), named);
+        let mut file = settings("own.db", "sqlite");
+        running.name_engine(&mut file);
+        assert_eq!(file, settings("own.db", "sqlite"));
+    }
+    // The pinned data source counts, and the stored name of the engine is in force with it.
+    let pinned = pinned(&settings_of(Document::new(), [("SqlSettings.DataSource", json!("own.db"))]));
+    let running = Config::compose(Some(version(settings("postgres://db/chat", "sqlite"))), pinned).unwrap();
+    let named = running.storable(&running.document, &Document::new());
+    assert_eq!(given(&named, "SqlSettings.DriverName"), Some(&json!("sqlite")));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
