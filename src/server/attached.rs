@@ -12,7 +12,7 @@ use super::steps::Examined;
 use crate::base::error_text::text_of;
 use crate::domain::license::VerificationKey;
 use crate::settings::Sources;
-use crate::store::Db;
+use crate::store::{Db, StoreError};
 
 /// Settings of features that this server does not have. They are named if they are switched on or not empty.
 const WITHOUT_EFFECT: [&str; 20] = [
@@ -48,7 +48,7 @@ pub(crate) enum Remark {
 /// Returns all remarks on a database of Mattermost; none on another database. A part that cannot be read becomes a warning.
 pub(crate) async fn remarks(examined: &Examined, sources: &Sources) -> Vec<Remark> {
     let Examined { place, db, config, .. } = examined;
-    if !matches!(db.mattermost_schema().await, Ok(Some(_))) {
+    if !matches!(db.is_of_mattermost().await, Ok(true)) {
         return Vec::new();
     }
     let mut told = of_contents(examined).await;
@@ -72,8 +72,12 @@ pub(super) async fn tell(examined: &Examined, sources: &Sources) {
     let elsewhere = accounts_elsewhere(db, config, place).await;
     let told = match db.pending_additions(pending).await {
         Ok(Some(_)) => remarks(examined, sources).await,
-        Ok(None) if !matches!(db.mattermost_schema().await, Ok(Some(_))) => Vec::new(),
-        Ok(None) | Err(_) => without_effect(config).into_iter().chain(of_others(db).await).collect(),
+        Ok(None) if !matches!(db.is_of_mattermost().await, Ok(true)) => Vec::new(),
+        Ok(None) | Err(_) => {
+            let unread =
+                warning("the privileges on the database of Mattermost cannot be read", unread_schema(db).await);
+            unread.into_iter().chain(without_effect(config)).chain(of_others(db).await).collect()
+        }
     };
     let elsewhere = warning("the accounts in the database cannot be counted", elsewhere);
     for remark in elsewhere.into_iter().chain(told) {
@@ -113,6 +117,12 @@ fn without_effect(config: &Config) -> Option<Remark> {
 
 async fn of_others(db: &Db) -> Option<Remark> {
     warning("the other programs on the database cannot be listed", db.warning_of_others().await)
+/// Returns a warning if the role may not read the number of the schema of Mattermost.
+async fn unread_schema(db: &Db) -> Result<Option<String>, StoreError> {
+    let grant = db.lacking_grant().await?;
+    Ok(grant.map(|grant| format!("the number of the schema of Mattermost cannot be read and is not checked: {grant}")))
+}
+
 }
 
 /// Returns a warning if the folder of files is empty although the database knows files.

@@ -129,7 +129,7 @@ pub(crate) fn named_elsewhere(config: &Config, place: &Place) -> Option<String> 
 /// Describes a database of Mattermost without accounts whose configuration names another one for them.
 pub(super) async fn accounts_elsewhere(db: &Db, config: &Config, place: &Place) -> Result<Option<String>, StoreError> {
     let Some(named) = named_elsewhere(config, place) else { return Ok(None) };
-    let has_no_accounts = db.mattermost_schema().await?.is_some() && db.accounts_found().await? == 0;
+    let has_no_accounts = db.is_of_mattermost().await? && db.accounts_found().await? == 0;
     let used = described(&config.view.sql.data_source);
     Ok(has_no_accounts.then(|| format!("the configuration names {named} for the accounts, and {used} has none")))
 }

@@ -159,7 +159,7 @@ impl Db {
     ///
     /// A server of an earlier version may have used the database, so some of the objects can be there.
     pub(crate) async fn pending_additions(&self, pending: &[String]) -> Result<Option<Additions>, StoreError> {
-        if self.mattermost_schema().await?.is_none() {
+        if !self.is_of_mattermost().await? {
             return Ok(None);
         }
         let additions = self.additions().await?;
@@ -174,7 +174,7 @@ impl Db {
     ) -> Result<Option<Statement>, StoreError> {
         let missing: Vec<&str> =
             CONFIGURATION.into_iter().filter(|name| !found.iter().any(|found| found == name)).collect();
-        if missing.is_empty() || self.mattermost_schema().await?.is_none() {
+        if missing.is_empty() || !self.is_of_mattermost().await? {
             return Ok(None);
         }
         let sql = "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";

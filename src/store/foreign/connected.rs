@@ -50,7 +50,7 @@ impl Db {
     /// Returns the programs that are connected to a database of Mattermost and could write to it. They are none on a
     /// database that no Mattermost made.
     pub(crate) async fn other_programs(&self) -> Result<Vec<OtherProgram>, StoreError> {
-        if self.mattermost_schema().await?.is_none() {
+        if !self.is_of_mattermost().await? {
             return Ok(Vec::new());
         }
         let tables = tables_at(newest_migration())?.into_iter().map(|table| table.name).collect();

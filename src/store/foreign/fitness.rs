@@ -29,16 +29,41 @@ const MATTERMOSTS: &str = "SELECT quote_ident(n.nspname), COALESCE(n.nspname = c
      WHERE n.nspname = ANY (current_schemas(false)) AND (SELECT COUNT(*) FROM unnest($1::text[]) AS name \
      WHERE to_regclass(quote_ident(n.nspname) || '.' || name) IS NOT NULL) = cardinality($1::text[])";
 
+/// The table with the number of the schema: its name, the role, and whether the role may read it.
+const MIGRATIONS: &str = "SELECT quote_ident(current_schema()) || '.db_migrations', quote_ident(current_user), \
+     COALESCE(has_table_privilege(to_regclass(quote_ident(current_schema()) || '.db_migrations')::oid, 'SELECT'), FALSE)";
+
 /// Tables that a Mattermost of any version has, and that are in no other program together.
 const MARKS: [&str; 4] = ["db_migrations", "posts", "systems", "oauthapps"];
 
 impl Db {
+    /// Returns true if a Mattermost made this database.
+    pub(crate) async fn is_of_mattermost(&self) -> Result<bool, StoreError> {
+        Ok(self.is_shared() && self.mattermosts().await?.iter().any(|found| found.is_here))
+    }
+
     /// Returns the number of the newest migration that a Mattermost applied to this database; `None` if it is none of its.
     pub(crate) async fn mattermost_schema(&self) -> Result<Option<i64>, StoreError> {
-        if !self.is_shared() || !self.mattermosts().await?.iter().any(|found| found.is_here) {
+        if !self.is_of_mattermost().await? {
             return Ok(None);
         }
+        if let Some(grant) = self.lacking_grant().await? {
+            return Err(StoreError::Setting(format!(
+                "the number of its schema cannot be read; nothing was changed: {grant}"
+            )));
+        }
         self.found("SELECT COALESCE(MAX(version), 0)::bigint FROM db_migrations").await.map(Some)
+    }
+
+    /// Returns the statement that lets the role read the number of the schema; `None` if it may read it.
+    pub(crate) async fn lacking_grant(&self) -> Result<Option<String>, StoreError> {
+        if !self.is_of_mattermost().await? {
+            return Ok(None);
+        }
+        let rows = self.look(statement(MIGRATIONS, Vec::new())).await?;
+        let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+        let (table, role, is_readable) = (row.text()?, row.text()?, row.bool()?);
+        Ok((!is_readable).then(|| format!("GRANT SELECT ON {table} TO {role}")))
     }
 
     /// Refuses a database in which this server cannot work. `pending` are the migrations that the start applies.
@@ -46,21 +71,23 @@ impl Db {
         if !self.is_shared() {
             return Ok(());
         }
-        let schema = self.mattermost_schema().await?;
-        match schema {
-            // Mattermost may have changed its schema since the last start.
-            Some(schema) => refuse_schema(schema)?,
-            // An installation of this server can be in a schema of its own beside a Mattermost.
-            None if is_first(pending) => refuse_elsewhere(&self.mattermosts().await?)?,
-            None => {}
-        }
-        if schema.is_some() || is_first(pending) {
-            self.refuse_missing_columns().await?;
-        }
-        self.refuse_unreadable_schemes().await?;
         // Renewed triggers need the ownership as well.
         let is_unchanged =
             pending.is_empty() && self.has_cluster_forms().await? && self.pending_additions(pending).await?.is_none();
+        let is_of_mattermost = self.is_of_mattermost().await?;
+        let is_unreadable = is_unchanged && self.lacking_grant().await?.is_some();
+        if is_of_mattermost && !is_unreadable {
+            // Mattermost may have changed its schema since the last start.
+            self.mattermost_schema().await?.map_or(Ok(()), refuse_schema)?;
+        }
+        // An installation of this server can be in a schema of its own beside a Mattermost.
+        if !is_of_mattermost && is_first(pending) {
+            refuse_elsewhere(&self.mattermosts().await?)?;
+        }
+        if is_of_mattermost || is_first(pending) {
+            self.refuse_missing_columns().await?;
+        }
+        self.refuse_unreadable_schemes().await?;
         if is_unchanged { Ok(()) } else { self.refuse_tables_of_others().await }
     }
 

@@ -1,7 +1,7 @@
 //! Databases of Mattermost in which this server cannot work. `check` and the start say why, and nothing is changed.
 
 use crate::support::original::Original;
-use crate::support::process::{Workplace, read};
+use crate::support::process::{Workplace, lines, read};
 
 /// Runs a check and a start, which must fail and leave the database as it is. Returns what the check says.
 pub(super) async fn refused(original: &Original, settings: &str) -> String {
@@ -126,8 +126,23 @@ async fn a_database_without_accounts_whose_configuration_names_another_one_is_re
 #[actix_web::test]
 async fn permission_schemes_that_cannot_be_read_are_refused_where_a_team_has_one() {
     let Some(original) = Original::start().await else { return };
+    // A start that adds nothing only warns if it cannot read the number of the schema.
+    original.execute("REVOKE ALL ON db_migrations FROM clerk").await;
+    let grant = "GRANT SELECT ON public.db_migrations TO clerk";
+    let check = clerk.run(&["check"], "").await;
+    let told = String::from_utf8(check.stdout).unwrap();
+    assert!(check.status.success() && told.contains("warning: ") && told.contains(grant), "{told}");
+    assert!(clerk.serve().await.stop().await.success());
+    let warned = format!("the number of the schema of Mattermost cannot be read and is not checked: {grant}");
+    assert!(lines(&clerk.path("stderr")).iter().any(|line| line["msg"] == warned.as_str()));
     original
         .execute(
+    assert!(
+        said.contains("the number of its schema cannot be read; nothing was changed: ") && said.contains(grant),
+        "{said}"
+    );
+    original.execute(grant).await;
+    let said = refused(&original, &settings).await;
             "CREATE ROLE clerk LOGIN; GRANT CREATE ON SCHEMA public TO clerk;
              DO $$ DECLARE name text; BEGIN FOR name IN SELECT tablename FROM pg_tables
                  WHERE schemaname = 'public' AND tablename <> 'schemes' LOOP
