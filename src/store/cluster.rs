@@ -75,29 +75,28 @@ impl Db {
         if !self.is_shared() {
             return Ok(());
         }
-        // A role that only writes rows may not even run statements that would change nothing.
-        if !self.has_current_triggers().await? {
-            self.run_statements(TABLES).await?;
-        }
-        // These call functions of the ones above.
-        if self.form_of("qd_questions").await?.as_deref() != Some(QUESTIONS_FORM) {
-            self.run_statements(QUESTIONS).await?;
-        }
-        if self.form_of("qd_restarts").await?.as_deref() != Some(RESTARTS_FORM) {
-            self.run_statements(RESTARTS).await?;
+        // A role that only writes rows may not even run statements that would change nothing. Questions and restarts call
+        // functions of the tables.
+        for (file, runs) in [TABLES, QUESTIONS, RESTARTS].into_iter().zip(self.cluster_files_to_run().await?) {
+            if runs {
+                self.run_statements(file).await?;
+            }
         }
         Ok(())
     }
 
     /// Returns true if a start changes none of these tables and triggers.
     pub(in crate::store) async fn has_cluster_forms(&self) -> Result<bool, StoreError> {
-        Ok(self.has_current_triggers().await?
-            && self.form_of("qd_questions").await?.as_deref() == Some(QUESTIONS_FORM)
-            && self.form_of("qd_restarts").await?.as_deref() == Some(RESTARTS_FORM))
+        Ok(!self.cluster_files_to_run().await?.contains(&true))
     }
 
-    async fn has_current_triggers(&self) -> Result<bool, StoreError> {
-        Ok(self.cluster_form().await?.as_deref() == Some(FORM))
+    /// Returns true for each file whose statements a start runs: those of the tables, of questions, and of restarts.
+    pub(in crate::store) async fn cluster_files_to_run(&self) -> Result<[bool; 3], StoreError> {
+        Ok([
+            self.cluster_form().await?.as_deref() != Some(FORM),
+            self.form_of("qd_questions").await?.as_deref() != Some(QUESTIONS_FORM),
+            self.form_of("qd_restarts").await?.as_deref() != Some(RESTARTS_FORM),
+        ])
     }
 
     /// Runs the statements of a file in one transaction.

@@ -9,6 +9,7 @@ mod fitness;
 mod following;
 mod inventory;
 
+pub(in crate::store) use additions::Additions;
 pub(in crate::store) use companions::Companions;
 pub(crate) use connected::is_first;
 pub(crate) use detachable::Detachable;
@@ -59,12 +60,21 @@ impl Db {
         Ok(!self.tables_among(&MATTERMOST_TABLES).await?.is_empty())
     }
 
-    /// Prepares a change to a database of Mattermost: stores the names of the objects that it adds. Returns the statements
-    /// for indexes that are made before the migrations, which would keep writers from whole tables.
-    pub(super) async fn begin_attaching(&self, pending: &[String]) -> Result<Vec<(String, String)>, StoreError> {
-        let Some(additions) = self.pending_additions(pending).await? else { return Ok(Vec::new()) };
-        self.note_additions(&additions).await?;
-        Ok(additions.concurrent_indexes())
+    /// Prepares a change to a database of Mattermost. The first start, which makes all that is missing, stores the names of
+    /// the objects that it adds before it makes them. Returns what the start adds.
+    pub(super) async fn begin_attaching(&self, pending: &[String]) -> Result<Additions, StoreError> {
+        let Some(additions) = self.pending_additions(pending).await? else { return Ok(Additions::default()) };
+        if is_first(pending) {
+            self.note_additions(&additions).await?;
+        }
+        Ok(additions)
+    }
+
+    /// Stores the names of the objects that a later start added, after it made them. A noted name that it did not make
+    /// could become that of a table with rows of Mattermost, which `detach` would drop. If the start ends between the two,
+    /// `detach` leaves the objects.
+    pub(super) async fn end_attaching(&self, pending: &[String], additions: &Additions) -> Result<(), StoreError> {
+        if is_first(pending) { Ok(()) } else { self.note_additions(additions).await }
     }
 
     /// Returns those of the tables that exist in the schemas that this server's statements use.

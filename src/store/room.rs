@@ -196,7 +196,8 @@ impl Db {
         self.refuse_unfit(&pending).await?;
         self.refuse_beside_others(&pending).await?;
         let is_behind = !pending.is_empty();
-        let indexes = self.begin_attaching(&pending).await?;
+        let additions = self.begin_attaching(&pending).await?;
+        let indexes = additions.concurrent_indexes();
         let mut runner = embedded::migrations::runner();
         runner.set_migration_table_name(MIGRATIONS_TABLE);
         // The lock is held until all tables are there, so that no command takes away only the first of them.
@@ -214,6 +215,7 @@ impl Db {
         if is_behind {
             self.note_change().await?;
         }
+        self.end_attaching(&pending, &additions).await?;
         self.create_names().await?;
         self.create_cluster().await?;
         self.create_presence().await?;

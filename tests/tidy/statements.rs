@@ -13,7 +13,7 @@ const BUILT: [(&str, usize, &str); 20] = [
     ("src/store/foreign/connected.rs", 1, "the text of an error"),
     ("src/store/foreign/detachable.rs", 6, "texts for the operator"),
     ("src/store/foreign/detaching.rs", 1, "the text of an error"),
-    ("src/store/foreign/fitness.rs", 4, "the texts of errors"),
+    ("src/store/foreign/fitness.rs", 5, "the texts of errors"),
     ("src/store/foreign/inventory.rs", 2, "texts for the operator"),
     ("src/store/mattermost.rs", 1, "the text of an error"),
     ("src/store/mattermost/recognised.rs", 1, "the text of an error"),

@@ -7,6 +7,7 @@ mod earlier;
 mod exported;
 mod followed;
 mod interrupted;
+mod later;
 mod people;
 mod refused;
 mod schemes;

@@ -11,10 +11,10 @@ use super::super::{Db, Statement, StoreError, Value, statement};
 /// The statements beside the migrations that make objects on PostgreSQL.
 const FILES: [&str; 5] = [
     include_str!("../../../sql/postgres_cluster.sql"),
-    include_str!("../../../sql/postgres_names.sql"),
-    include_str!("../../../sql/postgres_presence.sql"),
     include_str!("../../../sql/postgres_questions.sql"),
     include_str!("../../../sql/postgres_restarts.sql"),
+    include_str!("../../../sql/postgres_names.sql"),
+    include_str!("../../../sql/postgres_presence.sql"),
 ];
 
 /// The rows of `systems` with the objects that were added under names of Mattermost, such as a table of its that was
@@ -47,12 +47,22 @@ pub(crate) struct Additions {
 }
 
 impl Additions {
-    /// Reads the objects from the statements.
+    /// Reads the objects from all statements.
     pub(super) fn of_statements() -> Self {
+        Self::of(|_| true, &FILES)
+    }
+
+    /// Reads the objects from the statements of pending migrations.
+    pub(super) fn of_migrations(pending: &[String]) -> Self {
+        Self::of(|name| pending.iter().any(|pending| pending == name), &[])
+    }
+
+    fn of(is_applied: impl Fn(&str) -> bool, files: &[&str]) -> Self {
         let runner = migrations::runner();
-        let migrations: Vec<&str> = runner.get_migrations().iter().filter_map(|known| known.sql()).collect();
+        let migrations = runner.get_migrations().iter().filter(|known| is_applied(&known.to_string()));
+        let migrations: Vec<&str> = migrations.filter_map(|known| known.sql()).collect();
         let mut found = Self::default();
-        for file in migrations.iter().chain(&FILES) {
+        for file in migrations.iter().chain(files) {
             let text: String =
                 file.lines().filter(|line| !line.starts_with("--")).flat_map(|line| [line, "\n"]).collect();
             text.split(';').for_each(|statement| found.add(statement.trim()));
@@ -138,18 +148,27 @@ impl fmt::Display for Additions {
 }
 
 impl Db {
-    /// Returns the objects that the next start adds to a database of Mattermost: those that are missing, and the triggers if
-    /// any of them is missing or of another version.
-    pub(super) async fn additions(&self) -> Result<Additions, StoreError> {
+    /// Returns the objects that the next start adds to a database of Mattermost: the missing ones that its statements make,
+    /// missing indexes of this server on tables of Mattermost, and the triggers if any of them is missing or of another
+    /// version. Other objects of applied migrations are made by no start, also if they are missing.
+    async fn additions(&self, pending: &[String]) -> Result<Additions, StoreError> {
+        let [cluster, questions, restarts] = self.cluster_files_to_run().await?;
+        let presence = self.tables_among(&["qd_presence"]).await?.is_empty();
+        let runs = [cluster, questions, restarts, !self.has_names().await?, presence];
+        let files: Vec<&str> = FILES.into_iter().zip(runs).filter(|(_, runs)| *runs).map(|(file, _)| file).collect();
+        let made = Additions::of(|name| pending.iter().any(|pending| pending == name), &files);
         let all = Additions::of_statements();
+        let is_own = |name: &str, table: &str| name.starts_with("idx_qd_") && !table.starts_with("qd_");
         let names = all.tables.iter().chain(all.indexes.iter().map(|(name, ..)| name)).cloned().collect();
         let rows = self.look(statement(EXISTING, vec![Value::Texts(names)])).await?;
         let existing: BTreeSet<String> = rows.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
-        let are_current = self.has_cluster_forms().await?;
+        let are_current = !(cluster || questions || restarts);
+        let is_made = |name: &str, table: &str| made.makes("index", name) || is_own(name, table);
+        let indexes = all.indexes.into_iter().filter(|(name, table, _)| is_made(name, table));
         Ok(Additions {
-            tables: all.tables.into_iter().filter(|name| !existing.contains(name)).collect(),
-            indexes: all.indexes.into_iter().filter(|(name, ..)| !existing.contains(name)).collect(),
+            indexes: indexes.filter(|(name, ..)| !existing.contains(name)).collect(),
             triggers: if are_current { BTreeSet::new() } else { all.triggers },
+            tables: made.tables.into_iter().filter(|name| !existing.contains(name)).collect(),
             ..Additions::default()
         })
     }
@@ -162,7 +181,7 @@ impl Db {
         if !self.is_of_mattermost().await? {
             return Ok(None);
         }
-        let additions = self.additions().await?;
+        let additions = self.additions(pending).await?;
         Ok((!pending.is_empty() || !additions.is_empty()).then_some(additions))
     }
 
@@ -184,6 +203,9 @@ impl Db {
     /// Stores the names of the objects that this start adds under names of Mattermost, so that they can be taken away
     /// again. Rows of an earlier start stay.
     pub(in crate::store) async fn note_additions(&self, additions: &Additions) -> Result<(), StoreError> {
+        if additions.is_empty() {
+            return Ok(());
+        }
         let (mut noted, mut rows) = (BTreeSet::new(), 0);
         for mut row in self.look(statement(NOTED, Vec::new())).await? {
             noted.extend(row.text()?.split_whitespace().map(str::to_owned));
@@ -269,6 +291,13 @@ mod tests {
         assert!(!some.is_empty());
         some.indexes.clear();
         assert!(some.is_empty());
+    }
+
+    #[test]
+    fn a_later_start_makes_only_what_its_pending_migrations_make() {
+        let later = Additions::of_migrations(&["V12__tokens".to_owned(), "V13__audits_of_user".to_owned()]);
+        assert_eq!((later.tables.as_slice(), later.indexes.len()), (["tokens".to_owned()].as_slice(), 1));
+        assert!(later.makes("index", "idx_qd_audits_of_user") && Additions::of_migrations(&[]).is_empty());
     }
 
     #[test]

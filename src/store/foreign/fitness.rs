@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::copying::{newest_migration, tables_at};
 use super::super::{Db, Row, StoreError, Value, statement};
-use super::is_first;
+use super::{Additions, is_first};
 
 /// The oldest and the newest schema of Mattermost that this server can use: 156 adds `roles.schemeid`.
 const SCHEMAS: (i64, i64) = (156, 167);
@@ -85,7 +85,7 @@ impl Db {
             refuse_elsewhere(&self.mattermosts().await?)?;
         }
         if is_of_mattermost || is_first(pending) {
-            self.refuse_missing_columns().await?;
+            self.refuse_missing_columns(pending).await?;
         }
         self.refuse_unreadable_schemes().await?;
         if is_unchanged { Ok(()) } else { self.refuse_tables_of_others().await }
@@ -101,13 +101,26 @@ impl Db {
         rows.into_iter().map(found).collect()
     }
 
-    async fn refuse_missing_columns(&self) -> Result<(), StoreError> {
+    /// Refuses tables that lack columns, and missing tables that no pending migration makes.
+    async fn refuse_missing_columns(&self, pending: &[String]) -> Result<(), StoreError> {
         let wanted = shared_tables()?;
         let names = wanted.iter().map(|(table, _)| table.clone()).collect();
         let rows = self.look(statement(COLUMNS, vec![Value::Texts(names)])).await?;
         let mut there: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for mut row in rows {
             there.entry(row.text()?).or_default().push(row.text()?);
+        }
+        let made = Additions::of_migrations(pending);
+        let is_lost = |table: &String| !there.contains_key(table) && !made.makes("table", table);
+        let lost: Vec<&str> =
+            wanted.iter().map(|(table, _)| table).filter(|table| is_lost(table)).map(String::as_str).collect();
+        match lost.as_slice() {
+            [] => {}
+            [only] => return Err(StoreError::Setting(format!("the table {only} does not exist; nothing was changed"))),
+            several => {
+                let names = several.join(", ");
+                return Err(StoreError::Setting(format!("the tables {names} do not exist; nothing was changed")));
+            }
         }
         match missing(&wanted, &there).as_slice() {
             [] => Ok(()),
@@ -182,7 +195,7 @@ fn shared_tables() -> Result<Vec<(String, Vec<String>)>, StoreError> {
     Ok(tables.map(|table| (table.name, table.columns.into_iter().map(|column| column.name).collect())).collect())
 }
 
-/// Returns the columns that tables lack, such as `roles.schemeid`. A table that is missing is created.
+/// Returns the columns that tables lack, such as `roles.schemeid`. Missing tables are left out.
 fn missing(wanted: &[(String, Vec<String>)], there: &BTreeMap<String, Vec<String>>) -> Vec<String> {
     let of_table = |(table, columns): &(String, Vec<String>)| {
         let found = there.get(table)?;

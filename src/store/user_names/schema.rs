@@ -13,17 +13,26 @@ const INDEXES_OF_POSTGRES: [&str; 2] = ["idx_qd_user_names_everything", "idx_qd_
 impl Db {
     /// Creates the tables of the names if a table or an index is missing. The comparison after the start fills them.
     pub(in crate::store) async fn create_names(&self) -> Result<(), StoreError> {
-        let (text, tables) = match self.kind() {
-            EngineKind::Postgres => (OF_POSTGRES, ["qd_user_names"].as_slice()),
-            EngineKind::Sqlite => (OF_SQLITE, ["qd_user_names", "qd_user_grams", "qd_user_terms"].as_slice()),
-        };
         // A role that only writes rows may not even run statements that would change nothing.
-        if self.tables_among(tables).await?.len() == tables.len() && self.has_present_indexes().await? {
+        if self.has_names().await? {
             return Ok(());
         }
+        let text = match self.kind() {
+            EngineKind::Postgres => OF_POSTGRES,
+            EngineKind::Sqlite => OF_SQLITE,
+        };
         let statements = text.split(";\n").map(str::trim).filter(|text| !text.is_empty());
         let statements = statements.map(|text| statement(text, Vec::new())).collect();
         self.transaction(Transaction::of(statements).lock_exclusive(Subject::Accounts)).await.map(drop)
+    }
+
+    /// Returns true if a start makes none of these tables and indexes.
+    pub(in crate::store) async fn has_names(&self) -> Result<bool, StoreError> {
+        let tables = match self.kind() {
+            EngineKind::Postgres => ["qd_user_names"].as_slice(),
+            EngineKind::Sqlite => &["qd_user_names", "qd_user_grams", "qd_user_terms"],
+        };
+        Ok(self.tables_among(tables).await?.len() == tables.len() && self.has_present_indexes().await?)
     }
 
     async fn has_present_indexes(&self) -> Result<bool, StoreError> {
