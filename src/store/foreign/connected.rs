@@ -7,15 +7,16 @@ use super::super::{Db, StoreError, Value, statement};
 
 /// Connections of other programs whose role owns a table of this server or may write to it. Connections of servers like
 /// this one are left out: their names begin with that of this program. If the data source gives another name, which a
-/// Mattermost may have as well, young connections with it are left out, because they are those of this start. Columns of a
-/// session are NULL for a role that may not see them.
+/// Mattermost may have as well, connections with it are left out if they are young, because they are those of this start, or
+/// come from the address of a server that is living (`$2`). Columns of a session are NULL for a role that may not see them.
 const CONNECTED: &str = "SELECT quote_ident(a.usename), COALESCE(a.application_name, ''), \
      COALESCE(host(a.client_addr), ''), COUNT(*) FROM pg_catalog.pg_stat_activity a \
      WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.usesysid IS NOT NULL \
      AND COALESCE(a.backend_type, 'client backend') = 'client backend' \
      AND COALESCE(a.application_name, '') NOT LIKE 'quarterdeck%' \
      AND NOT COALESCE(a.application_name = current_setting('application_name') \
-     AND a.backend_start > clock_timestamp() - interval '1 minute', FALSE) \
+     AND (a.backend_start > clock_timestamp() - interval '1 minute' \
+     OR COALESCE(host(a.client_addr), '') = ANY ($2::text[])), FALSE) \
      AND EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = ANY (ARRAY( \
      SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name)) AND (pg_has_role(a.usesysid, c.relowner, 'USAGE') \
      OR has_table_privilege(a.usesysid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
@@ -54,7 +55,8 @@ impl Db {
             return Ok(Vec::new());
         }
         let tables = tables_at(newest_migration())?.into_iter().map(|table| table.name).collect();
-        let rows = self.look(statement(CONNECTED, vec![Value::Texts(tables)])).await?;
+        let living = self.living_addresses().await?;
+        let rows = self.look(statement(CONNECTED, vec![Value::Texts(tables), Value::Texts(living)])).await?;
         let program = |mut row: super::super::Row| {
             Ok(OtherProgram { role: row.text()?, name: row.text()?, address: row.text()?, connections: row.int()? })
         };

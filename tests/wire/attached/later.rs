@@ -1,8 +1,10 @@
-//! Later starts on a database of Mattermost: objects that are missing.
+//! Later starts on a database of Mattermost: objects that are missing, and servers whose connections have a name of their own.
 
 use super::checked;
 use super::refused::refused;
 use crate::support::original::Original;
+use crate::support::process::Workplace;
+use crate::support::waiting::until;
 
 const DETACH: [&str; 3] = ["detach", "--yes", "--without-trail"];
 
@@ -29,4 +31,31 @@ async fn what_no_start_makes_is_neither_told_nor_noted_and_a_missing_table_is_re
     assert!(detached.status.success(), "{detached:?}");
     assert_eq!(original.texts("SELECT token FROM tokens").await, ["invite"]);
     assert_eq!(original.schema().await, before);
+}
+
+/// A data source of Mattermost can name the application. The connections of the servers that still run are then not young.
+#[actix_web::test]
+async fn servers_with_a_name_of_their_own_can_be_upgraded_one_after_the_other() {
+    let Some(original) = Original::start().await else { return };
+    let settings = original.settings_of("qd").replace("sslmode=disable", "sslmode=disable&application_name=harbour");
+    let [place, other] = [Workplace::new(&settings).await, Workplace::new(&settings).await];
+    let server = place.serve().await;
+    let nodes = "SELECT id FROM qd_nodes";
+    until("the server is in the list", async || !original.texts(nodes).await.is_empty()).await;
+    original
+        .execute(
+            "SET allow_system_table_mods = on;
+             DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW pg_catalog.pg_stat_activity AS ' || replace(
+                 pg_get_viewdef('pg_catalog.pg_stat_activity'::regclass), 's.backend_start,',
+                 's.backend_start - interval ''1 hour'' AS backend_start,'); END $$;
+             DROP INDEX idx_qd_audits_of_user",
+        )
+        .await;
+    let old = "SELECT bool_and(backend_start < now() - interval '50 minutes')::text FROM pg_stat_activity \
+               WHERE application_name = 'harbour'";
+    assert_eq!(original.texts(old).await, ["true"]);
+    assert!(checked(&other).await.contains("will be added: the indexes idx_qd_audits_of_user on audits"));
+    let upgraded = other.serve().await;
+    assert!(server.stop().await.success());
+    assert!(upgraded.stop().await.success());
 }
