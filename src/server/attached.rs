@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use super::StartError;
-use super::database::{accounts_elsewhere, named_elsewhere};
+use super::database::{accounts_elsewhere, cut, named_elsewhere};
 use super::steps::Examined;
 use crate::base::error_text::text_of;
 use crate::domain::license::VerificationKey;
@@ -38,7 +38,8 @@ const WITHOUT_EFFECT: [&str; 20] = [
     "SqlSettings.ReplicaLagSettings",
 ];
 
-/// A line about a database of Mattermost. Its length has a bound: it lists counts, names of this program, or few programs.
+/// A line about a database of Mattermost. Its length has a bound: it lists counts, names of this program, or few programs,
+/// and a configured text is cut.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Remark {
     Fact(String),
@@ -57,7 +58,8 @@ pub(crate) async fn remarks(examined: &Examined, sources: &Sources) -> Vec<Remar
     told.extend(warning("the stored licence cannot be read", problem));
     if let Some(named) = named_elsewhere(config, place) {
         told.push(Remark::Warning(format!(
-            "the configuration names {named} for the accounts, and this server uses those of its own database"
+            "the configuration names {} for the accounts, and this server uses those of its own database",
+            cut(&named)
         )));
     }
     told.extend(warning("the files in the database cannot be counted", missing_files(config, db).await));
@@ -115,14 +117,14 @@ fn without_effect(config: &Config) -> Option<Remark> {
     (!used.is_empty()).then(|| Remark::Fact(format!("settings without effect on this server: {}", used.join(", "))))
 }
 
-async fn of_others(db: &Db) -> Option<Remark> {
-    warning("the other programs on the database cannot be listed", db.warning_of_others().await)
 /// Returns a warning if the role may not read the number of the schema of Mattermost.
 async fn unread_schema(db: &Db) -> Result<Option<String>, StoreError> {
     let grant = db.lacking_grant().await?;
     Ok(grant.map(|grant| format!("the number of the schema of Mattermost cannot be read and is not checked: {grant}")))
 }
 
+async fn of_others(db: &Db) -> Option<Remark> {
+    warning("the other programs on the database cannot be listed", db.warning_of_others().await)
 }
 
 /// Returns a warning if the folder of files is empty although the database knows files.
@@ -137,8 +139,9 @@ async fn missing_files(config: &Config, db: &Db) -> Result<Option<String>, Start
     let known = db.known_files().await?;
     Ok((!known.is_empty()).then(|| {
         format!(
-            "the folder {folder}, which FileSettings.Directory names, is empty or missing, and the database knows {known}: \
-             name the folder of Mattermost, or copy its files"
+            "the folder {}, which FileSettings.Directory names, is empty or missing, and the database knows {known}: \
+             name the folder of Mattermost, or copy its files",
+            cut(folder)
         )
     }))
 }
@@ -178,7 +181,15 @@ mod tests {
     use quarterdeck_actors::config::table::settings;
     use serde_json::json;
 
+    use super::super::database::MAX_TEXT_CHARACTERS;
     use super::*;
+
+    #[test]
+    fn a_configured_text_is_cut_to_a_fixed_number_of_characters() {
+        let long = "ä".repeat(MAX_TEXT_CHARACTERS);
+        assert_eq!((cut("./data/").as_str(), cut(&long)), ("./data/", long.clone()));
+        assert_eq!(cut(&format!("{long}/data")), format!("{long}…"));
+    }
 
     #[test]
     fn settings_without_effect_are_told_in_one_line_only_where_they_are_used() {

@@ -126,11 +126,21 @@ pub(crate) fn named_elsewhere(config: &Config, place: &Place) -> Option<String> 
     (named != used).then_some(named)
 }
 
+/// The maximum number of characters of a configured text in a line.
+pub(super) const MAX_TEXT_CHARACTERS: usize = 256;
+
+/// Cuts a text of the configuration to a length that fits a line of the log.
+pub(super) fn cut(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_TEXT_CHARACTERS).map(|(end, _)| end);
+    end.and_then(|end| text.get(..end)).map_or_else(|| text.to_owned(), |beginning| format!("{beginning}…"))
+}
+
 /// Describes a database of Mattermost without accounts whose configuration names another one for them.
 pub(super) async fn accounts_elsewhere(db: &Db, config: &Config, place: &Place) -> Result<Option<String>, StoreError> {
     let Some(named) = named_elsewhere(config, place) else { return Ok(None) };
     let has_no_accounts = db.is_of_mattermost().await? && db.accounts_found().await? == 0;
-    let used = described(&config.view.sql.data_source);
+    let used = cut(&described(&config.view.sql.data_source));
+    let named = cut(&named);
     Ok(has_no_accounts.then(|| format!("the configuration names {named} for the accounts, and {used} has none")))
 }
 
