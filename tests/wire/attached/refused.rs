@@ -1,10 +1,43 @@
 //! Databases of Mattermost in which this server cannot work. `check` and the start say why, and nothing is changed.
 
+use serde_json::{Value, json};
+
 use crate::support::original::Original;
 use crate::support::process::{Workplace, lines, read};
 
-/// Runs a check and a start, which must fail and leave the database as it is. Returns what the check says.
+/// Runs a check and a start, which must fail and leave the database as it is, and a start with the same settings in a
+/// `config.json`, which leaves the file as it is too. Returns what the check says.
 pub(super) async fn refused(original: &Original, settings: &str) -> String {
+    let said = refused_in_database(original, settings).await;
+    let (_, source) = settings.split_once("DataSource = \"").unwrap();
+    let (source, _) = source.split_once('"').unwrap();
+    let also = refused_in_file(original, &in_file(&json!({ "ListenAddress": "127.0.0.1:0" }), source)).await;
+    assert!(said.lines().all(|line| also.contains(line)), "{said} {also}");
+    said
+}
+
+/// Runs a start with this document in a file, which must fail and leave the database and the file as they are. Returns what
+/// it says.
+async fn refused_in_file(original: &Original, document: &Value) -> String {
+    let before = original.state().await;
+    let place = Workplace::new("[ServiceSettings]\n[SqlSettings]\n").await;
+    let text = document.to_string();
+    std::fs::write(place.path("config.json"), &text).unwrap();
+    let output = place.run_with(&[("MM_CONFIG", "config.json")], &["serve"], "").await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!((original.state().await, read(&place.path("config.json"))), (before, text), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// Returns the document of a file with these settings of the service and this data source.
+fn in_file(service: &Value, source: &str) -> Value {
+    let mut document = json!({ "ServiceSettings": service, "SqlSettings": { "DataSource": source } });
+    document["ServiceSettings"]["SiteURL"] = json!("https://chat.example");
+    document
+}
+
+/// Runs a check and a start, as [`refused`] does, without a start from a file.
+pub(super) async fn refused_in_database(original: &Original, settings: &str) -> String {
     let before = original.state().await;
     let place = Workplace::new(settings).await;
     let [check, start] = [place.run(&["check"], "").await, place.run(&["serve"], "").await];
@@ -93,7 +126,22 @@ async fn a_check_refuses_triggers_that_the_start_cannot_renew() {
     let clerk = Workplace::new(&settings).await;
     let check = clerk.run(&["check"], "").await;
     assert!(check.status.success(), "{check:?}");
+    // A start that adds nothing only warns if it cannot read the number of the schema.
+    original.execute("REVOKE ALL ON db_migrations FROM clerk").await;
+    let grant = "GRANT SELECT ON public.db_migrations TO clerk";
+    let check = clerk.run(&["check"], "").await;
+    let told = String::from_utf8(check.stdout).unwrap();
+    assert!(check.status.success() && told.contains("warning: ") && told.contains(grant), "{told}");
+    assert!(clerk.serve().await.stop().await.success());
+    let warned = format!("the number of the schema of Mattermost cannot be read and is not checked: {grant}");
+    assert!(lines(&clerk.path("stderr")).iter().any(|line| line["msg"] == warned.as_str()));
     original.execute("COMMENT ON TABLE qd_outbox IS 'another form'").await;
+    let said = refused(&original, &settings).await;
+    assert!(
+        said.contains("the number of its schema cannot be read; nothing was changed: ") && said.contains(grant),
+        "{said}"
+    );
+    original.execute(grant).await;
     let said = refused(&original, &settings).await;
     assert!(said.contains("the role clerk does not own all tables") && said.contains("qd_outbox"), "{said}");
 }
@@ -112,7 +160,7 @@ async fn a_database_without_accounts_whose_configuration_names_another_one_is_re
     assert!(check.status.success() && told.contains(&format!("warning: {named}")), "{told}");
     assert!(!told.contains("canary"), "{told}");
     original.execute("DELETE FROM users").await;
-    let said = refused(&original, &original.settings_of("qd")).await;
+    let said = refused_in_database(&original, &original.settings_of("qd")).await;
     assert!(said.contains(named) && said.contains("MM_SQLSETTINGS_DATASOURCE"), "{said}");
     // The operator can say that it is the right one, and later starts only warn.
     assert!(said.contains("`quarterdeck serve --new`"), "{said}");
@@ -126,23 +174,8 @@ async fn a_database_without_accounts_whose_configuration_names_another_one_is_re
 #[actix_web::test]
 async fn permission_schemes_that_cannot_be_read_are_refused_where_a_team_has_one() {
     let Some(original) = Original::start().await else { return };
-    // A start that adds nothing only warns if it cannot read the number of the schema.
-    original.execute("REVOKE ALL ON db_migrations FROM clerk").await;
-    let grant = "GRANT SELECT ON public.db_migrations TO clerk";
-    let check = clerk.run(&["check"], "").await;
-    let told = String::from_utf8(check.stdout).unwrap();
-    assert!(check.status.success() && told.contains("warning: ") && told.contains(grant), "{told}");
-    assert!(clerk.serve().await.stop().await.success());
-    let warned = format!("the number of the schema of Mattermost cannot be read and is not checked: {grant}");
-    assert!(lines(&clerk.path("stderr")).iter().any(|line| line["msg"] == warned.as_str()));
     original
         .execute(
-    assert!(
-        said.contains("the number of its schema cannot be read; nothing was changed: ") && said.contains(grant),
-        "{said}"
-    );
-    original.execute(grant).await;
-    let said = refused(&original, &settings).await;
             "CREATE ROLE clerk LOGIN; GRANT CREATE ON SCHEMA public TO clerk;
              DO $$ DECLARE name text; BEGIN FOR name IN SELECT tablename FROM pg_tables
                  WHERE schemaname = 'public' AND tablename <> 'schemes' LOOP
@@ -198,5 +231,11 @@ async fn a_start_on_a_taken_port_or_with_a_missing_certificate_leaves_nothing_be
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(1) && said.contains(why), "{said}");
         assert_eq!(original.state().await, before, "{said}");
+    }
+    let source = format!("{}?sslmode=disable", original.cluster.address());
+    let tls = json!({ "ListenAddress": "127.0.0.1:0", "ConnectionSecurity": "TLS", "TLSCertFile": "absent", "TLSKeyFile": "absent" });
+    for (service, why) in [(json!({ "ListenAddress": address }), "Address already in use"), (tls, "absent")] {
+        let said = refused_in_file(&original, &in_file(&service, &source)).await;
+        assert!(said.contains(why), "{said}");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::refused::refused;
+use super::refused::refused_in_database;
 use crate::support::backup::{QUIET, good, on_sqlite};
 use crate::support::original::Original;
 use crate::support::process::{Workplace, read};
@@ -36,7 +36,7 @@ async fn a_broken_configuration_leaves_nothing_behind_in_the_database() {
             ))
             .await;
         let before = original.dump().await;
-        let said = refused(&original, &original.settings_of("qd")).await;
+        let said = refused_in_database(&original, &original.settings_of("qd")).await;
         assert!(said.contains("configuration"), "{said}");
         assert_eq!(original.dump().await, before, "{said}");
     }
