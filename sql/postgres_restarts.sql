@@ -2,7 +2,7 @@
 -- and no backup. A start runs these statements if the comment on qd_restarts is another than the one at the end.
 -- Statements end with a semicolon and an empty line.
 
--- The row in slot 1 is the restart, and the one in slot 2 the upgrade, so one of each is under way at a time. The server
+-- The row in slot 1 is the restart, and the one in slot 2 the upgrade, and one of them is under way at a time. The server
 -- that leads it renews the row; after expiresat it is abandoned.
 CREATE TABLE IF NOT EXISTS qd_restarts (
     slot bigint NOT NULL,

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use super::super::{Db, Row, StoreError, statement};
+use super::super::{Db, Row, StoreError, Subject, Transaction, statement};
 use super::questions::{first_bool, in_ms};
 
 /// The state of a rollout under way.
 pub(crate) const RUNNING: &str = "running";
 
-/// The work that several servers do one after the other, led by one of them. One of each kind is under way at a time.
+/// The maximum time for which a rollout lasts without a renewal. A restart lasts at most an hour while its leader restarts.
+/// One that would last longer began before the clock of the database was set back, and is treated as expired.
+const MAX_LEASE: Duration = Duration::from_hours(2);
+
+/// The work that several servers do one after the other, led by one of them. One of them is under way at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rollout {
     /// They restart.
@@ -24,6 +28,10 @@ impl Rollout {
             Self::Restart => 1,
             Self::Upgrade => 2,
         }
+    }
+
+    fn of_slot(slot: i64) -> Self {
+        if slot == Self::Upgrade.slot() { Self::Upgrade } else { Self::Restart }
     }
 }
 
@@ -43,26 +51,45 @@ pub(crate) struct StoredRollout {
 }
 
 impl Db {
-    /// Begins a rollout, which lasts for `limit` unless it is renewed. Returns false if another one of its kind is under way.
+    /// Begins a rollout, which lasts for `limit` unless it is renewed. Returns the kind of another one that is under way; `None`
+    /// if this one has begun.
     pub(crate) async fn begin_rollout(
         &self,
         rollout: Rollout,
         id: &str,
         progress: &str,
         limit: Duration,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Rollout>, StoreError> {
+        let running =
+            "SELECT slot FROM qd_restarts WHERE state = $1 AND expiresat > qd_now() AND expiresat <= qd_now() + $2";
+        let running = statement(running, vec![RUNNING.into(), in_ms(MAX_LEASE).into()]);
         let sql = "INSERT INTO qd_restarts (slot, id, target, state, beganat, expiresat, progress) \
                    VALUES ($5, $1, '', $2, qd_now(), qd_now() + $3, $4) ON CONFLICT (slot) DO UPDATE SET id = excluded.id, \
                    target = '', state = excluded.state, beganat = excluded.beganat, expiresat = excluded.expiresat, \
-                   progress = excluded.progress WHERE qd_restarts.state <> $2 OR qd_restarts.expiresat <= qd_now() RETURNING id";
+                   progress = excluded.progress";
         let values = vec![id.into(), RUNNING.into(), in_ms(limit).into(), progress.into(), rollout.slot().into()];
-        Ok(!self.write(statement(sql, values)).await?.is_empty())
+        let begin = statement(sql, values);
+        let decide = move |answers: &[Vec<Row>]| {
+            let is_free = answers.first().is_none_or(Vec::is_empty);
+            Ok(if is_free { vec![begin.clone()] } else { Vec::new() })
+        };
+        // The lock lets a restart and an upgrade that begin at the same moment see each other.
+        let transaction = Transaction::decided(vec![running], decide).lock_exclusive(Subject::Cluster);
+        let answers = self.transaction(transaction).await?;
+        let other = answers.into_iter().next().and_then(|rows| rows.into_iter().next());
+        other.map(|mut row| Ok(Rollout::of_slot(row.int()?))).transpose()
     }
 
     /// Returns the last rollout of its kind; `None` if none has begun.
     pub(crate) async fn rollout(&self, rollout: Rollout) -> Result<Option<StoredRollout>, StoreError> {
-        let sql = "SELECT id, state, beganat, expiresat <= qd_now(), progress FROM qd_restarts WHERE slot = $1";
-        self.read(statement(sql, vec![rollout.slot().into()])).await?.into_iter().next().map(stored).transpose()
+        let sql = "SELECT id, state, beganat, expiresat <= qd_now() OR expiresat > qd_now() + $2, progress FROM qd_restarts \
+                   WHERE slot = $1";
+        self.read(statement(sql, vec![rollout.slot().into(), in_ms(MAX_LEASE).into()]))
+            .await?
+            .into_iter()
+            .next()
+            .map(stored)
+            .transpose()
     }
 
     /// Stores the progress of a rollout under way, and the id of the node whose turn it is. It lasts for `limit` from now.
@@ -121,6 +148,7 @@ mod tests {
         assert_eq!(db.rollout(Rollout::Restart).await.is_ok(), db.is_shared());
         if db.is_shared() {
             restart_twice(&db).await;
+            begin_both_at_once(&db).await;
         }
     }
 
@@ -132,8 +160,8 @@ mod tests {
             db.begin_rollout(Rollout::Restart, "two", "b", LIMIT)
         );
         let id = match (begun.0.unwrap(), begun.1.unwrap()) {
-            (true, false) => "one",
-            (false, true) => "two",
+            (None, Some(Rollout::Restart)) => "one",
+            (Some(Rollout::Restart), None) => "two",
             both => panic!("{both:?}"),
         };
         assert!(!is_turn_of("node", id).await);
@@ -147,10 +175,7 @@ mod tests {
         assert_eq!((&*ended.id, &*ended.state, &*ended.progress), (id, "done", "e"));
         assert!(!is_turn_of("node", id).await);
         assert!(!db.renew_rollout(id, "node", "f", LIMIT).await.unwrap());
-        assert!(db.begin_rollout(Rollout::Restart, "three", "g", LIMIT).await.unwrap());
-        assert_eq!(db.rollout(Rollout::Upgrade).await.unwrap(), None);
-        assert!(db.begin_rollout(Rollout::Upgrade, "upgrade", "u", LIMIT).await.unwrap(), "it is of another kind");
-        assert_eq!(db.rollout(Rollout::Upgrade).await.unwrap().unwrap().id, "upgrade");
+        assert_eq!(db.begin_rollout(Rollout::Restart, "three", "g", LIMIT).await.unwrap(), None);
 
         // One that is not renewed is over for good.
         assert!(db.renew_rollout("three", "node", "h", LIMIT).await.unwrap());
@@ -160,6 +185,28 @@ mod tests {
         assert!(!db.renew_rollout("three", "node", "i", LIMIT).await.unwrap());
         db.end_rollout("three", "done", "j").await.unwrap();
         assert_eq!(db.rollout(Rollout::Restart).await.unwrap().unwrap().state, RUNNING);
-        assert!(db.begin_rollout(Rollout::Restart, "four", "k", LIMIT).await.unwrap());
+        assert_eq!(db.begin_rollout(Rollout::Restart, "four", "k", LIMIT).await.unwrap(), None);
+
+        // The clock of the database was set back by a day since the leader died.
+        execute(db, "UPDATE qd_restarts SET expiresat = qd_now() + 86400000").await;
+        assert!(db.rollout(Rollout::Restart).await.unwrap().unwrap().is_expired);
+        assert_eq!(db.begin_rollout(Rollout::Restart, "five", "l", LIMIT).await.unwrap(), None);
+        db.end_rollout("five", "done", "m").await.unwrap();
+    }
+
+    /// Begins a restart and an upgrade at the same moment, again and again: one of them begins, and the other is told of it.
+    async fn begin_both_at_once(db: &Db) {
+        for round in 0..20 {
+            let (restart, upgrade) = (format!("restart {round}"), format!("upgrade {round}"));
+            let begun = futures_util::join!(
+                db.begin_rollout(Rollout::Restart, &restart, "a", LIMIT),
+                db.begin_rollout(Rollout::Upgrade, &upgrade, "b", LIMIT)
+            );
+            match (begun.0.unwrap(), begun.1.unwrap()) {
+                (None, Some(Rollout::Restart)) => db.end_rollout(&restart, "done", "").await.unwrap(),
+                (Some(Rollout::Upgrade), None) => db.end_rollout(&upgrade, "done", "").await.unwrap(),
+                both => panic!("{both:?}"),
+            }
+        }
     }
 }

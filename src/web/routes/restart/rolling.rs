@@ -90,8 +90,10 @@ impl Rolling {
         let plan = Plan { leader: own.clone(), process: String::new(), servers };
         let rolling = Self { app, id: new_id(), own, within, plan, back: Vec::new() };
         let begun = rolling.app.db.begin_rollout(Rollout::Restart, &rolling.id, &rolling.plan.text(), LEASE).await;
-        if !begun.or_fail("app.cluster.publish.app_error")? {
-            return Err(AppError::new("app.restart.in_progress.app_error"));
+        match begun.or_fail("app.cluster.publish.app_error")? {
+            None => {}
+            Some(Rollout::Restart) => return Err(AppError::new("app.restart.in_progress.app_error")),
+            Some(Rollout::Upgrade) => return Err(AppError::new("app.restart.upgrading.app_error")),
         }
         task::once("restart_servers", rolling.run());
         Ok(())

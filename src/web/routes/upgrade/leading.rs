@@ -35,6 +35,7 @@ const SERVER_LIMIT: Duration = Duration::from_mins(31);
 
 const READ_FAILED: &str = "app.cluster.read.app_error";
 const IN_PROGRESS: &str = "api.upgrade_to_enterprise.app_error";
+const RESTARTING: &str = "app.restart.in_progress.app_error";
 
 /// The reason why an upgrade does not go on.
 enum End {
@@ -60,15 +61,17 @@ pub(super) async fn begin(app: Data<AppState>) -> Result<(), AppError> {
     if app.limits.traffic.is_draining() {
         return Err(AppError::new("app.restart.stopping.app_error"));
     }
-    for (rollout, id) in [(Rollout::Upgrade, IN_PROGRESS), (Rollout::Restart, "app.restart.in_progress.app_error")] {
+    for (rollout, id) in [(Rollout::Upgrade, IN_PROGRESS), (Rollout::Restart, RESTARTING)] {
         if app.db.rollout(rollout).await.or_fail(READ_FAILED)?.is_some_and(|stored| is_running(&stored)) {
             return Err(AppError::new(id));
         }
     }
     let leading = Leading { id: new_id(), plan: plan(&app).await?, app };
     let begun = leading.app.db.begin_rollout(Rollout::Upgrade, &leading.id, &leading.plan.text(), LEASE).await;
-    if !begun.or_fail("app.cluster.publish.app_error")? {
-        return Err(AppError::new(IN_PROGRESS));
+    match begun.or_fail("app.cluster.publish.app_error")? {
+        None => {}
+        Some(Rollout::Upgrade) => return Err(AppError::new(IN_PROGRESS)),
+        Some(Rollout::Restart) => return Err(AppError::new(RESTARTING)),
     }
     task::once("upgrade_servers", leading.run());
     Ok(())
