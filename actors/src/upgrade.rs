@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -24,9 +25,47 @@ pub trait Replacement: Send + Sync {
     /// Returns true if the file of this program is another program by now, for example because a server that runs the
     /// same file has upgraded it.
     fn is_replaced(&self) -> BoxFuture<'static, bool>;
-    /// Replaces the program with the newest release and returns its version. If it fails, nothing has changed. A file that
-    /// is the newest release already stays as it is.
-    fn replace(&self, progress: Progress) -> BoxFuture<'static, Result<String, AppError>>;
+    /// Returns true if the file of this program is the newest release by now.
+    fn is_in_place(&self) -> BoxFuture<'static, bool>;
+    /// Replaces the program with the newest release. If it fails, nothing has changed. A file that is the newest release
+    /// already stays as it is.
+    fn replace(&self, scope: Scope, progress: Progress) -> BoxFuture<'static, Result<Outcome, AppError>>;
+}
+
+/// A release, as its signed manifest describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Its version.
+    pub version: String,
+    /// The machines that it is for.
+    pub target: String,
+    /// The SHA-256 of its program, in hexadecimal.
+    pub sha256: String,
+}
+
+impl Release {
+    /// Returns true if the other one is the same release, for the same machines or for others.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.version == other.version && (self.target != other.target || self.sha256 == other.sha256)
+    }
+}
+
+/// The servers that an upgrade concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// This one only.
+    Alone,
+    /// Several. With a release, no other one may be installed.
+    Among(Option<Release>),
+}
+
+/// The result of an upgrade that did not fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The release is in the place of the program.
+    InPlace(Release),
+    /// The program is the newest release, so nothing has changed.
+    Running(Release),
 }
 
 /// The state of the upgrade.
@@ -39,15 +78,17 @@ pub enum Stage {
     InProgress(u64),
     /// The last upgrade failed for this reason and changed nothing.
     Failed(Arc<AppError>),
-    /// The program of this version is in place. It runs after a restart.
-    Complete(Arc<str>),
+    /// The program of this release is in place. It runs after a restart.
+    Complete(Arc<Release>),
+    /// The last upgrade found that this program is the newest release, and changed nothing.
+    Current(Arc<Release>),
 }
 
 impl Stage {
     /// Returns the percentage: 0 unless an upgrade is in progress or complete.
     pub fn percentage(&self) -> u64 {
         match self {
-            Self::Idle | Self::Failed(_) => 0,
+            Self::Idle | Self::Failed(_) | Self::Current(_) => 0,
             Self::InProgress(percentage) => *percentage,
             Self::Complete(_) => 100,
         }
@@ -56,7 +97,7 @@ impl Stage {
     /// Fails with the reason if no upgrade can begin now.
     fn refusal(&self) -> Result<(), AppError> {
         match self {
-            Self::Idle | Self::Failed(_) => Ok(()),
+            Self::Idle | Self::Failed(_) | Self::Current(_) => Ok(()),
             Self::InProgress(_) => Err(AppError::new("api.upgrade_to_enterprise.app_error")),
             Self::Complete(_) => Err(AppError::new("api.upgrade_to_enterprise.already-done.app_error")),
         }
@@ -112,15 +153,21 @@ impl UpgradeHandle {
         self.replacement.is_replaced().await
     }
 
+    /// Returns true if the file of this program is the newest release by now.
+    pub async fn is_in_place(&self) -> bool {
+        self.replacement.is_in_place().await
+    }
+
     /// Begins an upgrade. Fails if one is in progress or complete, or if this program cannot be replaced.
     pub async fn begin(&self) -> Result<(), AppError> {
-        self.actor.ask(Begin { may_be_replaced: false }).await?
+        self.actor.ask(Begin(Scope::Alone)).await?
     }
 
     /// Begins the part of this server in an upgrade of several servers: another one of them may have replaced the file of
-    /// this program. Fails if an upgrade is in progress or complete, or if this program cannot be replaced.
-    pub async fn begin_among_others(&self) -> Result<(), AppError> {
-        self.actor.ask(Begin { may_be_replaced: true }).await?
+    /// this program. If a release is given, no other one is installed. Fails if an upgrade is in progress or complete, or if
+    /// this program cannot be replaced.
+    pub async fn begin_among_others(&self, release: Option<Release>) -> Result<(), AppError> {
+        self.actor.ask(Begin(Scope::Among(release))).await?
     }
 
     /// Returns the actor's figures for readiness and metrics.
@@ -140,17 +187,16 @@ impl Actor for UpgradeActor {
 
 #[derive(Message)]
 #[rtype(result = "Result<(), AppError>")]
-struct Begin {
-    may_be_replaced: bool,
-}
+struct Begin(Scope);
 
 impl Handler<Begin> for UpgradeActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
     // Atomic: no other upgrade can begin between the check and the start.
-    fn handle(&mut self, Begin { may_be_replaced }: Begin, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Begin(scope): Begin, _: &mut Self::Context) -> Self::Result {
         let refusal = self.publish.borrow().refusal();
         let replacement = self.replacement.clone();
+        let may_be_replaced = scope != Scope::Alone;
         let decision = async move {
             refusal?;
             let is_replaced = may_be_replaced && replacement.is_replaced().await;
@@ -158,7 +204,7 @@ impl Handler<Begin> for UpgradeActor {
         };
         AtomicResponse::new(Box::pin(decision.into_actor(self).map(|decided, actor, _| {
             decided?;
-            actor.begin();
+            actor.begin(scope);
             Ok(())
         })))
     }
@@ -166,11 +212,11 @@ impl Handler<Begin> for UpgradeActor {
 
 impl UpgradeActor {
     /// Starts the upgrade as a task outside the actor, so that a crash of the actor does not stop it halfway.
-    fn begin(&self) {
+    fn begin(&self, scope: Scope) {
         info!("upgrade started");
         self.publish.send_replace(Stage::InProgress(1));
         let attempt = Attempt(self.publish.clone());
-        let replacing = self.replacement.replace(Progress(self.publish.clone()));
+        let replacing = self.replacement.replace(scope, Progress(self.publish.clone()));
         task::once("upgrade", async move { attempt.end(replacing.await) });
     }
 }
@@ -179,11 +225,15 @@ impl UpgradeActor {
 struct Attempt(Arc<watch::Sender<Stage>>);
 
 impl Attempt {
-    fn end(self, outcome: Result<String, AppError>) {
+    fn end(self, outcome: Result<Outcome, AppError>) {
         match outcome {
-            Ok(version) => {
-                info!(upgrade.version = version, "upgrade complete; the new version runs after a restart");
-                self.0.send_replace(Stage::Complete(version.into()));
+            Ok(Outcome::InPlace(release)) => {
+                info!(upgrade.version = release.version, "upgrade complete; the new version runs after a restart");
+                self.0.send_replace(Stage::Complete(Arc::new(release)));
+            }
+            Ok(Outcome::Running(release)) => {
+                info!(upgrade.version = release.version, "nothing has changed; this program is the newest release");
+                self.0.send_replace(Stage::Current(Arc::new(release)));
             }
             Err(cause) => {
                 warn!(error = %cause, "upgrade failed; nothing has changed");

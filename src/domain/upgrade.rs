@@ -20,7 +20,7 @@ use quarterdeck_actors::audit::{AuditHandle, AuditRecord, Status};
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::config::view::ServiceSettings;
 use quarterdeck_actors::error::AppError;
-use quarterdeck_actors::upgrade::{Progress, Replacement};
+use quarterdeck_actors::upgrade::{Outcome, Progress, Release, Replacement, Scope};
 use serde_json::json;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
@@ -36,6 +36,12 @@ pub(crate) use source::Source;
 
 /// The time limit until the release is in place.
 const INSTALL_TIMEOUT: Duration = Duration::from_mins(30);
+
+/// The time limit for the proof that the file of the program is the newest release. Other servers wait for it.
+const PROOF_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The number of digits of a SHA-256 that an error shows.
+const SHOWN_DIGITS: usize = 12;
 
 const FAILED: &str = "api.upgrade_to_enterprise_status.app_error";
 const UNPROVED: &str = "api.upgrade_to_enterprise_status.signature.app_error";
@@ -81,10 +87,19 @@ impl Replacement for Upgrades {
         async move { parts.is_replaced().await }.boxed()
     }
 
-    fn replace(&self, progress: Progress) -> BoxFuture<'static, Result<String, AppError>> {
+    fn is_in_place(&self) -> BoxFuture<'static, bool> {
         let parts = self.0.clone();
         async move {
-            let outcome = parts.replace(&progress).await;
+            let proof = Box::pin(timeout(PROOF_TIMEOUT, parts.accept_replaced(&Scope::Among(None))));
+            proof.await.is_ok_and(|proved| proved.is_ok())
+        }
+        .boxed()
+    }
+
+    fn replace(&self, scope: Scope, progress: Progress) -> BoxFuture<'static, Result<Outcome, AppError>> {
+        let parts = self.0.clone();
+        async move {
+            let outcome = parts.replace(&scope, &progress).await;
             parts.audit.record(record(&outcome)).await;
             outcome
         }
@@ -119,39 +134,45 @@ impl Parts {
         spawn_blocking(move || program.is_replaced()).await.unwrap_or_default()
     }
 
-    async fn replace(&self, progress: &Progress) -> Result<String, AppError> {
+    async fn replace(&self, scope: &Scope, progress: &Progress) -> Result<Outcome, AppError> {
         if self.is_replaced().await {
-            let accepting = Box::pin(timeout(INSTALL_TIMEOUT, self.accept_replaced()));
+            let accepting = Box::pin(timeout(INSTALL_TIMEOUT, self.accept_replaced(scope)));
             return accepting.await.map_err(|_| failed("the upgrade took longer than 30 minutes"))?;
         }
         let (program, source) = self.checked().await?;
-        let preparing = Box::pin(timeout(INSTALL_TIMEOUT, self.prepare(&program, source, progress)));
-        let (candidate, manifest) =
-            preparing.await.map_err(|_| failed("the upgrade took longer than 30 minutes"))??;
+        let preparing = Box::pin(timeout(INSTALL_TIMEOUT, self.prepare(&program, source, scope, progress)));
+        let prepared = preparing.await.map_err(|_| failed("the upgrade took longer than 30 minutes"))??;
+        let (candidate, release) = match prepared {
+            Prepared::Newer(candidate, release) => (candidate, release),
+            Prepared::Running(release) => return Ok(Outcome::Running(release)),
+        };
         // The move runs to its end even if the task that waits for it is dropped, so it never stops half-way.
         let moved = spawn_blocking(move || candidate.take_the_place_of(&program)).await;
         moved.map_err(failed)?.map_err(|cause| failed(format_args!("the program cannot be replaced: {cause}")))?;
-        Ok(manifest.version.to_string())
+        Ok(Outcome::InPlace(release))
     }
 
-    /// Returns the version of the newest release if it is in the place of the program already, because another server that
-    /// runs the same file installed it. The signed manifest proves it.
-    async fn accept_replaced(&self) -> Result<String, AppError> {
+    /// Returns the newest release if it is in the place of the program already, because another server that runs the same
+    /// file installed it. The signed manifest proves it.
+    async fn accept_replaced(&self, scope: &Scope) -> Result<Outcome, AppError> {
         let (program, source) = self.program_and_source()?;
-        let manifest = self.newest(source).await?;
+        let manifest = self.newest(source, scope).await?;
         let (path, size) = (program.path().to_owned(), manifest.size);
         let hashed = spawn_blocking(move || candidate::digest_of(&path, size)).await.map_err(failed)?;
         let is_release = hashed.map_err(failed)? == manifest.sha256;
-        is_release.then(|| manifest.version.to_string()).ok_or_else(|| {
-            failed(format_args!(
+        if !is_release {
+            return Err(failed(format_args!(
                 "{} is neither the running program any more nor the newest release; restart the server first",
                 program.path().display()
-            ))
-        })
+            )));
+        }
+        let release = manifest.release();
+        Ok(if manifest.is_running() { Outcome::Running(release) } else { Outcome::InPlace(release) })
     }
 
-    /// Returns the manifest of the newest release, whose signature is valid.
-    async fn newest(&self, source: &Source) -> Result<Manifest, AppError> {
+    /// Returns the manifest of the newest release, whose signature is valid. Refuses one that may not be installed in this
+    /// upgrade.
+    async fn newest(&self, source: &Source, scope: &Scope) -> Result<Manifest, AppError> {
         let config = self.config.current();
         let service = &config.view.service;
         let signed = self.fetch(source.manifest(), manifest::MAX_MANIFEST_BYTES, service).await.map_err(failed)?;
@@ -159,8 +180,14 @@ impl Parts {
         source.verify(&signed, &signature).map_err(|cause| AppError::new(UNPROVED).because(cause))?;
         let seen = self.db.newest_release().await.map_err(failed)?;
         let manifest = Manifest::read(&signed, OffsetDateTime::now_utc(), seen.as_ref()).map_err(failed)?;
-        self.db.note_release(&manifest.version).await.map_err(failed)?;
-        Ok(manifest)
+        if !manifest.is_running() {
+            self.db.note_release(&manifest.version).await.map_err(failed)?;
+        }
+        match scope {
+            Scope::Alone if manifest.is_running() => Err(failed(manifest.not_newer())),
+            Scope::Among(Some(wanted)) if !wanted.is_same(&manifest.release()) => Err(another(&manifest, wanted)),
+            Scope::Alone | Scope::Among(_) => Ok(manifest),
+        }
     }
 
     /// Downloads the newest release into a file beside the program, verifies it and runs it once.
@@ -168,16 +195,20 @@ impl Parts {
         &self,
         program: &Arc<Program>,
         source: &Source,
+        scope: &Scope,
         progress: &Progress,
-    ) -> Result<(Candidate, Manifest), AppError> {
+    ) -> Result<Prepared, AppError> {
         // The file is opened first: it locks out other upgrades, and deletes the rest of an earlier attempt.
         let mut candidate = opened(program.clone()).await.map_err(failed)?;
-        let manifest = self.newest(source).await?;
+        let manifest = self.newest(source, scope).await?;
+        if manifest.is_running() {
+            return Ok(Prepared::Running(manifest.release()));
+        }
         let config = self.config.current();
         self.download(source, &manifest, &mut candidate, &config.view.service, progress).await?;
         let candidate = candidate.finished(program.access()).await.map_err(|cause| unwritten(&cause))?;
         trial_run::run(candidate.path(), &manifest.version).await.map_err(failed)?;
-        Ok((candidate, manifest))
+        Ok(Prepared::Newer(Box::new(candidate), manifest.release()))
     }
 
     async fn fetch(&self, url: String, largest: usize, service: &ServiceSettings) -> Result<Vec<u8>, CallFailure> {
@@ -217,6 +248,14 @@ impl Parts {
     }
 }
 
+/// The newest release before its move to the place of the program.
+enum Prepared {
+    /// It is downloaded and verified.
+    Newer(Box<Candidate>, Release),
+    /// The program is this release already.
+    Running(Release),
+}
+
 /// Creates an empty file beside the program, after deleting the rest of an earlier attempt.
 async fn opened(program: Arc<Program>) -> Result<Candidate, String> {
     let opened = spawn_blocking(move || Candidate::open(&program)).await;
@@ -230,12 +269,27 @@ async fn opened(program: Arc<Program>) -> Result<Candidate, String> {
 }
 
 /// Returns the audit record of a finished upgrade.
-fn record(outcome: &Result<String, AppError>) -> AuditRecord {
+fn record(outcome: &Result<Outcome, AppError>) -> AuditRecord {
     let (status, parameters) = match outcome {
-        Ok(version) => (Status::Success, json!({ "version": version })),
+        Ok(Outcome::InPlace(release) | Outcome::Running(release)) => {
+            (Status::Success, json!({ "version": release.version }))
+        }
         Err(cause) => (Status::Fail, json!({ "reason": text_of(cause) })),
     };
     own_record("endUpgrade", status, parameters)
+}
+
+/// Returns the error of a source that offers another release than the one that other servers have.
+fn another(manifest: &Manifest, wanted: &Release) -> AppError {
+    let prefix = |sha256: &str| sha256.chars().take(SHOWN_DIGITS).collect::<String>();
+    failed(format_args!(
+        "ReleaseURL offers {} (SHA-256 {}…) here, and other servers have {} (SHA-256 {}…); restart those and begin again, or \
+         let it offer the same release on every server",
+        manifest.version,
+        prefix(&manifest.sha256),
+        wanted.version,
+        prefix(&wanted.sha256)
+    ))
 }
 
 fn not_here(reason: &str) -> AppError {

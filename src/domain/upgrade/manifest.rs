@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::env::consts::{ARCH, OS};
 
 use data_encoding::HEXLOWER;
+use quarterdeck_actors::upgrade::Release;
 use semver::Version;
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -37,7 +38,7 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a verified manifest. Refuses a release that is not newer, is for another platform, or is invalid.
+    /// Reads a verified manifest. Refuses a release that is older than this program, is for another platform, or is invalid.
     ///
     /// A source cannot offer an old manifest as the newest: manifests expire, and a release older than `seen`, the
     /// newest offered so far, is refused.
@@ -45,8 +46,8 @@ impl Manifest {
         let manifest: Self =
             serde_json::from_slice(text).map_err(|cause| format!("the manifest cannot be read: {cause}"))?;
         let running = Version::parse(VERSION).map_err(|cause| format!("this version, {VERSION}: {cause}"))?;
-        if manifest.version.cmp_precedence(&running) != Ordering::Greater {
-            return Err(format!("the release is {}, which is not newer than {running}", manifest.version));
+        if manifest.version.cmp_precedence(&running) == Ordering::Less {
+            return Err(manifest.not_newer());
         }
         if let Some(seen) = seen.filter(|seen| manifest.version.cmp_precedence(seen) == Ordering::Less) {
             return Err(format!(
@@ -72,6 +73,20 @@ impl Manifest {
         let is_digest = HEXLOWER.decode(manifest.sha256.as_bytes()).is_ok_and(|digest| digest.len() == 32);
         is_digest.then_some(manifest).ok_or_else(|| "the manifest has no SHA-256 in hexadecimal digits".to_owned())
     }
+
+    /// Returns true if this program has the version of the release.
+    pub(super) fn is_running(&self) -> bool {
+        Version::parse(VERSION).is_ok_and(|running| self.version.cmp_precedence(&running) == Ordering::Equal)
+    }
+
+    /// Returns the reason why a release that is not newer is refused.
+    pub(super) fn not_newer(&self) -> String {
+        format!("the release is {}, which is not newer than {VERSION}", self.version)
+    }
+
+    pub(super) fn release(&self) -> Release {
+        Release { version: self.version.to_string(), target: self.target.clone(), sha256: self.sha256.clone() }
+    }
 }
 
 /// Returns the platform of this program.
@@ -92,20 +107,32 @@ mod tests {
             "expires": "2026-06-01T00:00:00Z", "notes": "for people",
         });
         change(&mut manifest);
-        Manifest::read(
-            manifest.to_string().as_bytes(),
-            datetime!(2026-05-31 23:59:59 UTC),
-            Some(&Version::new(998, 0, 0)),
-        )
+        read_after(&manifest, Some(&Version::new(998, 0, 0)))
+    }
+
+    fn read_after(manifest: &Value, seen: Option<&Version>) -> Result<Manifest, String> {
+        Manifest::read(manifest.to_string().as_bytes(), datetime!(2026-05-31 23:59:59 UTC), seen)
+    }
+
+    #[test]
+    fn the_release_that_runs_is_told_from_a_newer_one() {
+        for version in [VERSION.to_owned(), format!("{VERSION}+later")] {
+            let manifest = json!({
+                "version": version, "target": target(), "file": "quarterdeck", "size": 5, "sha256": "0a".repeat(32),
+                "expires": "2026-06-01T00:00:00Z",
+            });
+            let running = read_after(&manifest, None).unwrap();
+            assert!(running.is_running() && running.not_newer().contains("not newer"), "{version}");
+            assert_eq!(running.release().version, version);
+        }
     }
 
     #[test]
     fn a_newer_release_for_this_machine_is_taken_and_nothing_else() {
         assert_eq!(read(|_| ()).unwrap().version, Version::new(999, 0, 0));
         read(|manifest| manifest["version"] = json!("998.0.0")).unwrap();
+        assert!(!read(|_| ()).unwrap().is_running());
         for (member, value, reason) in [
-            ("version", json!(VERSION), "not newer"),
-            ("version", json!(format!("{VERSION}+later")), "not newer"),
             ("version", json!(format!("{VERSION}-rc.1")), "not newer"),
             ("version", json!("0.0.1"), "not newer"),
             ("version", json!("next"), "cannot be read"),

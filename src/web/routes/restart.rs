@@ -4,7 +4,7 @@ pub(crate) mod nodes;
 mod progress;
 pub(crate) mod rolling;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use actix_web::web::Data;
@@ -12,6 +12,7 @@ use quarterdeck_actors::cluster::Others;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::upgrade::Stage;
 
+use crate::base::version::VERSION;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::settings::options::Options;
@@ -69,17 +70,45 @@ pub(super) async fn restart(
     let wanted = Wanted::of(request.query("server"), request.query("servers").as_deref())?;
     let within = within(request.query("within"), &app.facts.options)?;
     if let Some(wanted) = wanted {
+        if wanted == Wanted::All {
+            all_of_one_version(&app, &upgraded(&app).await?).await?;
+        }
         let names = begin(app, wanted, within).await?;
         audit.parameter("servers", names);
         return Ok(Done);
     }
-    let Some((runs, version)) = upgraded(&app).await? else { return Ok(Done) };
-    let names = begin(app, Wanted::Runs(runs), within).await?;
+    let upgraded = upgraded(&app).await?;
+    let Some(version) = upgraded.values().next().cloned() else { return Ok(Done) };
+    one_version(upgraded.values().map(String::as_str))?;
+    let names = begin(app, Wanted::Runs(upgraded.into_keys().collect()), within).await?;
     audit.parameter("version", version);
     if names.len() > 1 {
         audit.parameter("servers", names);
     }
     Ok(Done)
+}
+
+/// Fails if a restart of all servers would leave them with different versions, because some of them have a new program in
+/// place: the first one that starts may bring the schema to a form in which the older program does not start.
+async fn all_of_one_version(app: &AppState, upgraded: &BTreeMap<String, String>) -> Result<(), AppError> {
+    if upgraded.is_empty() {
+        return Ok(());
+    }
+    let others = app.actors.cluster.others().await.nodes;
+    let running = others.iter().map(|node| (&*node.id, &*node.version));
+    let own = app.node().0;
+    let running = running.chain([(&*own, VERSION)]);
+    one_version(running.map(|(id, version)| upgraded.get(id).map_or(version, String::as_str)))
+}
+
+/// Fails if servers would run different versions after their restart.
+fn one_version<'a>(versions: impl Iterator<Item = &'a str>) -> Result<(), AppError> {
+    let versions: BTreeSet<&str> = versions.collect();
+    if versions.len() < 2 {
+        return Ok(());
+    }
+    let named = versions.into_iter().collect::<Vec<_>>().join(", ");
+    Err(AppError::new("app.restart.mixed_versions.app_error").with("Versions", named))
 }
 
 /// Begins the restart of servers, and returns their names. Where servers share a database, one restart is under way at a
@@ -185,6 +214,14 @@ mod tests {
         }
         let refused = Wanted::One("d".to_owned()).among(&others, own).unwrap_err();
         assert_eq!(refused.id, "app.restart.unknown_server.app_error");
+    }
+
+    #[test]
+    fn servers_restart_into_one_version() {
+        one_version(["2.0.0", "2.0.0"].into_iter()).unwrap();
+        let refused = one_version(["2.0.1", "2.0.0", "2.0.1"].into_iter()).unwrap_err();
+        assert_eq!(refused.id, "app.restart.mixed_versions.app_error");
+        assert!(crate::base::error_text::text_of(&refused).contains("2.0.0, 2.0.1"));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Routes that upgrade this program, and those of the other servers on its database.
 
+mod asking;
 mod leading;
 pub(crate) mod part;
 mod plan;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -16,8 +17,8 @@ use crate::store::{Rollout, StoredRollout};
 use crate::web::answer::{Accepted, Answer, Done, Json};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
+use plan::Status;
 pub(super) use plan::is_running;
-use plan::{Plan, Status};
 
 pub(super) const BEGIN: Operation = Description::new(
     Tag::System,
@@ -55,10 +56,12 @@ pub(super) const SHOW: Operation =
 /// `GET /upgrade_to_enterprise/status`: returns the progress of the upgrade, and the reason why the last one failed.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Status> {
     session.require("manage_system")?;
-    if let Some(stored) = last(&app).await?
-        && let Some(status) = plan::status(&stored, &living(&app).await)
-    {
-        return Ok(Json(status));
+    if let Some(stored) = last(&app).await? {
+        let living = living(&app).await;
+        let plan = asking::current(&app, &stored, &living).await;
+        if let Some(status) = plan::status(&stored, plan, &living) {
+            return Ok(Json(status));
+        }
     }
     let stage = app.actors.upgrade.stage();
     let percentage = stage.percentage();
@@ -88,15 +91,15 @@ pub(super) async fn last(app: &AppState) -> Result<Option<StoredRollout>, AppErr
     app.db.rollout(Rollout::Upgrade).await.or_fail("app.cluster.read.app_error")
 }
 
-/// Returns the runs of servers that have a new program in place and are not restarted yet, and its version.
-pub(super) async fn upgraded(app: &AppState) -> Result<Option<(HashSet<String>, String)>, AppError> {
-    let mut found = None;
+/// Returns the runs of servers that have a new program in place and are not restarted yet, each with its version.
+pub(super) async fn upgraded(app: &AppState) -> Result<BTreeMap<String, String>, AppError> {
+    let mut found = BTreeMap::new();
     if let Some(stored) = last(app).await? {
-        found = Plan::read(&stored).upgraded(&living(app).await);
+        let living = living(app).await;
+        found = asking::current(app, &stored, &living).await.upgraded(&living);
     }
-    if let Stage::Complete(version) = app.actors.upgrade.stage() {
-        let (runs, _) = found.get_or_insert_with(|| (HashSet::new(), version.to_string()));
-        runs.insert(app.node().0);
+    if let Stage::Complete(release) = app.actors.upgrade.stage() {
+        found.insert(app.node().0, release.version.clone());
     }
     Ok(found)
 }

@@ -98,6 +98,106 @@ async fn a_server_that_stands_still_ends_the_upgrade_which_can_be_continued() {
 }
 
 #[actix_web::test]
+async fn all_servers_install_the_release_of_the_first_one_and_do_not_restart_into_two() {
+    const LATER: &str = "999.0.1";
+    let Some(fleet) = Fleet::start().await else { return };
+    let older = fleet.programs();
+    fleet.offer_half();
+    fleet.begin(0).await;
+    let is_installing = async || status(&fleet.admins[1]).await["servers"][0]["percentage"].as_u64() > Some(40);
+    until("the leader installs the release", is_installing).await;
+    // The publisher replaces the release meanwhile.
+    fleet.releases.offer(&teller(LATER), &json!({ "version": LATER }));
+    fleet.releases.go_on();
+    let error = async || status(&fleet.admins[2]).await["error"].as_str().unwrap_or_default().to_owned();
+    until("it has failed", async || !error().await.is_empty()).await;
+    let told = error().await;
+    assert!(told.contains("ReleaseURL offers 999.0.1 ") && told.contains("other servers have 999.0.0 "), "{told}");
+    assert!(told.contains("is in place on "), "{told}");
+    assert_eq!(fleet.programs()[1..], older[1..], "no other server has a new program");
+    let refused = fleet.admins[1].post("/restart?servers=all", json!({})).await;
+    refused.expect_refusal(409, "app.restart.mixed_versions.app_error");
+    // The same release for all continues the upgrade.
+    fleet.releases.offer(&teller(NEWER), &json!({}));
+    fleet.begin(1).await;
+    until("it has failed", async || error().await.contains("older than 999.0.1")).await;
+    fleet.execute("DELETE FROM systems WHERE name = 'QuarterdeckNewestRelease'").await;
+    fleet.begin(1).await;
+    until("it is complete", async || status(&fleet.admins[2]).await["percentage"] == 100).await;
+}
+
+#[actix_web::test]
+async fn a_restart_and_an_upgrade_that_begin_at_the_same_moment_do_not_both_begin() {
+    let Some(fleet) = Fleet::start().await else { return };
+    fleet.offer_half();
+    let upgrade = fleet.admins[0].post(UPGRADE, json!({}));
+    let restart = fleet.admins[1].post("/restart?servers=all", json!({}));
+    let (upgrade, restart) = futures_util::join!(upgrade, restart);
+    let is_one = [(202, 409), (409, 200)].contains(&(upgrade.status, restart.status));
+    assert!(is_one, "{} {}", upgrade.text(), restart.text());
+}
+
+#[actix_web::test]
+async fn a_restart_that_began_before_the_clock_was_set_back_holds_up_no_upgrade() {
+    let Some(fleet) = Fleet::start().await else { return };
+    fleet.offer_half();
+    for (left_ms, status) in [(3_600_000, 409), (86_400_000, 202)] {
+        let restart = format!("(1, 'other', '', 'running', qd_now(), qd_now() + {left_ms}, '')");
+        fleet.execute(&format!("DELETE FROM qd_restarts; INSERT INTO qd_restarts VALUES {restart}")).await;
+        assert_eq!(fleet.admins[0].post(UPGRADE, json!({})).await.status, status, "{left_ms} ms are left");
+    }
+}
+
+#[actix_web::test]
+async fn a_leader_that_ends_its_own_part_later_tells_so_on_every_server() {
+    let Some(fleet) = Fleet::start().await else { return };
+    let leader = fleet.name_of(0).await;
+    fleet.offer_half();
+    fleet.begin(0).await;
+    let is_installing = async || status(&fleet.admins[1]).await["servers"][0]["percentage"].as_u64() > Some(40);
+    until("the leader installs the release", is_installing).await;
+    fleet.servers[0].signal(Signal::STOP);
+    let error = async || status(&fleet.admins[1]).await["error"].as_str().unwrap_or_default().to_owned();
+    until("it is over", async || error().await.contains("is gone")).await;
+    assert!(!error().await.contains("in place"));
+    fleet.releases.go_on();
+    fleet.servers[0].signal(Signal::CONT);
+    let in_place = format!("The release is in place on {leader}.");
+    until("the leader has the release", async || error().await.contains(&in_place)).await;
+    assert_eq!(states(&status(&fleet.admins[1]).await)[0], "complete");
+}
+
+#[actix_web::test]
+async fn a_file_that_another_server_replaced_is_accepted_although_that_server_is_gone() {
+    let Some(fleet) = Fleet::start().await else { return };
+    fleet.releases.offer(&teller(NEWER), &json!({}));
+    let program = fleet.program_of(1);
+    let replacement = program.with_extension("new");
+    std::fs::write(&replacement, teller(NEWER)).unwrap();
+    std::fs::rename(&replacement, &program).unwrap();
+    fleet.begin(1).await;
+    for admin in &fleet.admins {
+        until("it is complete", async || status(admin).await["percentage"] == 100).await;
+    }
+    assert!(fleet.programs().iter().all(|program| *program == teller(NEWER).len()), "each program is the release");
+}
+
+#[actix_web::test]
+async fn a_server_that_joins_during_an_upgrade_has_a_part_in_it() {
+    let Some(mut fleet) = Fleet::start().await else { return };
+    fleet.offer_half();
+    fleet.begin(0).await;
+    let is_installing = async || states(&status(&fleet.admins[1]).await).first() == Some(&"installing");
+    until("the leader installs the release", is_installing).await;
+    fleet.join().await;
+    fleet.releases.go_on();
+    for admin in &fleet.admins {
+        until("it is complete", async || status(admin).await["percentage"] == 100).await;
+        assert_eq!(states(&status(admin).await), ["complete"; SERVERS + 1]);
+    }
+}
+
+#[actix_web::test]
 async fn a_server_that_cannot_be_upgraded_is_named_before_anything_changes() {
     let Some(fleet) = Fleet::start().await else { return };
     let older = fleet.programs();

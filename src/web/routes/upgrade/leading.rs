@@ -11,14 +11,16 @@ use quarterdeck_actors::cluster::{Absence, NodeFacts, Others};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::task;
-use quarterdeck_actors::upgrade::Stage;
+use quarterdeck_actors::upgrade::{Release, Stage};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::part::{Report, Request, Step, UPGRADE_SERVER, take};
+use super::asking::{checks, node_of, requested, told};
+use super::part::{Report, Request, Step};
 use super::plan::{ABANDONED, DONE, FAILED, Part, Plan, State, is_running};
+use crate::base::error_text::text_of;
+use crate::base::version::VERSION;
 use crate::store::Rollout;
-use crate::web::routes::restart::nodes::ask;
 use crate::web::state::AppState;
 
 /// The time for which an upgrade lasts that its leader does not renew.
@@ -33,8 +35,12 @@ const RETRY_LIMIT: Duration = Duration::from_secs(10);
 /// The time limit for each server. It is longer than the one that a server sets itself.
 const SERVER_LIMIT: Duration = Duration::from_mins(31);
 
+/// The number of times that servers which joined since the begin of an upgrade are added to it.
+const MAX_ADDITIONS: usize = 5;
+
 const READ_FAILED: &str = "app.cluster.read.app_error";
 const IN_PROGRESS: &str = "api.upgrade_to_enterprise.app_error";
+const NOTHING_CHANGED: &str = "api.upgrade_to_enterprise_status.app_error";
 const RESTARTING: &str = "app.restart.in_progress.app_error";
 
 /// The reason why an upgrade does not go on.
@@ -50,6 +56,8 @@ struct Leading {
     app: Data<AppState>,
     id: String,
     plan: Plan,
+    /// The index of the server whose turn it is.
+    at: usize,
 }
 
 /// Begins an upgrade of all servers on the database. Fails if one is in progress or complete, if the servers restart, or
@@ -66,7 +74,7 @@ pub(super) async fn begin(app: Data<AppState>) -> Result<(), AppError> {
             return Err(AppError::new(id));
         }
     }
-    let leading = Leading { id: new_id(), plan: plan(&app).await?, app };
+    let leading = Leading { id: new_id(), plan: plan(&app).await?, app, at: 0 };
     let begun = leading.app.db.begin_rollout(Rollout::Upgrade, &leading.id, &leading.plan.text(), LEASE).await;
     match begun.or_fail("app.cluster.publish.app_error")? {
         None => {}
@@ -82,7 +90,7 @@ pub(super) async fn check(app: &AppState) -> Result<(), AppError> {
     app.actors.upgrade.check().await?;
     if app.db.is_shared() {
         for (node, reply) in checks(app, &others(app).await?).await {
-            part(&node, reply, false)?;
+            part(&mut Plan::default(), &node, reply, false)?;
         }
     }
     Ok(())
@@ -93,11 +101,12 @@ async fn plan(app: &AppState) -> Result<Plan, AppError> {
     let refusal = match app.actors.upgrade.stage() {
         Stage::InProgress(_) => return Err(AppError::new(IN_PROGRESS)),
         Stage::Complete(_) => None,
-        Stage::Idle | Stage::Failed(_) => app.actors.upgrade.check().await.err(),
+        Stage::Idle | Stage::Failed(_) | Stage::Current(_) => app.actors.upgrade.check().await.err(),
     };
     // Another server may have replaced the file of this one.
     let refusal = match refusal {
         Some(refusal) if !app.actors.upgrade.is_replaced().await => return Err(refusal),
+        Some(_) if app.actors.upgrade.is_in_place().await => None,
         other => other,
     };
     let others = others(app).await?;
@@ -107,19 +116,22 @@ async fn plan(app: &AppState) -> Result<Plan, AppError> {
         return Err(refusal);
     }
     let mut own = Part::new(&app.node().0, &others.own, State::Waiting);
-    if let Stage::Complete(version) = app.actors.upgrade.stage() {
-        own.set_complete(version.to_string());
+    let mut plan = Plan { leader: others.own, ..Plan::default() };
+    if let Stage::Complete(release) = app.actors.upgrade.stage() {
+        own.set_complete(release.version.clone());
+        plan.agrees_on(&release);
     }
     let may_be_replaced = has_upgraded || own.status.state == State::Complete;
-    let mut servers = vec![own];
+    plan.servers.push(own);
     for (node, reply) in checks {
-        servers.push(part(&node, reply, may_be_replaced)?);
+        let part = part(&mut plan, &node, reply, may_be_replaced)?;
+        plan.servers.push(part);
     }
-    let is_done = !servers.iter().any(|part| part.status.state == State::Waiting);
+    let is_done = !plan.servers.iter().any(|part| part.status.state == State::Waiting);
     if is_done {
         return Err(AppError::new("api.upgrade_to_enterprise.already-done.app_error"));
     }
-    Ok(Plan { leader: others.own, servers })
+    Ok(plan)
 }
 
 async fn others(app: &AppState) -> Result<Others, AppError> {
@@ -127,35 +139,21 @@ async fn others(app: &AppState) -> Result<Others, AppError> {
     if others.is_current { Ok(others) } else { Err(AppError::new(READ_FAILED)) }
 }
 
-/// Asks the other servers if they can be upgraded.
-async fn checks(app: &AppState, others: &Others) -> Vec<(NodeFacts, Result<Report, Absence>)> {
-    requested(app, others.nodes.clone(), Step::Check, "").await
-}
-
-async fn requested(
-    app: &AppState,
-    nodes: Vec<NodeFacts>,
-    step: Step,
-    id: &str,
-) -> Vec<(NodeFacts, Result<Report, Absence>)> {
-    if nodes.is_empty() {
-        return Vec::new();
-    }
-    let request = serde_json::to_string(&Request { step, upgrade: id.to_owned() }).unwrap_or_default();
-    let replies = ask(app, nodes, UPGRADE_SERVER, request).await;
-    let read = |reply: Result<String, Absence>| serde_json::from_str(&reply?).map_err(|_| Absence::Failed);
-    replies.into_iter().map(|(node, reply)| (node, read(reply))).collect()
-}
-
 /// Returns the part of another server in an upgrade, or the reason why the upgrade cannot begin.
-fn part(node: &NodeFacts, reply: Result<Report, Absence>, may_be_replaced: bool) -> Result<Part, AppError> {
+fn part(
+    plan: &mut Plan,
+    node: &NodeFacts,
+    reply: Result<Report, Absence>,
+    may_be_replaced: bool,
+) -> Result<Part, AppError> {
     let waiting = || Part::new(&node.id, &node.name, State::Waiting);
     let refused = |reason: String| {
         AppError::new("app.upgrade.server_refuses.app_error").with("Name", node.name.clone()).with("Reason", reason)
     };
     match reply {
-        Ok(Report::Ready | Report::Failed(_)) => Ok(waiting()),
-        Ok(Report::Complete(version)) => Ok(waiting().complete(version)),
+        Ok(Report::Ready | Report::Failed(_) | Report::Current(_)) => Ok(waiting()),
+        Ok(Report::Complete(release)) if !plan.agrees_on(&release) => Err(refused(another(&release))),
+        Ok(Report::Complete(release)) => Ok(waiting().complete(release.version)),
         Ok(Report::Running(_)) => Err(AppError::new(IN_PROGRESS)),
         Ok(Report::Replaced(_)) if may_be_replaced => Ok(waiting()),
         Ok(Report::Replaced(reason) | Report::Refused(reason)) => Err(refused(reason)),
@@ -168,48 +166,121 @@ fn part(node: &NodeFacts, reply: Result<Report, Absence>, may_be_replaced: bool)
     }
 }
 
+/// Returns the reason why a server with another release ends an upgrade.
+fn another(release: &Release) -> String {
+    format!(
+        "{} is in place there, and another release on other servers. Restart one of them by its name.",
+        release.version
+    )
+}
+
 impl Leading {
     async fn run(mut self) {
-        for index in 0..self.plan.servers.len() {
-            match self.install(index).await {
-                Ok(()) => {}
-                Err(End::Failed(reason)) => {
-                    if let Some(part) = self.plan.servers.get_mut(index) {
-                        warn!(
-                            server = part.status.name,
-                            reason, "a release could not be installed; no further server gets it"
-                        );
-                        part.set_ended(State::Failed, &reason);
-                    }
-                    return self.end(FAILED).await;
+        match self.install_all().await {
+            Ok(()) => {
+                info!("the release is in place on all servers, and runs after their restart");
+                self.end(DONE).await;
+            }
+            Err(End::Failed(reason)) => {
+                if let Some(part) = self.plan.servers.get_mut(self.at) {
+                    warn!(
+                        server = part.status.name,
+                        reason, "a release could not be installed; no further server gets it"
+                    );
+                    part.set_ended(State::Failed, &reason);
                 }
-                Err(End::Over) => {
-                    warn!("the upgrade of servers is over; no further one installs the release");
-                    return self.end(ABANDONED).await;
+                self.end(FAILED).await;
+            }
+            Err(End::Over) => {
+                warn!("the upgrade of servers is over; no further one installs the release");
+                self.end(ABANDONED).await;
+            }
+        }
+    }
+
+    /// Installs the release on all servers, and on those that join meanwhile.
+    async fn install_all(&mut self) -> Result<(), End> {
+        let mut additions = 0;
+        loop {
+            while self.at < self.plan.servers.len() {
+                self.install().await?;
+                self.at += 1;
+            }
+            if !self.add_late().await? {
+                break;
+            }
+            additions += 1;
+            if additions > MAX_ADDITIONS {
+                return Err(End::Failed("Servers keep joining.".to_owned()));
+            }
+        }
+        let is_in_place = self.plan.servers.iter().any(|part| part.version.is_some());
+        match &self.plan.release {
+            Some(release) if !is_in_place => {
+                self.at = 0;
+                let reason = format!("the release is {}, which is not newer than {VERSION}", release.version);
+                Err(End::Failed(text_of(&AppError::new(NOTHING_CHANGED).with("Reason", reason))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the servers that run now and have no part in the upgrade, because they joined or restarted since its begin.
+    /// Returns false if there are none.
+    async fn add_late(&mut self) -> Result<bool, End> {
+        let begun = Instant::now();
+        let others = loop {
+            self.renew("").await?;
+            let others = self.app.actors.cluster.others().await;
+            if others.is_current {
+                break others;
+            }
+            if begun.elapsed() >= LEASE {
+                return Err(End::Over);
+            }
+            sleep(LOOK_INTERVAL).await;
+        };
+        let is_late = |node: &NodeFacts| !self.plan.servers.iter().any(|part| part.id == node.id);
+        let late: Vec<NodeFacts> = others.nodes.into_iter().filter(is_late).collect();
+        let is_any = !late.is_empty();
+        for (node, reply) in requested(&self.app, late, &Request::default()).await {
+            match part(&mut self.plan, &node, reply, true) {
+                Ok(part) => self.plan.servers.push(part),
+                Err(refusal) => {
+                    self.at = self.plan.servers.len();
+                    self.plan.servers.push(Part::new(&node.id, &node.name, State::Waiting));
+                    return Err(End::Failed(text_of(&refusal)));
                 }
             }
         }
-        info!("the release is in place on all servers, and runs after their restart");
-        self.end(DONE).await;
+        Ok(is_any)
     }
 
-    /// Installs the release on a server, unless it is there.
-    async fn install(&mut self, index: usize) -> Result<(), End> {
+    /// Installs the release on the server whose turn it is, unless it is there.
+    async fn install(&mut self) -> Result<(), End> {
         let begun = Instant::now();
         let mut step = Step::Begin;
         loop {
-            let Some(part) = self.plan.servers.get_mut(index) else { return Ok(()) };
+            let Some(part) = self.plan.servers.get_mut(self.at) else { return Ok(()) };
             if !matches!(part.status.state, State::Waiting | State::Installing) {
                 return Ok(());
             }
             part.status.state = State::Installing;
-            let node = NodeFacts { id: part.id.clone(), name: part.status.name.clone(), ..NodeFacts::default() };
+            let node = node_of(part);
             let report = self.reported(&node, step).await?;
-            let Some(part) = self.plan.servers.get_mut(index) else { return Ok(()) };
+            let is_another = matches!(&report, Report::Complete(release) | Report::Current(release) if !self.plan.agrees_on(release));
+            let Some(part) = self.plan.servers.get_mut(self.at) else { return Ok(()) };
             match report {
                 Report::Running(percentage) => part.status.percentage = percentage,
-                Report::Complete(version) => {
-                    part.set_complete(version);
+                Report::Complete(release) | Report::Current(release) if is_another => {
+                    return Err(End::Failed(another(&release)));
+                }
+                Report::Complete(release) => {
+                    part.set_complete(release.version);
+                    return Ok(());
+                }
+                Report::Current(_) => {
+                    part.set_current();
                     return Ok(());
                 }
                 Report::Failed(reason) | Report::Refused(reason) | Report::Replaced(reason) => {
@@ -251,11 +322,8 @@ impl Leading {
     }
 
     async fn reply(&self, node: &NodeFacts, step: Step) -> Result<Report, Absence> {
-        if node.id == self.app.node().0 {
-            return Ok(take(&self.app, step).await);
-        }
-        let mut replies = requested(&self.app, vec![node.clone()], step, &self.id).await;
-        replies.pop().map_or(Err(Absence::Silent), |(_, reply)| reply)
+        let request = Request { step, upgrade: self.id.clone(), release: self.plan.release.clone() };
+        told(&self.app, node, &request).await
     }
 
     /// Renews the upgrade, and stores its progress. Returns false if the database does not answer.

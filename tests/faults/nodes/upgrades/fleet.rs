@@ -8,7 +8,7 @@ use crate::support::process::{Process, Workplace};
 use crate::support::release::{Answer, NEWER, ReleasePlace, Rest, teller};
 use crate::support::server::account;
 use crate::support::waiting::until;
-use crate::support::{Client, database};
+use crate::support::{Client, backdoor, database};
 
 pub(super) const UPGRADE: &str = "/upgrade_to_enterprise";
 pub(super) const STATUS: &str = "/upgrade_to_enterprise/status";
@@ -17,6 +17,7 @@ pub(super) const RESTART: &str = "/restart";
 pub(super) const SERVERS: usize = 3;
 
 pub(super) struct Fleet {
+    section: String,
     places: Vec<Workplace>,
     files: Vec<PathBuf>,
     pub(super) releases: ReleasePlace,
@@ -31,36 +32,55 @@ impl Fleet {
         let base = database::only_postgres(super::super::REASON)?;
         let section = database::settings_in(&base, &database::fresh_schema(&base).await);
         let releases = ReleasePlace::start().await;
-        let (mut places, mut files, mut servers) = (Vec::<Workplace>::new(), Vec::<PathBuf>::new(), Vec::new());
+        let (places, files, servers, admins) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut fleet = Self { section, places, files, releases, servers, admins };
         for _ in 0..SERVERS {
-            let mut place = Workplace::new("").await;
-            match files.get(1) {
-                Some(shared) => {
-                    place.run_program(shared);
-                    files.push(shared.clone());
-                }
-                None => files.push(place.copy_program()),
-            }
-            let key = places.first().unwrap_or(&place).path("audit.key");
-            // The ports are fixed, so that the restarted servers have the same addresses.
-            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            place.configure(&format!(
-                "[ServiceSettings]\nListenAddress = \"127.0.0.1:{port}\"\nEnableUserStatuses = false\n{section}{}\
-                 AuditKeyFile = \"{}\"\n",
-                releases.settings(&place.path(""), 60),
-                key.display()
-            ));
-            servers.push(place.serve().await);
-            places.push(place);
+            fleet.start_server().await;
         }
+        let servers = &fleet.servers;
         servers[0].client().post("/users", account("admin")).await.expect(201);
         let admin = servers[0].client().log_in("admin").await;
-        let admins: Vec<Client> = servers.iter().map(|server| admin.at(&server.base)).collect();
-        for admin in &admins {
-            let nodes = async || admin.get("/cluster/status").await.expect(200).as_array().unwrap().len();
-            until("all servers are listed", async || nodes().await == SERVERS).await;
+        fleet.admins = servers.iter().map(|server| admin.at(&server.base)).collect();
+        fleet.until_listed().await;
+        Some(fleet)
+    }
+
+    /// Starts one more server.
+    pub(super) async fn join(&mut self) {
+        self.start_server().await;
+        let admin = self.admins[0].at(&self.servers[self.admins.len()].base);
+        self.admins.push(admin);
+        self.until_listed().await;
+    }
+
+    async fn start_server(&mut self) {
+        let mut place = Workplace::new("").await;
+        match self.files.get(1) {
+            Some(shared) => {
+                place.run_program(shared);
+                self.files.push(shared.clone());
+            }
+            None => self.files.push(place.copy_program()),
         }
-        Some(Self { places, files, releases, servers, admins })
+        let key = self.places.first().unwrap_or(&place).path("audit.key");
+        // The ports are fixed, so that the restarted servers have the same addresses.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        place.configure(&format!(
+            "[ServiceSettings]\nListenAddress = \"127.0.0.1:{port}\"\nEnableUserStatuses = false\n{}{}\
+             AuditKeyFile = \"{}\"\n",
+            self.section,
+            self.releases.settings(&place.path(""), 60),
+            key.display()
+        ));
+        self.servers.push(place.serve().await);
+        self.places.push(place);
+    }
+
+    async fn until_listed(&self) {
+        for admin in &self.admins {
+            let nodes = async || admin.get("/cluster/status").await.expect(200).as_array().unwrap().len();
+            until("all servers are listed", async || nodes().await == self.servers.len()).await;
+        }
     }
 
     /// Offers a release of which each download stops half-way until `go_on` is called.
@@ -73,6 +93,11 @@ impl Fleet {
     pub(super) async fn begin(&self, server: usize) {
         let begun = self.admins[server].post(UPGRADE, json!({})).await;
         assert_eq!((begun.status, begun.text().as_str()), (202, r#"{"status":"OK"}"#));
+    }
+
+    /// Runs statements on the database of the servers.
+    pub(super) async fn execute(&self, sql: &str) {
+        backdoor::execute_in(&self.places[0].path(""), sql).await;
     }
 
     /// Returns the addresses of the servers.
