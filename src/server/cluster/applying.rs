@@ -151,10 +151,8 @@ impl Applying {
         let app = self.parts.upgrade();
         let refreshing = self.refreshing.clone();
         let apply = async move {
-            match app {
-                Some(app) => apply(&app, changes, refreshing).await,
-                None => Ok(()),
-            }
+            let Some(app) = app else { return Ok(()) };
+            apply(&app, changes, refreshing).await
         };
         apply.boxed()
     }
@@ -244,10 +242,8 @@ impl Receiver for Applying {
     fn answer(&self, question: Taken) -> BoxFuture<'static, Reply> {
         let app = self.parts.upgrade();
         let answer = async move {
-            match app {
-                Some(app) => answering::answer(&app, question).await,
-                None => Err(Absence::Failed),
-            }
+            let Some(app) = app else { return Err(Absence::Failed) };
+            answering::answer(&app, question).await
         };
         answer.boxed()
     }
