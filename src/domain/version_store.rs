@@ -149,6 +149,12 @@ impl VersionStore {
         Ok(is_used.then_some(found))
     }
 
+    /// Refuses another database in which [`Self::open`] would have to make tables and may not. Creates nothing.
+    pub(crate) async fn refuse_unmade(place: &Place, sql: &SqlSettings) -> Result<(), AppError> {
+        let Place::Postgres(address) = place else { return Ok(()) };
+        elsewhere(address, sql)?.refuse_unmade_configuration_tables().await.or_fail(LOAD_FAILED)
+    }
+
     /// Returns true if the store exists and can be read. Creates nothing.
     pub(crate) async fn is_made(&self) -> Result<bool, StoreError> {
         match self {

@@ -269,6 +269,12 @@ impl Db {
         }
     }
 
+    /// Refuses a database whose role may not make the tables of the configuration that are missing.
+    pub(crate) async fn refuse_unmade_configuration_tables(&self) -> Result<(), StoreError> {
+        let found = self.tables_among(&["configurations", "qd_configversions", "configurationfiles"]).await?;
+        if found.len() == 3 { Ok(()) } else { self.refuse_fixed_schema().await }
+    }
+
     /// Marks the database file as open, so that an incomplete copy made while it is open is recognised.
     pub(crate) async fn mark_open(&self) -> Result<(), StoreError> {
         match &self.engine {

@@ -132,7 +132,8 @@ impl Db {
     }
 
     async fn refuse_tables_of_others(&self) -> Result<(), StoreError> {
-        let own = ["qd_outbox", "qd_questions", "qd_restarts"].map(str::to_owned);
+        // Migrations change the first one, and the start the others.
+        let own = ["qd_audits", "qd_nodes", "qd_outbox", "qd_questions", "qd_restarts"].map(str::to_owned);
         let names = shared_tables()?.into_iter().map(|(table, _)| table).chain(own).collect();
         let rows = self.look(statement(OWNERS, vec![Value::Texts(names)])).await?;
         let (mut owners, mut own): (BTreeMap<String, Vec<String>>, String) = (BTreeMap::new(), String::new());

@@ -158,6 +158,31 @@ async fn a_configuration_in_a_file_names_the_database_and_is_exported_as_matterm
 }
 
 #[actix_web::test]
+async fn another_database_for_the_configuration_is_refused_before_the_first_change_if_its_tables_cannot_be_made() {
+    let Some(original) = Original::start().await else { return };
+    original.execute("CREATE DATABASE settings").await;
+    original.execute("CREATE ROLE clerk LOGIN").await;
+    let before = original.state().await;
+    let place = original.workplace().await;
+    let address = original.cluster.address();
+    let owner = format!("{}/settings", address.rsplit_once('/').unwrap().0);
+    let (clerk, named) = [owner.replace("qd@", "clerk@"), owner.clone()].map(|place| place + "?sslmode=disable").into();
+    for command in ["check", "serve"] {
+        let refused = place.run_with(&[("MM_CONFIG", &clerk)], &[command], "").await;
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{command}: {said}");
+        assert!(said.contains("GRANT CREATE ON SCHEMA public TO clerk"), "{command}: {said}");
+    }
+    assert_eq!(original.state().await, before);
+    let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+    assert!(crate::support::database::texts(&owner, tables).await.is_empty());
+    // Once the tables are there, the rights on their rows are enough.
+    changed(place.serve_with(&[("MM_CONFIG", &named)], &["serve"]).await).await;
+    crate::support::database::execute(&owner, "GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk").await;
+    assert!(place.serve_with(&[("MM_CONFIG", &clerk)], &["serve"]).await.stop().await.success());
+}
+
+#[actix_web::test]
 async fn a_configuration_in_another_database_stays_there() {
     let Some(original) = Original::start().await else { return };
     original.execute("CREATE DATABASE settings").await;
