@@ -1,5 +1,6 @@
 //! Which nodes there are.
 
+use quarterdeck_actors::id::is_id;
 use serde_json::{Value, json};
 
 use super::Pair;
@@ -19,6 +20,21 @@ async fn both_nodes_list_both_under_names_of_their_own_until_one_stops() {
     assert_eq!(names[1], format!("{}-2", names[0]), "{nodes:?}");
     let is_self: Vec<&Value> = nodes.iter().map(|node| &node["is_self"]).collect();
     assert_eq!(is_self, [false, true]);
+    for node in &nodes {
+        let text = |name: &str| node[name].as_str().unwrap_or_else(|| panic!("{name}: {node}")).to_owned();
+        assert!(is_id(&text("id")) && !text("hostname").is_empty(), "{node}");
+        assert!(text("schema_version").parse::<u32>().unwrap() > 0, "{node}");
+        // Empty where the database is on the same machine and no network lies between them.
+        text("ipaddress");
+        assert!(text("version") == env!("CARGO_PKG_VERSION") && !text("config_hash").is_empty(), "{node}");
+    }
+    let before = nodes[0]["config_hash"].clone();
+    pair.admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Told" } })).await.expect(200);
+    let is_told = async || {
+        let nodes = list(&there).await;
+        nodes.iter().all(|node| node["config_hash"] != before && node["config_hash"] == nodes[0]["config_hash"])
+    };
+    until("both tell the new version of the configuration", is_told).await;
     let Pair { one, other, admin, settings, .. } = pair;
     other.server.stop().await.unwrap();
     until("one is left", async || list(&admin).await.len() == 1).await;
