@@ -7,7 +7,7 @@ mod faults;
 use std::path::Path;
 
 use self::changes::{GUARANTEES, RESUMING, VERSIONS};
-use self::faults::{OF_PARTS, OF_REDIS};
+use self::faults::{OF_PARTS, OF_REDIS, PROMISES_ON_REDIS};
 
 /// The path of a file with tests, and the name of a test in it.
 type Test = (&'static str, &'static str);
@@ -30,10 +30,11 @@ const RIGHTS: &str = "tests/faults/nodes/rights.rs";
 const RESUME: &str = "tests/faults/nodes/resume.rs";
 
 /// The headings of the tables, the first words of their heads, and their rows.
-const TABLES: [(&str, &str, &[Row]); 5] = [
+const TABLES: [(&str, &str, &[Row]); 6] = [
     ("## Guarantees", "change on one server", &GUARANTEES),
     ("### Under faults", "fault", &OF_PARTS),
     ("## Resuming on another server", "case", &RESUMING),
+    ("## Events in Redis", "promise", &PROMISES_ON_REDIS),
     ("## Events in Redis", "fault", &OF_REDIS),
     ("## Servers of different versions", "an older server", &VERSIONS),
 ];

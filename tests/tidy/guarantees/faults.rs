@@ -49,6 +49,54 @@ pub(super) const OF_PARTS: [Row; 11] = [
     ("all servers restart", &[(RUNS, "servers_that_restart_one_after_the_other_lose_nothing"), RESTARTED], Tested),
 ];
 
+/// The promises that are kept with events in Redis.
+pub(super) const PROMISES_ON_REDIS: [Row; 6] = [
+    (
+        "a change and its message are stored together",
+        &[(ENTRIES, "a_batch_that_is_published_in_rows_and_over_redis_at_once_is_published_once")],
+        Tested,
+    ),
+    (
+        "an entry that Redis lost",
+        &[
+            (ENTRIES, "lost_and_changed_entries_are_missed_messages"),
+            (REDIS, "an_event_that_redis_lost_ends_the_sockets_of_the_server_that_missed_it"),
+        ],
+        Tested,
+    ),
+    (
+        "no right from Redis",
+        &[
+            ("tests/faults/redis/hostile.rs", "a_writer_to_redis_forges_no_event_and_hides_no_change"),
+            ("tests/faults/redis/hostile.rs", "entries_of_another_writer_stop_no_server"),
+        ],
+        Tested,
+    ),
+    (
+        "changes do not wait for Redis",
+        &[
+            (FAILURES, "messages_that_redis_took_along_are_missed_and_those_behind_them_are_not"),
+            (
+                "actors/src/cluster/tests.rs",
+                "rights_that_changed_behind_a_message_that_cannot_be_read_are_not_used_any_longer",
+            ),
+        ],
+        Tested,
+    ),
+    (
+        "bounded input",
+        &[
+            (
+                "tests/faults/buses/hostile.rs",
+                "a_command_that_is_answered_in_another_form_costs_some_time_and_some_bytes",
+            ),
+            ("src/store/cluster/redis/protocol.rs", "several_answers_have_one_bound"),
+        ],
+        Tested,
+    ),
+    ("bounded memory", &[("src/store/cluster/redis/recent.rs", "entries_are_bounded_and_the_oldest_go_first")], Tested),
+];
+
 pub(super) const OF_REDIS: [Row; 9] = [
     (
         "Redis ends, stands still",
