@@ -188,24 +188,18 @@ impl Contender {
         prepared.write(request, 0, 0, &mut bytes);
         let answer = http::raw(&self.target.address.resolved, &bytes, DEFAULT_TIMEOUT).await?;
         let target = Target::bare(path.split('?').next().unwrap_or_default(), &answer).await?;
-        let accounts = Accounts { created: Vec::new(), ..self.accounts.clone() };
-        let (silent, cores) = (SilentHost::open().await?, self.cores);
-        Ok(Self {
-            target,
-            accounts,
-            silent,
-            sockets: None,
-            deliveries: None,
-            rounds: Vec::new(),
-            attacks: false,
-            cores,
-        })
+        self.beside(target).await
     }
 
     /// Returns the same server without the attackers of the mix.
     pub(crate) async fn calm(&self) -> Result<Self, Failure> {
+        self.beside(self.target.shared()).await
+    }
+
+    /// Returns a side with this target and the accounts of this one, without sockets and attackers.
+    async fn beside(&self, target: Target) -> Result<Self, Failure> {
         let accounts = Accounts { created: Vec::new(), ..self.accounts.clone() };
-        let (target, silent, cores) = (self.target.shared(), SilentHost::open().await?, self.cores);
+        let (silent, cores) = (SilentHost::open().await?, self.cores);
         Ok(Self {
             target,
             accounts,
