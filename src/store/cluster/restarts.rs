@@ -137,76 +137,13 @@ fn stored(mut row: Row) -> Result<StoredRollout, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{execute, fresh};
+    use crate::store::testing::fresh;
 
-    const LIMIT: Duration = Duration::from_mins(1);
-
+    /// The turns of several servers need PostgreSQL: `faults::nodes::{restarts, upgrades}` and the fault runs test them.
     #[actix_web::test]
-    async fn one_restart_is_under_way_at_a_time_and_each_node_has_its_turn() {
+    async fn a_server_on_the_embedded_engine_has_no_other_to_wait_for() {
         let (_folder, db) = fresh().await;
-        // The embedded engine belongs to one server and has no such table.
-        assert_eq!(db.rollout(Rollout::Restart).await.is_ok(), db.is_shared());
-        if db.is_shared() {
-            restart_twice(&db).await;
-            begin_both_at_once(&db).await;
-        }
-    }
-
-    async fn restart_twice(db: &Db) {
-        let is_turn_of = async |node, id| db.is_turn_of(node, id, LIMIT / 2).await.unwrap();
-        assert_eq!(db.rollout(Rollout::Restart).await.unwrap(), None);
-        let begun = futures_util::join!(
-            db.begin_rollout(Rollout::Restart, "one", "a", LIMIT),
-            db.begin_rollout(Rollout::Restart, "two", "b", LIMIT)
-        );
-        let id = match (begun.0.unwrap(), begun.1.unwrap()) {
-            (None, Some(Rollout::Restart)) => "one",
-            (Some(Rollout::Restart), None) => "two",
-            both => panic!("{both:?}"),
-        };
-        assert!(!is_turn_of("node", id).await);
-        assert!(db.renew_rollout(id, "node", "c", LIMIT).await.unwrap());
-        assert!(!db.renew_rollout("other", "node", "d", LIMIT).await.unwrap());
-        assert!(is_turn_of("node", id).await);
-        assert!(!is_turn_of("other", id).await);
-        assert!(!db.is_turn_of("node", id, LIMIT * 2).await.unwrap(), "too little time is left");
-        db.end_rollout(id, "done", "e").await.unwrap();
-        let ended = db.rollout(Rollout::Restart).await.unwrap().unwrap();
-        assert_eq!((&*ended.id, &*ended.state, &*ended.progress), (id, "done", "e"));
-        assert!(!is_turn_of("node", id).await);
-        assert!(!db.renew_rollout(id, "node", "f", LIMIT).await.unwrap());
-        assert_eq!(db.begin_rollout(Rollout::Restart, "three", "g", LIMIT).await.unwrap(), None);
-
-        // One that is not renewed is over for good.
-        assert!(db.renew_rollout("three", "node", "h", LIMIT).await.unwrap());
-        execute(db, "UPDATE qd_restarts SET expiresat = qd_now()").await;
-        assert!(db.rollout(Rollout::Restart).await.unwrap().unwrap().is_expired);
-        assert!(!is_turn_of("node", "three").await);
-        assert!(!db.renew_rollout("three", "node", "i", LIMIT).await.unwrap());
-        db.end_rollout("three", "done", "j").await.unwrap();
-        assert_eq!(db.rollout(Rollout::Restart).await.unwrap().unwrap().state, RUNNING);
-        assert_eq!(db.begin_rollout(Rollout::Restart, "four", "k", LIMIT).await.unwrap(), None);
-
-        // The clock of the database was set back by a day since the leader died.
-        execute(db, "UPDATE qd_restarts SET expiresat = qd_now() + 86400000").await;
-        assert!(db.rollout(Rollout::Restart).await.unwrap().unwrap().is_expired);
-        assert_eq!(db.begin_rollout(Rollout::Restart, "five", "l", LIMIT).await.unwrap(), None);
-        db.end_rollout("five", "done", "m").await.unwrap();
-    }
-
-    /// Begins a restart and an upgrade at the same moment, again and again: one of them begins, and the other is told of it.
-    async fn begin_both_at_once(db: &Db) {
-        for round in 0..20 {
-            let (restart, upgrade) = (format!("restart {round}"), format!("upgrade {round}"));
-            let begun = futures_util::join!(
-                db.begin_rollout(Rollout::Restart, &restart, "a", LIMIT),
-                db.begin_rollout(Rollout::Upgrade, &upgrade, "b", LIMIT)
-            );
-            match (begun.0.unwrap(), begun.1.unwrap()) {
-                (None, Some(Rollout::Restart)) => db.end_rollout(&restart, "done", "").await.unwrap(),
-                (Some(Rollout::Upgrade), None) => db.end_rollout(&upgrade, "done", "").await.unwrap(),
-                both => panic!("{both:?}"),
-            }
-        }
+        assert!(db.rollout(Rollout::Restart).await.is_err());
+        assert!(db.begin_rollout(Rollout::Upgrade, "one", "a", Duration::from_mins(1)).await.is_err());
     }
 }
