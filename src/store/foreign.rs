@@ -1,6 +1,7 @@
 //! Inspects a database before this server migrates it. It creates nothing, not even the file.
 
 mod additions;
+mod belongings;
 mod companions;
 mod connected;
 mod detachable;
@@ -10,6 +11,7 @@ mod following;
 mod inventory;
 
 pub(in crate::store) use additions::Additions;
+pub(in crate::store) use belongings::Belongings;
 pub(in crate::store) use companions::Companions;
 pub(crate) use connected::is_first;
 pub(crate) use detachable::Detachable;

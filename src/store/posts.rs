@@ -2,8 +2,27 @@
 
 use serde_json::json;
 
+use super::foreign::Belongings;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
 use crate::base::post::{DirectChannel, Post, direct_name};
+
+/// The number of messages that one transaction deletes, with the answers to them.
+pub(super) const MAX_DELETED: usize = 1_000;
+
+/// The number of such transactions of one deletion.
+pub(super) const MAX_PORTIONS: usize = 100_000;
+
+/// Returns the statements that delete messages, the answers to them, and what Mattermost keeps of both.
+pub(super) fn removing_posts(belongings: &Belongings, ids: &[String]) -> Vec<Statement> {
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    let mut statements = belongings.of_posts(ids);
+    for sql in ["DELETE FROM posts WHERE rootid = ANY ($1)", "DELETE FROM posts WHERE id = ANY ($1)"] {
+        statements.push(statement(sql, vec![Value::Texts(ids.to_vec())]));
+    }
+    statements
+}
 
 impl Db {
     /// Stores a message to `recipient_id` and counts it as unread. Creates the direct channel if it does not exist.

@@ -7,6 +7,7 @@ use super::server::PASSWORD;
 
 const TABLES: &str = include_str!("../faults/mattermost.sql");
 const OTHER_TABLES: &str = include_str!("original.sql");
+const TABLES_OF_MESSAGES: &str = include_str!("original_messages.sql");
 
 /// A database of Mattermost, in a PostgreSQL of its own. It ends with the test.
 pub struct Original {
@@ -20,6 +21,7 @@ impl Original {
         let original = Self { cluster };
         original.execute(TABLES).await;
         original.execute(OTHER_TABLES).await;
+        original.execute(TABLES_OF_MESSAGES).await;
         original.add_person("anna", "system_admin system_user").await;
         Some(original)
     }

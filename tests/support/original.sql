@@ -59,18 +59,6 @@ CREATE TABLE channelmemberhistory (
     PRIMARY KEY (channelid, userid, jointime)
 );
 
-CREATE TABLE fileinfo (
-    id varchar(26) PRIMARY KEY,
-    creatorid varchar(26),
-    postid varchar(26),
-    createat bigint,
-    updateat bigint,
-    deleteat bigint,
-    path varchar(512),
-    name varchar(256),
-    size bigint
-);
-
 CREATE TABLE oauthapps (id varchar(26) PRIMARY KEY, creatorid varchar(26), createat bigint, name varchar(64));
 CREATE TABLE pluginkeyvaluestore (
     pluginid varchar(190) NOT NULL,
@@ -79,7 +67,6 @@ CREATE TABLE pluginkeyvaluestore (
     expireat bigint,
     PRIMARY KEY (pluginid, pkey)
 );
-CREATE TABLE incomingwebhooks (id varchar(26) PRIMARY KEY, createat bigint, deleteat bigint, userid varchar(26));
 
 INSERT INTO oauthapps VALUES ('app', 'anna', 1, 'app');
 INSERT INTO systems VALUES ('DiagnosticId', 'diagnostic'), ('InstallationDate', '1795836083617');

@@ -2,6 +2,7 @@
 //! changed.
 
 mod apart;
+mod belongings;
 mod detached;
 mod earlier;
 mod exported;

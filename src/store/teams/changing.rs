@@ -5,6 +5,7 @@ use quarterdeck_actors::error::AppError;
 use super::super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
 use super::{TEAM, team};
 use crate::base::team::Team;
+use crate::store::posts::{MAX_DELETED, MAX_PORTIONS, removing_posts};
 
 impl Db {
     /// Applies `change` to the current team and stores the result. `change` returns `None` if there is nothing to
@@ -57,21 +58,43 @@ impl Db {
     }
 
     /// Deletes a team with its channels, their posts and all memberships. Returns false if there is no such team.
+    ///
+    /// Many posts go before the team, in portions, so that no transaction takes long. If the server ends in between, the team
+    /// stays with the rest of them, and can be deleted again.
     pub(crate) async fn remove_team(&self, id: &str) -> Result<bool, StoreError> {
         const IN_CHANNELS: &str = "channelid IN (SELECT c.id FROM channels c WHERE c.teamid = $1)";
-        let companions = self.companions().await?;
-        let members = statement(format!("DELETE FROM channelmembers WHERE {IN_CHANNELS}"), vec![id.into()]);
-        let texts = [
-            format!("DELETE FROM posts WHERE {IN_CHANNELS}"),
-            "DELETE FROM channels WHERE teamid = $1".to_owned(),
-            "DELETE FROM teammembers WHERE teamid = $1".to_owned(),
-            "DELETE FROM teams WHERE id = $1 RETURNING id".to_owned(),
-        ];
-        let others = texts.into_iter().map(|sql| statement(sql, vec![id.into()]));
-        let listed = companions.unlisting(id).into_iter();
-        let statements = [companions.noting_leaves(members)].into_iter().chain(listed).chain(others).collect();
-        let answers = self.transaction(Transaction::of(statements).lock_exclusive(Subject::Team(id))).await?;
-        Ok(answers.last().is_some_and(|removed| !removed.is_empty()))
+        let (companions, belongings) = (self.companions().await?, self.belongings().await?);
+        for _ in 0..MAX_PORTIONS {
+            let posts = self.posts_in_team(id).await?;
+            let is_last = posts.len() < MAX_DELETED;
+            let mut statements = removing_posts(&belongings, &posts);
+            if is_last {
+                let members = statement(format!("DELETE FROM channelmembers WHERE {IN_CHANNELS}"), vec![id.into()]);
+                statements.push(companions.noting_leaves(members));
+                statements.extend(companions.unlisting(id));
+                statements.extend(belongings.of_team(id));
+                let texts = [
+                    // Messages that were sent after they were read.
+                    format!("DELETE FROM posts WHERE {IN_CHANNELS}"),
+                    "DELETE FROM channels WHERE teamid = $1".to_owned(),
+                    "DELETE FROM teammembers WHERE teamid = $1".to_owned(),
+                    "DELETE FROM teams WHERE id = $1 RETURNING id".to_owned(),
+                ];
+                statements.extend(texts.map(|sql| statement(sql, vec![id.into()])));
+            }
+            let answers = self.transaction(Transaction::of(statements).lock_exclusive(Subject::Team(id))).await?;
+            if is_last {
+                return Ok(answers.last().is_some_and(|removed| !removed.is_empty()));
+            }
+        }
+        Err(StoreError::Unavailable("the team has new messages all the time".to_owned()))
+    }
+
+    async fn posts_in_team(&self, id: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT p.id FROM posts p JOIN channels c ON c.id = p.channelid WHERE c.teamid = $1 LIMIT $2";
+        let limit = i64::try_from(MAX_DELETED).unwrap_or(i64::MAX);
+        let rows = self.read(statement(sql, vec![id.into(), limit.into()])).await?;
+        rows.into_iter().map(|mut row| row.text()).collect()
     }
 }
 

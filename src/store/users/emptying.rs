@@ -1,7 +1,9 @@
 //! Deletes accounts for good: one, or all.
 
 use super::{Site, SiteRules};
+use crate::store::foreign::Belongings;
 use crate::store::mail_tokens::{MailTokenKind, removing_mail_tokens};
+use crate::store::posts::{MAX_DELETED, MAX_PORTIONS, removing_posts};
 use crate::store::{Db, Statement, StoreError, Subject, Transaction, statement};
 
 /// Deletes the audit rows of a person that a Mattermost wrote. Those of this server are a part of its trail, which would no
@@ -12,7 +14,38 @@ const FOREIGN_AUDITS: &str =
 impl Db {
     /// Deletes the account and the data that belongs only to it. Refuses it for the last administrator. Returns false when
     /// there is no such account.
+    ///
+    /// Many messages go before the account, in portions, so that no transaction takes long. If the server ends in between,
+    /// the account stays with the rest of them, and can be deleted again.
     pub(crate) async fn remove_user(&self, id: &str, site_rules: SiteRules) -> Result<bool, StoreError> {
+        let belongings = self.belongings().await?;
+        let mut posts = self.posts_of(id).await?;
+        for _ in 0..MAX_PORTIONS {
+            let is_last = posts.len() < MAX_DELETED;
+            let mut statements = posts_with_answers(&belongings, &posts, id);
+            if is_last {
+                statements.extend(self.all_else_of(id, &belongings).await?);
+            }
+            let decide = move |site: &Site| site.keep_administrator().map(|()| statements.clone());
+            let before = self.change_within(id, site_rules, decide).await?;
+            if is_last || before.is_none() {
+                return Ok(before.is_some());
+            }
+            posts = self.posts_of(id).await?;
+        }
+        Err(StoreError::Unavailable("the account has new messages all the time".to_owned()))
+    }
+
+    /// Returns messages of a user, each with the first one of its thread.
+    async fn posts_of(&self, user_id: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let sql = "SELECT id, COALESCE(rootid, '') FROM posts WHERE userid = $1 LIMIT $2";
+        let limit = i64::try_from(MAX_DELETED).unwrap_or(i64::MAX);
+        let rows = self.read(statement(sql, vec![user_id.into(), limit.into()])).await?;
+        rows.into_iter().map(|mut row| Ok((row.text()?, row.text()?))).collect()
+    }
+
+    /// Returns the statements that delete an account with everything but the messages that were read before.
+    async fn all_else_of(&self, id: &str, belongings: &Belongings) -> Result<Vec<Statement>, StoreError> {
         let tables =
             ["sessions", "useraccesstokens", "preferences", "status", "teammembers", "productnoticeviewstate", "bots"];
         let channels = statement("DELETE FROM channelmembers WHERE userid = $1", vec![id.into()]);
@@ -21,7 +54,7 @@ impl Db {
             .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
             .chain([self.companions().await?.noting_leaves(channels)])
             .collect();
-        // Answers of other people to the posts of this one go with them. Two statements, so that each uses an index.
+        // A message that was sent after they were read. Two statements, so that each uses an index.
         for text in [
             FOREIGN_AUDITS,
             "DELETE FROM posts WHERE rootid IN (SELECT p.id FROM posts p WHERE p.userid = $1)",
@@ -29,11 +62,11 @@ impl Db {
         ] {
             statements.push(statement(text, vec![id.into()]));
         }
+        statements.extend(belongings.of_account(id));
         statements.extend(self.removing_names(id));
         statements.extend(MailTokenKind::OF_ACCOUNTS.map(|kind| removing_mail_tokens(kind, id)));
         statements.push(statement("DELETE FROM users WHERE id = $1", vec![id.into()]));
-        let decide = move |site: &Site| site.keep_administrator().map(|()| statements.clone());
-        self.change_within(id, site_rules, decide).await.map(|before| before.is_some())
+        Ok(statements)
     }
 
     /// Deletes all accounts and the data that belongs only to accounts. Returns each account's id, and true if it has a
@@ -55,6 +88,7 @@ impl Db {
         let mut statements: Vec<Statement> = texts.into_iter().map(|text| statement(text, Vec::new())).collect();
         let channels = statement("DELETE FROM channelmembers", Vec::new());
         statements.push(self.companions().await?.noting_leaves(channels));
+        statements.extend(self.belongings().await?.of_all());
         statements.extend(self.removing_all_names());
         statements.push(statement(accounts, Vec::new()));
         let transaction =
@@ -64,6 +98,15 @@ impl Db {
     }
 }
 
+/// Returns the statements that delete messages of a user, and the answers of others to them.
+fn posts_with_answers(belongings: &Belongings, posts: &[(String, String)], user_id: &str) -> Vec<Statement> {
+    let ids: Vec<String> = posts.iter().map(|(id, _)| id.clone()).collect();
+    let mut roots: Vec<String> = posts.iter().map(|(_, root)| root.clone()).filter(|root| !root.is_empty()).collect();
+    roots.sort_unstable();
+    roots.dedup();
+    removing_posts(belongings, &ids).into_iter().chain(belongings.in_threads(&roots, user_id)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -71,6 +114,7 @@ mod tests {
     use quarterdeck_actors::audit::{AuditRecord, Status};
     use serde_json::Value;
 
+    use super::{MAX_DELETED, StoreError};
     use crate::store::own_record;
     use crate::store::testing::{RULES, add, execute, fresh, texts};
 
@@ -95,6 +139,45 @@ mod tests {
         assert!(db.remove_user("bert", RULES).await.unwrap());
         assert_eq!(texts(&db, "SELECT id FROM posts").await, ["o"]);
         assert_eq!(texts(&db, "SELECT q.event FROM audits a LEFT JOIN qd_audits q ON q.id = a.id").await, ["login"]);
+    }
+
+    #[actix_web::test]
+    async fn many_messages_go_in_portions_and_not_for_the_last_administrator() {
+        let (_folder, db) = fresh().await;
+        for name in ["anna", "bert"] {
+            add(&db, name).await;
+        }
+        let many = MAX_DELETED * 2;
+        let numbers = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {many})");
+        for user in ["anna", "bert"] {
+            let rows = format!("SELECT '{user}' || i, 1, '{user}', 'c', 'm', '' FROM n");
+            let into = "INSERT INTO posts (id, createat, userid, channelid, message, rootid)";
+            execute(&db, &format!("{numbers} {into} {rows}")).await;
+        }
+        let left = async || texts(&db, "SELECT userid || ' ' || COUNT(*) FROM posts GROUP BY userid").await;
+        assert!(matches!(db.remove_user("anna", RULES).await, Err(StoreError::Refused(_))));
+        assert_eq!(left().await.len(), 2);
+        assert!(db.remove_user("bert", RULES).await.unwrap());
+        assert_eq!(left().await, [format!("anna {many}")]);
+    }
+
+    #[actix_web::test]
+    async fn a_deletion_that_ends_between_two_portions_can_be_repeated() {
+        let (_folder, db) = fresh().await;
+        for name in ["anna", "bert"] {
+            add(&db, name).await;
+        }
+        let last = MAX_DELETED + 1;
+        let numbers = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {last})");
+        let into = "INSERT INTO posts (id, createat, userid, channelid, message, rootid)";
+        execute(&db, &format!("{numbers} {into} SELECT 'p' || i, 1, 'bert', 'c', 'm', '' FROM n")).await;
+        execute(&db, "CREATE TRIGGER stops BEFORE DELETE ON users BEGIN SELECT RAISE(ABORT, 'stopped'); END").await;
+        assert!(db.remove_user("bert", RULES).await.is_err());
+        assert_eq!(texts(&db, "SELECT COUNT(*) || '' FROM posts").await, ["1"], "the last transaction is undone");
+        assert!(db.user("bert").await.unwrap().is_some());
+        execute(&db, "DROP TRIGGER stops").await;
+        assert!(db.remove_user("bert", RULES).await.unwrap());
+        assert!(texts(&db, "SELECT id FROM posts").await.is_empty());
     }
 
     #[actix_web::test]
