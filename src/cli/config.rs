@@ -83,17 +83,22 @@ pub(super) fn run(common: &Common, command: ConfigCommand) -> ExitCode {
         remark(file.notice());
     }
     let named = sources.store_name();
-    match actix_web::rt::System::new().block_on(perform(&settings, named.as_deref(), command)) {
+    match actix_web::rt::System::new().block_on(perform(&settings, named.as_deref(), common.beside, command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => failure(reason),
     }
 }
 
-async fn perform(settings: &Settings, named: Option<&str>, command: ConfigCommand) -> Result<(), String> {
+async fn perform(
+    settings: &Settings,
+    named: Option<&str>,
+    is_beside: bool,
+    command: ConfigCommand,
+) -> Result<(), String> {
     if let ConfigCommand::Validate(validate::Validate { file: Some(file), json }) = &command {
         return validate::file(settings, file, *json);
     }
-    let backend = ConfigBackend::open(settings, named).await?;
+    let backend = ConfigBackend::open(settings, named, is_beside).await?;
     match command {
         ConfigCommand::Get(get) => read::get(&backend, &get).await,
         ConfigCommand::Set(set) => write::set(settings, &backend, set).await,

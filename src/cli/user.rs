@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::view::SqlSettings;
-use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 
 use super::options::Common;
@@ -114,7 +114,11 @@ fn create(common: &Common, create: Create) -> ExitCode {
         email_verified: Some(true),
         ..Profile::default()
     };
-    let making = create_offline(&config, &sql, ready_keys(&settings), profile, create.system_admin);
+    let making = async {
+        // Connections end with the runtime that opened them, so this is not the handle that was used above.
+        let db = Db::new(&sql).or_fail("app.user.save.app_error")?.beside(sources.is_beside());
+        create_offline(&config, db, ready_keys(&settings), profile, create.system_admin).await
+    };
     match actix_web::rt::System::new().block_on(making) {
         Ok(user) => {
             say(format_args!("created {} ({}) with the roles: {}", user.username, user.id, user.roles));

@@ -43,6 +43,8 @@ pub(crate) struct Migration {
     pub(crate) target: VersionStore,
     /// The names of the files that were copied with it.
     pub(crate) files: Vec<String>,
+    /// A warning about other programs that use the second store.
+    pub(crate) warning: Option<String>,
 }
 
 impl Migration {
@@ -58,9 +60,13 @@ impl Migration {
         let source = VersionStore::existing(&from, db, sql).await.or_fail(FAILED)?.ok_or_else(nothing)?;
         let document = source.active().await.or_fail(FAILED)?.ok_or_else(nothing)?.document;
         let target = VersionStore::open(&to, db, sql).await.or_fail(FAILED)?;
+        let warning = match &target {
+            VersionStore::Database(db) => db.warning_of_others().await.or_fail(FAILED)?,
+            VersionStore::File(_) => None,
+        };
         // The files come first, so that the copy never names a file that is still missing.
         let files = carry(&document, &source, &target).await?;
-        Ok(Self { wanted: Wanted::Copy(document), target, files })
+        Ok(Self { wanted: Wanted::Copy(document), target, files, warning })
     }
 }
 

@@ -121,18 +121,30 @@ fn scheme(address: &str) -> String {
 }
 
 impl VersionStore {
-    /// Opens a store. `db` is the database of the server; `sql` has the settings to connect to another one.
+    /// Opens a store to write to it, and makes its tables in another database. `db` is the database of the server; `sql`
+    /// has the settings to connect to another one.
     pub(crate) async fn open(place: &Place, db: &Db, sql: &SqlSettings) -> Result<Self, AppError> {
+        let store = Self::at(place, db, sql)?;
+        store.make_tables().await?;
+        Ok(store)
+    }
+
+    /// Returns the store at a place. Creates nothing.
+    pub(crate) fn at(place: &Place, db: &Db, sql: &SqlSettings) -> Result<Self, AppError> {
         match place {
             Place::File(file) => Ok(Self::File(ConfigJson::new(file))),
             Place::Database => Ok(Self::Database(db.clone())),
             Place::Sqlite if db.engine_name() == "sqlite" => Ok(Self::Database(db.clone())),
             Place::Sqlite => Err(AppError::new(LOAD_FAILED).because(Misnamed::OtherEngine)),
-            Place::Postgres(address) => {
-                let other = elsewhere(address, sql)?;
-                other.create_configuration_tables().await.or_fail(LOAD_FAILED)?;
-                Ok(Self::Database(other))
-            }
+            Place::Postgres(address) => Ok(Self::Database(elsewhere(address, db, sql)?)),
+        }
+    }
+
+    /// Makes the tables of the versions in another database than that of the server, where the migrations make them.
+    pub(crate) async fn make_tables(&self) -> Result<(), AppError> {
+        match self {
+            Self::Database(db) if !db.has_trail() => db.create_configuration_tables().await.or_fail(LOAD_FAILED),
+            Self::Database(_) | Self::File(_) => Ok(()),
         }
     }
 
@@ -140,27 +152,27 @@ impl VersionStore {
     ///
     /// A database may have versions of a Mattermost although this program's schema is not in it yet.
     pub(crate) async fn existing(place: &Place, db: &Db, sql: &SqlSettings) -> Result<Option<Self>, AppError> {
-        let found = match place {
-            Place::File(file) => return Ok(Some(Self::File(ConfigJson::new(file)))),
-            Place::Database | Place::Sqlite => Self::open(place, db, sql).await?,
-            Place::Postgres(address) => Self::Database(elsewhere(address, sql)?),
-        };
+        let found = Self::at(place, db, sql)?;
+        if let Self::File(_) = found {
+            return Ok(Some(found));
+        }
         let is_used = found.count().await? > 0;
         Ok(is_used.then_some(found))
     }
 
     /// Refuses another database in which [`Self::open`] would have to make tables and may not. Creates nothing.
-    pub(crate) async fn refuse_unmade(place: &Place, sql: &SqlSettings) -> Result<(), AppError> {
+    pub(crate) async fn refuse_unmade(place: &Place, db: &Db, sql: &SqlSettings) -> Result<(), AppError> {
         let Place::Postgres(address) = place else { return Ok(()) };
-        elsewhere(address, sql)?.refuse_unmade_configuration_tables().await.or_fail(LOAD_FAILED)
+        elsewhere(address, db, sql)?.refuse_unmade_configuration_tables().await.or_fail(LOAD_FAILED)
     }
 
     /// Returns true if the store exists and can be read. Creates nothing.
     pub(crate) async fn is_made(&self) -> Result<bool, StoreError> {
         match self {
             Self::Database(db) if db.has_trail() => has_tables(db).await,
-            // Opening another database creates the tables of the configuration there, and notes no migration.
-            Self::Database(_) | Self::File(_) => Ok(true),
+            // Another database has no note of the migration that made its tables.
+            Self::Database(db) => db.has_versions().await,
+            Self::File(_) => Ok(true),
         }
     }
 
@@ -182,6 +194,7 @@ impl VersionStore {
 
     async fn found_active(&self) -> Result<Option<Stored>, AppError> {
         match self {
+            Self::Database(db) if !db.has_trail() && !db.has_versions().await.or_fail(LOAD_FAILED)? => Ok(None),
             Self::Database(db) => db.active_configuration().await,
             Self::File(file) => in_background(file, ConfigJson::active).await?.map_err(|cause| unreadable(&cause)),
         }
@@ -343,9 +356,9 @@ fn unreadable(cause: &FileError) -> AppError {
 }
 
 /// Returns another database than that of the server, with the settings of its connections.
-fn elsewhere(address: &str, sql: &SqlSettings) -> Result<Db, AppError> {
+fn elsewhere(address: &str, db: &Db, sql: &SqlSettings) -> Result<Db, AppError> {
     let sql = SqlSettings { driver_name: "postgres".to_owned(), data_source: address.to_owned(), ..sql.clone() };
-    Ok(Db::new(&sql).or_fail(LOAD_FAILED)?.without_trail())
+    Ok(Db::new(&sql).or_fail(LOAD_FAILED)?.without_trail().beside(db.is_beside()))
 }
 
 /// Returns true if the tables of the versions exist. Creates nothing.

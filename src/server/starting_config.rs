@@ -73,8 +73,8 @@ pub(crate) async fn with_stored_for(
     if is_own && !has_tables(&db).await? {
         return Ok((settings.config, None));
     }
-    let opened = VersionStore::open(&place, &db, &sql).await;
-    let versions = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
+    let versions = VersionStore::at(&place, &db, &sql);
+    let versions = versions.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let config = compose(&versions, settings.config.overrides, sources, made_with(&db).await?).await?;
     Ok((config, None))
 }

@@ -149,7 +149,7 @@ async fn found(settings: Settings, sources: &Sources, attempts: Attempts) -> Res
     attempts.wait(async || db.refuse_beside_others(&pending).await).await?;
     let accounts = async || attempts.wait(async || db.accounts_found().await).await;
     refuse_beside_unnamed(sources, sql, accounts).await?;
-    let elsewhere = VersionStore::refuse_unmade(&place, sql).await;
+    let elsewhere = VersionStore::refuse_unmade(&place, &db, sql).await;
     elsewhere.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let versions = VersionStore::existing(&place, &db, sql).await;
     let versions = versions.map_err(|cause| StartError::Configuration(cause.to_string()))?;

@@ -84,11 +84,19 @@ const NOT_WAITING: &str = "app.config.confirmation.missing.app_error";
 /// Sorts by newest first. The active version comes first, even when a wrong clock gave another one a later time.
 const NEWEST_FIRST: &str = "ORDER BY CASE WHEN c.active THEN 0 ELSE 1 END, c.createat DESC, c.id";
 
-/// A version that Mattermost stored has no row in `qd_configversions`.
+/// A version that Mattermost stored has no row in `qd_configversions`. There is no such table in a database that no server of
+/// this program wrote to.
 const RECORD: &str = "c.id, c.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes";
 const VERSIONS: &str = "configurations c LEFT JOIN qd_configversions v ON v.id = c.id";
+const VERSIONS_OF_MATTERMOST: &str = "configurations c LEFT JOIN (SELECT NULL AS id, NULL AS userid, NULL AS sessionid, \
+     NULL AS address, NULL AS source, NULL AS comment, NULL AS changes) v ON v.id = c.id";
 
 impl Db {
+    /// Returns true if the database has the table of the versions, which a Mattermost makes as well.
+    pub(crate) async fn has_versions(&self) -> Result<bool, StoreError> {
+        Ok(!self.tables_among(&["configurations"]).await?.is_empty())
+    }
+
     /// Returns the version in force, or `None` when none was ever stored.
     pub(crate) async fn active_configuration(&self) -> Result<Option<Stored>, AppError> {
         const FAILED: &str = "app.config.load.app_error";
@@ -128,7 +136,9 @@ impl Db {
     async fn records(&self, selection: &str, values: Vec<Value>) -> Result<Vec<VersionRecord>, StoreError> {
         let waiting = "(SELECT w.state FROM qd_configconfirmation w WHERE w.version = c.id)";
         let confirmation = if self.has_confirmations().await? { waiting } else { "NULL" };
-        let sql = format!("SELECT {RECORD}, {confirmation} FROM {VERSIONS} {selection}");
+        let has_records = !self.tables_among(&["qd_configversions"]).await?.is_empty();
+        let versions = if has_records { VERSIONS } else { VERSIONS_OF_MATTERMOST };
+        let sql = format!("SELECT {RECORD}, {confirmation} FROM {versions} {selection}");
         self.read(statement(sql, values)).await?.into_iter().map(record).collect()
     }
 

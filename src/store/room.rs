@@ -167,6 +167,11 @@ impl Db {
         Self { is_beside, ..self }
     }
 
+    /// Returns true if the operator said that this server may change a database of Mattermost beside other programs.
+    pub(crate) fn is_beside(&self) -> bool {
+        self.is_beside
+    }
+
     /// Returns this database with keys for the audit trail.
     #[must_use]
     pub(crate) fn with_audit_keys(self, keys: AuditKeys) -> Self {
@@ -259,7 +264,11 @@ impl Db {
         let statements = statements.map(str::trim).filter(|text| text.contains("CREATE"));
         let noting = self.noting_configuration(&found).await?;
         let statements = noting.into_iter().chain(statements.map(|text| statement(text, Vec::new()))).collect();
-        let made = self.transaction(Transaction::of(statements).lock_exclusive(Subject::Configuration)).await.map(drop);
+        let making = Transaction::of(statements).lock_exclusive(Subject::Configuration);
+        let made = match self.refuse_beside_programs().await {
+            Ok(()) => self.transaction(making).await.map(drop),
+            refused => refused,
+        };
         match made {
             Err(cause) if lacks_confirmation => {
                 warn!(%cause, table = config_confirmation::TABLE, "changes with a confirmation are refused: a table is missing");
@@ -269,10 +278,15 @@ impl Db {
         }
     }
 
-    /// Refuses a database whose role may not make the tables of the configuration that are missing.
+    /// Refuses a database in which tables of the configuration are missing, if the role may not make them, or other programs
+    /// use it and a Mattermost made it.
     pub(crate) async fn refuse_unmade_configuration_tables(&self) -> Result<(), StoreError> {
         let found = self.tables_among(&["configurations", "qd_configversions", "configurationfiles"]).await?;
-        if found.len() == 3 { Ok(()) } else { self.refuse_fixed_schema().await }
+        if found.len() == 3 {
+            return Ok(());
+        }
+        self.refuse_fixed_schema().await?;
+        self.refuse_beside_programs().await
     }
 
     /// Marks the database file as open, so that an incomplete copy made while it is open is recognised.

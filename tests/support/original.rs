@@ -63,17 +63,22 @@ impl Original {
 
     /// Returns the schema as `pg_dump -s` writes it, without the lines that differ in each run.
     pub async fn schema(&self) -> String {
-        self.dumped(&["-s"]).await
+        self.dumped(&self.cluster.address(), &["-s"]).await
+    }
+
+    /// Returns the schema of another database of the same PostgreSQL.
+    pub async fn schema_of(&self, address: &str) -> String {
+        self.dumped(address, &["-s"]).await
     }
 
     /// Returns the schema and all rows as `pg_dump` writes them.
     pub async fn dump(&self) -> String {
-        self.dumped(&[]).await
+        self.dumped(&self.cluster.address(), &[]).await
     }
 
-    async fn dumped(&self, arguments: &[&str]) -> String {
+    async fn dumped(&self, address: &str, arguments: &[&str]) -> String {
         let mut dump = tokio::process::Command::new(self.cluster.program("pg_dump"));
-        let output = dump.args(arguments).args(["-d", &self.cluster.address()]).output().await.unwrap();
+        let output = dump.args(arguments).args(["-d", address]).output().await.unwrap();
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
         let differs = |line: &&str| line.starts_with("\\restrict") || line.starts_with("\\unrestrict");

@@ -5,6 +5,7 @@ mod apart;
 mod belongings;
 mod detached;
 mod earlier;
+mod elsewhere;
 mod exported;
 mod followed;
 mod interrupted;

@@ -88,11 +88,13 @@ impl From<Change> for Changed {
 impl ConfigBackend {
     /// Connects to the server on the local socket, if local mode is on in the settings or in the store and the server
     /// answers. Otherwise opens the store.
-    pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, String> {
+    ///
+    /// `is_beside` is the operator's word about other programs that use the database.
+    pub(super) async fn open(settings: &Settings, named: Option<&str>, is_beside: bool) -> Result<Self, String> {
         if let Some(server) = Server::behind(&settings.config.view.service)? {
             return Ok(Self::Server(server));
         }
-        let store = Store::open(settings, named).await.map_err(|refusal| explain(&refusal))?;
+        let store = Store::open(settings, named, is_beside).await.map_err(|refusal| explain(&refusal))?;
         // A store that cannot be read is not an error here. The subcommand that needs it reports the error.
         if let Ok(config) = store.config().await
             && let Some(server) = Server::behind(&config.view.service)?

@@ -27,7 +27,7 @@ pub(in crate::cli) async fn import_file(
     }
     let document = read(Path::new(file)).await?;
     let store = store_name(&place, settings)?;
-    let backend = ConfigBackend::open(settings, named).await?;
+    let backend = ConfigBackend::open(settings, named, false).await?;
     let before = active(&backend).await?;
     let is_new = if is_dry_run {
         let (comment, body) = (String::new(), document);

@@ -68,8 +68,8 @@ enum Trail {
 }
 
 impl Store {
-    /// Opens the store that the settings name. `named` is the value of `MM_CONFIG`.
-    pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, AppError> {
+    /// Opens the store that the settings name, and makes nothing in it. `named` is the value of `MM_CONFIG`.
+    pub(super) async fn open(settings: &Settings, named: Option<&str>, is_beside: bool) -> Result<Self, AppError> {
         let (place, overrides) = (Place::named(named)?, settings.config.overrides.clone());
         let named = match place.file() {
             Some(file) => usable_configuration(&VersionStore::File(file), &overrides).await,
@@ -79,8 +79,8 @@ impl Store {
         choose(config, &place).or_fail(LOAD_FAILED)?;
         let sql = config.view.sql.clone();
         Db::refuse_doubtful(&sql, false).await.or_fail(LOAD_FAILED)?;
-        let db = Db::new(&sql).or_fail(LOAD_FAILED)?;
-        let versions = VersionStore::open(&place, &db, &sql).await?;
+        let db = Db::new(&sql).or_fail(LOAD_FAILED)?.beside(is_beside);
+        let versions = VersionStore::at(&place, &db, &sql)?;
         let is_elsewhere = matches!(place, Place::File(_) | Place::Postgres(_));
         let (defaults, uncertain) = if !is_elsewhere {
             (made_with(&db).await.unwrap_or_default(), None)
@@ -152,9 +152,10 @@ impl Store {
     }
 
     /// Returns the access to the database with the audit trail. It is looked for once, and for a short time only if the
-    /// configuration is elsewhere.
+    /// configuration is elsewhere. Makes the tables that a change needs.
     async fn trail(&self) -> Result<&Trail, AppError> {
         let found = async {
+            self.versions.make_tables().await?;
             if self.is_elsewhere
                 && let Err(why) = answering(&self.db).await
             {
@@ -257,7 +258,8 @@ impl Store {
     /// Copies the configuration of one store to another, as a new version there, with the files that it names.
     pub(super) async fn migrate(&self, from: &str, to: &str, comment: &str) -> Result<(), AppError> {
         self.db.migrate().await.or_fail(SAVE_FAILED)?;
-        let Migration { wanted, target, files } = Migration::open(from, to, &self.db, &self.sql).await?;
+        let Migration { wanted, target, files, warning } = Migration::open(from, to, &self.db, &self.sql).await?;
+        warning.iter().for_each(remark);
         let record = record(MIGRATION, json!({ "from": Place::label(from), "to": Place::label(to), "files": files }));
         let (defaults, context) = self.installation(true).await?;
         let author = author("migrate", comment);

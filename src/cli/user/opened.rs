@@ -31,7 +31,7 @@ impl Opened {
     async fn with(settings: Settings, sources: Sources) -> Result<Self, StartError> {
         let settings = with_file(settings, &sources).await?;
         let sql = &settings.config.view.sql;
-        let db = Db::new(sql)?;
+        let db = Db::new(sql)?.beside(sources.is_beside());
         refuse_beside_unnamed(&sources, sql, async || db.accounts_found().await).await?;
         if db.pending_migrations().await?.iter().any(|pending| pending == FIRST_MIGRATION) {
             return Err(StartError::Configuration(format!(

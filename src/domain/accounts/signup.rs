@@ -7,7 +7,6 @@ use std::time::Instant;
 use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
-use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::draft::Draft;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
@@ -125,10 +124,10 @@ pub(crate) async fn entry(accounts: &Accounts, config: &Config, signup: Signup<'
 
 /// Creates an account without a running server, for the operator.
 ///
-/// `config` decides which accounts are valid, `sql` names the database, and `keys` authenticate the audit record.
+/// `config` decides which accounts are valid, and `keys` authenticate the audit record.
 pub(crate) async fn create_offline(
     config: &Config,
-    sql: &SqlSettings,
+    db: Db,
     keys: AuditKeys,
     mut profile: Profile,
     is_admin: bool,
@@ -139,7 +138,7 @@ pub(crate) async fn create_offline(
     if is_admin {
         "system_admin system_user".clone_into(&mut user.roles);
     }
-    let db = Db::new(sql).or_fail(FAILED)?.with_audit_keys(keys);
+    let db = db.with_audit_keys(keys);
     db.migrate().await.or_fail(FAILED)?;
     let passwords = Passwords::new(&Options::default());
     user.password = passwords.hash(&Caller::operator(), &user.username, password).await?;

@@ -66,7 +66,12 @@ impl Db {
     /// Refuses a change to a database of Mattermost while other programs are connected, unless the operator said that this
     /// server may run beside them. A start that changes nothing in it is not refused.
     pub(crate) async fn refuse_beside_others(&self, pending: &[String]) -> Result<(), StoreError> {
-        if self.is_beside || self.pending_additions(pending).await?.is_none() {
+        if self.pending_additions(pending).await?.is_none() { Ok(()) } else { self.refuse_beside_programs().await }
+    }
+
+    /// Refuses a change to a database of Mattermost while other programs are connected, as above.
+    pub(in crate::store) async fn refuse_beside_programs(&self) -> Result<(), StoreError> {
+        if self.is_beside {
             return Ok(());
         }
         let others = self.other_programs().await?;

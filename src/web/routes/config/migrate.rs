@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::config::saving::{Saved, Write, change_stored};
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::Deserialize;
+use tracing::warn;
 use utoipa::ToSchema;
 
 use super::document::{COMMENT, author};
@@ -61,8 +62,11 @@ pub(crate) async fn migrate(
     audit.parameter("from", Place::label(&from));
     audit.parameter("to", Place::label(&to));
     let config = app.actors.config.current();
-    let Migration { wanted, target, files } = Migration::open(&from, &to, &app.db, &config.view.sql).await?;
+    let Migration { wanted, target, files, warning } = Migration::open(&from, &to, &app.db, &config.view.sql).await?;
     audit.parameter("files", files);
+    if let Some(text) = warning {
+        warn!("{text}");
+    }
     let context = app.facts.decision_context();
     let write = Write {
         wanted,
