@@ -1,6 +1,8 @@
 //! The addresses of the listeners, bound before the start changes anything: a start on a port that is taken leaves nothing
 //! behind. A bound socket does not listen yet, so clients are refused until the server is ready.
 
+use std::fmt;
+use std::io::{Error, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -13,6 +15,20 @@ use super::listeners::{ADDRESS, METRICS_ADDRESS, targets};
 /// The number of connections that the kernel queues until the server accepts them.
 const BACKLOG: i32 = 2048;
 
+/// The reason why an address cannot be bound.
+#[derive(Debug)]
+struct Unbound {
+    text: String,
+    /// True if a running server or another program uses it, which may be the server of this installation.
+    is_taken: bool,
+}
+
+impl fmt::Display for Unbound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
 /// Bound sockets, each with the address in the settings.
 #[derive(Debug, Default)]
 pub(super) struct Claimed(Vec<(String, Socket)>);
@@ -20,27 +36,50 @@ pub(super) struct Claimed(Vec<(String, Socket)>);
 impl Claimed {
     /// Binds the addresses of a configuration. Refuses the local socket of another server.
     pub(super) fn of(config: &Config) -> Result<Self, String> {
-        let (service, metrics) = (&config.view.service, &config.view.metrics);
-        if service.enable_local_mode {
-            refuse_used(Path::new(&service.local_mode_socket_location))?;
+        if let Some(path) = local_socket(config) {
+            refuse_used(path)?;
         }
-        let wanted = [(ADDRESS, &service.listen_address)].into_iter();
-        let wanted = wanted.chain(metrics.enable.then_some((METRICS_ADDRESS, &metrics.listen_address)));
-        wanted
-            .map(|(setting, address)| Ok((address.clone(), bound(setting, address)?)))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let bound = |(setting, address): (&str, &String)| {
+            bound(setting, address).map(|socket| (address.clone(), socket)).map_err(|refusal| refusal.text)
+        };
+        wanted(config).map(bound).collect::<Result<_, _>>().map(Self)
     }
 
     /// Begins to listen on the address of a setting. Binds it now if the settings changed since the others were bound.
     pub(super) fn listen(&mut self, setting: &str, address: &str) -> Result<TcpListener, String> {
         let socket = match self.0.iter().position(|(claimed, _)| claimed == address) {
             Some(place) => self.0.swap_remove(place).1,
-            None => bound(setting, address)?,
+            None => bound(setting, address).map_err(|refusal| refusal.text)?,
         };
         socket.listen(BACKLOG).map_err(|cause| format!("{setting} {address:?}: {cause}"))?;
         Ok(socket.into())
     }
+}
+
+/// Binds the addresses of a configuration and releases them at once, as a check does. Returns those that are taken: a check
+/// beside the running server of the installation must pass, and a start is refused then. Other problems are errors.
+pub(crate) fn taken(config: &Config) -> Result<Vec<String>, String> {
+    let mut taken: Vec<String> = local_socket(config).and_then(|path| refuse_used(path).err()).into_iter().collect();
+    for (setting, address) in wanted(config) {
+        match bound(setting, address) {
+            Ok(_) => {}
+            Err(refusal) if refusal.is_taken => taken.push(refusal.text),
+            Err(refusal) => return Err(refusal.text),
+        }
+    }
+    Ok(taken)
+}
+
+/// Returns the settings and the addresses of the TCP listeners.
+fn wanted(config: &Config) -> impl Iterator<Item = (&'static str, &String)> {
+    let (service, metrics) = (&config.view.service, &config.view.metrics);
+    let of_metrics = metrics.enable.then_some((METRICS_ADDRESS, &metrics.listen_address));
+    [(ADDRESS, &service.listen_address)].into_iter().chain(of_metrics)
+}
+
+fn local_socket(config: &Config) -> Option<&Path> {
+    let service = &config.view.service;
+    service.enable_local_mode.then(|| Path::new(&service.local_mode_socket_location))
 }
 
 /// Refuses the path of a local socket on which another server listens.
@@ -50,15 +89,16 @@ pub(super) fn refuse_used(path: &Path) -> Result<(), String> {
 }
 
 /// Binds the address of a setting. `:8065` means all addresses, IPv6 and IPv4 where the machine has both.
-fn bound(setting: &str, address: &str) -> Result<Socket, String> {
-    let mut problem = std::io::Error::other("it resolves to no address");
-    for target in targets(setting, address)? {
+fn bound(setting: &str, address: &str) -> Result<Socket, Unbound> {
+    let mut problem = Error::other("it resolves to no address");
+    for target in targets(setting, address).map_err(|text| Unbound { text, is_taken: false })? {
         match bind(target) {
             Ok(socket) => return Ok(socket),
             Err(cause) => problem = cause,
         }
     }
-    Err(format!("{setting} {address:?}: {problem}"))
+    let is_taken = problem.kind() == ErrorKind::AddrInUse;
+    Err(Unbound { text: format!("{setting} {address:?}: {problem}"), is_taken })
 }
 
 fn bind(target: SocketAddr) -> std::io::Result<Socket> {
@@ -86,8 +126,30 @@ mod tests {
         let listener = claimed.listen(ADDRESS, &address).unwrap();
         std::net::TcpStream::connect(&address).unwrap();
         let refused = bound(ADDRESS, &address).unwrap_err();
+        assert!(refused.is_taken, "{refused}");
+        let refused = refused.to_string();
         assert!(refused.contains("ServiceSettings.ListenAddress") && refused.contains(&address), "{refused}");
         drop(listener);
         assert!(claimed.0.is_empty());
+    }
+
+    #[test]
+    fn a_check_releases_the_addresses_tells_those_in_use_and_refuses_impossible_ones() {
+        let config = |address: &str| {
+            Config::from_overrides([("ServiceSettings.ListenAddress".to_owned(), address.into())]).unwrap()
+        };
+        let free = bound(ADDRESS, "127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().as_socket().unwrap().to_string();
+        drop(free);
+        for _ in 0..2 {
+            assert!(taken(&config(&address)).unwrap().is_empty());
+        }
+        let listener = TcpListener::bind(&address).unwrap();
+        let told = taken(&config(&address)).unwrap();
+        assert!(told.len() == 1 && told[0].contains("Address already in use"), "{told:?}");
+        drop(listener);
+        // An address of the documentation, which no machine has.
+        let refused = taken(&config("192.0.2.1:8065")).unwrap_err();
+        assert!(refused.contains("192.0.2.1:8065"), "{refused}");
     }
 }

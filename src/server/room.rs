@@ -6,7 +6,7 @@ pub(crate) mod backup;
 mod building;
 mod certificate;
 mod checks;
-mod claimed;
+pub(crate) mod claimed;
 mod cluster;
 pub(crate) mod database;
 pub(crate) mod diagnosis;

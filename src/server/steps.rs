@@ -1,7 +1,7 @@
 //! The steps that decide if a server can start, in one list. A start takes them before it changes anything;
 //! `quarterdeck check` takes the same ones and ends there. So a start refuses what a check refuses, in the same words.
 //!
-//! The steps open no listener and write nothing.
+//! The steps open no listener and write nothing. The addresses are bound after them: a check releases them again.
 
 use std::path::{Path, PathBuf};
 

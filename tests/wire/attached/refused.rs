@@ -219,17 +219,26 @@ async fn a_start_on_a_taken_port_or_with_a_missing_certificate_leaves_nothing_be
     let database = original.settings_of("qd");
     let free = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\n";
     for (settings, why) in [
-        (format!("[ServiceSettings]\nListenAddress = \"{address}\"\n"), "Address already in use"),
+        (format!("[ServiceSettings]\nListenAddress = \"{address}\"\n"), "ServiceSettings.ListenAddress"),
         (
             format!("{free}[MetricsSettings]\nEnable = true\nListenAddress = \"{address}\"\n"),
             "MetricsSettings.ListenAddress",
         ),
+        ("[ServiceSettings]\nListenAddress = \"192.0.2.1:8065\"\n".to_owned(), "192.0.2.1:8065"),
         (format!("{free}ConnectionSecurity = \"TLS\"\nTLSCertFile = \"absent\"\nTLSKeyFile = \"absent\"\n"), "absent"),
     ] {
         let place = Workplace::new(&format!("{settings}{database}")).await;
         let output = place.run(&["serve"], "").await;
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(1) && said.contains(why), "{said}");
+        let check = place.run(&["check"], "").await;
+        let [told, refused] = [check.stdout, check.stderr].map(|text| String::from_utf8(text).unwrap());
+        if said.contains("Address already in use") {
+            // The running server of the installation may use it, so a check only warns.
+            assert!(check.status.success() && told.contains("warning: ") && told.contains(why), "{told} {refused}");
+        } else {
+            assert!(check.status.code() == Some(1) && refused.contains(why), "{told} {refused}");
+        }
         assert_eq!(original.state().await, before, "{said}");
     }
     let source = format!("{}?sslmode=disable", original.cluster.address());
@@ -237,5 +246,40 @@ async fn a_start_on_a_taken_port_or_with_a_missing_certificate_leaves_nothing_be
     for (service, why) in [(json!({ "ListenAddress": address }), "Address already in use"), (tls, "absent")] {
         let said = refused_in_file(&original, &in_file(&service, &source)).await;
         assert!(said.contains(why), "{said}");
+    }
+}
+
+/// A check that passes where the start fails would be found out at the worst moment.
+#[actix_web::test]
+async fn log_targets_that_a_start_refuses_are_refused_by_a_check() {
+    let Some(original) = Original::start().await else { return };
+    let source = format!("{}?sslmode=disable", original.cluster.address());
+    for (targets, why) in [
+        (json!({ "out": { "type": "file", "format": "json" } }), "out: filename is missing"),
+        (json!({ "out": { "type": "tcp", "options": { "host": "logs.example" } } }), "out: port is missing"),
+        (json!({ "out": { "type": "pigeon" } }), "out: the type \"pigeon\" is unknown"),
+        (json!([1]), "LogSettings.AdvancedLoggingJSON"),
+    ] {
+        let logs = json!({ "AdvancedLoggingJSON": targets });
+        let stored = json!({ "LogSettings": logs }).to_string();
+        original
+            .execute(&format!(
+                "DELETE FROM configurations;
+                 INSERT INTO configurations (id, value, createat, active) VALUES ('{}', '{stored}', 1, true)",
+                "c".repeat(26)
+            ))
+            .await;
+        let said = refused_in_database(&original, &original.settings_of("qd")).await;
+        assert!(said.contains(why), "{said}");
+        original.execute("DELETE FROM configurations").await;
+        let mut document = in_file(&json!({ "ListenAddress": "127.0.0.1:0" }), &source);
+        document["LogSettings"] = logs;
+        let said = refused_in_file(&original, &document).await;
+        assert!(said.contains(why), "{said}");
+        let place = Workplace::new("[ServiceSettings]\n[SqlSettings]\n").await;
+        std::fs::write(place.path("config.json"), document.to_string()).unwrap();
+        let check = place.run_with(&[("MM_CONFIG", "config.json")], &["check"], "").await;
+        let said = String::from_utf8(check.stderr).unwrap();
+        assert!(check.status.code() == Some(1) && said.contains(why), "{said}");
     }
 }
