@@ -63,6 +63,7 @@ pub(crate) async fn remarks(examined: &Examined, sources: &Sources) -> Vec<Remar
         )));
     }
     told.extend(warning("the files in the database cannot be counted", missing_files(config, db).await));
+    told.extend(closed_rows(db).await);
     told.extend(of_others(db).await);
     told
 }
@@ -78,7 +79,8 @@ pub(super) async fn tell(examined: &Examined, sources: &Sources) {
         Ok(None) | Err(_) => {
             let unread =
                 warning("the privileges on the database of Mattermost cannot be read", unread_schema(db).await);
-            unread.into_iter().chain(without_effect(config)).chain(of_others(db).await).collect()
+            let closed = closed_rows(db).await;
+            unread.into_iter().chain(closed).chain(without_effect(config)).chain(of_others(db).await).collect()
         }
     };
     let elsewhere = warning("the accounts in the database cannot be counted", elsewhere);
@@ -121,6 +123,14 @@ fn without_effect(config: &Config) -> Option<Remark> {
 async fn unread_schema(db: &Db) -> Result<Option<String>, StoreError> {
     let grant = db.lacking_grant().await?;
     Ok(grant.map(|grant| format!("the number of the schema of Mattermost cannot be read and is not checked: {grant}")))
+}
+
+/// Returns a warning if the role lacks privileges on rows, which an earlier start may have had.
+async fn closed_rows(db: &Db) -> Option<Remark> {
+    let grants = db.lacking_on_rows().await;
+    let told =
+        grants.map(|grants| grants.map(|grants| format!("requests fail that need privileges on rows: {grants}")));
+    warning("the privileges on rows of the database of Mattermost cannot be read", told)
 }
 
 async fn of_others(db: &Db) -> Option<Remark> {

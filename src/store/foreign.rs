@@ -9,6 +9,7 @@ mod detaching;
 mod fitness;
 mod following;
 mod inventory;
+mod privileges;
 
 pub(in crate::store) use additions::Additions;
 pub(in crate::store) use belongings::Belongings;

@@ -3,7 +3,7 @@
 use super::bounds::shipped;
 
 /// The number of texts in each file with a variable number of parts, and the reason why there are few of them.
-const BUILT: [(&str, usize, &str); 21] = [
+const BUILT: [(&str, usize, &str); 22] = [
     ("src/store/audits/verify.rs", 1, "the columns of a table"),
     ("src/store/config_json.rs", 2, "the texts of errors"),
     ("src/store/copying.rs", 1, "the columns of a table"),
@@ -16,6 +16,7 @@ const BUILT: [(&str, usize, &str); 21] = [
     ("src/store/foreign/detaching.rs", 1, "the text of an error"),
     ("src/store/foreign/fitness.rs", 5, "the texts of errors"),
     ("src/store/foreign/inventory.rs", 2, "texts for the operator"),
+    ("src/store/foreign/privileges.rs", 2, "texts for the operator"),
     ("src/store/mattermost.rs", 1, "the text of an error"),
     ("src/store/mattermost/recognised.rs", 1, "the text of an error"),
     ("src/store/roles.rs", 1, "a value, not a statement"),

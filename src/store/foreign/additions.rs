@@ -116,6 +116,11 @@ impl Additions {
         existing.map(|(name, _, text)| (name.clone(), concurrent(text))).collect()
     }
 
+    /// Returns the tables that no Mattermost makes.
+    pub(super) fn own_tables(self) -> impl Iterator<Item = String> {
+        self.tables.into_iter().filter(|table| table.starts_with("qd_"))
+    }
+
     fn is_empty(&self) -> bool {
         self.tables.is_empty() && self.indexes.is_empty() && self.triggers.is_empty()
     }

@@ -3,7 +3,7 @@
 use super::checked;
 use super::refused::refused;
 use crate::support::original::Original;
-use crate::support::process::Workplace;
+use crate::support::process::{Workplace, lines};
 use crate::support::waiting::until;
 
 const DETACH: [&str; 3] = ["detach", "--yes", "--without-trail"];
@@ -58,4 +58,37 @@ async fn servers_with_a_name_of_their_own_can_be_upgraded_one_after_the_other() 
     let upgraded = other.serve().await;
     assert!(server.stop().await.success());
     assert!(upgraded.stop().await.success());
+}
+
+/// A start that adds nothing needs no ownership, and requests need the privileges all the same.
+#[actix_web::test]
+async fn privileges_on_rows_that_were_taken_away_are_told_by_later_starts() {
+    let Some(original) = Original::start().await else { return };
+    let place = original.workplace().await;
+    assert!(place.serve().await.stop().await.success());
+    original
+        .execute(
+            "CREATE ROLE clerk LOGIN; GRANT ALL ON SCHEMA public TO clerk; GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk;
+             GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO clerk",
+        )
+        .await;
+    let clerk = Workplace::new(&original.settings_of("clerk")).await;
+    let beginning = "requests fail that need privileges on rows: ";
+    assert!(!checked(&clerk).await.contains(beginning));
+    original
+        .execute(
+            "REVOKE DELETE ON preferences FROM clerk; REVOKE INSERT ON qd_presence FROM clerk;
+             REVOKE UPDATE, INSERT ON reactions FROM clerk; REVOKE INSERT ON drafts FROM clerk",
+        )
+        .await;
+    let grants = "GRANT SELECT, INSERT, UPDATE, DELETE ON public.preferences, public.qd_presence TO clerk; \
+         GRANT SELECT, UPDATE, DELETE ON public.reactions TO clerk;";
+    let told = checked(&clerk).await;
+    assert!(told.contains(&format!("warning: {beginning}{grants}")), "{told}");
+    assert!(clerk.serve().await.stop().await.success());
+    let warned = format!("{beginning}{grants}");
+    assert!(lines(&clerk.path("stderr")).iter().any(|line| line["msg"] == warned.as_str() && line["level"] == "warn"));
+    original.execute(grants).await;
+    assert!(clerk.serve().await.stop().await.success());
+    assert!(!lines(&clerk.path("stderr")).iter().any(|line| line["msg"].to_string().contains(beginning)));
 }
