@@ -61,6 +61,12 @@ impl Parameter {
     }
 }
 
+/// Returns true if the data source can only be the name of a file: it has no part of an address of a database.
+pub fn is_file_name(text: &str) -> bool {
+    let is_placeholder = text.chars().all(|character| character == '*');
+    !text.trim().is_empty() && !is_placeholder && !text.contains("://") && !text.contains(['=', '@'])
+}
+
 /// Returns true if the text has the form of a PostgreSQL URL, for any configured driver.
 pub fn is_address(text: &str) -> bool {
     after_scheme(text.trim()).is_some()

@@ -35,6 +35,13 @@ const STARTED: &str = "
     CREATE TABLE channelmemberhistory (channelid varchar(26), userid varchar(26), jointime bigint, leavetime bigint,
         PRIMARY KEY (channelid, userid, jointime))";
 
+/// Returns the numbers of a line of the report of a move: read, new, same, changed, left.
+pub fn line(said: &str, table: &str) -> Vec<u64> {
+    let found =
+        said.lines().find(|line| line.split_whitespace().next() == Some(table)).unwrap_or_else(|| panic!("{said}"));
+    found.split_whitespace().skip(1).map(|number| number.parse().unwrap()).collect()
+}
+
 /// A database of Mattermost, in a schema of its own.
 pub struct MattermostDatabase {
     base: String,

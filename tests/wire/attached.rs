@@ -127,6 +127,30 @@ async fn an_index_that_was_not_finished_is_made_anew() {
 }
 
 #[actix_web::test]
+async fn an_index_that_cannot_be_made_concurrently_is_made_by_its_migration() {
+    let Some(original) = Original::start().await else { return };
+    original
+        .execute(
+            "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF current_query() LIKE '%CONCURRENTLY%' THEN RAISE EXCEPTION 'not beside writers'; END IF; END $$;
+             CREATE EVENT TRIGGER refuses ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION refuse()",
+        )
+        .await;
+    let place = original.workplace().await;
+    let server = place.serve().await;
+    server.client().log_in("anna").await;
+    assert!(server.stop().await.success());
+    let warned = |line: &serde_json::Value| {
+        line["msg"] == "an index could not be made without a lock on its table"
+            && line["db.index"] == "idx_qd_audits_newest"
+            && line["cause"].to_string().contains("not beside writers")
+    };
+    assert!(lines(&place.path("stderr")).iter().any(warned));
+    let valid = "SELECT indisvalid::text FROM pg_index WHERE indexrelid = 'idx_qd_audits_newest'::regclass";
+    assert_eq!(original.texts(valid).await, ["true"]);
+}
+
+#[actix_web::test]
 async fn other_programs_refuse_the_first_start_unless_it_is_to_run_beside_them() {
     let Some(original) = Original::start().await else { return };
     original

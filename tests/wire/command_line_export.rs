@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::backup::{QUIET, bad, good, inhabit, on_sqlite};
 use crate::support::database;
-use crate::support::mattermost::MattermostDatabase;
+use crate::support::mattermost::{MattermostDatabase, line};
 use crate::support::of_mattermost::unknown;
 use crate::support::process::Workplace;
 use crate::support::trail::events_in;
@@ -40,11 +40,13 @@ async fn an_imported_installation_goes_back_as_it_was() {
         let export = ["export", "--to-mattermost", &to];
         let said = good(place.run(&[&export[..], &["--dry-run"]].concat(), "").await);
         assert!(said.contains("4 accounts, 2 teams") && said.ends_with("a dry run, nothing was changed\n"), "{said}");
+        assert_numbers(&said);
         assert_eq!(last.everything().await, fresh);
         // A server that runs on the source goes on.
         let server = place.serve().await;
         let said = good(place.run(&export, "").await);
         assert!(said.contains("to Mattermost, schema 167") && said.ends_with("changed: stored\n"), "{said}");
+        assert_numbers(&said);
         assert!(server.stop().await.success());
         for sql in SAME {
             assert_eq!(last.texts(sql).await, first.texts(sql).await, "{sql}");
@@ -59,11 +61,59 @@ async fn an_imported_installation_goes_back_as_it_was() {
         assert_eq!(events_in(&place.path("")).await, ["importDatabase success", "exportToMattermost success"]);
         good(place.run(&["audit", "verify"], "").await);
         let again = good(place.run(&export, "").await);
+        assert_eq!(line(&again, "users"), [4, 0, 4, 0, 0], "{again}");
         assert!(again.ends_with("0 new, 0 changed: nothing was changed\n"), "{again}");
         last.execute("UPDATE users SET nickname = 'there' WHERE username = 'bert'").await;
         let refused = bad(place.run(&export, "").await);
         assert!(refused.contains("0 rows are new and 1 have changed"), "{refused}");
         assert_eq!(last.texts("SELECT nickname FROM users WHERE username = 'bert'").await, ["there"]);
+        last.drop_database().await;
+    }
+}
+
+/// The numbers of the report: read, new, same, changed, left.
+fn assert_numbers(said: &str) {
+    for (table, numbers) in [
+        ("users", [4, 4, 0, 0, 0]),
+        ("useraccesstokens", [1, 1, 0, 0, 0]),
+        ("sessions", [1, 1, 0, 0, 0]),
+        ("preferences", [2, 2, 0, 0, 0]),
+        ("teams", [2, 2, 0, 0, 0]),
+        ("teammembers", [3, 3, 0, 0, 0]),
+        ("channels", [1, 1, 0, 0, 0]),
+        ("channelmembers", [1, 1, 0, 0, 0]),
+        ("licenses", [1, 1, 0, 0, 0]),
+        ("configurationfiles", [1, 1, 0, 0, 0]),
+    ] {
+        assert_eq!(line(said, table), numbers, "{table}: {said}");
+    }
+    let is_line =
+        |line: &&str| line.split_whitespace().skip(1).filter_map(|word| word.parse::<u64>().ok()).count() == 5;
+    let mut total = [0; 5];
+    for table in said.lines().filter(is_line).filter_map(|line| line.split_whitespace().next()) {
+        let numbers = line(said, table);
+        assert_eq!(numbers[0], numbers[1..].iter().sum::<u64>(), "{table}: {said}");
+        if table != "all" {
+            total.iter_mut().zip(numbers).for_each(|(total, number)| *total += number);
+        }
+    }
+    assert_eq!(line(said, "all"), total, "{said}");
+}
+
+/// Everyone logs in again, and access tokens go on.
+#[actix_web::test]
+async fn sessions_stay_behind_when_the_operator_says_so() {
+    let Some(base) = database::only_postgres("a Mattermost is on PostgreSQL") else { return };
+    let first = MattermostDatabase::inhabited(&base).await;
+    for place in places().await {
+        good(place.run(&["import", "--from", &first.source()], "").await);
+        let last = MattermostDatabase::started(&base).await;
+        let said = good(place.run(&["export", "--to-mattermost", &last.source(), "--without-sessions"], "").await);
+        assert_eq!(line(&said, "sessions"), [1, 0, 0, 0, 1], "{said}");
+        assert!(said.contains("--without-sessions: everyone must log in again"), "{said}");
+        assert_eq!(line(&said, "useraccesstokens"), [1, 1, 0, 0, 0], "{said}");
+        assert!(last.texts("SELECT id FROM sessions").await.is_empty());
+        assert_eq!(last.texts("SELECT id FROM useraccesstokens").await.len(), 1);
         last.drop_database().await;
     }
 }

@@ -6,7 +6,7 @@ use crate::support::Client;
 use crate::support::backdoor::{execute_in, texts_in};
 use crate::support::backup::{QUIET, bad, content, good, names, on_sqlite};
 use crate::support::database;
-use crate::support::mattermost::{ANNAS_SESSION, BERTS_PASSWORD, CARLS_TOKEN, MattermostDatabase};
+use crate::support::mattermost::{ANNAS_SESSION, BERTS_PASSWORD, CARLS_TOKEN, MattermostDatabase, line};
 use crate::support::one_time::{code, step};
 use crate::support::process::{Process, Workplace};
 use crate::support::server::PASSWORD;
@@ -23,13 +23,6 @@ async fn places() -> [Workplace; 2] {
 async fn imported(place: &Workplace, source: &MattermostDatabase, more: &[&str]) -> String {
     let from = source.source();
     good(place.run(&[&["import", "--from", &from], more].concat(), "").await)
-}
-
-/// Returns the numbers of a line of the report: read, new, same, changed, left.
-fn line(said: &str, table: &str) -> Vec<u64> {
-    let found =
-        said.lines().find(|line| line.split_whitespace().next() == Some(table)).unwrap_or_else(|| panic!("{said}"));
-    found.split_whitespace().skip(1).map(|number| number.parse().unwrap()).collect()
 }
 
 fn with_token(server: &Process, token: &str) -> Client {

@@ -19,7 +19,7 @@ use super::shape::{ProblemKind, problems};
 use super::spelling::{DoubledKey, Respelled, respelled};
 use super::table::{Kind, Setting, placed, settings};
 use super::view::View;
-use crate::data_source::is_address;
+use crate::data_source::{is_address, is_file_name};
 use crate::storage::settings::{Store, StoreSettings};
 
 /// The settings that choose the database.
@@ -27,6 +27,7 @@ const DATA_SOURCE: &str = "SqlSettings.DataSource";
 const DRIVER: &str = "SqlSettings.DriverName";
 
 const POSTGRES: &str = "postgres";
+const SQLITE: &str = "sqlite";
 
 /// A value that overrides the stored one and is never stored.
 #[derive(Clone, PartialEq)]
@@ -267,18 +268,25 @@ impl Config {
     }
 
     /// Names the engine in a document to store, if pinned settings or the document itself choose PostgreSQL: a Mattermost
-    /// that reads the document refuses another engine. Both sides of a comparison have it, so that it is no change of its own.
+    /// that reads the document refuses another engine. If the data source is a file again, so is the engine that of files.
+    /// Both sides of a comparison have it, so that it is no change of its own.
     pub(super) fn name_engine(&self, document: &mut Document) {
         let has_pinned_source = self.overrides.contains_key(DATA_SOURCE);
         let is_pinned = has_pinned_source || self.overrides.contains_key(DRIVER);
         let sql = &self.view.sql;
         let stored = given(document, DATA_SOURCE).and_then(Value::as_str).filter(|_| !has_pinned_source);
+        let used = if has_pinned_source { Some(sql.data_source.as_str()) } else { stored };
+        let is_embedded = used.is_some_and(is_file_name);
         let is_postgres = stored.is_some_and(is_address)
             || (is_pinned && (is_address(&sql.data_source) || sql.driver_name == POSTGRES));
-        // A document without a name is read with the default of Mattermost, which is this one.
-        if is_postgres && given(document, DRIVER).is_some() {
-            insert(document, DRIVER, Value::from(POSTGRES));
-        }
+        // A document without a name is read with the default of Mattermost, which is PostgreSQL.
+        let named = given(document, DRIVER);
+        let engine = match (is_postgres, is_embedded) {
+            (true, _) if named.is_some() => POSTGRES,
+            (false, true) if named.is_some_and(|named| named == POSTGRES) => SQLITE,
+            (true | false, _) => return,
+        };
+        insert(document, DRIVER, Value::from(engine));
     }
 }
 

@@ -160,6 +160,19 @@ fn a_document_names_the_engine_of_its_own_data_source() {
         running.name_engine(&mut file);
         assert_eq!(file, settings("own.db", "sqlite"));
     }
+    // A file in place of the address, also where the document keeps the name of the other engine.
+    for source in ["own.db", "/srv/chat/data/own.db"] {
+        let running =
+            Config::compose(Some(version(settings("postgres://db/chat", "postgres"))), Overrides::new()).unwrap();
+        let patch = settings_of(Document::new(), [("SqlSettings.DataSource", json!(source))]);
+        let moved = running.storable(&patched(&running.document, &patch, &|_| true), &Document::new());
+        assert_eq!(given(&moved, "SqlSettings.DriverName"), Some(&json!("sqlite")), "{source}");
+    }
+    for source in ["host=db dbname=chat", "", "********"] {
+        let running = Config::compose(Some(version(settings(source, "postgres"))), Overrides::new()).unwrap();
+        let named = running.storable(&running.document, &Document::new());
+        assert_eq!(given(&named, "SqlSettings.DriverName"), Some(&json!("postgres")), "{source}");
+    }
     // The pinned data source counts, and the stored name of the engine is in force with it.
     let pinned = pinned(&settings_of(Document::new(), [("SqlSettings.DataSource", json!("own.db"))]));
     let running = Config::compose(Some(version(settings("postgres://db/chat", "sqlite"))), pinned).unwrap();
