@@ -5,7 +5,6 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use reqwest::Client;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 
@@ -312,22 +311,16 @@ struct Read {
 
 /// Takes the complete frames out of a socket's buffer and answers pings.
 async fn read(socket: &mut Socket) -> std::io::Result<Read> {
-    let (mut read, mut pongs) = (Read::default(), Vec::new());
-    let mut rest = socket.buffer.as_slice();
-    while let Some((frame, behind)) = frame::split_first(rest)? {
+    let mut read = Read::default();
+    let note = |frame: Frame<'_>| {
         match frame {
             Frame::Text(text) => read.is_greeted |= event::kind(text) == EventKind::Hello,
-            Frame::Ping(payload) => pongs.extend(frame::pong(payload)),
             Frame::Close(payload) => read.close_code = Some(frame::close_code(payload)),
-            Frame::Other => {}
+            Frame::Ping(_) | Frame::Other => {}
         }
-        rest = behind;
-    }
-    let parsed = socket.buffer.len() - rest.len();
-    socket.buffer.drain(..parsed);
-    if !pongs.is_empty() {
-        socket.stream.write_all(&pongs).await?;
-    }
+        Ok(())
+    };
+    socket.take_frames(note).await?;
     Ok(read)
 }
 

@@ -3,14 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::number::number_in;
 use crate::ws::endpoint::{Socket, SocketEndpoint};
 use crate::ws::event::{self, Kind};
-use crate::ws::frame::{self, Frame};
 
 /// Notes the publications that sockets receive.
 pub(crate) trait Arrivals: Send + Sync + 'static {
@@ -67,27 +65,15 @@ impl<A: Arrivals> Reader<A> {
 
     /// Notes the complete events and answers pings. Returns true if the greeting was among the events.
     async fn read(&mut self) -> io::Result<bool> {
-        let (now, mut is_greeted, mut pongs) = (Instant::now(), false, Vec::new());
-        let mut rest = self.socket.buffer.as_slice();
-        while let Some((frame, behind)) = frame::split_first(rest)? {
-            match frame {
-                Frame::Text(text) => {
-                    is_greeted |= event::kind(text) == Kind::Hello;
-                    if let Some(number) = number_in(text) {
-                        self.arrivals.arrived(number, self.node, now);
-                    }
-                }
-                Frame::Ping(payload) => pongs.extend(frame::pong(payload)),
-                Frame::Close(payload) => return Err(frame::closed(payload)),
-                Frame::Other => {}
+        let (now, mut is_greeted) = (Instant::now(), false);
+        let Self { socket, node, arrivals } = self;
+        let note = |text: &[u8]| {
+            is_greeted |= event::kind(text) == Kind::Hello;
+            if let Some(number) = number_in(text) {
+                arrivals.arrived(number, *node, now);
             }
-            rest = behind;
-        }
-        let parsed = self.socket.buffer.len() - rest.len();
-        self.socket.buffer.drain(..parsed);
-        if !pongs.is_empty() {
-            self.socket.stream.write_all(&pongs).await?;
-        }
+        };
+        socket.take_texts(note).await?;
         Ok(is_greeted)
     }
 }

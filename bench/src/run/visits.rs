@@ -13,7 +13,7 @@ use super::http::connect;
 use super::span::Think;
 use crate::ws::endpoint::Socket;
 use crate::ws::event::{self, Kind};
-use crate::ws::frame::{self, Frame};
+use crate::ws::frame;
 
 /// The headers that ask for a socket.
 pub(super) const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -133,24 +133,8 @@ impl Client {
 
     /// Counts the complete frames and answers pings.
     async fn read(&mut self, socket: &mut Socket, facts: &mut VisitFacts) -> io::Result<Seen> {
-        let (mut seen, mut pongs) = (Seen::default(), Vec::new());
-        let mut rest = socket.buffer.as_slice();
-        while let Some((frame, behind)) = frame::split_first(rest)? {
-            match frame {
-                Frame::Text(text) => self.take(text, &mut seen, facts),
-                Frame::Ping(payload) => pongs.extend(frame::pong(payload)),
-                Frame::Close(payload) => {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, frame::closed(payload)));
-                }
-                Frame::Other => {}
-            }
-            rest = behind;
-        }
-        let parsed = socket.buffer.len() - rest.len();
-        socket.buffer.drain(..parsed);
-        if !pongs.is_empty() {
-            socket.stream.write_all(&pongs).await?;
-        }
+        let mut seen = Seen::default();
+        socket.take_texts(|text| self.take(text, &mut seen, facts)).await?;
         Ok(seen)
     }
 

@@ -5,13 +5,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::ws::endpoint::{Socket, SocketEndpoint};
 use crate::ws::event::{self, Kind};
-use crate::ws::frame::{self, Frame};
 use crate::ws::tally::Tally;
 
 /// The maximum number of handshakes at the same time.
@@ -129,22 +127,12 @@ impl CountedSocket {
 
     /// Counts the complete frames and answers pings.
     async fn hear(&self, socket: &mut Socket) -> io::Result<()> {
-        let (mut published, mut pongs, mut rest) = (0, Vec::new(), socket.buffer.as_slice());
-        while let Some((frame, behind)) = frame::split_first(rest)? {
-            match frame {
-                Frame::Text(text) => published += u64::from(self.read(text)),
-                Frame::Ping(payload) => pongs.extend(frame::pong(payload)),
-                Frame::Close(payload) => return Err(frame::closed(payload)),
-                Frame::Other => {}
-            }
-            rest = behind;
-        }
-        let parsed = socket.buffer.len() - rest.len();
-        socket.buffer.drain(..parsed);
+        let mut published = 0;
+        let taken = socket.take_texts(|text| published += u64::from(self.read(text))).await;
         if published > 0 {
             self.tally.arrived(published);
         }
-        if pongs.is_empty() { Ok(()) } else { socket.stream.write_all(&pongs).await }
+        taken
     }
 
     /// Counts a text. Returns true if it is part of a publication.

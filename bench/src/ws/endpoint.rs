@@ -7,6 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::ws::frame::{self, Frame};
+
 /// The timeout of a handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -74,6 +76,34 @@ impl Socket {
         if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
+    /// Takes the complete frames out of the buffer, answers pings, and gives each other frame to `take`.
+    pub(crate) async fn take_frames(&mut self, mut take: impl FnMut(Frame<'_>) -> io::Result<()>) -> io::Result<()> {
+        let (mut pongs, mut rest) = (Vec::new(), self.buffer.as_slice());
+        while let Some((frame, behind)) = frame::split_first(rest)? {
+            match frame {
+                Frame::Ping(payload) => pongs.extend(frame::pong(payload)),
+                Frame::Text(_) | Frame::Close(_) | Frame::Other => take(frame)?,
+            }
+            rest = behind;
+        }
+        let parsed = self.buffer.len() - rest.len();
+        self.buffer.drain(..parsed);
+        if pongs.is_empty() { Ok(()) } else { self.stream.write_all(&pongs).await }
+    }
+
+    /// Takes the complete frames out of the buffer and gives each text to `take`. Fails if the server closed the socket.
+    pub(crate) async fn take_texts(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        let of_frame = |frame: Frame<'_>| match frame {
+            Frame::Text(text) => {
+                take(text);
+                Ok(())
+            }
+            Frame::Close(payload) => Err(frame::closed(payload)),
+            Frame::Ping(_) | Frame::Other => Ok(()),
+        };
+        self.take_frames(of_frame).await
+    }
+
     /// Returns the status of the response to the handshake once its head is complete, and removes the head from the
     /// buffer.
     pub(crate) fn upgraded(&mut self) -> io::Result<Option<u16>> {
@@ -91,6 +121,22 @@ impl Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn complete_frames_are_taken_once_and_pings_are_answered() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let mut socket = Socket { stream, buffer: b"\x81\x03one\x89\x02hi\x8a\x00\x81\x03t".to_vec() };
+        let mut texts = Vec::new();
+        socket.take_texts(|text| texts.push(text.to_vec())).await.unwrap();
+        let mut pong = [0; 8];
+        server.read_exact(&mut pong).await.unwrap();
+        assert_eq!((texts.as_slice(), &pong), (&[b"one".to_vec()][..], b"\x8a\x82\0\0\0\0hi"));
+        socket.buffer.extend(b"wo\x88\x02\x03\xf0");
+        let closed = socket.take_texts(|text| texts.push(text.to_vec())).await.unwrap_err();
+        assert_eq!((texts.len(), closed.kind()), (2, io::ErrorKind::UnexpectedEof));
+    }
 
     #[test]
     fn a_handshake_names_the_account_where_there_is_one() {

@@ -54,7 +54,8 @@ fn length_of(short: u8, rest: &[u8]) -> io::Result<Option<(usize, &[u8])>> {
 /// Returns the error of a connection that the server closed.
 pub(crate) fn closed(payload: &[u8]) -> io::Error {
     let reason = String::from_utf8_lossy(payload.get(2..).unwrap_or_default());
-    io::Error::other(format!("closed by the server: {} {reason}", close_code(payload)))
+    let text = format!("closed by the server: {} {reason}", close_code(payload));
+    io::Error::new(io::ErrorKind::UnexpectedEof, text)
 }
 
 /// Returns the code with which the server closed a connection; 0 without one.

@@ -10,7 +10,6 @@ use crate::account::url;
 use crate::ws::bare;
 use crate::ws::endpoint::{Socket, SocketEndpoint};
 use crate::ws::event::{self, Kind};
-use crate::ws::frame::{self, Frame};
 use crate::ws::place::{Account, Place};
 
 /// The approximate length of the event with the preference, in bytes.
@@ -82,12 +81,12 @@ impl Publisher {
         let mut texts = Vec::new();
         while !texts.iter().any(|text: &Vec<u8>| event::kind(text) == Kind::Hello) {
             socket.fill().await?;
-            texts.extend(texts_in(&mut socket)?);
+            take_texts(&mut socket, &mut texts).await?;
         }
         self.publish(1).await?;
         while let Ok(filled) = timeout(QUIET_AFTER, socket.fill()).await {
             filled?;
-            texts.extend(texts_in(&mut socket)?);
+            take_texts(&mut socket, &mut texts).await?;
         }
         texts.retain(|text| event::kind(text) == Kind::Published);
         Ok(texts)
@@ -99,19 +98,10 @@ fn preference(place: &Place, width: usize) -> Request {
     Request::Preference { url, accounts: place.accounts.clone(), width }
 }
 
-/// Takes the complete texts out of the buffer. A line end at the end is removed, because the bare server takes one text
+/// Moves the complete texts out of the buffer. A line end at the end is removed, because the bare server takes one text
 /// for each line.
-fn texts_in(socket: &mut Socket) -> std::io::Result<Vec<Vec<u8>>> {
-    let (mut texts, mut rest) = (Vec::new(), socket.buffer.as_slice());
-    while let Some((frame, behind)) = frame::split_first(rest)? {
-        if let Frame::Text(text) = frame {
-            texts.push(text.trim_ascii_end().to_vec());
-        }
-        rest = behind;
-    }
-    let parsed = socket.buffer.len() - rest.len();
-    socket.buffer.drain(..parsed);
-    Ok(texts)
+async fn take_texts(socket: &mut Socket, texts: &mut Vec<Vec<u8>>) -> std::io::Result<()> {
+    socket.take_texts(|text| texts.push(text.trim_ascii_end().to_vec())).await
 }
 
 /// Returns the width of the value, given the length of the event with a value of one character.
