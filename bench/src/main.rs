@@ -20,11 +20,13 @@ mod logs;
 mod memory;
 mod ping;
 mod process;
+mod remote;
 mod report;
 mod run;
 mod search;
 mod start;
 mod storage;
+mod stream;
 mod ws;
 
 use std::process::ExitCode;

@@ -22,6 +22,7 @@ mod outcome;
 mod prepared;
 mod quantile;
 mod random;
+mod reached;
 mod recorder;
 mod report;
 mod round;

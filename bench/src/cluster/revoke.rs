@@ -164,8 +164,7 @@ impl Site {
             let request = self.http.get(url(other, kind.path())).bearer_auth(&token).build()?;
             watches.spawn(watched(false, refused(self.http.clone(), request)));
             if kind.closes_sockets() {
-                let endpoint =
-                    SocketEndpoint { address: other.clone(), path: PATH, token: token.clone(), resets: true };
+                let endpoint = SocketEndpoint::at(other, PATH, &token, true);
                 let socket = greeted(&endpoint).await?;
                 watches.spawn(watched(true, closed(socket)));
             }

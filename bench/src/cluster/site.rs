@@ -101,8 +101,7 @@ impl Site {
     fn listen(&mut self, addresses: &[String], token: &str) {
         for (node, address) in addresses.iter().enumerate() {
             for _ in 0..self.shape.sockets {
-                let (address, token) = (address.clone(), token.to_owned());
-                self.endpoints.push((node, SocketEndpoint { address, path: PATH, token, resets: true }));
+                self.endpoints.push((node, SocketEndpoint::at(address, PATH, token, true)));
             }
         }
     }

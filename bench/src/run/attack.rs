@@ -82,6 +82,9 @@ impl Hostile {
 
     /// Refuses a server that is not on this machine. No permission of an operator changes that.
     pub(crate) fn permit(address: &Address) -> Result<(), Failure> {
+        if address.tls.is_some() {
+            return Err("the attackers speak no TLS; name the server by http".into());
+        }
         let is_permitted = address.is_loopback() && address.resolved.iter().all(std::net::SocketAddr::is_ipv4);
         if is_permitted {
             return Ok(());
@@ -189,7 +192,7 @@ mod tests {
             ("http://[::1]:1", false),
             ("http://192.0.2.1:1", false),
         ] {
-            let address = Address::resolve(url).await.unwrap();
+            let address = Address::resolve(url, None).await.unwrap();
             assert_eq!(Hostile::permit(&address).is_ok(), is_permitted, "{url}");
         }
     }

@@ -176,6 +176,9 @@ impl Contender {
 
     /// Starts the bare handler with the response that this server gives to the only request of the mix.
     pub(crate) async fn bare(&self, mix: &Mix, seed: u64) -> Result<Self, Failure> {
+        if self.target.address.tls.is_some() {
+            return Err("the baseline has no TLS, so it cannot be compared with an https address".into());
+        }
         let prepared = self.prepared(mix, seed);
         let (request, path) = match (prepared.requests.as_slice(), mix.requests.as_slice()) {
             ([prepared], [request]) if request.method == Method::Get && request.socket.is_none() => {
@@ -186,7 +189,7 @@ impl Contender {
         let path = path.ok_or("a scenario whose path has variables has no baseline")?;
         let mut bytes = Vec::new();
         prepared.write(request, 0, 0, &mut bytes);
-        let answer = http::raw(&self.target.address.resolved, &bytes, DEFAULT_TIMEOUT).await?;
+        let answer = http::raw(&self.target.address.remote(), &bytes, DEFAULT_TIMEOUT).await?;
         let target = Target::bare(path.split('?').next().unwrap_or_default(), &answer).await?;
         self.beside(target).await
     }
@@ -330,7 +333,11 @@ async fn open(
                 )
                 .into());
             }
-            let target = Target::running(url, pid, options.i_operate_this_server).await?;
+            // A name may be resolved slowly, and a server may not answer.
+            let target = tokio::select! {
+                target = Target::running(url, options.ca.as_deref(), pid, options.i_operate_this_server) => target?,
+                () = interrupt.requested() => return Err(ENDED_BY_USER.into()),
+            };
             if mix.attack.is_some() {
                 Hostile::permit(&target.address)?;
             }

@@ -67,10 +67,9 @@ impl Deliveries {
         let each = cluster.sockets.map_or(1, |count| count.0);
         let mut endpoints = Vec::new();
         for (node, address) in nodes.iter().enumerate() {
-            let host = address.resolved.first().ok_or("no address")?.to_string();
             for account in &accounts.users {
-                let (address, token) = (host.clone(), account.token.clone());
-                let endpoint = SocketEndpoint { address, path: PATH, token, resets: true };
+                let (host, remote, token) = (address.host.clone(), address.remote(), account.token.clone());
+                let endpoint = SocketEndpoint { host, remote, path: PATH, token, resets: true };
                 endpoints.extend((0..each).map(|_| (node, endpoint.clone())));
             }
         }

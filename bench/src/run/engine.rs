@@ -6,7 +6,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,7 @@ use super::saturation::{Gauge, LAG_INTERVAL, Saturation};
 use super::timer::Timer;
 use super::user::{Opened, User};
 use super::visits::Client;
+use crate::remote::Remote;
 use crate::report::to_float;
 
 /// The time that a user of a closed loop or of the background waits after a failure, so that a server that refuses
@@ -48,7 +48,7 @@ pub(crate) enum Pace {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) remote: Remote,
     pub(crate) pace: Pace,
     /// The number of users, each with a connection.
     pub(crate) users: u64,
@@ -279,7 +279,7 @@ impl Run {
 
     /// Sends the requests that are due, as one of the users of an open loop.
     async fn serve_due(&self, user: u64) {
-        let mut user = User::new(user, &self.plan.addresses);
+        let mut user = User::new(user, &self.plan.remote);
         loop {
             let next = self.due.borrow_mut().pop_front();
             match next {
@@ -295,7 +295,7 @@ impl Run {
     /// Sends one request after the other: `only` one of the mix, or those that the weights choose.
     async fn repeat(&self, user: u64, only: Option<usize>) {
         let mut random = Random::new(self.plan.seed, user);
-        let mut user = User::new(user, &self.plan.addresses);
+        let mut user = User::new(user, &self.plan.remote);
         while !self.is_over.get() {
             let request = only.unwrap_or_else(|| self.prepared.choose(&mut random));
             let is_success = self.attempt(&mut user, request, Instant::now()).await;
@@ -339,7 +339,11 @@ impl Run {
         };
         let is_success = outcome.is_ok();
         let ended = Instant::now();
-        self.recorder.borrow_mut().add(&Sample { request: index, intended, sent, ended, outcome });
+        {
+            let mut recorder = self.recorder.borrow_mut();
+            recorder.add(&Sample { request: index, intended, sent, ended, outcome });
+            recorder.connections += user.connection.take_opened();
+        }
         if let Some(opened) = opened {
             self.stay(&mut user.client, opened).await;
         }

@@ -79,6 +79,9 @@ impl Failed {
         if let Some((_, id)) = local {
             return Self::without_response(id);
         }
+        if error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()).is_some() {
+            return Self::without_response("tls-error");
+        }
         let id = KINDS.iter().find(|(kind, _)| *kind == error.kind()).map_or("input-output", |(_, id)| id);
         Self::without_response(id)
     }

@@ -1,12 +1,13 @@
 //! One connection of a user: a request, its response, and the next one on the same connection.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
+
+use crate::remote::Remote;
+use crate::stream::Stream;
 
 /// The maximum length of a response's head, and of a line of a body in chunks.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -22,9 +23,11 @@ const READ_BYTES: usize = 16 * 1024;
 /// A connection, which is opened when it is needed.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    addresses: Vec<SocketAddr>,
-    open: Option<TcpStream>,
+    remote: Remote,
+    open: Option<Stream>,
     buffer: Vec<u8>,
+    /// The number of connections that were opened and not counted yet.
+    opened: u64,
 }
 
 #[derive(Debug, PartialEq)]
@@ -53,8 +56,13 @@ struct Head {
 }
 
 impl Connection {
-    pub(crate) fn new(addresses: &[SocketAddr]) -> Self {
-        Self { addresses: addresses.to_vec(), open: None, buffer: Vec::new() }
+    pub(crate) fn new(remote: &Remote) -> Self {
+        Self { remote: remote.clone(), open: None, buffer: Vec::new(), opened: 0 }
+    }
+
+    /// Returns the number of connections that were opened since the last call.
+    pub(crate) fn take_opened(&mut self) -> u64 {
+        std::mem::take(&mut self.opened)
     }
 
     /// Closes the connection. A request whose response is not awaited any more must not leave it to the next request.
@@ -64,15 +72,18 @@ impl Connection {
 
     /// Sends a request and reads its response. The connection is closed after an error.
     pub(crate) async fn exchange(&mut self, request: &[u8], is_head: bool) -> io::Result<Response> {
-        if self.open.as_ref().is_some_and(is_closed) {
+        if self.open.as_mut().is_some_and(Stream::is_closed) {
             self.open = None;
         }
-        let mut stream = match self.open.take() {
-            Some(stream) => stream,
-            None => connect(&self.addresses).await?,
+        let mut stream = if let Some(stream) = self.open.take() {
+            stream
+        } else {
+            let stream = self.remote.connect().await?;
+            self.opened += 1;
+            stream
         };
         self.buffer.clear();
-        stream.write_all(request).await?;
+        stream.send(request).await?;
         let (response, closes) = self.read(&mut stream, is_head).await?;
         if !closes {
             self.open = Some(stream);
@@ -80,7 +91,7 @@ impl Connection {
         Ok(response)
     }
 
-    async fn read(&mut self, stream: &mut TcpStream, is_head: bool) -> io::Result<(Response, bool)> {
+    async fn read(&mut self, stream: &mut Stream, is_head: bool) -> io::Result<(Response, bool)> {
         let head = loop {
             let Some(head) = head(&self.buffer, is_head)? else {
                 fill(stream, &mut self.buffer).await?;
@@ -112,7 +123,7 @@ impl Connection {
         Ok((Response { status: head.status, body: body.start, bytes }, closes))
     }
 
-    async fn read_exactly(&mut self, stream: &mut TcpStream, length: u64, body: &mut Body) -> io::Result<()> {
+    async fn read_exactly(&mut self, stream: &mut Stream, length: u64, body: &mut Body) -> io::Result<()> {
         let mut left = length;
         loop {
             left -= body.take(&mut self.buffer, left)?;
@@ -123,7 +134,7 @@ impl Connection {
         }
     }
 
-    async fn read_chunks(&mut self, stream: &mut TcpStream, body: &mut Body) -> io::Result<()> {
+    async fn read_chunks(&mut self, stream: &mut Stream, body: &mut Body) -> io::Result<()> {
         loop {
             let line = self.read_line(stream).await?;
             let digits = line.split(';').next().unwrap_or_default().trim();
@@ -142,7 +153,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn read_line(&mut self, stream: &mut TcpStream) -> io::Result<String> {
+    async fn read_line(&mut self, stream: &mut Stream) -> io::Result<String> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") {
                 let line: Vec<u8> = self.buffer.drain(..end + 2).take(end).collect();
@@ -175,10 +186,10 @@ impl Body {
 }
 
 /// Sends a request on a connection of its own and returns the bytes of the response, head and body.
-pub(crate) async fn raw(addresses: &[SocketAddr], request: &[u8], limit: Duration) -> io::Result<Vec<u8>> {
+pub(crate) async fn raw(remote: &Remote, request: &[u8], limit: Duration) -> io::Result<Vec<u8>> {
     let exchange = async {
-        let mut stream = connect(addresses).await?;
-        stream.write_all(request).await?;
+        let mut stream = remote.connect().await?;
+        stream.send(request).await?;
         let mut bytes = Vec::new();
         loop {
             fill(&mut stream, &mut bytes).await?;
@@ -193,18 +204,7 @@ pub(crate) async fn raw(addresses: &[SocketAddr], request: &[u8], limit: Duratio
     timeout(limit, exchange).await?
 }
 
-pub(super) async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(addresses).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// Returns true if the server closed an idle connection, or sent bytes that belong to no request.
-fn is_closed(stream: &TcpStream) -> bool {
-    !matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-}
-
-async fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
+async fn fill(stream: &mut Stream, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.reserve(READ_BYTES);
     let read = stream.read_buf(buffer).await?;
     if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }

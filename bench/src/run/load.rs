@@ -36,7 +36,7 @@ pub(super) fn plan(options: &Options, mix: &Mix, target: &Target) -> Plan {
     let of_mix = mix.load.rate.filter(|_| options.concurrency.is_none()).map(|rate| rate.0);
     let pace = options.rate.or(of_mix).map_or(Pace::Closed, |per_second| Pace::Open { per_second });
     Plan {
-        addresses: target.address.resolved.clone(),
+        remote: target.address.remote(),
         pace,
         users: users(options, mix),
         burst: options.burst.or(mix.load.burst.map(|count| count.0)).unwrap_or(1),

@@ -39,6 +39,9 @@ pub(crate) struct Options {
     /// A file with a token of a running server: of an administrator, who creates the accounts of the run, or of a user
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// A PEM file with authorities that may have issued the certificate of an https address, beside those of this machine
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// Number of users, each with a connection; in an open loop they limit the number of requests at the same time
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_USERS))]
     pub(crate) users: Option<u64>,
@@ -120,6 +123,10 @@ impl Options {
         }
         if is_own && (self.token_file.is_some() || self.pid.is_some()) {
             return Err("--token-file and --pid are for a running server; name it with --target".into());
+        }
+        let names_https = |text: &str| text.starts_with("https://");
+        if self.ca.is_some() && !names_https(&self.target) && !self.versus.as_deref().is_some_and(names_https) {
+            return Err("--ca is for an https address".into());
         }
         if self.duration / self.rounds(mix) < MIN_ROUND {
             return Err(format!("a round is shorter than {MIN_ROUND:?}; use fewer rounds or a longer duration"));

@@ -31,6 +31,8 @@ pub(crate) struct Outcome {
     /// The latency at each of some quantiles, as far as there are enough requests.
     pub(crate) curve: Vec<Quantile>,
     pub(crate) usage: Option<Usage>,
+    /// The number of connections that requests opened, those of the warm-up included.
+    pub(crate) connections: u64,
     pub(crate) sockets: Option<SocketFacts>,
     /// The sockets that requests of the mix opened, if there are such requests.
     pub(crate) visits: Option<VisitFacts>,
@@ -181,6 +183,7 @@ impl Outcome {
             intervals: recorder.intervals.iter().map(Point::of).collect(),
             curve: QUANTILES.into_iter().filter_map(|quantile| Quantile::of(latency, quantile)).collect(),
             usage,
+            connections: recorder.connections,
             sockets: None,
             visits: None,
             attack: None,

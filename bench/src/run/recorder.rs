@@ -76,6 +76,8 @@ pub(crate) struct Recorder {
     pub(crate) responses_in_time: u64,
     pub(crate) intervals: Vec<Interval>,
     pub(crate) visits: VisitFacts,
+    /// The number of connections that requests opened, those of the warm-up included.
+    pub(crate) connections: u64,
     is_background: Vec<bool>,
     interval: Duration,
     current: Histogram<u64>,
@@ -103,6 +105,7 @@ impl Recorder {
             responses_in_time: 0,
             intervals: Vec::new(),
             visits: VisitFacts::default(),
+            connections: 0,
             is_background,
             interval: (length / MAX_INTERVALS).max(MIN_INTERVAL),
             current: histogram()?,
@@ -181,6 +184,7 @@ impl Recorder {
         self.succeeded_in_time += later.succeeded_in_time;
         self.responses_in_time += later.responses_in_time;
         self.visits.absorb(later.visits);
+        self.connections += later.connections;
         self.intervals.extend(later.intervals.iter().map(|one| Interval { at: one.at + offset, ..one.clone() }));
         self.until += later.measured();
         Ok(())

@@ -17,7 +17,7 @@ pub(crate) use environment::Environment;
 type Failure = Box<dyn std::error::Error>;
 
 /// The version of the format of `report.json`, which `report.schema.json` describes.
-pub(crate) const FORMAT: u64 = 2;
+pub(crate) const FORMAT: u64 = 3;
 
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Report {

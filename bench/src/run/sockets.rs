@@ -45,9 +45,13 @@ impl Sockets {
         if !address.prefix.is_empty() {
             return Err("sockets need a site without a path".into());
         }
-        let host = address.resolved.first().ok_or("no address")?.to_string();
-        let endpoint =
-            |token: &str| SocketEndpoint { address: host.clone(), path: PATH, token: token.to_owned(), resets: true };
+        let endpoint = |token: &str| SocketEndpoint {
+            host: address.host.clone(),
+            remote: address.remote(),
+            path: PATH,
+            token: token.to_owned(),
+            resets: true,
+        };
         let endpoints = accounts.users.iter().map(|account| endpoint(&account.token)).collect();
         let before = match pid {
             Some(pid) => Some(settled_kb(pid).await?),

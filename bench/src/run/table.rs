@@ -30,6 +30,7 @@ pub(crate) fn table(outcome: &Outcome) -> String {
             let _ = writeln!(lines, "failed                {} × {name}: {}", cause.count, cause.text());
         }
     }
+    let _ = writeln!(lines, "connections           {}", connection_facts(outcome));
     usage(outcome, &mut lines);
     if let Some(sockets) = &outcome.sockets {
         let _ = writeln!(lines, "sockets               {}", socket_facts(sockets));
@@ -112,6 +113,12 @@ pub(crate) fn slopes(usage: &Usage) -> Option<String> {
     let descriptors = usage.descriptors_per_min.map_or(String::new(), |slope| format!(" and {slope:+.1} descriptors"));
     let memory = usage.resident_kb_per_min?;
     Some(format!("{memory:+.1} kB{descriptors} a minute, after the first third"))
+}
+
+/// Describes the connections that requests opened.
+pub(crate) fn connection_facts(outcome: &Outcome) -> String {
+    let tls = outcome.target.tls.as_ref().map_or_else(String::new, |tls| format!("; {tls}, a full handshake for each"));
+    format!("{} opened for requests, warm-up included{tls}", outcome.connections)
 }
 
 /// Describes the sockets of a run.

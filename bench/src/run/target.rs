@@ -12,6 +12,7 @@ use crate::process::Process;
 
 use super::address::Address;
 use super::interrupt::{ENDED_BY_USER, Interrupt};
+use super::reached::{Reached, reach};
 use super::usage;
 
 type Failure = Box<dyn std::error::Error>;
@@ -57,6 +58,8 @@ pub(crate) struct Facts {
     pub(crate) nodes: Option<u64>,
     /// The version that the server names.
     pub(crate) version: Option<String>,
+    /// The version of TLS and the cipher suite, if the server has TLS.
+    pub(crate) tls: Option<String>,
     /// Sentences about figures that this run cannot have.
     pub(crate) unknown: Vec<String>,
 }
@@ -99,7 +102,8 @@ impl Target {
             program: Some(program.display().to_string()),
             engine: Some(engine),
             nodes,
-            version: version(&address).await,
+            version: reach(&address).await.ok().and_then(|reached| reached.version),
+            tls: None,
             unknown: nodes.map(|_| CLUSTER_NOTE.to_owned()).into_iter().collect(),
         };
         let pid = Some(process.pid());
@@ -129,7 +133,7 @@ impl Target {
         let process = Process::server_apart(program, folder.path(), &settings)
             .await
             .map_err(|cause| format!("{} cannot be started: {cause}", program.display()))?;
-        let address = Address::resolve(&format!("http://{}", process.address)).await?;
+        let address = Address::resolve(&format!("http://{}", process.address), None).await?;
         Ok((address, process, folder))
     }
 
@@ -139,13 +143,14 @@ impl Target {
         let file = folder.path().join("answer");
         std::fs::write(&file, answer)?;
         let process = Process::bare_apart(path, &file).await?;
-        let address = Address::resolve(&format!("http://{}", process.address)).await?;
+        let address = Address::resolve(&format!("http://{}", process.address), None).await?;
         let facts = Facts {
             url: address.url.to_string(),
             program: Some("a bare actix-web handler that returns the same bytes".to_owned()),
             engine: None,
             nodes: None,
             version: None,
+            tls: None,
             unknown: Vec::new(),
         };
         let pid = Some(process.pid());
@@ -157,9 +162,14 @@ impl Target {
         })
     }
 
-    /// Uses a server that runs already.
-    pub(crate) async fn running(url: &str, pid: Option<u32>, operates: bool) -> Result<Self, Failure> {
-        let address = Address::resolve(url).await?;
+    /// Uses a server that runs already, if it answers. The file `ca` has the authorities of its operator.
+    pub(crate) async fn running(
+        url: &str,
+        ca: Option<&Path>,
+        pid: Option<u32>,
+        operates: bool,
+    ) -> Result<Self, Failure> {
+        let address = Address::resolve(url, ca).await?;
         address.permit(operates)?;
         if let Some(pid) = pid {
             if !address.is_loopback() {
@@ -177,8 +187,9 @@ impl Target {
             );
         }
         unknown.push("The processor time of its database is unknown.".to_owned());
-        let version = version(&address).await;
-        let facts = Facts { url: address.url.to_string(), program: None, engine: None, nodes: None, version, unknown };
+        let Reached { version, tls } = reach(&address).await?;
+        let facts =
+            Facts { url: address.url.to_string(), program: None, engine: None, nodes: None, version, tls, unknown };
         Ok(Self { address, pid, facts, own: None })
     }
 
@@ -212,13 +223,6 @@ impl Target {
         }
         Ok(())
     }
-}
-
-/// Returns the version in the header of a ping.
-async fn version(address: &Address) -> Option<String> {
-    let answer = address.client().ok()?.get(address.api("/system/ping")).send().await.ok()?;
-    let version = answer.headers().get("x-version-id")?.to_str().ok()?;
-    Some(version.chars().filter(|letter| !letter.is_control()).take(100).collect())
 }
 
 /// Returns the server program beside this one, which `--binary` replaces.

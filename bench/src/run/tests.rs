@@ -3,6 +3,7 @@
 //! A run during which the generator itself was too slow says so; such a run proves nothing and is repeated.
 
 mod stub;
+mod tls;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::engine::{Pace, Plan, Run};
 use super::mix::Mix;
 use super::prepared::Prepared;
 use super::saturation::Saturation;
+use crate::remote::Remote;
 use stub::{Behaviour, PUNCTUAL, Stub};
 
 const MIX: &str = "format = 1\nabout = \"A test.\"\nload = { rate = 1 }\n[[request]]\nname = \"one\"\npath = \"/\"\n";
@@ -24,8 +26,8 @@ const ERROR_MS: u64 = 250;
 const ATTEMPTS: usize = 20;
 
 fn plan(stub: &Stub, pace: Pace, users: u64) -> Plan {
-    let addresses = vec![stub.address];
-    Plan { addresses, pace, users, burst: 1, warmup: MS * 200, duration: MS * 2000, timeout: MS * 5000, seed: 1 }
+    let remote = Remote::Resolved(vec![stub.address], None);
+    Plan { remote, pace, users, burst: 1, warmup: MS * 200, duration: MS * 2000, timeout: MS * 5000, seed: 1 }
 }
 
 /// Carries a plan out until a run was hardly disturbed: at most one of a hundred requests and responses was late by more
@@ -170,8 +172,8 @@ async fn a_server_that_refuses_connections_is_a_failure_with_its_cause() {
     // No one listens at the port, and no one else can have it.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let addresses = vec![socket.local_addr().unwrap()];
-    let plan = Plan { addresses, duration: MS * 500, ..plan(&stub, Pace::Closed, 2) };
+    let remote = Remote::Resolved(vec![socket.local_addr().unwrap()], None);
+    let plan = Plan { remote, duration: MS * 500, ..plan(&stub, Pace::Closed, 2) };
     let (run, _) = once(&plan).await;
     let recorder = run.recorder.borrow();
     let causes: Vec<_> = recorder.total.failures.keys().map(|failed| failed.id.as_str()).collect();

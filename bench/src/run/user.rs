@@ -1,6 +1,5 @@
 //! A user of a run: a connection for requests, and the socket that was open last.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
@@ -9,14 +8,15 @@ use super::failure::Failed;
 use super::http::Connection;
 use super::prepared::{Prepared, PreparedRequest};
 use super::visits::{Client, Visit, VisitFacts};
+use crate::remote::Remote;
 use crate::ws::endpoint::Socket;
 
 /// A user, whose requests follow one another.
 #[derive(Debug)]
 pub(super) struct User {
     number: u64,
-    addresses: Vec<SocketAddr>,
-    connection: Connection,
+    remote: Remote,
+    pub(super) connection: Connection,
     buffer: Vec<u8>,
     pub(super) client: Client,
 }
@@ -29,9 +29,9 @@ pub(super) struct Opened {
 }
 
 impl User {
-    pub(super) fn new(number: u64, addresses: &[SocketAddr]) -> Self {
-        let connection = Connection::new(addresses);
-        Self { number, addresses: addresses.to_vec(), connection, buffer: Vec::new(), client: Client::default() }
+    pub(super) fn new(number: u64, remote: &Remote) -> Self {
+        let connection = Connection::new(remote);
+        Self { number, remote: remote.clone(), connection, buffer: Vec::new(), client: Client::default() }
     }
 
     /// Sends a request and returns the bytes of the expected response; opens a socket if the request is one.
@@ -57,7 +57,7 @@ impl User {
         };
         let query = self.client.query(visit);
         prepared.write_with(&query, request, self.number, sequence, &mut self.buffer);
-        let opened = timeout(limit, self.client.open(&self.addresses, &self.buffer, visit)).await;
+        let opened = timeout(limit, self.client.open(&self.remote, &self.buffer, visit)).await;
         let (socket, facts) = opened.map_err(|_| Failed::timeout())??;
         Ok((0, Some(Opened { visit, socket, facts })))
     }

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt;
 
 use super::failure::Failed;
-use super::http::connect;
 use super::span::Think;
+use crate::remote::Remote;
 use crate::ws::endpoint::Socket;
 use crate::ws::event::{self, Kind};
 use crate::ws::frame;
@@ -92,15 +90,15 @@ impl Client {
     /// Connects and returns the socket once it is greeted, or once its server replies if it is resumed.
     pub(super) async fn open(
         &mut self,
-        addresses: &[SocketAddr],
+        remote: &Remote,
         request: &[u8],
         visit: Visit,
     ) -> Result<(Socket, VisitFacts), Failed> {
         let resumes = visit.resumes && !self.connection_id.is_empty();
-        let mut socket = handshake(addresses, request).await?;
+        let mut socket = handshake(remote, request).await?;
         let io = |error: io::Error| Failed::io(&error);
         if resumes {
-            socket.stream.write_all(&frame::text(PING)).await.map_err(io)?;
+            socket.stream.send(&frame::text(PING)).await.map_err(io)?;
         } else {
             *self = Self::default();
         }
@@ -167,13 +165,13 @@ struct Seen {
 }
 
 /// Sends the request for a socket on a connection of its own, and reads the response.
-async fn handshake(addresses: &[SocketAddr], request: &[u8]) -> Result<Socket, Failed> {
+async fn handshake(remote: &Remote, request: &[u8]) -> Result<Socket, Failed> {
     let io = |error: io::Error| Failed::io(&error);
-    let stream = connect(addresses).await.map_err(io)?;
+    let stream = remote.connect().await.map_err(io)?;
     // A port would be taken for a minute after each socket otherwise.
     stream.set_zero_linger().map_err(io)?;
     let mut socket = Socket { stream, buffer: Vec::new() };
-    socket.stream.write_all(request).await.map_err(io)?;
+    socket.stream.send(request).await.map_err(io)?;
     loop {
         match socket.upgraded().map_err(io)? {
             Some(101) => return Ok(socket),
@@ -196,7 +194,7 @@ async fn refusal(mut socket: Socket, status: u16) -> Failed {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -210,7 +208,7 @@ mod tests {
     }
 
     /// Accepts one connection after the other and sends each the next bytes.
-    async fn server(answers: Vec<Vec<u8>>) -> Vec<SocketAddr> {
+    async fn server(answers: Vec<Vec<u8>>) -> Remote {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -221,7 +219,7 @@ mod tests {
                 stream.read_to_end(&mut Vec::new()).await.ok();
             }
         });
-        vec![address]
+        Remote::Resolved(vec![address], None)
     }
 
     #[tokio::test]
@@ -233,17 +231,17 @@ mod tests {
         let body = r#"{"id":"api.web_socket.full"}"#;
         let refused = format!("HTTP/1.1 429 Too Many Requests\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let pong: &[u8] = br#"{"status":"OK","seq_reply":1}"#;
-        let addresses = server(vec![open(&[HELLO]), open(&[missed, pong]), open(&[HELLO]), refused.into_bytes()]).await;
+        let remote = server(vec![open(&[HELLO]), open(&[missed, pong]), open(&[HELLO]), refused.into_bytes()]).await;
         let (mut client, resumes) = (Client::default(), Visit { stays: None, resumes: true });
-        let (socket, facts) = client.open(&addresses, b"GET ", resumes).await.unwrap();
+        let (socket, facts) = client.open(&remote, b"GET ", resumes).await.unwrap();
         assert_eq!(facts, VisitFacts { greeted: 1, ..VisitFacts::default() });
         drop(socket);
-        let (socket, facts) = client.open(&addresses, b"GET ", resumes).await.unwrap();
+        let (socket, facts) = client.open(&remote, b"GET ", resumes).await.unwrap();
         assert_eq!(facts, VisitFacts { resumed: 1, events: 1, ..VisitFacts::default() });
         drop(socket);
-        let refused = client.open(&addresses, b"GET ", resumes).await.err().unwrap();
+        let refused = client.open(&remote, b"GET ", resumes).await.err().unwrap();
         assert_eq!(refused, Failed::not_resumed());
-        let refused = client.open(&addresses, b"GET ", Visit::default()).await.err().unwrap();
+        let refused = client.open(&remote, b"GET ", Visit::default()).await.err().unwrap();
         assert_eq!((refused.status, refused.id.as_str()), (Some(429), "api.web_socket.full"));
     }
 

@@ -27,7 +27,7 @@ const MAX_QUEUED: usize = 64;
 
 /// Returns the endpoint of the server's sockets.
 pub(crate) fn endpoint(address: &str, resets: bool) -> SocketEndpoint {
-    SocketEndpoint { address: address.to_owned(), path: PATH, token: String::new(), resets }
+    SocketEndpoint::at(address, PATH, "", resets)
 }
 
 /// Serves until the process is killed. Prints its address first.

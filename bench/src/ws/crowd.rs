@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_seat_goes_on_where_it_was_and_notices_what_it_missed() {
-        let endpoint = SocketEndpoint { address: String::new(), path: "/", token: String::new(), resets: true };
+        let endpoint = SocketEndpoint::at("", "/", "", true);
         let slot = ConnectionSlot::at(&Arc::new(endpoint));
         assert_eq!(slot.query(), "");
         slot.greeted(b"{\"event\":\"hello\",\"data\":{\"connection_id\":\"abc\"},\"seq\":0}");

@@ -3,10 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
+use crate::remote::Remote;
+use crate::stream::Stream;
 use crate::ws::frame::{self, Frame};
 
 /// The timeout of a handshake.
@@ -21,8 +22,9 @@ const BUFFER: usize = 2048;
 /// The endpoint where sockets are opened.
 #[derive(Debug, Clone)]
 pub(crate) struct SocketEndpoint {
-    /// `host:port`.
-    pub(crate) address: String,
+    /// The value of the `Host` header.
+    pub(crate) host: String,
+    pub(crate) remote: Remote,
     pub(crate) path: &'static str,
     /// Empty if the server requires no token.
     pub(crate) token: String,
@@ -32,23 +34,28 @@ pub(crate) struct SocketEndpoint {
 
 /// An open socket, with received bytes that are not processed yet.
 pub(crate) struct Socket {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) buffer: Vec<u8>,
 }
 
 impl SocketEndpoint {
+    /// Returns an endpoint without TLS at `host:port`.
+    pub(crate) fn at(address: &str, path: &'static str, token: &str, resets: bool) -> Self {
+        let remote = Remote::Named(address.to_owned());
+        Self { host: address.to_owned(), remote, path, token: token.to_owned(), resets }
+    }
+
     /// Opens a socket. `query` is empty or begins with a question mark.
     pub(crate) async fn open(&self, query: &str) -> io::Result<Socket> {
         timeout(HANDSHAKE_TIMEOUT, self.handshake(query)).await?
     }
 
     async fn handshake(&self, query: &str) -> io::Result<Socket> {
-        let mut stream = TcpStream::connect(&self.address).await?;
-        stream.set_nodelay(true)?;
+        let mut stream = self.remote.connect().await?;
         if self.resets {
             stream.set_zero_linger()?;
         }
-        stream.write_all(self.request(query).as_bytes()).await?;
+        stream.send(self.request(query).as_bytes()).await?;
         let mut socket = Socket { stream, buffer: Vec::with_capacity(BUFFER) };
         loop {
             match socket.upgraded()? {
@@ -60,10 +67,10 @@ impl SocketEndpoint {
     }
 
     fn request(&self, query: &str) -> String {
-        let Self { address, path, token, .. } = self;
+        let Self { host, path, token, .. } = self;
         let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
         format!(
-            "GET {path}{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path}{query} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cXVhcnRlcmRlY2stYmVuYw==\r\n{authorization}\r\n"
         )
     }
@@ -88,7 +95,7 @@ impl Socket {
         }
         let parsed = self.buffer.len() - rest.len();
         self.buffer.drain(..parsed);
-        if pongs.is_empty() { Ok(()) } else { self.stream.write_all(&pongs).await }
+        if pongs.is_empty() { Ok(()) } else { self.stream.send(&pongs).await }
     }
 
     /// Takes the complete frames out of the buffer and gives each text to `take`. Fails if the server closed the socket.
@@ -125,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn complete_frames_are_taken_once_and_pings_are_answered() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = Remote::Named(listener.local_addr().unwrap().to_string()).connect().await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
         let mut socket = Socket { stream, buffer: b"\x81\x03one\x89\x02hi\x8a\x00\x81\x03t".to_vec() };
         let mut texts = Vec::new();
@@ -140,8 +147,7 @@ mod tests {
 
     #[test]
     fn a_handshake_names_the_account_where_there_is_one() {
-        let mut endpoint =
-            SocketEndpoint { address: "127.0.0.1:1".into(), path: "/ws", token: String::new(), resets: true };
+        let mut endpoint = SocketEndpoint::at("127.0.0.1:1", "/ws", "", true);
         let anonymous = endpoint.request("?connection_id=a");
         assert!(anonymous.starts_with("GET /ws?connection_id=a HTTP/1.1\r\nHost: 127.0.0.1:1\r\n"), "{anonymous}");
         assert!(anonymous.ends_with("==\r\n\r\n") && !anonymous.contains("Authorization"), "{anonymous}");

@@ -128,7 +128,7 @@ impl Place {
 
     /// Returns the endpoint for the sockets of one account.
     pub(crate) fn endpoint(&self, account: &Account, resets: bool) -> SocketEndpoint {
-        SocketEndpoint { address: self.address.clone(), path: PATH, token: account.token.clone(), resets }
+        SocketEndpoint::at(&self.address, PATH, &account.token, resets)
     }
 }
 

@@ -114,7 +114,7 @@ impl Site {
                 tokio::spawn(serve(stream, site.clone()));
             }
         });
-        Address::resolve(&address).await.unwrap()
+        Address::resolve(&address, None).await.unwrap()
     }
 
     /// Returns the status and the body of a response, unless it is lost.

@@ -1,5 +1,8 @@
 //! Tests of the client against a server that sends given bytes.
 
+use std::net::SocketAddr;
+
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use super::*;
@@ -45,7 +48,7 @@ async fn responses_of_every_framing_are_read_on_one_connection() {
         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     ])
     .await;
-    let mut connection = Connection::new(&[address]);
+    let mut connection = Connection::new(&Remote::Resolved(vec![address], None));
     let mut read = Vec::new();
     for _ in 0..6 {
         let response = exchange(&mut connection).await.unwrap();
@@ -65,7 +68,7 @@ async fn a_broken_response_is_an_error_and_the_next_request_has_a_new_connection
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     ])
     .await;
-    let mut connection = Connection::new(&[address]);
+    let mut connection = Connection::new(&Remote::Resolved(vec![address], None));
     let mut kinds = Vec::new();
     for _ in 0..4 {
         kinds.push(exchange(&mut connection).await.unwrap_err().kind());

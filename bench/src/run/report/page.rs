@@ -6,7 +6,7 @@ use super::chart::{Chart, Line, Place, escaped, number};
 use super::{Report, Side};
 use crate::report::to_float;
 use crate::run::outcome::{Named, Outcome, Point, Summary};
-use crate::run::table::{slopes, socket_facts, unknown, visit_facts};
+use crate::run::table::{connection_facts, slopes, socket_facts, unknown, visit_facts};
 use crate::run::usage::UsageSample;
 
 const STYLE: &str = include_str!("page.css");
@@ -72,6 +72,7 @@ fn facts(side: &Side, html: &mut String) {
     rows.extend(target.engine.map(|engine| ("database", engine.to_owned())));
     rows.extend(target.nodes.map(|nodes| ("servers", nodes.to_string())));
     rows.push(("throughput", format!("{} requests/s succeeded in time", number(outcome.throughput_per_s))));
+    rows.push(("connections", connection_facts(outcome)));
     rows.extend(usage(outcome));
     rows.extend(outcome.sockets.as_ref().map(|sockets| ("sockets", socket_facts(sockets))));
     rows.extend(outcome.visits.as_ref().map(|visits| ("visits", visit_facts(visits))));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::remote::Remote;
 use crate::run::attack::{AttackFacts, StatusCount};
 use crate::run::engine::{Pace, Plan};
 use crate::run::failure::Failed;
@@ -46,11 +47,12 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
         engine: Some("SQLite"),
         nodes: None,
         version: Some("11.6.0".to_owned()),
+        tls: Some("TLS 1.3, TLS13_AES_256_GCM_SHA384".to_owned()),
         unknown: vec!["A figure is unknown.".to_owned()],
     };
     let names = [("one".to_owned(), false), ("two".to_owned(), true)];
     let plan = Plan {
-        addresses: Vec::new(),
+        remote: Remote::Resolved(Vec::new(), None),
         pace: Pace::Open { per_second: 100.0 },
         users: 8,
         burst: 1,
@@ -105,7 +107,7 @@ fn the_json_of_a_report_fits_its_schema() {
     report["sides"][0]["outcome"]["sockets"] = Value::Null;
     assert_eq!(violations(&schema, &schema, &report, "report"), [""; 0]);
     for (pointer, value) in [
-        ("/format", json!(3)),
+        ("/format", json!(2)),
         ("/sides", json!([])),
         ("/sides/0/outcome/total/count", json!(-1)),
         ("/sides/0/outcome/total/failures/0/status", json!("503")),
@@ -157,7 +159,7 @@ fn a_report_is_written_into_a_new_folder() {
     let place = folder.path().join("a/b");
     one().write(&place).unwrap();
     let json: Value = serde_json::from_slice(&std::fs::read(place.join("report.json")).unwrap()).unwrap();
-    assert_eq!((&json["format"], &json["is_valid"]), (&json!(2), &json!(true)));
+    assert_eq!((&json["format"], &json["is_valid"]), (&json!(3), &json!(true)));
     assert!(std::fs::read_to_string(place.join("report.html")).unwrap().starts_with("<!doctype html>"));
 }
 

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::{HandshakeKind, ServerConfig};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
 
 /// The delay of the stub itself above which a run proves nothing.
 pub(super) const PUNCTUAL: Duration = Duration::from_millis(100);
@@ -23,6 +25,8 @@ pub(super) struct Behaviour {
     pub(super) fails_each: Option<u64>,
     /// The beginning of a stall after the first request, and its length. No response is sent during it.
     pub(super) stall: Option<(Duration, Duration)>,
+    /// True if each response is a redirect.
+    pub(super) redirects: bool,
 }
 
 impl Behaviour {
@@ -45,11 +49,22 @@ struct State {
     received: AtomicU64,
     is_received: Notify,
     late: AtomicU64,
+    /// The number of TLS handshakes, and of those that resumed a session.
+    handshakes: AtomicU64,
+    resumed: AtomicU64,
     first: Mutex<Option<Instant>>,
 }
 
 impl Stub {
     pub(super) fn start(behaviour: Behaviour) -> Self {
+        Self::start_with(behaviour, None)
+    }
+
+    pub(super) fn start_tls(behaviour: Behaviour, tls: ServerConfig) -> Self {
+        Self::start_with(behaviour, Some(TlsAcceptor::from(Arc::new(tls))))
+    }
+
+    fn start_with(behaviour: Behaviour, tls: Option<TlsAcceptor>) -> Self {
         let state = Arc::new(State { behaviour, ..State::default() });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -62,7 +77,7 @@ impl Stub {
                 let listener = TcpListener::from_std(listener).unwrap();
                 tokio::select! {
                     _ = ended => {}
-                    () = serve(listener, served) => {}
+                    () = serve(listener, tls, served) => {}
                 }
             });
         });
@@ -78,6 +93,14 @@ impl Stub {
 
     pub(super) fn received(&self) -> u64 {
         self.state.received.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn handshakes(&self) -> u64 {
+        self.state.handshakes.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn resumed(&self) -> u64 {
+        self.state.resumed.load(Ordering::SeqCst)
     }
 
     /// Waits until that many requests were received.
@@ -101,14 +124,23 @@ impl Stub {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<State>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(answer(stream, state.clone()));
+        tokio::spawn(accept(stream, tls.clone(), state.clone()));
     }
 }
 
-async fn answer(mut stream: TcpStream, state: Arc<State>) -> std::io::Result<()> {
+async fn accept(stream: TcpStream, tls: Option<TlsAcceptor>, state: Arc<State>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
+    let Some(tls) = tls else { return answer(stream, state).await };
+    let stream = tls.accept(stream).await?;
+    state.handshakes.fetch_add(1, Ordering::SeqCst);
+    let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    state.resumed.fetch_add(u64::from(is_resumed), Ordering::SeqCst);
+    answer(stream, state).await
+}
+
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) -> std::io::Result<()> {
     let mut request = [0; 4096];
     while stream.read(&mut request).await? > 0 {
         let number = state.received.fetch_add(1, Ordering::SeqCst);
@@ -121,13 +153,16 @@ async fn answer(mut stream: TcpStream, state: Arc<State>) -> std::io::Result<()>
             state.late.fetch_add(1, Ordering::SeqCst);
         }
         let fails = state.behaviour.fails_each.is_some_and(|each| number % each == each - 1);
-        let answer = if fails {
+        let answer = if state.behaviour.redirects {
+            "HTTP/1.1 301 Moved\r\nLocation: https://chat.invalid/\r\nContent-Length: 0\r\n\r\n".to_owned()
+        } else if fails {
             let body = r#"{"id":"api.stub.app_error","status_code":503}"#;
             format!("HTTP/1.1 503 Busy\r\nContent-Length: {}\r\n\r\n{body}", body.len())
         } else {
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}".to_owned()
         };
         stream.write_all(answer.as_bytes()).await?;
+        stream.flush().await?;
     }
     Ok(())
 }
