@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process_group};
+
 type Failure = Box<dyn std::error::Error>;
 
 /// A server process of this run. It ends when this is dropped.
@@ -17,8 +19,12 @@ pub(crate) struct Process {
     _output: BufReader<ChildStdout>,
 }
 
-/// A child process, which is killed when this is dropped.
-struct Running(Child);
+/// A child process, which is killed when this is dropped, with its group if it has one of its own.
+struct Running {
+    child: Child,
+    /// True if it is the first process of a group, which ends with it.
+    has_group: bool,
+}
 
 impl Process {
     /// Starts the server to measure, with a new embedded database in `folder`.
@@ -74,7 +80,8 @@ impl Process {
     }
 
     async fn start_apart(command: &mut Command) -> Result<Self, Failure> {
-        let (child, output) = Self::spawn(command.process_group(0))?;
+        let (mut child, output) = Self::spawn(command.process_group(0))?;
+        child.has_group = true;
         // The end of the process ends its output, and so the thread that reads it.
         let found = tokio::task::spawn_blocking(move || address_of(output, listener)).await??;
         let (address, output) = found.ok_or(ENDED)?;
@@ -91,12 +98,12 @@ impl Process {
     fn spawn(command: &mut Command) -> Result<(Running, BufReader<ChildStdout>), Failure> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let output = child.stdout.take();
-        let child = Running(child);
+        let child = Running { child, has_group: false };
         Ok((child, BufReader::new(output.ok_or("no output")?)))
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.0.id()
+        self.child.child.id()
     }
 }
 
@@ -158,8 +165,11 @@ fn bare(path: &str, file: &Path) -> Result<Command, Failure> {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        if self.has_group {
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

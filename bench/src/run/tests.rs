@@ -181,6 +181,19 @@ async fn a_server_that_refuses_connections_is_a_failure_with_its_cause() {
 }
 
 #[tokio::test]
+async fn requests_that_wait_for_a_connection_at_the_end_are_still_sent() {
+    let stub = Stub::start(Behaviour::latencies(&[(1, 100)]));
+    let pace = Pace::Open { per_second: 60.0 };
+    let plan = Plan { warmup: Duration::ZERO, duration: MS * 1000, timeout: MS * 60_000, ..plan(&stub, pace, 2) };
+    stub.begin();
+    let (run, _) = once(&plan).await;
+    let recorder = run.recorder.borrow();
+    // Two connections bear 20 requests a second, so two thirds of the requests wait when the measurement ends.
+    assert!(recorder.succeeded_in_time <= 20, "{}", recorder.succeeded_in_time);
+    assert_eq!((recorder.total.count, recorder.total.failed(), stub.received()), (60, 0, 60));
+}
+
+#[tokio::test]
 async fn a_run_that_is_stopped_counts_until_then() {
     let stub = Stub::start(Behaviour::default());
     let plan = Plan { duration: Duration::from_hours(1), ..plan(&stub, Pace::Open { per_second: 200.0 }, 4) };

@@ -1,0 +1,7 @@
+//! The program as its users run it, against the server that is built beside it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod place;
+mod signals;
+mod tls;
