@@ -117,6 +117,11 @@ impl Bench {
         Self { pid: Pid::from_child(&child), child: Some(child), lines }
     }
 
+    /// Returns the id of the process.
+    pub(crate) fn pid(&self) -> String {
+        self.pid.as_raw_nonzero().to_string()
+    }
+
     /// Waits for the line about the progress of the measurement.
     pub(crate) fn measures(&self) {
         while !self.lines.recv_timeout(DEADLINE).unwrap().contains(" requests/s ") {}

@@ -27,7 +27,7 @@ use super::target::{self, Target};
 use super::template::Variable;
 use super::usage::{self, Meter, Reading, Usage};
 use crate::attack::kind::{Attack, Tallies};
-use crate::cores::Pinned;
+use crate::cores::Cores;
 use crate::report::{rate, to_float};
 
 type Failure = Box<dyn std::error::Error>;
@@ -49,8 +49,7 @@ pub(crate) struct Contender {
     deliveries: Option<Rc<Deliveries>>,
     rounds: Vec<Round>,
     attacks: bool,
-    /// The number of cores of this process before it was bound to one.
-    cores: usize,
+    cores: Cores,
 }
 
 struct Round {
@@ -83,12 +82,12 @@ impl Contender {
         mix: &Mix,
         choice: &Choice,
         is_target: bool,
+        cores: Cores,
         interrupt: &mut Interrupt,
     ) -> Result<Self, Failure> {
-        let cores = std::thread::available_parallelism()?.get();
         let pid = options.pid.filter(|_| is_target);
         let token_file = if is_target { &options.token_file } else { &options.versus_token_file };
-        let target = open(options, mix, choice, pid, interrupt).await?;
+        let target = open(options, mix, choice, pid, cores, interrupt).await?;
         let opened = match SilentHost::open().await {
             Ok(silent) => {
                 let accounts = callers(options, mix, &target, token_file.as_deref(), interrupt).await;
@@ -190,8 +189,10 @@ impl Contender {
         let mut bytes = Vec::new();
         prepared.write(request, 0, 0, &mut bytes);
         let answer = http::raw(&self.target.address.remote(), &bytes, DEFAULT_TIMEOUT).await?;
-        let target = Target::bare(path.split('?').next().unwrap_or_default(), &answer).await?;
-        self.beside(target).await
+        self.cores.bind_to_servers()?;
+        let target = Target::bare(path.split('?').next().unwrap_or_default(), &answer).await;
+        self.cores.bind_to_generator()?;
+        self.beside(target?).await
     }
 
     /// Returns the same server without the attackers of the mix.
@@ -248,7 +249,7 @@ impl Contender {
             saturation = saturation.worse(round.saturation);
         }
         let readings: Vec<_> = self.rounds.iter().map(|round| round.readings.clone()).collect();
-        let usage = Usage::of(&usage::joined(&readings), recorder.responses_in_time, self.cores);
+        let usage = Usage::of(&usage::joined(&readings), recorder.responses_in_time, self.cores.count);
         let names: Vec<_> = mix.requests.iter().map(|one| (one.name.0.clone(), one.background.is_some())).collect();
         let (mut facts, load) = (self.target.facts.clone(), first.load.clone());
         let lacks_postgres = usage.as_ref().is_none_or(|usage| usage.postgres_cpu_ms.is_none());
@@ -321,6 +322,7 @@ async fn open(
     mix: &Mix,
     choice: &Choice,
     pid: Option<u32>,
+    cores: Cores,
     interrupt: &mut Interrupt,
 ) -> Result<Target, Failure> {
     let program = match choice {
@@ -349,11 +351,8 @@ async fn open(
     };
     let database = options.database.as_ref();
     let nodes = mix.cluster.map(|cluster| options.nodes.unwrap_or(cluster.nodes.0));
-    if !options.pin {
-        return Target::start(program, database, nodes, interrupt).await;
-    }
-    let pinned = Pinned::server()?;
+    cores.bind_to_servers()?;
     let started = Target::start(program, database, nodes, interrupt).await;
-    pinned.generator()?;
+    cores.bind_to_generator()?;
     started
 }

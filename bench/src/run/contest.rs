@@ -8,6 +8,7 @@ use super::interrupt::Interrupt;
 use super::mix::Mix;
 use super::options::Options;
 use super::report::Side;
+use crate::cores::Cores;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -29,8 +30,9 @@ pub(crate) async fn carry_out(
     interrupt: &mut Interrupt,
 ) -> Result<(Vec<Side>, Vec<Ratio>), Failure> {
     let choice = Choice::read(&options.target, options.binary.as_deref())?;
-    let mut contenders = vec![Contender::open(options, mix, &choice, true, interrupt).await?];
-    let measured = match add_other(options, mix, &mut contenders, interrupt).await {
+    let cores = options.cores()?;
+    let mut contenders = vec![Contender::open(options, mix, &choice, true, cores, interrupt).await?];
+    let measured = match add_other(options, mix, &mut contenders, cores, interrupt).await {
         Ok(()) => all_rounds(options, mix, &mut contenders, interrupt).await,
         Err(cause) => Err(cause),
     };
@@ -56,6 +58,7 @@ async fn add_other(
     options: &Options,
     mix: &Mix,
     contenders: &mut Vec<Contender>,
+    cores: Cores,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     if let (Some(_), Some(target)) = (&mix.attack, contenders.first()) {
@@ -65,7 +68,7 @@ async fn add_other(
     let Some(versus) = &options.versus else { return Ok(()) };
     let other = match contenders.first() {
         Some(target) if versus == BASELINE => target.bare(mix, options.seed).await?,
-        _ => Contender::open(options, mix, &Choice::read(versus, None)?, false, interrupt).await?,
+        _ => Contender::open(options, mix, &Choice::read(versus, None)?, false, cores, interrupt).await?,
     };
     contenders.push(other);
     Ok(())

@@ -11,6 +11,7 @@ use super::deliveries::MAX_NODES;
 use super::mix::{MAX_ACCOUNTS, MAX_RATE, MAX_SOCKETS, MAX_USERS, Mix};
 use super::span;
 use super::target::OWN;
+use crate::cores::Cores;
 
 /// The number of rounds of a comparison and of an attack, and the minimum duration of a round.
 const DEFAULT_ROUNDS: u32 = 6;
@@ -93,8 +94,8 @@ pub(crate) struct Options {
     /// Permits a scenario to change a running server beyond the accounts of the run
     #[arg(long)]
     pub(crate) allow_changes: bool,
-    /// Binds a new server to one core and the load generator to another one
-    #[arg(long, conflicts_with = "versus")]
+    /// Binds new servers to one core and the load generator to another one
+    #[arg(long)]
     pub(crate) pin: bool,
 }
 
@@ -114,12 +115,20 @@ impl Options {
         self.versus.is_some() || mix.attack.is_some()
     }
 
+    /// Returns the cores of the servers and of the load generator.
+    pub(crate) fn cores(&self) -> std::io::Result<Cores> {
+        if self.pin { Cores::apart() } else { Cores::any() }
+    }
+
     /// Checks the rules that concern several options.
     pub(crate) fn check(&self, mix: &Mix) -> Result<(), String> {
         let is_own = self.target == OWN;
         let is_for_own = self.binary.is_some() || self.pin || (self.database.is_some() && self.versus.is_none());
         if !is_own && is_for_own {
             return Err("--binary, --database and --pin are for a new server; leave --target out".into());
+        }
+        if self.pin && self.versus.as_deref().is_some_and(|versus| versus.contains("://")) {
+            return Err("--pin cannot bind a running server; compare with a program, or leave --pin out".into());
         }
         if is_own && (self.token_file.is_some() || self.pid.is_some()) {
             return Err("--token-file and --pid are for a running server; name it with --target".into());
