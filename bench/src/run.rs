@@ -29,6 +29,7 @@ mod round;
 mod saturation;
 mod scenarios;
 mod silent;
+mod slope;
 mod sockets;
 mod span;
 mod table;
@@ -41,6 +42,7 @@ mod usage;
 mod user;
 mod visits;
 
+use condition::Verdict;
 use interrupt::Interrupt;
 use mix::Mix;
 use options::Options;
@@ -65,9 +67,11 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         print!("{}", table::table(outcome));
     }
     print!("{}", table::ratios(&ratios));
-    let reasons = reasons(options, &mix, &sides, &ratios);
+    let verdicts = verdicts(options, &mix, &sides, &ratios);
+    print!("{}", table::verdicts(&verdicts));
+    let reasons = reasons(&mix, &sides, &ratios, &verdicts);
     let scenario = Scenario { name: options.scenario.clone(), about: mix.about.0.clone() };
-    let report = Report::new(scenario, environment, sides, ratios);
+    let report = Report::new(scenario, environment, sides, ratios, verdicts);
     if let Some(folder) = &options.out {
         report.write(folder)?;
         println!("report                {}", folder.join("report.html").display());
@@ -81,10 +85,18 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ").into()) }
 }
 
-/// Returns the conditions that the target meets although it should not, and the effects of an attack.
-fn reasons(options: &Options, mix: &Mix, sides: &[Side], ratios: &[compared::Ratio]) -> Vec<String> {
+/// Decides the conditions of the command line, or those of the mix if it has none.
+fn verdicts(options: &Options, mix: &Mix, sides: &[Side], ratios: &[compared::Ratio]) -> Vec<Verdict> {
     let Some(target) = sides.first() else { return Vec::new() };
-    let mut reasons = mix.attack.as_ref().map_or_else(Vec::new, |attack| attack.reasons(&target.outcome, ratios));
-    reasons.extend(options.fail_if.iter().filter_map(|condition| condition.met(&target.outcome, ratios)));
+    let conditions = if options.fail_if.is_empty() { &mix.fail_if } else { &options.fail_if };
+    conditions.iter().map(|condition| condition.verdict(&target.outcome, ratios)).collect()
+}
+
+/// Returns the conditions that the target meets although it should not, and the effects of an attack.
+fn reasons(mix: &Mix, sides: &[Side], ratios: &[compared::Ratio], verdicts: &[Verdict]) -> Vec<String> {
+    let target = sides.first().zip(mix.attack.as_ref());
+    let mut reasons = target.map_or_else(Vec::new, |(target, attack)| attack.reasons(&target.outcome, ratios));
+    let met = verdicts.iter().filter(|verdict| verdict.is_met);
+    reasons.extend(met.map(|Verdict { condition, figure, .. }| format!("{condition}: {figure}")));
     reasons
 }

@@ -5,4 +5,5 @@
 mod pin;
 mod place;
 mod signals;
+mod slopes;
 mod tls;

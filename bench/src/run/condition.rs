@@ -1,16 +1,30 @@
 //! Conditions under which a run fails: `p99>200ms`, `failures>0.1%`, `p99>1.1x`.
 
+use serde::{Deserialize, Serialize};
+
 use super::compared::Ratio;
 use super::outcome::Outcome;
 use crate::report::to_float;
 
-/// A condition, as the command line has it.
-#[derive(Debug, Clone, PartialEq)]
+/// The decision about a condition.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Verdict {
+    pub(crate) condition: String,
+    /// True if the run fails by it.
+    pub(crate) is_met: bool,
+    /// The figure in the unit of the condition, or the reason why it is unknown.
+    pub(crate) figure: String,
+}
+
+/// A condition, as the command line or a mix has it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) struct Condition {
     text: String,
     figure: Figure,
     is_above: bool,
     limit: Limit,
+    unit: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,8 +43,9 @@ enum Figure {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Limit {
-    /// In the unit of the figure: microseconds, a part of all requests, requests a second, or kB or descriptors a minute.
-    Absolute(f64),
+    /// The number of the condition, and the factor to the unit of the figure: microseconds, a part of all requests, requests
+    /// a second, or kB or descriptors a minute.
+    Absolute(f64, f64),
     /// Times the figure of the other server.
     Ratio(f64),
 }
@@ -65,33 +80,37 @@ impl Condition {
         let end = value.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(value.len());
         let (number, unit) = value.split_at(end);
         let number: f64 = number.parse().map_err(|_| explain())?;
-        let limit = limit(figure, number, unit.trim()).ok_or_else(explain)?;
-        Ok(Self { text: text.to_owned(), figure, is_above, limit })
+        let unit = unit.trim().to_owned();
+        let limit = limit(figure, number, &unit).ok_or_else(explain)?;
+        Ok(Self { text: text.to_owned(), figure, is_above, limit, unit })
     }
 
     pub(crate) fn is_ratio(&self) -> bool {
         matches!(self.limit, Limit::Ratio(_))
     }
 
-    /// Returns the reason why the run fails, if the condition is met. A ratio counts only if its confidence interval does
-    /// not contain 1, so that noise fails no run.
-    pub(crate) fn met(&self, outcome: &Outcome, ratios: &[Ratio]) -> Option<String> {
+    /// Decides if the run fails by the condition. An unknown figure fails it. A ratio counts only if its confidence interval
+    /// does not contain 1, so that noise fails no run.
+    pub(crate) fn verdict(&self, outcome: &Outcome, ratios: &[Ratio]) -> Verdict {
+        let (is_met, figure) = self.decide(outcome, ratios);
+        Verdict { condition: self.text.clone(), is_met, figure }
+    }
+
+    fn decide(&self, outcome: &Outcome, ratios: &[Ratio]) -> (bool, String) {
         let name = FIGURES.iter().find(|(_, figure)| *figure == self.figure).map_or("", |(name, _)| name);
         let is_beyond = |value: f64, limit: f64| if self.is_above { value > limit } else { value < limit };
         match self.limit {
-            Limit::Absolute(limit) => {
-                let Some(value) = self.figure.of(outcome) else {
-                    return Some(format!("{}: the figure is unknown", self.text));
-                };
-                is_beyond(value, limit).then(|| format!("{}: it is {value:.5}", self.text))
+            Limit::Absolute(limit, factor) => {
+                let Some(value) = self.figure.of(outcome) else { return (true, self.figure.unknown().to_owned()) };
+                (is_beyond(value, limit * factor), format!("it is {:.4} {}", value / factor, self.unit))
             }
             Limit::Ratio(limit) => {
                 let Some(Ratio { ratio, low, high, .. }) = ratios.iter().find(|ratio| ratio.figure == name) else {
-                    return Some(format!("{}: the ratio is unknown", self.text));
+                    return (true, "the ratio is unknown".to_owned());
                 };
                 let is_certain = if self.is_above { *low > 1.0 } else { *high < 1.0 };
                 let is_met = is_beyond(*ratio, limit) && is_certain;
-                is_met.then(|| format!("{}: the ratio is {ratio:.3} ({low:.3} to {high:.3})", self.text))
+                (is_met, format!("the ratio is {ratio:.3} ({low:.3} to {high:.3})"))
             }
         }
     }
@@ -117,10 +136,31 @@ fn limit(figure: Figure, number: f64, unit: &str) -> Option<Limit> {
         "/min" if figure == Figure::DescriptorSlope => 1.0,
         _ => return None,
     };
-    Some(Limit::Absolute(number * factor))
+    Some(Limit::Absolute(number, factor))
+}
+
+impl TryFrom<String> for Condition {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::read(&text)
+    }
 }
 
 impl Figure {
+    /// Returns the reason why a figure is unknown.
+    fn unknown(self) -> &'static str {
+        match self {
+            Self::MemorySlope | Self::DescriptorSlope => {
+                "the figure is unknown: it needs the process of the server, and a run of 20 s or more"
+            }
+            Self::Cpu => "the figure is unknown: it needs the process of the server",
+            Self::Mean | Self::P50 | Self::P95 | Self::P99 | Self::Max | Self::Failures | Self::Throughput => {
+                "the figure is unknown: the run has too few requests"
+            }
+        }
+    }
+
     fn of(self, outcome: &Outcome) -> Option<f64> {
         let latency = &outcome.total.latency;
         Some(match self {
@@ -144,7 +184,7 @@ mod tests {
     use crate::run::report::tests::outcome;
 
     fn met(text: &str, ratios: &[Ratio]) -> bool {
-        Condition::read(text).unwrap().met(&outcome(50), ratios).is_some()
+        Condition::read(text).unwrap().verdict(&outcome(50), ratios).is_met
     }
 
     #[test]
@@ -157,8 +197,10 @@ mod tests {
 
     #[test]
     fn a_slope_has_a_unit_for_each_minute() {
-        // The memory grows by 1 kB a second, and the number of descriptors does not change.
-        assert!(met("memory-slope>0.05MB/min", &[]) && !met("memory-slope>0.07MB/min", &[]));
+        // The memory grows by 2 kB a second, and the number of descriptors does not change.
+        let verdict = Condition::read("memory-slope>1MB/min").unwrap().verdict(&outcome(50), &[]);
+        assert_eq!((verdict.is_met, verdict.figure.as_str()), (false, "it is 0.1172 MB/min"));
+        assert!(met("memory-slope>0.1MB/min", &[]) && !met("memory-slope>0.13MB/min", &[]));
         assert!(!met("descriptor-slope>0.1/min", &[]));
         assert!(Condition::read("memory-slope>1ms").is_err() && Condition::read("memory-slope>2x").is_err());
     }

@@ -82,7 +82,7 @@ async fn all_rounds(
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     let rounds = options.rounds(mix);
-    let duration = options.duration / rounds;
+    let duration = options.duration(mix) / rounds;
     for round in 0..rounds {
         // Attackers need time to connect, and the server to recover.
         let warmup = if round == 0 || mix.attack.is_some() { options.warmup } else { options.warmup.min(NEXT_WARMUP) };

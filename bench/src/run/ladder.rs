@@ -8,7 +8,7 @@ use clap::Args;
 use super::contender::{Choice, Contender};
 use super::interrupt::Interrupt;
 use super::mix::{MAX_RATE, Mix};
-use super::options::Options as RunOptions;
+use super::options::{DEFAULT_DURATION, Options as RunOptions};
 use super::outcome::Outcome;
 use super::{load, scenarios, table};
 use crate::report::to_float;
@@ -95,7 +95,7 @@ async fn climb(
         let warmup = options.run.warmup.min(STEP_WARMUP);
         let run = options.run.at_rate(rate);
         contender.clear();
-        contender.round(&run, mix, (warmup, options.run.duration), interrupt).await?;
+        contender.round(&run, mix, (warmup, options.run.duration.unwrap_or(DEFAULT_DURATION)), interrupt).await?;
         let outcome = contender.outcome(mix)?;
         if interrupt.is_requested() {
             break;

@@ -41,7 +41,7 @@ pub(super) fn plan(options: &Options, mix: &Mix, target: &Target) -> Plan {
         users: users(options, mix),
         burst: options.burst.or(mix.load.burst.map(|count| count.0)).unwrap_or(1),
         warmup: options.warmup,
-        duration: options.duration,
+        duration: options.duration(mix),
         timeout: options.timeout.or(mix.load.timeout.map(|span| span.0)).unwrap_or(DEFAULT_TIMEOUT),
         seed: options.seed,
     }

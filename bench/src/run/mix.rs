@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::attack::Hostile;
+use super::condition::Condition;
 use super::deliveries::Cluster;
-use super::span::{Think, Timeout};
+use super::span::{Length, Think, Timeout};
 use super::template::{Template, Variable};
 use super::visits::Visit;
 
@@ -39,6 +40,9 @@ pub(crate) struct Mix {
     /// The permanent change that a run makes to a server, for mixes that change more than their own accounts.
     pub(crate) changes: Option<Line>,
     pub(crate) load: Load,
+    /// The conditions by which a run fails, unless the command line has some.
+    #[serde(default)]
+    pub(crate) fail_if: Vec<Condition>,
     /// The attackers beside the ordinary clients.
     pub(crate) attack: Option<Hostile>,
     /// The servers on one database, if there are several.
@@ -64,6 +68,8 @@ pub(crate) struct Load {
     /// The number of requests of a rate that start at the same moment; 1 if it is left out.
     pub(crate) burst: Option<Count<MAX_USERS>>,
     pub(crate) timeout: Option<Timeout>,
+    /// The duration of the measurement.
+    pub(crate) duration: Option<Length>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -134,6 +140,9 @@ impl Mix {
             return Err(format!(
                 "a mix has 1 to {MAX_REQUESTS} requests, and not only background ones; this has {count}"
             ));
+        }
+        if self.fail_if.iter().any(Condition::is_ratio) {
+            return Err("a condition of a mix has no ratio, because a run may have one server".into());
         }
         if self.load.burst.is_some() && self.load.rate.is_none() {
             return Err("a burst needs a rate".into());

@@ -13,6 +13,9 @@ use super::span;
 use super::target::OWN;
 use crate::cores::Cores;
 
+/// The duration of the measurement unless mix or command line say otherwise.
+pub(super) const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+
 /// The number of rounds of a comparison and of an attack, and the minimum duration of a round.
 const DEFAULT_ROUNDS: u32 = 6;
 const ATTACK_ROUNDS: u32 = 2;
@@ -61,9 +64,9 @@ pub(crate) struct Options {
     /// Closed loop: the number of users who each wait for a response before the next request
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_USERS), conflicts_with = "users")]
     pub(crate) concurrency: Option<u64>,
-    /// Duration of the measurement, such as 10s, 5m or 1h
-    #[arg(long, default_value = "10s", value_parser = span::duration)]
-    pub(crate) duration: Duration,
+    /// Duration of the measurement, such as 10s, 5m or 1h [default: that of the mix, or 10s]
+    #[arg(long, value_parser = span::duration)]
+    pub(crate) duration: Option<Duration>,
     /// Duration of the load before the measurement
     #[arg(long, default_value = "2s", value_parser = span::warmup)]
     pub(crate) warmup: Duration,
@@ -82,7 +85,7 @@ pub(crate) struct Options {
     /// Number of rounds into which the duration is divided, for each server [default: 6 with --versus, 2 with attackers, otherwise 1]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
-    /// Fails if a condition is met, such as 'p99>200ms', 'failures>0.1%' or, with --versus, 'p99>1.1x'; may be given several times
+    /// Fails if a condition is met, such as 'p99>200ms', 'failures>0.1%' or, with --versus, 'p99>1.1x'; may be given several times [default: those of the mix]
     #[arg(long, value_name = "CONDITION", value_parser = Condition::read)]
     pub(crate) fail_if: Vec<Condition>,
     /// A folder for `report.json` and `report.html`, which is created if it does not exist
@@ -103,6 +106,10 @@ impl Options {
     /// Returns the same options with another rate.
     pub(crate) fn at_rate(&self, rate: f64) -> Self {
         Self { rate: Some(rate), ..self.clone() }
+    }
+
+    pub(crate) fn duration(&self, mix: &Mix) -> Duration {
+        self.duration.or(mix.load.duration.map(|length| length.0)).unwrap_or(DEFAULT_DURATION)
     }
 
     pub(crate) fn rounds(&self, mix: &Mix) -> u32 {
@@ -137,7 +144,7 @@ impl Options {
         if self.ca.is_some() && !names_https(&self.target) && !self.versus.as_deref().is_some_and(names_https) {
             return Err("--ca is for an https address".into());
         }
-        if self.duration / self.rounds(mix) < MIN_ROUND {
+        if self.duration(mix) / self.rounds(mix) < MIN_ROUND {
             return Err(format!("a round is shorter than {MIN_ROUND:?}; use fewer rounds or a longer duration"));
         }
         if !self.compares(mix) && self.fail_if.iter().any(Condition::is_ratio) {

@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::compared::Ratio;
+use super::condition::Verdict;
 use super::outcome::Outcome;
 pub(crate) use environment::Environment;
 
@@ -29,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) sides: Vec<Side>,
     /// The ratios of the target's figures to those of the second server, if there is one.
     pub(crate) ratios: Vec<Ratio>,
+    /// The conditions of the run, with their figures.
+    pub(crate) verdicts: Vec<Verdict>,
     /// False if the load generator was the bottleneck.
     pub(crate) is_valid: bool,
 }
@@ -52,10 +55,16 @@ pub(crate) struct Side {
 }
 
 impl Report {
-    pub(crate) fn new(scenario: Scenario, environment: Environment, sides: Vec<Side>, ratios: Vec<Ratio>) -> Self {
+    pub(crate) fn new(
+        scenario: Scenario,
+        environment: Environment,
+        sides: Vec<Side>,
+        ratios: Vec<Ratio>,
+        verdicts: Vec<Verdict>,
+    ) -> Self {
         let is_valid = sides.iter().all(|side| side.outcome.generator.bottleneck.is_empty());
         let program = Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
-        Self { format: FORMAT, program, scenario, environment, sides, ratios, is_valid }
+        Self { format: FORMAT, program, scenario, environment, sides, ratios, verdicts, is_valid }
     }
 
     /// Writes both files into a folder, which is created if it does not exist.

@@ -14,6 +14,19 @@ pub(crate) struct Timeout(pub(crate) Duration);
 #[serde(try_from = "String")]
 pub(crate) struct Think(pub(crate) Duration);
 
+/// The duration of the measurement in a mix file.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Length(pub(crate) Duration);
+
+impl TryFrom<String> for Length {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        duration(&text).map(Self)
+    }
+}
+
 impl TryFrom<String> for Timeout {
     type Error = String;
 

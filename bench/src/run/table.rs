@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::compared::Ratio;
+use super::condition::Verdict;
 use super::outcome::{Named, Outcome, Percentiles, Summary};
 use super::sockets::SocketFacts;
 use super::usage::Usage;
@@ -112,7 +113,7 @@ fn usage(outcome: &Outcome, lines: &mut String) {
 pub(crate) fn slopes(usage: &Usage) -> Option<String> {
     let descriptors = usage.descriptors_per_min.map_or(String::new(), |slope| format!(" and {slope:+.1} descriptors"));
     let memory = usage.resident_kb_per_min?;
-    Some(format!("{memory:+.1} kB{descriptors} a minute, after the first third"))
+    Some(format!("{memory:+.1} kB{descriptors} a minute, steadily after the first third"))
 }
 
 /// Describes the connections that requests opened.
@@ -150,6 +151,15 @@ pub(crate) fn ratios(ratios: &[Ratio]) -> String {
         let _ = writeln!(lines, "{figure:<22}{ratio:>8.3}   {low:.3} to {high:.3}{verdict}");
     }
     lines
+}
+
+/// Returns the lines with the conditions and their figures.
+pub(crate) fn verdicts(verdicts: &[Verdict]) -> String {
+    let line = |Verdict { condition, is_met, figure }: &Verdict| {
+        let word = if *is_met { "FAILS" } else { "holds" };
+        format!("{word:<22}{condition}: {figure}\n")
+    };
+    verdicts.iter().map(line).collect()
 }
 
 /// The head of the steps of a ladder.

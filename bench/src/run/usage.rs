@@ -7,13 +7,11 @@ use reqwest::Url;
 use serde::Serialize;
 use tokio_postgres::Client;
 
+use super::slope::steady;
 use crate::cpu;
 
 /// The maximum number of samples in a report.
 const MAX_SAMPLES: usize = 1440;
-
-/// The minimum number of samples for a slope.
-const MIN_SLOPE_SAMPLES: u32 = 6;
 
 /// The state of a server at a moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -215,19 +213,12 @@ impl UsageSample {
     }
 }
 
-/// Returns the slope of a figure for each minute (least squares). The first third of the run does not count, because
-/// caches fill then.
+/// Returns the steady slope of a figure for each minute, if all samples have the figure.
 fn slope(samples: &[UsageSample], of: fn(&UsageSample) -> Option<u64>) -> Option<f64> {
-    let settled = samples.get(samples.len() / 3..)?;
-    let settled = settled.iter().map(|sample| Some((sample.at_ms, of(sample)?))).collect::<Option<Vec<_>>>()?;
-    let count = f64::from(u32::try_from(settled.len()).ok().filter(|count| *count >= MIN_SLOPE_SAMPLES)?);
-    let minutes = |sample: &(u64, u64)| crate::report::to_float(sample.0) / 60_000.0;
-    let figure = |sample: &(u64, u64)| crate::report::to_float(sample.1);
-    let mean_minutes = settled.iter().map(minutes).sum::<f64>() / count;
-    let mean_figure = settled.iter().map(figure).sum::<f64>() / count;
-    let products = settled.iter().map(|sample| (minutes(sample) - mean_minutes) * (figure(sample) - mean_figure));
-    let squares: f64 = settled.iter().map(|sample| (minutes(sample) - mean_minutes).powi(2)).sum();
-    (squares > 0.0).then(|| products.sum::<f64>() / squares)
+    let place = |sample: &UsageSample| {
+        Some((crate::report::to_float(sample.at_ms) / 60_000.0, crate::report::to_float(of(sample)?)))
+    };
+    steady(&samples.iter().map(place).collect::<Option<Vec<_>>>()?)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -35,6 +35,8 @@ fn an_error_names_its_line() {
         ("name = \"ping\"", "name = \"ping\"\nthink = \"5\"", "line 10", "is not a duration"),
         ("name = \"ping\"", "name = \"ping\"\nthink = \"2h\"", "line 10", "is not between"),
         ("rate = 100", "rate = 100\ntimeout = \"0s\"", "line 7", "is not between"),
+        ("rate = 100", "rate = 100\nduration = \"25h\"", "line 7", "is not between"),
+        ("[load]", "fail_if = [\"p99>1\"]\n[load]", "line 5", "is not a condition"),
         ("name = \"ping\"", "name = \"ping\"\nmethod = \"FETCH\"", "line 10", "unknown variant `FETCH`"),
         ("name = \"ping\"", "name = \"ping\"\nexpect = [99]", "line 10", "99 is not the status"),
         ("name = \"ping\"", "name = \"ping\"\nheaders = { Host = \"a\" }", "line 10", "writes the header Host"),

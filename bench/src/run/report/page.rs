@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::chart::{Chart, Line, Place, escaped, number};
 use super::{Report, Side};
 use crate::report::to_float;
+use crate::run::condition::Verdict;
 use crate::run::outcome::{Named, Outcome, Point, Summary};
 use crate::run::table::{connection_facts, slopes, socket_facts, unknown, visit_facts};
 use crate::run::usage::UsageSample;
@@ -25,6 +26,7 @@ pub(super) fn page(report: &Report) -> String {
         escaped(&report.scenario.about)
     );
     let _ = writeln!(html, "<p class=\"soft\">{}</p>", escaped(&report.environment.started_at));
+    verdicts(report, &mut html);
     ratios(report, &mut html);
     compared_charts(report, &mut html);
     for side in &report.sides {
@@ -33,6 +35,14 @@ pub(super) fn page(report: &Report) -> String {
     environment(report, &mut html);
     html.push_str("</main>\n</body>\n</html>\n");
     html
+}
+
+/// Writes the conditions of the run.
+fn verdicts(report: &Report, html: &mut String) {
+    for Verdict { condition, is_met, figure } in &report.verdicts {
+        let (class, word) = if *is_met { ("bad", "Fails") } else { ("soft", "Holds") };
+        let _ = writeln!(html, "<p class=\"{class}\">{word}: {}: {}.</p>", escaped(condition), escaped(figure));
+    }
 }
 
 /// Writes the ratios of two servers.

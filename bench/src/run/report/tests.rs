@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::remote::Remote;
 use crate::run::attack::{AttackFacts, StatusCount};
+use crate::run::condition::Condition;
 use crate::run::engine::{Pace, Plan};
 use crate::run::failure::Failed;
 use crate::run::outcome::Load;
@@ -32,15 +33,15 @@ pub(crate) fn outcome(latency_ms: u32) -> Outcome {
         recorder.add(&Sample { request: 0, intended, sent: Some(intended), ended, outcome });
     }
     recorder.finish(from + MS * 10_050);
-    let reading = |second: u32| Reading {
-        at: MS * (second * 1000),
+    let reading = |half: u32| Reading {
+        at: MS * (half * 500),
         // So small a part of a core has the longest labels.
-        cpu: MS * (second * 60),
-        resident_kb: u64::from(50_000 + second),
+        cpu: MS * (half * 30),
+        resident_kb: u64::from(50_000 + half),
         descriptors: Some(40),
-        postgres_cpu: (second > 20).then_some(MS),
+        postgres_cpu: (half > 40).then_some(MS),
     };
-    let readings: Vec<_> = (0..=10).map(reading).collect();
+    let readings: Vec<_> = (0..=20).map(reading).collect();
     let target = Facts {
         url: "http://127.0.0.1:8065/".to_owned(),
         program: Some("/a/quarterdeck".to_owned()),
@@ -89,7 +90,11 @@ fn report(sides: Vec<Side>) -> Report {
         2 => vec![Ratio { figure: "p99", ratio: 0.5, low: 0.4, high: 0.6 }],
         _ => Vec::new(),
     };
-    Report::new(scenario, Environment::read(), sides, ratios)
+    let conditions = ["p99>1ms", "failures>50%"].map(|text| Condition::read(text).unwrap());
+    let outcome = sides.first().map(|side: &Side| side.outcome.clone());
+    let verdicts = outcome.iter().flat_map(|outcome| conditions.iter().map(|one| one.verdict(outcome, &ratios)));
+    let verdicts = verdicts.collect();
+    Report::new(scenario, Environment::read(), sides, ratios, verdicts)
 }
 
 fn one() -> Report {
@@ -140,6 +145,10 @@ fn the_page_loads_nothing_and_has_every_chart() {
     assert!(html.contains("prefers-color-scheme: dark") && html.contains("default-src 'none'"));
     let loads = ["<script", "<link", "<img", "url(", "@import", "http-equiv=\"refresh\""];
     assert!(loads.iter().all(|load| !html.contains(load)));
+    assert!(
+        html.contains("<p class=\"bad\">Fails: p99&gt;1ms: it is ")
+            && html.contains("Holds: failures&gt;50%: it is 1.0000 %.")
+    );
     // Texts of a server are no markup.
     assert!(html.contains("503 &lt;b&gt;") && html.contains("Load test a&lt;b") && !html.contains("<b>"), "{html}");
 }
