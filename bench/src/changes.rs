@@ -50,7 +50,8 @@ fn read(path: &Path) -> Result<Value, Failure> {
     let mut text = String::new();
     let file = File::open(path).map_err(|cause| explain(cause.to_string()))?;
     file.take(MAX_REPORT_BYTES).read_to_string(&mut text).map_err(|cause| explain(cause.to_string()))?;
-    let mut report: Value = serde_json::from_str(&text).map_err(|cause| explain(cause.to_string()))?;
+    let mut report: Value =
+        serde_json::from_str(&text).map_err(|cause| explain(format!("it is no report.json: {cause}")))?;
     match report.get("format").and_then(Value::as_u64) {
         Some(format) if FORMATS.contains(&format) => {
             // Format 1 has no bursts.

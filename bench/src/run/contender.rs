@@ -63,13 +63,27 @@ struct Round {
 }
 
 impl Choice {
-    /// Reads `self`, a URL, or the path of a program.
-    pub(crate) fn read(text: &str, binary: Option<&Path>) -> Result<Self, Failure> {
+    /// Reads the target: `self`, which is the program `binary`, or a URL.
+    pub(crate) fn target(text: &str, binary: Option<&Path>) -> Result<Self, Failure> {
         if text == target::OWN {
             return Ok(Self::Own(binary.map_or_else(target::program_beside, |program| Ok(program.to_owned()))?));
         }
-        let is_url = text.contains("://");
-        Ok(if is_url { Self::Running(text.to_owned()) } else { Self::Own(PathBuf::from(text)) })
+        if text.contains("://") {
+            return Ok(Self::Running(text.to_owned()));
+        }
+        Err(format!("`{text}` is neither `self` nor a URL such as http://127.0.0.1:8065; --binary names a program")
+            .into())
+    }
+
+    /// Reads the server to compare with: a URL, or the path of a program.
+    pub(crate) fn other(text: &str) -> Result<Self, Failure> {
+        if text.contains("://") {
+            return Ok(Self::Running(text.to_owned()));
+        }
+        if Path::new(text).is_file() {
+            return Ok(Self::Own(PathBuf::from(text)));
+        }
+        Err(format!("`{text}` is neither a program, nor a URL such as http://127.0.0.1:8065, nor `baseline`").into())
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) async fn carry_out(
     mix: &Mix,
     interrupt: &mut Interrupt,
 ) -> Result<(Vec<Side>, Vec<Ratio>), Failure> {
-    let choice = Choice::read(&options.target, options.binary.as_deref())?;
+    let choice = Choice::target(&options.target, options.binary.as_deref())?;
     let cores = options.cores()?;
     let mut contenders = vec![Contender::open(options, mix, &choice, true, cores, interrupt).await?];
     let measured = match add_other(options, mix, &mut contenders, cores, interrupt).await {
@@ -68,7 +68,7 @@ async fn add_other(
     let Some(versus) = &options.versus else { return Ok(()) };
     let other = match contenders.first() {
         Some(target) if versus == BASELINE => target.bare(mix, options.seed).await?,
-        _ => Contender::open(options, mix, &Choice::read(versus, None)?, false, cores, interrupt).await?,
+        _ => Contender::open(options, mix, &Choice::other(versus)?, false, cores, interrupt).await?,
     };
     contenders.push(other);
     Ok(())

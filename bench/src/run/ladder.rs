@@ -68,7 +68,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     }
     crate::ws::place::raise_limit_of_files(load::connections(&options.run, &mix))?;
     let mut interrupt = Interrupt::listen()?;
-    let choice = Choice::read(&options.run.target, options.run.binary.as_deref())?;
+    let choice = Choice::target(&options.run.target, options.run.binary.as_deref())?;
     let mut contender =
         Contender::open(&options.run, &mix, &choice, true, options.run.cores()?, &mut interrupt).await?;
     let climbed = climb(options, &mix, &mut contender, &mut interrupt).await;
