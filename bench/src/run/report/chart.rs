@@ -87,10 +87,7 @@ impl Chart {
             let unit = escaped(&self.unit);
             let _ = write!(html, "<text class=\"y\" x=\"{x}\" y=\"{y:.1}\">{number} {unit}</text>");
         }
-        let chosen: Vec<_> = (0..=4_u8)
-            .map(|step| scale.first + (scale.last - scale.first) * f64::from(step) / 4.0)
-            .map(|x| (x, number(x)))
-            .collect();
+        let chosen: Vec<_> = scale.round_places().map(|x| (x, number(x))).collect();
         let ticks = if self.ticks.is_empty() { &chosen } else { &self.ticks };
         for (at, text) in ticks.iter().filter(|(at, _)| (scale.first..=scale.last).contains(at)) {
             let (x, y) = (scale.x(*at), HEIGHT - BOTTOM + 15.0);
@@ -122,6 +119,13 @@ impl Chart {
 }
 
 impl Scale {
+    /// Returns round numbers between the first and the last place.
+    fn round_places(&self) -> impl Iterator<Item = f64> {
+        let step = rounded_up((self.last - self.first) / 5.0);
+        let begin = (self.first / step).ceil();
+        (0..=5_u8).map(move |number| (begin + f64::from(number)) * step)
+    }
+
     fn x(&self, x: f64) -> f64 {
         LEFT + (x - self.first) / (self.last - self.first) * (WIDTH - LEFT - RIGHT)
     }
@@ -173,6 +177,18 @@ pub(crate) fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_numbers_below_a_chart_are_round() {
+        let places = |first, last| {
+            let scale = Scale { first, last, top: 1.0 };
+            scale.round_places().filter(|x| (first..=last).contains(x)).map(number).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(places(0.25, 8.0), "2 4 6 8");
+        assert_eq!(places(1.0, 600.0), "200 400 600");
+        assert_eq!(places(1.03, 3.0), "1.2 1.6 2 2.4 2.8");
+        assert_eq!(places(0.0, 10.0), "0 2 4 6 8 10");
+    }
 
     #[test]
     fn a_chart_has_its_lines_within_its_frame() {
