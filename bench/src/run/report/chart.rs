@@ -152,7 +152,7 @@ pub(crate) fn number(value: f64) -> String {
         _ if size >= 100.0 => return format!("{value:.0}"),
         _ if size >= 10.0 => format!("{value:.1}"),
         _ if size >= 0.1 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
+        _ => format!("{value:.4}"),
     };
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text.is_empty() || text == "-0" { "0".to_owned() } else { text.to_owned() }
@@ -230,6 +230,6 @@ mod tests {
     fn scales_end_with_a_round_number() {
         let rounded = [0.0, 0.7, 3.7, 12.0, 60.0, 61.0].map(|value| number(rounded_up(value)));
         assert_eq!(rounded, ["1", "0.8", "4", "20", "60", "80"]);
-        assert_eq!([0.0, 0.05, 1.5, 12.34, 1234.5].map(number), ["0", "0.05", "1.5", "12.3", "1234"]);
+        assert_eq!([0.0, 0.05, 0.0075, 1.5, 12.34, 1234.5].map(number), ["0", "0.05", "0.0075", "1.5", "12.3", "1234"]);
     }
 }

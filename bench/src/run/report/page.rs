@@ -135,6 +135,11 @@ fn requests(outcome: &Outcome, html: &mut String) {
 
 fn row(name: &str, summary: &Summary, html: &mut String) {
     let latency = &summary.latency;
+    if summary.count == 0 {
+        let dashes = format!("<td>{}</td>", unknown()).repeat(8);
+        let _ = writeln!(html, "<tr><td>{}</td><td>0</td>{dashes}</tr>", escaped(name));
+        return;
+    }
     let _ = write!(
         html,
         "<tr><td>{}</td><td>{}</td><td>{:.3} %</td><td>{}</td>",

@@ -149,6 +149,8 @@ fn the_page_loads_nothing_and_has_every_chart() {
         html.contains("<p class=\"bad\">Fails: p99&gt;1ms: it is ")
             && html.contains("Holds: failures&gt;50%: it is 1.0000 %.")
     );
+    let unused = "<tr><td>two (background)</td><td>0</td><td>-</td><td>-</td>";
+    assert!(html.contains(unused), "a request that was never sent has no figures: {html}");
     // Texts of a server are no markup.
     assert!(html.contains("503 &lt;b&gt;") && html.contains("Load test a&lt;b") && !html.contains("<b>"), "{html}");
 }
