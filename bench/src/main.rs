@@ -143,4 +143,23 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
+
+    #[test]
+    fn the_commands_of_the_documents_are_read() {
+        let documents = [
+            include_str!("../../README.md"),
+            include_str!("../../docs/load-tests.md"),
+            include_str!("../../docs/performance.md"),
+        ];
+        let lines = documents.iter().flat_map(|text| text.lines());
+        let commands = lines.filter_map(|line| line.strip_prefix("$ target/release/quarterdeck-bench "));
+        let mut count = 0;
+        for command in commands {
+            let words = command.trim_end_matches('\\').split_whitespace().map(|word| word.trim_matches('\''));
+            let read = Cli::try_parse_from(["quarterdeck-bench"].into_iter().chain(words));
+            assert!(read.is_ok(), "{command}: {:?}", read.err());
+            count += 1;
+        }
+        assert!(count > 20, "{count} commands");
+    }
 }
