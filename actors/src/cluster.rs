@@ -41,7 +41,7 @@ pub use self::node::{Beat, Node, NodeFacts, Roster};
 use self::outgoing::Outgoing;
 pub use self::question::{Absence, Content, Part, Question, Questions, Reply, Taken};
 use self::reading::found_after;
-pub(crate) use self::reading::{complete_end, following};
+pub(crate) use self::reading::{complete_end, following, kept_length, memory_of};
 pub use self::shared::Figures;
 use self::shared::Shared;
 pub use self::trust::Trust;
@@ -277,7 +277,7 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
     let last = shared.place();
     if end == last {
         shared.trust.note_news(began);
-        receiver.reached(last).await;
+        receiver.reached(shared.progress()).await;
         return Ok(false);
     }
     let found = found_after(last, &**bus, &**receiver).await?;
@@ -305,10 +305,11 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
         shared.trust.note_news(began);
     }
     // Facts and events are applied in their order: an event goes to those who were members when it was published.
-    let mut facts = Vec::new();
+    let (mut facts, mut bytes) = (Vec::new(), 0);
     let mut messages = next.iter().zip(messages).peekable();
     while let Some((placed, message)) = messages.next() {
         let is_own = placed.node_id == shared.own.id;
+        bytes += memory_of(kept_length(placed));
         match message {
             Some(Message::Question(id)) => answering::begin(shared, bus, receiver, id),
             Some(Message::Event(event)) if is_for_another_node(shared, &event) => {}
@@ -324,10 +325,10 @@ async fn step(shared: &Arc<Shared>, bus: &Arc<dyn Bus>, receiver: &Arc<dyn Recei
             receiver.apply(std::mem::take(&mut facts)).await?;
         }
         if facts.is_empty() {
-            shared.note_received(placed.place);
+            shared.note_received(placed.place, std::mem::take(&mut bytes));
         }
     }
-    receiver.reached(shared.place()).await;
+    receiver.reached(shared.progress()).await;
     Ok(!is_end)
 }
 

@@ -44,6 +44,7 @@ pub use self::announcing::Announcing;
 pub(crate) use self::audience::Candidate;
 pub use self::audience::RULE;
 pub use self::checkpoints::{ChangedRows, Checkpoint, DueRows, RENEW_MS, SocketRow};
+pub(crate) use self::checkpoints::{MAX_BACKLOG_BYTES, MAX_BACKLOG_MESSAGES};
 pub use self::connection::{Connection, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing};
 use self::crowds::UsersWith;
 pub use self::elsewhere::RenewedUser;
@@ -113,6 +114,7 @@ impl HubHandle {
                 registry: Registry::default(),
                 pauses: PauseDetector::new(clock.uptime()),
                 position: None,
+                bytes: 0,
                 missed: missed.clone(),
                 abandoned: abandoned.clone(),
                 lists: 0,

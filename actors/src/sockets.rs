@@ -7,12 +7,13 @@
 mod backlog;
 mod finding;
 mod permits;
+mod renewals;
 mod replay;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::task::yield_now;
@@ -22,6 +23,7 @@ use tracing::{debug, warn};
 use self::backlog::Backlog;
 use self::finding::Finder;
 use self::permits::{Permit, Permits};
+use self::renewals::Renewals;
 use self::replay::{Missed, Replay};
 use crate::cluster::{Bus, ClusterHandle, complete_end};
 use crate::error::AppError;
@@ -118,11 +120,11 @@ impl SocketsHandle {
     /// Stores the rows of connections as long as the server runs. Returns at once on a server without other nodes.
     pub async fn keep_stored(&self) {
         let Some(parts) = &self.parts else { return };
-        let mut was_stored = true;
+        let (mut was_stored, mut renewals) = (true, Renewals::new(Instant::now()));
         loop {
             let _ = timeout(LOOK_INTERVAL, parts.hub.rows_due()).await;
             sleep(GATHER_DELAY).await;
-            let stored = parts.store_rows().await;
+            let stored = parts.store_rows(&mut renewals).await;
             let is_stored = stored.is_ok();
             if let Err(cause) = stored {
                 if was_stored {
@@ -235,12 +237,14 @@ impl Parts {
     }
 
     /// Stores the rows that are due in all hubs.
-    async fn store_rows(&self) -> Result<(), AppError> {
+    async fn store_rows(&self, renewals: &mut Renewals) -> Result<(), AppError> {
         let mut hub = 0;
-        while let Some(due) = self.hub.due_rows(hub, &self.node_id).await {
+        let max_early = renewals.left(Instant::now()).div_ceil(self.hub.hubs().max(1));
+        while let Some(due) = self.hub.due_rows(hub, &self.node_id, max_early).await {
             // A hub that does not answer keeps its rows due.
             let due = due.unwrap_or_default();
             let has_more = due.has_more;
+            renewals.take(due.early);
             let changed = self.change(due).await?;
             if !changed.is_empty() {
                 self.hub.confirm_rows(hub, changed).await?;

@@ -1,6 +1,7 @@
 //! Several servers on one PostgreSQL are nodes of one cluster.
 
 mod administrators;
+mod busy;
 mod events;
 mod figures;
 mod limits;

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use super::{Beat, Message, Node, NodeFacts, Questions, Reply, Roster, Taken};
 use crate::error::AppError;
 use crate::hub::Event;
-use crate::place::Place;
+use crate::place::{Place, Progress};
 
 /// A message with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,8 +110,8 @@ pub trait Receiver: Send + Sync {
     fn deliver(&self, event: Event, place: Place, is_own: bool) -> BoxFuture<'static, ()>;
     /// Ends connections of this node that another one took over, as the message at a place says.
     fn moved(&self, ids: Vec<String>, place: Place) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Notes that all messages up to a place are applied.
-    fn reached(&self, place: Place) -> BoxFuture<'static, ()>;
+    /// Notes that these messages are applied.
+    fn reached(&self, progress: Progress) -> BoxFuture<'static, ()>;
     /// Reads everything that messages keep true, because some were missed, and ends the sockets.
     fn renew(&self) -> BoxFuture<'static, Result<(), AppError>>;
     /// Makes known again what other nodes removed when they took this one for dead.

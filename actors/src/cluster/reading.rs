@@ -4,6 +4,23 @@ use super::{Bus, Message, Placed, Receiver};
 use crate::error::AppError;
 use crate::place::Place;
 
+/// The bytes that a message takes beside its content.
+const BYTES_OF_MESSAGE: usize = 1 << 8;
+
+/// The bytes in memory for each byte of the content of a message: its text is read into values.
+const BYTES_IN_MEMORY: usize = 4;
+
+/// Returns the length of the content that a node keeps while it computes missed events. It leaves out that of messages
+/// which say nothing about events, because there may be many.
+pub(crate) fn kept_length(placed: &Placed) -> usize {
+    if matches!(placed.kind.as_str(), "admitted" | "sockets") { 0 } else { placed.body.len() }
+}
+
+/// Returns the estimated bytes in memory of a message with content of this length.
+pub(crate) fn memory_of(length: usize) -> usize {
+    length.saturating_mul(BYTES_IN_MEMORY).saturating_add(BYTES_OF_MESSAGE)
+}
+
 /// Returns the end of the messages, after all that wait got their places.
 pub(crate) async fn complete_end(bus: &dyn Bus) -> Result<Place, AppError> {
     let mut end = bus.end().await?;

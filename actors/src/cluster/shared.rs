@@ -10,7 +10,7 @@ use super::asking::{MAX_QUESTIONS, MAX_SLOW_QUESTIONS};
 use super::typing::TypingPace;
 use super::{NodeFacts, Outgoing, Receiver, Roster, Trust};
 use crate::clock::{Clock, Uptime};
-use crate::place::Place;
+use crate::place::{Place, Progress};
 
 pub(super) struct Shared {
     pub(super) own: NodeFacts,
@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) refusing: Arc<Semaphore>,
     place: watch::Sender<Place>,
     received: AtomicU64,
+    /// The estimated bytes in memory of the messages that were applied.
+    bytes: AtomicU64,
     /// The reason why messages cannot be applied, and the time of the first failure.
     problem: Mutex<Option<(String, Uptime)>>,
 }
@@ -76,6 +78,7 @@ impl Shared {
             refusing: Arc::new(Semaphore::new(MAX_REFUSALS)),
             place: watch::Sender::new(place),
             received: AtomicU64::default(),
+            bytes: AtomicU64::default(),
             problem: Mutex::default(),
         }
     }
@@ -107,8 +110,14 @@ impl Shared {
         let _ = self.place.subscribe().wait_for(|place| place.position >= position).await;
     }
 
-    /// Notes that the messages up to this place are applied.
-    pub(super) fn note_received(&self, place: Place) {
+    /// Returns the messages that were applied.
+    pub(super) fn progress(&self) -> Progress {
+        Progress { place: self.place(), bytes: self.bytes.load(Ordering::Relaxed) }
+    }
+
+    /// Notes that the messages up to this place are applied. Those since the place before take so many bytes.
+    pub(super) fn note_received(&self, place: Place, bytes: usize) {
+        self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
         let before = self.place().position;
         self.set_place(place);
         let count = u64::try_from(place.position.saturating_sub(before)).unwrap_or_default();

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::memory::Memory;
 use super::*;
 use crate::clock::{Uptime, wall_ms};
+use crate::place::Progress;
 use crate::waiting::until;
 
 /// Notes what it is given.
@@ -65,7 +66,7 @@ impl Receiver for Notes {
         self.note(format!("moved {}", ids.join(" ")))
     }
 
-    fn reached(&self, _: Place) -> BoxFuture<'static, ()> {
+    fn reached(&self, _: Progress) -> BoxFuture<'static, ()> {
         async {}.boxed()
     }
 

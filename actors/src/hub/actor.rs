@@ -45,6 +45,8 @@ pub(super) struct WebSocketHub {
     pub(super) pauses: PauseDetector,
     /// The place on the bus up to which this hub has all events; `None` as long as that is unknown.
     pub(super) position: Option<Place>,
+    /// The bytes of all messages up to there, or up to a place shortly before.
+    pub(super) bytes: u64,
     /// True if an event did not reach this hub.
     pub(super) missed: Arc<AtomicBool>,
     /// Connections that arrived and were given up.

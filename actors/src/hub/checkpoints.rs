@@ -6,12 +6,29 @@
 use std::collections::HashSet;
 
 use crate::clock::{MINUTE_MS, Uptime};
-use crate::place::Place;
+use crate::place::{Place, Progress};
 
 /// The interval at which the checkpoints of a connection are renewed, in ms. The older one is then older than the time for
 /// which a client may be silent, and twice the interval and the resume window are within the time for which the bus keeps
 /// messages.
 pub const RENEW_MS: i64 = 2 * MINUTE_MS;
+
+/// The maximum number of messages that a node reads for a client that comes to it.
+pub(crate) const MAX_BACKLOG_MESSAGES: i64 = 50_000;
+
+/// The maximum number of bytes that these messages take there.
+pub(crate) const MAX_BACKLOG_BYTES: usize = 64 << 20;
+
+/// The number of messages after which a checkpoint is renewed early. Two such intervals are half of what a node reads, so
+/// that it can go on from the older checkpoint as well.
+pub(super) const RENEW_MESSAGES: i64 = MAX_BACKLOG_MESSAGES / 4;
+
+/// The bytes of messages after which a checkpoint is renewed early.
+pub(super) const RENEW_BYTES: u64 = (MAX_BACKLOG_BYTES / 4) as u64;
+
+/// The minimum age of a checkpoint that is renewed because of the messages since, in ms. The older checkpoint is then at
+/// least as old: clients of a node that was killed may have missed the events of its last moments.
+pub(super) const MIN_RENEW_MS: i64 = 5_000;
 
 /// A point from which the events of a connection can be computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,6 +67,8 @@ pub struct DueRows {
     pub inexact: Vec<String>,
     /// Rows of connections that ended.
     pub removals: Vec<String>,
+    /// The number of rows among `known` that are renewed early, because of the messages since their checkpoint.
+    pub early: usize,
     /// True if more rows are due.
     pub has_more: bool,
     /// The number of this list.
@@ -76,6 +95,15 @@ impl ChangedRows {
     }
 }
 
+/// The answer to the question if a checkpoint is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    No,
+    Now,
+    /// By the messages since the last one. It may wait, because there are many such checkpoints at the same time.
+    Early,
+}
+
 /// The state of a connection's row, as its hub knows it.
 #[derive(Debug, Default)]
 pub(super) struct RowState {
@@ -85,14 +113,18 @@ pub(super) struct RowState {
     pub(super) may_be_stored: bool,
     /// The time at which the last checkpoint was made.
     pub(super) renewed_at: Option<Uptime>,
+    /// The bytes of all messages up to the stored checkpoint.
+    pub(super) bytes: u64,
+    /// The bytes of all messages up to the checkpoint that was named last for the store.
+    pub(super) named_bytes: u64,
     /// A checkpoint is due once the hub is past this position.
     pub(super) due_after: Option<i64>,
 }
 
 impl RowState {
     /// Returns the state of a row that this node has taken over.
-    pub(super) fn taken(last: Checkpoint, now: Uptime) -> Self {
-        Self { stored: Some(last), may_be_stored: true, renewed_at: Some(now), ..Self::default() }
+    pub(super) fn taken(last: Checkpoint, bytes: u64, now: Uptime) -> Self {
+        Self { stored: Some(last), may_be_stored: true, renewed_at: Some(now), bytes, ..Self::default() }
     }
 
     /// Returns true if the row may be in the store.
@@ -105,13 +137,60 @@ impl RowState {
         self.due_after = Some(position);
     }
 
-    /// Returns true if a checkpoint is due of a connection with or without a socket, in a hub at `position`.
-    pub(super) fn is_due(&self, is_gone: bool, position: i64, now: Uptime) -> bool {
+    /// Returns if a checkpoint is due of a connection with or without a socket, in a hub with these messages.
+    pub(super) fn due(&self, is_gone: bool, progress: Progress, now: Uptime) -> Due {
+        let position = progress.place.position;
         if self.due_after.is_some_and(|after| after < position) {
-            return true;
+            return Due::Now;
         }
+        let (Some(stored), Some(renewed_at)) = (self.stored, self.renewed_at) else { return Due::Now };
         // The checkpoints of a connection without a socket stay: its client may have missed events since the older one.
-        let is_old = self.renewed_at.is_none_or(|at| now.ms_since(at) >= RENEW_MS);
-        is_old && !(is_gone && self.stored.is_some())
+        if is_gone {
+            return Due::No;
+        }
+        let age_ms = now.ms_since(renewed_at);
+        if age_ms >= RENEW_MS {
+            return Due::Now;
+        }
+        let messages = position.saturating_sub(stored.place.position);
+        let bytes = progress.bytes.saturating_sub(self.bytes);
+        let are_many = messages >= RENEW_MESSAGES || bytes >= RENEW_BYTES;
+        if are_many && age_ms >= MIN_RENEW_MS { Due::Early } else { Due::No }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(position: i64, bytes: u64) -> Progress {
+        Progress { place: Place { position, mark: 0 }, bytes }
+    }
+
+    /// Returns if a checkpoint at position 100 and 1,000 bytes is due, so many ms after it was made.
+    fn due(is_gone: bool, progress: Progress, age_ms: i64) -> Due {
+        let last = Checkpoint { place: at(100, 0).place, number: 1 };
+        RowState::taken(last, 1_000, Uptime::from_ms(0)).due(is_gone, progress, Uptime::from_ms(age_ms))
+    }
+
+    #[test]
+    fn a_checkpoint_is_due_by_its_age_or_by_the_messages_since() {
+        let (many, large) = (at(100 + RENEW_MESSAGES, 1_000), at(101, 1_000 + RENEW_BYTES));
+        let fewer = at(99 + RENEW_MESSAGES, 999 + RENEW_BYTES);
+        assert_eq!(due(false, fewer, RENEW_MS - 1), Due::No);
+        assert_eq!(due(false, at(100, 1_000), RENEW_MS), Due::Now);
+        for progress in [many, large] {
+            assert_eq!(due(false, progress, MIN_RENEW_MS - 1), Due::No, "the older one would be too new");
+            assert_eq!(due(false, progress, MIN_RENEW_MS), Due::Early);
+            assert_eq!(due(false, progress, RENEW_MS), Due::Now);
+            assert_eq!(due(true, progress, RENEW_MS), Due::No, "its client may have missed events since");
+        }
+        assert_eq!(due(false, at(0, 0), MIN_RENEW_MS), Due::No, "the messages are others");
+    }
+
+    #[test]
+    fn a_node_reads_on_from_the_older_checkpoint_for_a_while() {
+        assert_eq!((MAX_BACKLOG_MESSAGES - 2 * RENEW_MESSAGES, 2 * RENEW_BYTES), (25_000, 32 << 20));
+        assert_eq!(MAX_BACKLOG_BYTES, 64 << 20);
     }
 }

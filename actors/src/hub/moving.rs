@@ -116,7 +116,7 @@ impl Handler<Adopt> for WebSocketHub {
         let Adoption { id, attempt, missed, wanted, acknowledges, last, .. } = adoption;
         // Its session may have ended, or more events may have come than a connection queues.
         let entry = self.registry.get_mut(&id).filter(|entry| entry.arriving == Some(attempt))?;
-        entry.row = RowState::taken(last, now);
+        entry.row = RowState::taken(last, self.bytes, now);
         if !entry.connection.adopt(missed, wanted) {
             self.remove_entry(&id);
             return None;

@@ -9,13 +9,13 @@ use tokio::sync::futures::Notified;
 
 use super::HubHandle;
 use super::actor::WebSocketHub;
-use super::checkpoints::{ChangedRows, Checkpoint, DueRows, RowState, SocketRow};
+use super::checkpoints::{ChangedRows, Checkpoint, Due, DueRows, RowState, SocketRow};
 use super::connection::Connection;
 use super::end::End;
 use super::registry::Entry;
 use crate::clock::Uptime;
 use crate::error::AppError;
-use crate::place::Place;
+use crate::place::{Place, Progress};
 
 /// The maximum number of rows of one kind that a hub names at once.
 const MAX_ROWS: usize = 1_000;
@@ -24,12 +24,14 @@ const MAX_ROWS: usize = 1_000;
 #[rtype(result = "DueRows")]
 pub(super) struct CollectRows {
     pub(super) node_id: Arc<str>,
+    /// The maximum number of rows that are renewed early.
+    pub(super) max_early: usize,
 }
 
 impl Handler<CollectRows> for WebSocketHub {
     type Result = actix::MessageResult<CollectRows>;
 
-    fn handle(&mut self, CollectRows { node_id }: CollectRows, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, CollectRows { node_id, max_early }: CollectRows, _: &mut Self::Context) -> Self::Result {
         let now = self.clock.uptime();
         self.take_note_of_left(now);
         self.lists += 1;
@@ -40,34 +42,63 @@ impl Handler<CollectRows> for WebSocketHub {
             ..DueRows::default()
         };
         let Some(place) = self.position else { return actix::MessageResult(due) };
+        let progress = Progress { place, bytes: self.bytes };
         let is_announced = self.shared.is_announced();
+        let mut early = Vec::new();
         for entry in self.registry.entries_mut(None) {
             let longest = due.new.len().max(due.known.len()).max(due.inexact.len());
             if longest >= MAX_ROWS {
                 due.has_more = true;
                 break;
             }
-            collect(entry, place, &node_id, now, (is_announced, &mut due));
+            match due_of(entry, progress, now, &mut due.inexact) {
+                Due::Now if is_announced => name(entry, progress, &node_id, &mut due),
+                Due::Early if is_announced && max_early > 0 => {
+                    early.push((entry.row.renewed_at, entry.connection.id.clone()));
+                }
+                Due::Now | Due::Early | Due::No => {}
+            }
+        }
+        // The other rows come first.
+        if !due.has_more {
+            oldest(&mut early, max_early.min(MAX_ROWS - due.known.len()));
+            for (_, id) in early {
+                let Some(entry) = self.registry.get_mut(&id) else { continue };
+                name(entry, progress, &node_id, &mut due);
+                due.early += 1;
+            }
         }
         actix::MessageResult(due)
     }
 }
 
-fn collect(entry: &mut Entry, place: Place, node_id: &str, now: Uptime, (is_announced, due): (bool, &mut DueRows)) {
-    let (connection, row) = (&entry.connection, &mut entry.row);
+/// Returns if a checkpoint of a connection is due. Notes its id in `inexact` if other nodes must not use its row.
+fn due_of(entry: &Entry, progress: Progress, now: Uptime, inexact: &mut Vec<String>) -> Due {
+    let (connection, row) = (&entry.connection, &entry.row);
     if entry.arriving.is_some() || connection.ended().is_some() {
-        return;
+        return Due::No;
     }
     if connection.needs_exceptions() {
         if row.may_be_stored {
-            due.inexact.push(connection.id.to_string());
+            inexact.push(connection.id.to_string());
         }
-        return;
+        return Due::No;
     }
-    if !is_announced || !row.is_due(entry.gone_at.is_some(), place.position, now) {
-        return;
+    row.due(entry.gone_at.is_some(), progress, now)
+}
+
+/// Leaves `count` of the connections: those whose checkpoints were made first.
+fn oldest(connections: &mut Vec<(Option<Uptime>, Arc<str>)>, count: usize) {
+    if let Some(last) = count.checked_sub(1).filter(|_| count < connections.len()) {
+        connections.select_nth_unstable(last);
     }
-    let last = Checkpoint { place, number: connection.begin_exact() };
+    connections.truncate(count);
+}
+
+/// Adds the row of a connection, with a checkpoint at the present place, to those that are due.
+fn name(entry: &mut Entry, progress: Progress, node_id: &str, due: &mut DueRows) {
+    let (connection, row) = (&entry.connection, &mut entry.row);
+    let last = Checkpoint { place: progress.place, number: connection.begin_exact() };
     let of_store = SocketRow {
         id: connection.id.to_string(),
         node_id: node_id.to_owned(),
@@ -77,6 +108,7 @@ fn collect(entry: &mut Entry, place: Place, node_id: &str, now: Uptime, (is_anno
         last,
     };
     row.may_be_stored = true;
+    row.named_bytes = progress.bytes;
     if row.stored.is_some() { due.known.push(of_store) } else { due.new.push(of_store) }
 }
 
@@ -92,6 +124,7 @@ impl Handler<ConfirmRows> for WebSocketHub {
         for stored in &changed.stored {
             let Some(entry) = self.listed(&stored.id, changed.number) else { continue };
             entry.row.stored = Some(stored.last);
+            entry.row.bytes = entry.row.named_bytes;
             entry.row.renewed_at = Some(now);
             entry.row.due_after = entry.row.due_after.filter(|after| *after >= stored.last.place.position);
         }
@@ -131,16 +164,17 @@ impl Handler<EndMoved> for WebSocketHub {
     }
 }
 
-/// Notes that the hub has all events up to a place.
+/// Notes that the hub has all events among these messages.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Reached(pub(super) Place);
+pub(super) struct Reached(pub(super) Progress);
 
 impl Handler<Reached> for WebSocketHub {
     type Result = ();
 
-    fn handle(&mut self, Reached(place): Reached, _: &mut Self::Context) {
+    fn handle(&mut self, Reached(Progress { place, bytes }): Reached, _: &mut Self::Context) {
         self.end_if_missed();
+        self.bytes = bytes;
         let is_news = self.position.is_none_or(|position| position.position < place.position);
         self.position = Some(place).filter(|_| is_news).or(self.position);
     }
@@ -169,10 +203,21 @@ impl WebSocketHub {
 }
 
 impl HubHandle {
-    /// Returns the rows that hub number `hub` wants to change; `None` if there is no such hub.
-    pub(crate) async fn due_rows(&self, hub: usize, node_id: &Arc<str>) -> Option<Result<DueRows, AppError>> {
+    /// Returns the rows that hub number `hub` wants to change; `None` if there is no such hub. At most `max_early` of them
+    /// are renewed early.
+    pub(crate) async fn due_rows(
+        &self,
+        hub: usize,
+        node_id: &Arc<str>,
+        max_early: usize,
+    ) -> Option<Result<DueRows, AppError>> {
         let hub = self.hubs.get(hub)?;
-        Some(hub.ask(CollectRows { node_id: node_id.clone() }).await)
+        Some(hub.ask(CollectRows { node_id: node_id.clone(), max_early }).await)
+    }
+
+    /// Returns the number of hubs.
+    pub(crate) fn hubs(&self) -> usize {
+        self.hubs.len()
     }
 
     /// Tells a hub what became of the rows that it named.
@@ -206,11 +251,11 @@ impl HubHandle {
         }
     }
 
-    /// Notes that all events up to a place were sent to the hubs.
-    pub async fn reached(&self, place: Place) {
+    /// Notes that all events among these messages were sent to the hubs.
+    pub async fn reached(&self, progress: Progress) {
         for hub in self.hubs.iter() {
             // A hub that crashed meanwhile hears of the next place.
-            let _ = hub.tell(|_pending| Reached(place)).await;
+            let _ = hub.tell(|_pending| Reached(progress)).await;
         }
     }
 }

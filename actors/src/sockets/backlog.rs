@@ -6,21 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use super::replay::Logged;
-use crate::cluster::{Bus, Message, following};
+use crate::cluster::{Bus, Message, following, kept_length, memory_of};
 use crate::error::AppError;
+use crate::hub::{MAX_BACKLOG_BYTES, MAX_BACKLOG_MESSAGES};
 use crate::place::Place;
-
-/// The maximum number of messages that are read for a client.
-const MAX_MESSAGES: i64 = 50_000;
-
-/// The maximum number of bytes of messages that are kept.
-const MAX_BYTES: usize = 64 << 20;
-
-/// The bytes that a message takes besides its content.
-const BYTES_OF_MESSAGE: usize = 1 << 8;
-
-/// The bytes in memory for each byte of the content of a message: its text is read into values.
-const BYTES_IN_MEMORY: usize = 4;
 
 /// The time without a client after which the messages are dropped.
 const IDLE: Duration = Duration::from_secs(30);
@@ -59,7 +48,7 @@ pub(super) struct Backlog {
 
 impl Backlog {
     pub(super) fn new(bus: Arc<dyn Bus>) -> Self {
-        Self::bounded(bus, MAX_MESSAGES, MAX_BYTES)
+        Self::bounded(bus, MAX_BACKLOG_MESSAGES, MAX_BACKLOG_BYTES)
     }
 
     fn bounded(bus: Arc<dyn Bus>, max_messages: i64, max_bytes: usize) -> Self {
@@ -125,9 +114,8 @@ impl Backlog {
         let found = self.bus.read(before.position).await?;
         let Some(next) = following(before, &found).filter(|next| !next.is_empty()) else { return Ok(None) };
         let logged = next.iter().map(|placed| match Message::parse(&placed.kind, &placed.body) {
-            // They say nothing about events, and there may be many.
             Some(Message::Admitted(_) | Message::Sockets { .. }) => Logged::new(Some(Message::Admitted(Vec::new())), 0),
-            message => Logged::new(message, placed.body.len()),
+            message => Logged::new(message, kept_length(placed)),
         });
         let messages: Vec<Logged> = logged.collect();
         let bytes = messages.iter().map(Logged::memory).sum();
@@ -148,7 +136,7 @@ impl Backlog {
 impl Logged {
     /// Returns the estimated bytes in memory.
     fn memory(&self) -> usize {
-        self.bytes * BYTES_IN_MEMORY + BYTES_OF_MESSAGE
+        memory_of(self.bytes)
     }
 }
 

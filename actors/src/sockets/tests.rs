@@ -11,7 +11,7 @@ use crate::cluster::memory::Memory;
 use crate::cluster::{Absence, Message, Node, NodeFacts, Receiver, Reply, Taken};
 use crate::hub::tests::{greeting, named, next, session};
 use crate::hub::{ConnectionGuard, End, Event, JoinOutcome, Limits, Memberships};
-use crate::place::Place;
+use crate::place::{Place, Progress};
 use crate::roles::Roles;
 use crate::roles::handle::RolesHandle;
 use crate::waiting::{until, within};
@@ -113,9 +113,9 @@ impl Receiver for ToHub {
         async move { hub.deliver(event, Some(place)).await }.boxed()
     }
 
-    fn reached(&self, place: Place) -> BoxFuture<'static, ()> {
+    fn reached(&self, progress: Progress) -> BoxFuture<'static, ()> {
         let hub = self.0.clone();
-        async move { hub.reached(place).await }.boxed()
+        async move { hub.reached(progress).await }.boxed()
     }
 
     fn renew(&self) -> BoxFuture<'static, Result<(), AppError>> {
@@ -300,7 +300,7 @@ async fn a_connection_is_stored_after_an_announcement_that_was_under_way() {
     one.hub.publish_here(event("config_changed")).await;
     let guard = one.hub.join(one.joining("s", None)).await.unwrap().guard;
     for hub in 0..2 {
-        assert!(one.hub.due_rows(hub, &"a".into()).await.unwrap().unwrap().new.is_empty());
+        assert!(one.hub.due_rows(hub, &"a".into(), 0).await.unwrap().unwrap().new.is_empty());
     }
     bus.is_away.store(false, Ordering::Relaxed);
     until("it is stored", async || one.row(&guard.connection.id).is_some()).await;

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use quarterdeck_actors::cluster::{Absence, Message, Node, Receiver, Reply, Taken};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::Event;
-use quarterdeck_actors::place::Place;
+use quarterdeck_actors::place::{Place, Progress};
 use quarterdeck_actors::task;
 use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -204,11 +204,11 @@ impl Receiver for Applying {
         end.boxed()
     }
 
-    fn reached(&self, place: Place) -> BoxFuture<'static, ()> {
+    fn reached(&self, progress: Progress) -> BoxFuture<'static, ()> {
         let app = self.parts.upgrade();
         let reached = async move {
             if let Some(app) = app {
-                app.actors.hub.reached(place).await;
+                app.actors.hub.reached(progress).await;
             }
         };
         reached.boxed()

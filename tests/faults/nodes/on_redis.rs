@@ -1,6 +1,9 @@
 //! These promises hold as well where events are in Redis.
 
 #[expect(clippy::duplicate_mod, reason = "the same tests on another bus")]
+#[path = "busy.rs"]
+mod busy;
+#[expect(clippy::duplicate_mod, reason = "the same tests on another bus")]
 #[path = "events.rs"]
 mod events;
 #[expect(clippy::duplicate_mod, reason = "the same tests on another bus")]

@@ -28,12 +28,12 @@ const EVENTS_PER_HOP: usize = 25;
 const EVENTS_AHEAD: usize = 60;
 
 /// Opens a socket that resumes a connection at a number.
-async fn resumed(client: &Client, id: &str, seq: usize) -> WebSocket {
+pub(super) async fn resumed(client: &Client, id: &str, seq: usize) -> WebSocket {
     WebSocket::of(client, &format!("?connection_id={id}&sequence_number={seq}")).await
 }
 
 /// Opens a connection and waits until other nodes can go on with it.
-async fn stored(client: &Client, server: &TestServer) -> (WebSocket, String) {
+pub(super) async fn stored(client: &Client, server: &TestServer) -> (WebSocket, String) {
     let (socket, id) = WebSocket::greeted(client).await;
     let sql = format!("SELECT id FROM qd_sockets WHERE id = '{id}'");
     until("the connection is stored", async || server.texts(&sql).await.len() == 1).await;
@@ -183,19 +183,19 @@ async fn clients_of_a_server_that_stops_go_on_at_another_one() {
 }
 
 /// A server in a process of its own beside one of the test, with an administrator who is connected to the process.
-struct Beside {
-    home: Home,
-    process: Process,
-    survivor: TestServer,
-    admin: Client,
-    socket: WebSocket,
-    id: String,
+pub(super) struct Beside {
+    pub(super) home: Home,
+    pub(super) process: Process,
+    pub(super) survivor: TestServer,
+    pub(super) admin: Client,
+    pub(super) socket: WebSocket,
+    pub(super) id: String,
     _bus: OwnBus,
 }
 
 impl Beside {
     /// Starts both on the bus. `None` in a run without `PostgreSQL` or the bus.
-    async fn start() -> Option<Self> {
+    pub(super) async fn start() -> Option<Self> {
         let bus = Pair::bus()?;
         let settings = format!("{QUIET}{}", bus.settings());
         let folder = tempfile::tempdir().unwrap();

@@ -122,8 +122,12 @@ pub(super) const RESUMING: [Row; 10] = [
     ),
     (
         "more than 50,000 messages",
-        &[("actors/src/sockets/backlog/tests.rs", "messages_and_their_bytes_have_a_largest_number")],
-        NoPart(PLACED),
+        &[
+            ("actors/src/sockets/backlog/tests.rs", "messages_and_their_bytes_have_a_largest_number"),
+            ("tests/faults/nodes/busy.rs", "a_quiet_client_goes_on_after_more_messages_than_a_server_reads"),
+            ("tests/faults/nodes/busy.rs", "a_quiet_client_goes_on_after_larger_messages_than_a_server_reads"),
+        ],
+        Tested,
     ),
     (
         "before the checkpoint",

@@ -4,7 +4,11 @@ use std::collections::HashSet;
 use std::sync::atomic::AtomicI64;
 
 use super::*;
-use crate::place::Place;
+use crate::hub::checkpoints::{MIN_RENEW_MS, RENEW_BYTES, RENEW_MESSAGES};
+use crate::place::{Place, Progress};
+
+/// The number of connections that a hub renews early at once here.
+const MAX_EARLY: usize = 2;
 
 /// A hub at a place of the bus, with a clock of its own.
 struct Stage {
@@ -24,11 +28,19 @@ impl Stage {
     }
 
     async fn reach(&self, position: i64) {
-        self.hub.reached(Place { position, mark: position * 10 }).await;
+        self.reach_with(position, 0).await;
+    }
+
+    async fn reach_with(&self, position: i64, bytes: u64) {
+        self.hub.reached(Progress { place: Place { position, mark: position * 10 }, bytes }).await;
     }
 
     async fn due(&self) -> DueRows {
-        self.hub.due_rows(0, &"node".into()).await.unwrap().unwrap()
+        self.due_with(MAX_EARLY).await
+    }
+
+    async fn due_with(&self, max_early: usize) -> DueRows {
+        self.hub.due_rows(0, &"node".into(), max_early).await.unwrap().unwrap()
     }
 
     /// Confirms that everything that is due was stored, and returns the rows.
@@ -75,6 +87,44 @@ async fn a_connection_has_a_checkpoint_at_once_and_another_one_after_a_while() {
     drop(anna);
     stage.uptime_ms.fetch_add(RENEW_MS, Ordering::Relaxed);
     assert!(stage.store().await.0.is_empty(), "a client without a socket may have missed events since");
+}
+
+#[actix_rt::test]
+async fn checkpoints_are_renewed_early_after_many_messages_or_bytes_and_some_at_a_time() {
+    let stage = Stage::new().await;
+    let guards =
+        [joined(&stage.hub, "anna").await, joined(&stage.hub, "bert").await, joined(&stage.hub, "carla").await];
+    assert_eq!(stage.store().await.0.len(), 3);
+    stage.uptime_ms.fetch_add(MIN_RENEW_MS, Ordering::Relaxed);
+    stage.reach(4 + RENEW_MESSAGES).await;
+    assert!(stage.store().await.0.is_empty(), "they are not many yet");
+    stage.reach(5 + RENEW_MESSAGES).await;
+    let dora = joined(&stage.hub, "dora").await;
+    let none = stage.due_with(0).await;
+    assert_eq!((none.new.len(), none.known.len(), none.early), (1, 0, 0), "a new row does not wait for others");
+    let some = stage.due().await;
+    assert_eq!((some.new.len(), some.known.len(), some.early), (1, 2, 2));
+    let (rows, _) = stage.store().await;
+    assert_eq!(rows[1].last, checkpoint(5 + RENEW_MESSAGES, 1));
+    assert_eq!(stage.store().await.0.len(), 1, "the rest follows");
+    assert!(stage.store().await.0.is_empty());
+    // By bytes, and the oldest ones first: those whose messages before were stored last come last.
+    stage.uptime_ms.fetch_add(MIN_RENEW_MS - 1, Ordering::Relaxed);
+    stage.reach_with(6 + RENEW_MESSAGES, RENEW_BYTES).await;
+    assert!(stage.store().await.0.is_empty(), "the older checkpoints would be too new");
+    stage.uptime_ms.fetch_add(1, Ordering::Relaxed);
+    let ids = async || {
+        let mut ids: Vec<String> = stage.store().await.0.into_iter().map(|row| row.id).collect();
+        stage.uptime_ms.fetch_add(1, Ordering::Relaxed);
+        ids.sort();
+        ids
+    };
+    let first = [ids().await, ids().await];
+    assert_eq!(first.concat().len(), 4);
+    stage.uptime_ms.fetch_add(MIN_RENEW_MS, Ordering::Relaxed);
+    stage.reach_with(7 + RENEW_MESSAGES, 2 * RENEW_BYTES).await;
+    assert_eq!([ids().await, ids().await], first, "the oldest ones come first");
+    drop((guards, dora));
 }
 
 #[actix_rt::test]

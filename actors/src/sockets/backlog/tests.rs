@@ -63,13 +63,13 @@ async fn messages_and_their_bytes_have_a_largest_number() {
     let count = async |backlog: &Backlog, from, to| {
         names(backlog, place(&bus, from), place(&bus, to)).await.map(|names| names.len())
     };
-    let few = Backlog::bounded(bus.clone(), 4, MAX_BYTES);
+    let few = Backlog::bounded(bus.clone(), 4, MAX_BACKLOG_BYTES);
     assert_eq!((count(&few, 2, 6).await, count(&few, 2, 7).await), (Some(4), None));
     // Two portions of three messages.
     let whole = Backlog::new(bus.clone());
     assert_eq!(count(&whole, 0, 3).await, Some(3));
     let max_bytes = 2 * whole.portions.lock().await[0].bytes;
-    let small = Backlog::bounded(bus.clone(), MAX_MESSAGES, max_bytes);
+    let small = Backlog::bounded(bus.clone(), MAX_BACKLOG_MESSAGES, max_bytes);
     assert_eq!((count(&small, 4, 10).await, count(&small, 4, 5).await), (Some(6), Some(1)));
     assert_eq!(count(&small, 0, 10).await, None, "the front does not fit");
     assert_eq!(count(&small, 0, 9).await, None, "the end drops the front");
