@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::event::{Audience, Event};
 use super::memberships::Memberships;
 use super::pending_joins::RoleFacts;
+use crate::steps::walked;
 
 /// The version of the rule. A node takes over only connections whose events were decided by the same version.
 pub const RULE: i64 = 1;
@@ -61,6 +62,7 @@ impl<'a> Places<'a> {
 impl Candidate<'_> {
     /// Returns true if the connection receives an event. The first rule that applies decides.
     pub(crate) fn receives(&self, event: &Event) -> bool {
+        walked(1);
         let audience = &event.audience;
         if audience.contains_sanitized_data && self.role_facts.is_admin {
             return false;

@@ -196,3 +196,36 @@ impl Registry {
         candidate.receives(event)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::hub::tests::session;
+    use crate::steps::steps_of;
+
+    #[test]
+    fn an_event_is_decided_once_for_each_connection_that_it_may_concern() {
+        let mut registry = Registry::default();
+        for (id, user_id) in [("a1", "anna"), ("a2", "anna"), ("b1", "bert"), ("c1", "carla")] {
+            let connection = Connection::new(id.into(), user_id.into(), Uptime::from_ms(0));
+            registry.add(Entry::new(connection, session(user_id, user_id), Uptime::from_ms(0)));
+        }
+        let event = || Event::new("some", json!({}));
+        let mut to_one = event();
+        to_one.audience.connection_id = "b1".to_owned();
+        for (event, receivers, decisions) in [
+            (event(), 4, 4),
+            (event().without_user("carla"), 3, 4),
+            (event().for_channel("channel"), 0, 4),
+            (event().for_user("anna"), 2, 2),
+            (event().for_user("dora"), 0, 0),
+            (to_one, 1, 1),
+        ] {
+            let mut found = 0;
+            let steps = steps_of(|| registry.for_each_receiver(&event, |_| found += 1));
+            assert_eq!((found, steps), (receivers, decisions), "{:?}", event.audience);
+        }
+    }
+}
