@@ -6,8 +6,11 @@ use quarterdeck::settings::Sources;
 use crate::support::configuration::LocalServer;
 use crate::support::process::Workplace;
 
-const LATER: &str = "INSERT INTO qd_migrations (version, name, applied_on, checksum) VALUES (9000, 'later', '', '')";
-const NEEDED: &str = "UPDATE systems SET value = '999.0.0' WHERE name = 'QuarterdeckSchemaVersion'";
+/// The row of a migration that only a later version of the program knows.
+pub(super) const LATER: &str =
+    "INSERT INTO qd_migrations (version, name, applied_on, checksum) VALUES (9000, 'later', '', '')";
+/// The version that the schema needs then.
+pub(super) const NEEDED: &str = "UPDATE systems SET value = '999.0.0' WHERE name = 'QuarterdeckSchemaVersion'";
 
 #[actix_web::test]
 async fn an_older_program_is_refused_with_the_version_that_the_database_needs() {

@@ -175,7 +175,7 @@ pub(super) const RESUMING: [Row; 10] = [
     ),
 ];
 
-pub(super) const VERSIONS: [Row; 6] = [
+pub(super) const VERSIONS: [Row; 7] = [
     ("a message of a kind", &[LATER], Tested),
     (
         "an event or an answer",
@@ -200,8 +200,22 @@ pub(super) const VERSIONS: [Row; 6] = [
     ),
     (
         "a migration that the newer one applied",
-        &[("tests/faults/older_program.rs", "an_older_program_is_refused_with_the_version_that_the_database_needs")],
+        &[
+            ("tests/faults/older_program.rs", "an_older_program_is_refused_with_the_version_that_the_database_needs"),
+            (
+                "tests/faults/nodes/versions.rs",
+                "an_older_server_goes_on_with_tables_that_a_newer_one_has_changed_and_does_not_start_again",
+            ),
+        ],
         NoPart("the schema is in PostgreSQL"),
+    ),
+    (
+        "a client that comes",
+        &[(
+            "tests/faults/nodes/versions.rs",
+            "a_client_moves_between_an_older_server_and_a_newer_one_with_its_connection",
+        )],
+        NoPart("both versions read entries of Redis alike"),
     ),
     ("tables and triggers", &[(MEMBERSHIP, "a_start_makes_the_tables_of_the_cluster_in_its_own_form")], Tested),
 ];
