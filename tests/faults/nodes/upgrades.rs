@@ -217,6 +217,48 @@ async fn a_server_that_cannot_be_upgraded_is_named_before_anything_changes() {
 }
 
 #[actix_web::test]
+async fn a_server_that_runs_the_release_or_restarted_into_it_by_itself_is_not_restarted() {
+    let Some(folder) = needs::peer("newer") else { return };
+    let newer = folder.join("quarterdeck");
+    let Some(mut fleet) = Fleet::start().await else { return };
+    fleet.releases.offer(&std::fs::read(&newer).unwrap(), &json!({}));
+    fleet.replace(0, &newer);
+    fleet.start_again(0, &[]).await;
+    let is_first_run = async |fleet: &Fleet, runs: &[Value]| {
+        let nodes = fleet.admins[0].get("/cluster/status").await.expect(200);
+        nodes.as_array().unwrap().iter().map(|node| runs.contains(&node["id"])).collect::<Vec<_>>()
+    };
+    let nodes = fleet.admins[0].get("/cluster/status").await.expect(200);
+    let runs: Vec<Value> = nodes.as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
+    fleet.begin(1).await;
+    until_within(ALL_WITHIN, "it is complete", async || status(&fleet.admins[1]).await["percentage"] == 100).await;
+    assert_eq!(states(&status(&fleet.admins[0]).await), ["complete"; SERVERS]);
+
+    // An operator restarts one of the others before all are restarted.
+    fleet.start_again(2, &[]).await;
+    let name = fleet.name_of(1).await;
+    fleet.admins[2].post(RESTART, json!({})).await.expect_ok();
+    let progress = async || fleet.admins[0].get(RESTART).await.expect(200);
+    until_within(ALL_WITHIN, "the restart is done", async || progress().await["state"] == "done").await;
+    let restarted = progress().await;
+    assert_eq!(restarted["servers"], json!([{ "name": name, "state": "restarted", "reason": null }]));
+    // The list is that of the last heartbeat.
+    let is_first_one_left = async || is_first_run(&fleet, &runs).await == [true, false, false];
+    until("the first one is the only one that did not restart", is_first_one_left).await;
+    for admin in &fleet.admins {
+        assert_eq!(status(admin).await, json!({ "error": null, "percentage": 0 }), "all run the release");
+    }
+
+    // No server has an older program any more.
+    fleet.begin(1).await;
+    let error = async || status(&fleet.admins[2]).await["error"].as_str().unwrap_or_default().to_owned();
+    until("it fails", async || error().await.contains("which is not newer than ")).await;
+    assert_eq!(status(&fleet.admins[0]).await["percentage"], 0);
+    fleet.admins[0].post(RESTART, json!({})).await.expect_ok();
+    assert_eq!(progress().await, restarted, "nothing restarts");
+}
+
+#[actix_web::test]
 async fn an_upgrade_of_all_servers_under_traffic_loses_nothing() {
     let Some(folder) = needs::peer("newer") else { return };
     let Some(fleet) = Fleet::start().await else { return };

@@ -1,6 +1,6 @@
 //! Three servers on one database that can be upgraded. The last two run one file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -74,6 +74,21 @@ impl Fleet {
         ));
         self.servers.push(place.serve().await);
         self.places.push(place);
+    }
+
+    /// Starts a server again, with more variables in its environment.
+    pub(super) async fn start_again(&mut self, server: usize, variables: &[(&str, &str)]) {
+        self.servers.remove(server).stop().await;
+        let again = self.places[server].serve_with(variables, &["serve"]).await;
+        self.servers.insert(server, again);
+        self.until_listed().await;
+    }
+
+    /// Replaces the program of a server, as an operator does.
+    pub(super) fn replace(&self, server: usize, program: &Path) {
+        let (place, new) = (&self.files[server], self.files[server].with_extension("new"));
+        std::fs::copy(program, &new).unwrap();
+        std::fs::rename(&new, place).unwrap();
     }
 
     async fn until_listed(&self) {
