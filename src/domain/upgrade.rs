@@ -4,6 +4,7 @@
 //! Until the last step, everything happens in a separate file, which is deleted after a failure.
 
 mod candidate;
+mod looks;
 mod manifest;
 mod program;
 mod source;
@@ -30,6 +31,7 @@ use crate::base::error_text::text_of;
 use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
 use crate::store::{Db, own_record};
 use candidate::Candidate;
+use looks::Looks;
 use manifest::Manifest;
 use program::Program;
 pub(crate) use source::Source;
@@ -55,6 +57,7 @@ struct Parts {
     source: Option<Source>,
     /// The path of the running program, or the reason why it is unknown.
     program: Result<Arc<Program>, String>,
+    looks: Looks,
     outbound: Arc<Outbound>,
     config: ConfigHandle,
     audit: AuditHandle,
@@ -72,7 +75,7 @@ impl Upgrades {
         db: Db,
     ) -> Self {
         let program = Program::running().map(Arc::new).map_err(|cause| cause.to_string());
-        Self(Arc::new(Parts { source, program, outbound, config, audit, db }))
+        Self(Arc::new(Parts { source, program, looks: Looks::default(), outbound, config, audit, db }))
     }
 }
 
@@ -90,6 +93,9 @@ impl Replacement for Upgrades {
     fn is_in_place(&self) -> BoxFuture<'static, bool> {
         let parts = self.0.clone();
         async move {
+            if parts.looks.is_hanging() {
+                return false;
+            }
             let proof = Box::pin(timeout(PROOF_TIMEOUT, parts.accept_replaced(&Scope::Among(None))));
             proof.await.is_ok_and(|proved| proved.is_ok())
         }
@@ -112,8 +118,9 @@ impl Parts {
     async fn checked(&self) -> Result<(Arc<Program>, &Source), AppError> {
         let (program, source) = self.program_and_source()?;
         let looked_at = program.clone();
-        let found = spawn_blocking(move || looked_at.check()).await;
-        found.map_err(|cause| not_here(&cause.to_string()))??;
+        let found = self.looks.look(move || looked_at.check()).await;
+        found
+            .ok_or_else(|| not_here(&format!("the file system of {} does not answer", program.path().display())))??;
         Ok((program, source))
     }
 
@@ -131,7 +138,7 @@ impl Parts {
 
     async fn is_replaced(&self) -> bool {
         let Ok(program) = self.program.clone() else { return false };
-        spawn_blocking(move || program.is_replaced()).await.unwrap_or_default()
+        self.looks.look(move || program.is_replaced()).await.unwrap_or_default()
     }
 
     async fn replace(&self, scope: &Scope, progress: &Progress) -> Result<Outcome, AppError> {

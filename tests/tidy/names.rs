@@ -61,7 +61,11 @@ const EXCEPTIONS: [(&str, &[&str], &str); 15] = [
         "glossary: seat",
     ),
     ("pause", &["actors/src/", "tests/faults/clocks.rs"], "glossary: pause"),
-    ("pause", &["src/server/stop.rs", "src/server/stream.rs", "src/store/", "src/web/"], "glossary: pause"),
+    (
+        "pause",
+        &["src/domain/upgrade/", "src/server/stop.rs", "src/server/stream.rs", "src/store/", "src/web/"],
+        "glossary: pause",
+    ),
     ("forget", &["actors/src/analytics/tests.rs", "actors/src/probe/tests.rs", "src/store/postgres/"], "tokio's name"),
     ("forget", &["src/files/tests/peers.rs", "tests/support/stores.rs"], "the name of the standard library"),
     ("KeptSecret", &["actors/src/config/"], "glossary: kept"),

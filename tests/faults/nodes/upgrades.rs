@@ -3,6 +3,9 @@
 mod fleet;
 mod traffic;
 
+use std::path::Path;
+use std::process::Command;
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -10,7 +13,7 @@ use self::fleet::{Fleet, RESTART, SERVERS, STATUS, UPGRADE};
 use self::traffic::Traffic;
 use crate::support::release::{NEWER, teller};
 use crate::support::waiting::{until, until_within};
-use crate::support::{Client, needs};
+use crate::support::{Client, needs, peers};
 
 /// The time for the restart of all servers, on a busy machine.
 const ALL_WITHIN: std::time::Duration = std::time::Duration::from_mins(3);
@@ -214,6 +217,37 @@ async fn a_server_that_cannot_be_upgraded_is_named_before_anything_changes() {
     std::fs::rename(program.with_extension("aside"), program).unwrap();
     assert_eq!(fleet.programs(), older);
     assert_eq!(status(&fleet.admins[1]).await, json!({ "error": null, "percentage": 0 }));
+}
+
+#[actix_web::test]
+async fn a_server_whose_file_system_does_not_answer_is_named_and_can_be_upgraded_later() {
+    let Some(mut fleet) = Fleet::start().await else { return };
+    fleet.releases.offer(&teller(NEWER), &json!({}));
+    let (library, mark) = (fleet.folder(0).join("frozen.so"), fleet.folder(0).join("frozen"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/nodes/upgrades/frozen.c");
+    let mut compile = Command::new(peers::tool("cc"));
+    let made = compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
+    assert!(made.unwrap().success(), "the library cannot be built");
+    let texts = [library.to_str().unwrap(), mark.to_str().unwrap()];
+    let variables = [("LD_PRELOAD", texts[0]), ("QD_FROZEN", texts[1]), ("QD_FROZEN_PATH", "/bin/quarterdeck")];
+    fleet.start_again(0, &variables).await;
+    let name = fleet.name_of(0).await;
+    std::fs::write(&mark, "").unwrap();
+    for _ in 0..2 {
+        let refused = fleet.admins[1].post(UPGRADE, json!({})).await;
+        refused.expect_refusal(409, "app.upgrade.server_refuses.app_error");
+        let text = refused.text();
+        assert!(text.contains(&name) && text.contains("/bin/quarterdeck does not answer"), "{text}");
+        let own = fleet.admins[0].get("/upgrade_to_enterprise/allowed").await;
+        own.expect_refusal(403, "api.upgrade_to_enterprise.generic_error.app_error");
+        assert!(own.text().contains("/bin/quarterdeck does not answer"), "{}", own.text());
+    }
+    let ready = fleet.admins[0].send(reqwest::Method::GET, "//readyz", None, &[]).await;
+    assert_eq!(ready.status, 200, "{}", ready.text());
+    std::fs::remove_file(&mark).unwrap();
+    let begins = async || fleet.admins[1].post(UPGRADE, json!({})).await.status == 202;
+    until("the upgrade begins", begins).await;
+    until("it is complete", async || status(&fleet.admins[0]).await["percentage"] == 100).await;
 }
 
 #[actix_web::test]

@@ -91,6 +91,11 @@ impl Fleet {
         std::fs::rename(&new, place).unwrap();
     }
 
+    /// Returns the folder of a server.
+    pub(super) fn folder(&self, server: usize) -> PathBuf {
+        self.places[server].path("")
+    }
+
     async fn until_listed(&self) {
         for admin in &self.admins {
             let nodes = async || admin.get("/cluster/status").await.expect(200).as_array().unwrap().len();
