@@ -108,7 +108,7 @@ async fn climb(
                 return ended(supported);
             }
             Verdict::Unknown(reasons) => {
-                println!("{} requests/s is more than the load generator can make: {}", rate, reasons.join("; "));
+                println!("at {} requests/s, the load generator was the bottleneck: {}", rate, reasons.join("; "));
                 println!("{}", told(supported));
                 return Err("the load generator was the bottleneck before the server failed".into());
             }
