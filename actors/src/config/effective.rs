@@ -268,16 +268,15 @@ impl Config {
     }
 
     /// Names the engine in a document to store, if pinned settings or the document itself choose PostgreSQL: a Mattermost
-    /// that reads the document refuses another engine. If the data source is a file again, so is the engine that of files.
-    /// Both sides of a comparison have it, so that it is no change of its own.
+    /// that reads the document refuses another engine. If the document's own data source is a file, the engine is that of
+    /// files: a pinned file does not count, because it is not stored beside the name. Both sides of a comparison have it, so that it is no change of its own.
     pub(super) fn name_engine(&self, document: &mut Document) {
         let has_pinned_source = self.overrides.contains_key(DATA_SOURCE);
         let is_pinned = has_pinned_source || self.overrides.contains_key(DRIVER);
         let sql = &self.view.sql;
-        let stored = given(document, DATA_SOURCE).and_then(Value::as_str).filter(|_| !has_pinned_source);
-        let used = if has_pinned_source { Some(sql.data_source.as_str()) } else { stored };
-        let is_embedded = used.is_some_and(is_file_name);
-        let is_postgres = stored.is_some_and(is_address)
+        let own = given(document, DATA_SOURCE).and_then(Value::as_str);
+        let is_embedded = own.is_some_and(is_file_name);
+        let is_postgres = own.is_some_and(|own| !has_pinned_source && is_address(own))
             || (is_pinned && (is_address(&sql.data_source) || sql.driver_name == POSTGRES));
         // A document without a name is read with the default of Mattermost, which is PostgreSQL.
         let named = given(document, DRIVER);

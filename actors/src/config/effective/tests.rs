@@ -180,6 +180,25 @@ fn a_document_names_the_engine_of_its_own_data_source() {
     assert_eq!(given(&named, "SqlSettings.DriverName"), Some(&json!("sqlite")));
 }
 
+#[test]
+fn a_pinned_file_leaves_the_engine_beside_the_stored_address() {
+    let settings = |source: &str, driver: &str| {
+        let sql = [("SqlSettings.DataSource", json!(source)), ("SqlSettings.DriverName", json!(driver))];
+        settings_of(Document::new(), sql)
+    };
+    let base = settings("postgres://db/chat", "postgres");
+    let running = Config::compose(Some(version(base.clone())), pinned(&settings("trial.db", "sqlite"))).unwrap();
+    let patch = settings_of(Document::new(), [("TeamSettings.SiteName", json!("one"))]);
+    let saved = running.storable(&patched(&running.document, &patch, &|_| true), &Document::new());
+    assert_eq!(given(&saved, "SqlSettings.DriverName"), Some(&json!("postgres")));
+    let mut copied = base.clone();
+    running.name_engine(&mut copied);
+    assert_eq!(copied, base);
+    let mut of_file = settings("own.db", "postgres");
+    running.name_engine(&mut of_file);
+    assert_eq!(of_file, settings("own.db", "sqlite"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
