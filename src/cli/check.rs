@@ -18,7 +18,7 @@ use crate::domain::accounts::{FirstAccount, SETUP_CODE};
 use crate::domain::audit::key_file;
 use crate::domain::upgrade::Source;
 use crate::server::StartError;
-use crate::server::claimed::taken;
+use crate::server::claimed::unavailable;
 use crate::server::database::{Choice, Other, choose, first_account};
 use crate::server::starting_config::{place, with_file};
 use crate::server::steps::{Attempts, Examined, examine};
@@ -105,14 +105,23 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
     if let Ok(Some(source)) = Source::named(&examined.settings.options) {
         say(format_args!("releases: from {}", source.host()));
     }
-    for text in taken(&examined.config).map_err(StartError::Listen)? {
+    let unavailable = unavailable(&examined.config);
+    for text in unavailable.taken {
         say(format_args!(
             "warning: {text}: a start beside the server or the program that uses it is refused; the running server of this \
              installation may be the one"
         ));
     }
+    // The database is looked at before the refusal, which is the last output.
+    for text in &unavailable.impossible {
+        say(format_args!("warning: {text}: the server cannot start with this address"));
+    }
     warn_of_redis(&examined).await;
-    look_at_database(&examined, sources).await
+    look_at_database(&examined, sources).await?;
+    match unavailable.impossible.into_iter().next() {
+        Some(text) => Err(StartError::Listen(text)),
+        None => Ok(()),
+    }
 }
 
 /// Prints why servers would not use Redis. A server starts without it, because the database does its work.

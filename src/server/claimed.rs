@@ -3,9 +3,10 @@
 
 use std::fmt;
 use std::io::{Error, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use quarterdeck_actors::config::Config;
 use socket2::{Domain, Socket, Type};
@@ -15,12 +16,25 @@ use super::listeners::{ADDRESS, METRICS_ADDRESS, targets};
 /// The number of connections that the kernel queues until the server accepts them.
 const BACKLOG: i32 = 2048;
 
+/// The time in which a program on this machine accepts a connection.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// The reason why an address cannot be bound.
 #[derive(Debug)]
 struct Unbound {
     text: String,
     /// True if a running server or another program uses it, which may be the server of this installation.
     is_taken: bool,
+    /// The addresses that the process may not bind. The kernel refuses them without a look at other programs.
+    denied: Vec<SocketAddr>,
+}
+
+impl Unbound {
+    /// Returns true if another program uses the address.
+    fn is_in_use(&self) -> bool {
+        let answers = |address: &SocketAddr| TcpStream::connect_timeout(address, ANSWER_TIMEOUT).is_ok();
+        self.is_taken || self.denied.iter().any(answers)
+    }
 }
 
 impl fmt::Display for Unbound {
@@ -56,18 +70,25 @@ impl Claimed {
     }
 }
 
-/// Binds the addresses of a configuration and releases them at once, as a check does. Returns those that are taken: a check
-/// beside the running server of the installation must pass, and a start is refused then. Other problems are errors.
-pub(crate) fn taken(config: &Config) -> Result<Vec<String>, String> {
-    let mut taken: Vec<String> = local_socket(config).and_then(|path| refuse_used(path).err()).into_iter().collect();
-    for (setting, address) in wanted(config) {
-        match bound(setting, address) {
-            Ok(_) => {}
-            Err(refusal) if refusal.is_taken => taken.push(refusal.text),
-            Err(refusal) => return Err(refusal.text),
-        }
+/// The addresses of a configuration that cannot be bound now.
+#[derive(Debug, Default)]
+pub(crate) struct Unavailable {
+    /// The texts about addresses that a program uses, which may be the running server of the installation.
+    pub(crate) taken: Vec<String>,
+    /// The texts about the other ones, with which no start is possible.
+    pub(crate) impossible: Vec<String>,
+}
+
+/// Binds all addresses of a configuration and releases them at once, as a check does. A check beside the running server of
+/// the installation must pass, although a start is refused then.
+pub(crate) fn unavailable(config: &Config) -> Unavailable {
+    let taken = local_socket(config).and_then(|path| refuse_used(path).err()).into_iter().collect();
+    let mut found = Unavailable { taken, impossible: Vec::new() };
+    for refusal in wanted(config).filter_map(|(setting, address)| bound(setting, address).err()) {
+        let texts = if refusal.is_in_use() { &mut found.taken } else { &mut found.impossible };
+        texts.push(refusal.text);
     }
-    Ok(taken)
+    found
 }
 
 /// Returns the settings and the addresses of the TCP listeners.
@@ -90,15 +111,19 @@ pub(super) fn refuse_used(path: &Path) -> Result<(), String> {
 
 /// Binds the address of a setting. `:8065` means all addresses, IPv6 and IPv4 where the machine has both.
 fn bound(setting: &str, address: &str) -> Result<Socket, Unbound> {
-    let mut problem = Error::other("it resolves to no address");
-    for target in targets(setting, address).map_err(|text| Unbound { text, is_taken: false })? {
+    let (mut problem, mut denied) = (Error::other("it resolves to no address"), Vec::new());
+    let targets = targets(setting, address).map_err(|text| Unbound { text, is_taken: false, denied: Vec::new() })?;
+    for target in targets {
         match bind(target) {
             Ok(socket) => return Ok(socket),
-            Err(cause) => problem = cause,
+            Err(cause) => {
+                denied.extend((cause.kind() == ErrorKind::PermissionDenied).then_some(target));
+                problem = cause;
+            }
         }
     }
     let is_taken = problem.kind() == ErrorKind::AddrInUse;
-    Err(Unbound { text: format!("{setting} {address:?}: {problem}"), is_taken })
+    Err(Unbound { text: format!("{setting} {address:?}: {problem}"), is_taken, denied })
 }
 
 fn bind(target: SocketAddr) -> std::io::Result<Socket> {
@@ -133,23 +158,39 @@ mod tests {
         assert!(claimed.0.is_empty());
     }
 
+    fn config(address: &str, of_metrics: &str) -> Config {
+        let values = [
+            ("ServiceSettings.ListenAddress", address.into()),
+            ("MetricsSettings.Enable", true.into()),
+            ("MetricsSettings.ListenAddress", of_metrics.into()),
+        ];
+        Config::from_overrides(values.map(|(path, value)| (path.to_owned(), value))).unwrap()
+    }
+
     #[test]
-    fn a_check_releases_the_addresses_tells_those_in_use_and_refuses_impossible_ones() {
-        let config = |address: &str| {
-            Config::from_overrides([("ServiceSettings.ListenAddress".to_owned(), address.into())]).unwrap()
-        };
+    fn a_check_releases_the_addresses_and_tells_each_one_that_is_in_use_or_impossible() {
         let free = bound(ADDRESS, "127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().as_socket().unwrap().to_string();
         drop(free);
         for _ in 0..2 {
-            assert!(taken(&config(&address)).unwrap().is_empty());
+            let found = unavailable(&config(&address, "127.0.0.1:0"));
+            assert!(found.taken.is_empty() && found.impossible.is_empty(), "{found:?}");
         }
         let listener = TcpListener::bind(&address).unwrap();
-        let told = taken(&config(&address)).unwrap();
-        assert!(told.len() == 1 && told[0].contains("Address already in use"), "{told:?}");
+        // An address of the documentation, which no machine has. The address after it is looked at all the same.
+        let found = unavailable(&config("192.0.2.1:8065", &address));
+        assert!(found.taken.len() == 1 && found.taken[0].contains("Address already in use"), "{found:?}");
+        assert!(found.impossible.len() == 1 && found.impossible[0].contains("192.0.2.1:8065"), "{found:?}");
         drop(listener);
-        // An address of the documentation, which no machine has.
-        let refused = taken(&config("192.0.2.1:8065")).unwrap_err();
-        assert!(refused.contains("192.0.2.1:8065"), "{refused}");
+    }
+
+    #[test]
+    fn an_address_that_may_not_be_bound_is_in_use_if_a_program_answers_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let denied = Unbound { text: String::new(), is_taken: false, denied: vec![address] };
+        assert!(denied.is_in_use());
+        drop(listener);
+        assert!(!denied.is_in_use());
     }
 }
