@@ -54,7 +54,8 @@ async fn perform(common: &Common, command: &Import) -> Result<(), MoveError> {
     let (settings, sources) = common.settings().map_err(|refusal| MoveError::Refused(refusal.to_string()))?;
     let from = given(&command.from)?;
     if !is_data_source(&from) {
-        let imported = import_file(&settings, sources.store_name().as_deref(), &from, command.dry_run).await;
+        let (named, file) = (sources.store_name(), (from.as_str(), command.dry_run));
+        let imported = import_file(&settings, named.as_deref(), sources.is_beside(), file).await;
         say(imported.map_err(MoveError::Configuration)?);
         return Ok(());
     }

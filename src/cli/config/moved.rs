@@ -11,12 +11,12 @@ use crate::settings::Settings;
 use crate::store::{ConfigJson, Db};
 
 /// Imports a configuration file, or tells if it is new. Returns the line for the operator. `named` is the value of
-/// `MM_CONFIG`.
+/// `MM_CONFIG`, and `is_beside` is the operator's word about other programs that use the database.
 pub(in crate::cli) async fn import_file(
     settings: &Settings,
     named: Option<&str>,
-    file: &str,
-    is_dry_run: bool,
+    is_beside: bool,
+    (file, is_dry_run): (&str, bool),
 ) -> Result<String, String> {
     let place = Place::named(named).map_err(|refusal| explain(&refusal))?;
     if place.file().is_some() {
@@ -27,7 +27,7 @@ pub(in crate::cli) async fn import_file(
     }
     let document = read(Path::new(file)).await?;
     let store = store_name(&place, settings)?;
-    let backend = ConfigBackend::open(settings, named, false).await?;
+    let backend = ConfigBackend::open(settings, named, is_beside).await?;
     let before = active(&backend).await?;
     let is_new = if is_dry_run {
         let (comment, body) = (String::new(), document);

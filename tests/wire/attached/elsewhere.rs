@@ -87,7 +87,13 @@ async fn the_configuration_is_not_copied_into_the_database_of_a_mattermost_that_
         let why = bad(place.run_with(&[("MM_CONFIG", &address)], &[command], "").await);
         assert!(why.contains(others), "{command}: {why}");
     }
+    let named = [("MM_CONFIG", address.as_str())];
+    let import = ["import", "--from", "from.json"];
+    let why = bad(place.run_with(&named, &import, "").await);
+    assert!(why.contains(others), "{why}");
     assert_eq!(original.dump().await, before, "a refused command changed something");
+    let imported = good(place.run_with(&named, &[&import[..], &["--beside"]].concat(), "").await);
+    assert_eq!(imported, "from.json: 1 read, 1 new: stored\n");
     good(place.run(&[&copy[..], &["--beside"]].concat(), "").await);
     // Nothing is added any more.
     let output = place.run(&copy, "").await;
