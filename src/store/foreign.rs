@@ -12,7 +12,7 @@ mod inventory;
 mod privileges;
 
 pub(in crate::store) use additions::Additions;
-pub(in crate::store) use belongings::Belongings;
+pub(in crate::store) use belongings::{Belongings, Owned};
 pub(in crate::store) use companions::Companions;
 pub(crate) use connected::is_first;
 pub(crate) use detachable::Detachable;

@@ -6,7 +6,7 @@ use super::foreign::Belongings;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
 use crate::base::post::{DirectChannel, Post, direct_name};
 
-/// The number of messages that one transaction deletes, with the answers to them.
+/// The number of messages that one transaction deletes, and of answers to them.
 pub(super) const MAX_DELETED: usize = 1_000;
 
 /// The number of such transactions of one deletion.
@@ -24,7 +24,40 @@ pub(super) fn removing_posts(belongings: &Belongings, ids: &[String]) -> Vec<Sta
     statements
 }
 
+/// Messages that one transaction deletes.
+pub(super) struct Portion {
+    pub(super) ids: Vec<String>,
+    /// True if only a part of the answers to the messages is in it. The messages themselves are not in it then.
+    pub(super) is_of_answers: bool,
+}
+
 impl Db {
+    /// Returns what to delete next of these messages and the answers to them: answers as long as there are many, and then
+    /// the messages, which `removing_posts` deletes with the remaining answers.
+    pub(super) async fn portion_of(&self, ids: Vec<String>) -> Result<Portion, StoreError> {
+        let sql = "SELECT id FROM posts WHERE rootid = ANY ($1) LIMIT $2";
+        let limit = i64::try_from(MAX_DELETED).unwrap_or(i64::MAX);
+        let rows = self.read(statement(sql, vec![Value::Texts(ids.clone()), limit.into()])).await?;
+        let answers: Vec<String> = rows.into_iter().map(|mut row| row.text()).collect::<Result<_, StoreError>>()?;
+        let is_of_answers = answers.len() >= MAX_DELETED;
+        Ok(Portion { ids: if is_of_answers { answers } else { ids }, is_of_answers })
+    }
+
+    /// Deletes messages in portions until few are left, for a deletion of all of them.
+    pub(super) async fn remove_many_posts(&self, belongings: &Belongings) -> Result<(), StoreError> {
+        let limit = i64::try_from(MAX_DELETED).unwrap_or(i64::MAX);
+        for _ in 0..MAX_PORTIONS {
+            let rows = self.read(statement("SELECT id FROM posts LIMIT $1", vec![limit.into()])).await?;
+            let ids: Vec<String> = rows.into_iter().map(|mut row| row.text()).collect::<Result<_, StoreError>>()?;
+            if ids.len() < MAX_DELETED {
+                return Ok(());
+            }
+            let portion = self.portion_of(ids).await?;
+            self.transaction(Transaction::of(removing_posts(belongings, &portion.ids))).await?;
+        }
+        Err(StoreError::Unavailable("there are new messages all the time".to_owned()))
+    }
+
     /// Stores a message to `recipient_id` and counts it as unread. Creates the direct channel if it does not exist.
     ///
     /// Returns `None` when the direct channel accepts no more messages.

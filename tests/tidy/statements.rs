@@ -10,7 +10,6 @@ const BUILT: [(&str, usize, &str); 22] = [
     ("src/store/copying/merging.rs", 1, "the columns of a table"),
     ("src/store/copying/unfinished.rs", 1, "the tables to drop, once, on a connection that is closed afterwards"),
     ("src/store/foreign/additions.rs", 4, "a text for the operator"),
-    ("src/store/foreign/belongings.rs", 1, "the text of an error"),
     ("src/store/foreign/connected.rs", 1, "the text of an error"),
     ("src/store/foreign/detachable.rs", 6, "texts for the operator"),
     ("src/store/foreign/detaching.rs", 1, "the text of an error"),
@@ -28,6 +27,7 @@ const BUILT: [(&str, usize, &str); 22] = [
         6,
         "the columns that the caller may search, one of five counts of words, and up to three pieces",
     ),
+    ("src/store/users/emptying.rs", 2, "lists of tables, not statements"),
     ("src/store/users/filter.rs", 2, "one part for each member of the filter, and for each of six roles in a place"),
     ("src/store/value.rs", 2, "the rows of an insertion, whose number is that of a portion"),
 ];

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::super::{Db, Statement, StoreError, Value, statement};
+use super::privileges::grants;
 
 /// A table, and its column with the id of the account, the team or the message that a row goes with.
-type Owned = (&'static str, &'static str);
+pub(in crate::store) type Owned = (&'static str, &'static str);
 
 /// The tables with rows of an account. Those from `threadmemberships` on are kept by Mattermost.
 const OF_ACCOUNT: [Owned; 13] = [
@@ -42,12 +43,18 @@ const OF_POST: [Owned; 9] = [
 /// The privileges on each of these tables that a deletion for good needs.
 pub(super) const PRIVILEGES: &str = "SELECT, UPDATE, DELETE";
 
+/// The privileges that a deletion for good needs on tables of this server.
+const ON_OWN: &str = "SELECT, DELETE";
+
+/// The number of messages with reactions of an account that are read at once.
+const MAX_REACTED: usize = 100_000;
+
 /// The columns among those named that tables in the schema of `teams` have, each with its table, the quoted name of that,
-/// the role, and true if the role may change and delete the rows.
+/// the role, the privileges that are needed, and true if the role has them.
 const THERE: &str = "SELECT c.relname::text, wanted.attribute, quote_ident(n.nspname) || '.' || quote_ident(c.relname), \
-     quote_ident(current_user), has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'UPDATE') \
-     AND has_table_privilege(c.oid, 'DELETE') \
-     FROM unnest($1::text[], $2::text[]) AS wanted(name, attribute) \
+     quote_ident(current_user), wanted.needed, \
+     (SELECT bool_and(has_table_privilege(c.oid, one)) FROM unnest(string_to_array(wanted.needed, ', ')) AS one) \
+     FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted(name, attribute, needed) \
      JOIN pg_catalog.pg_class c ON c.oid = to_regclass(wanted.name) AND c.relkind IN ('r', 'p') \
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
@@ -59,6 +66,11 @@ const MARKS_OF_REACTIONS: &str = "UPDATE posts SET updateat = CAST(EXTRACT(EPOCH
      hasreactions = EXISTS (SELECT 1 FROM reactions o WHERE o.postid = posts.id AND o.userid <> $1 \
      AND COALESCE(o.deleteat, 0) = 0) \
      WHERE id IN (SELECT r.postid FROM reactions r WHERE r.userid = $1)";
+
+/// A message whose reactions of an account were deleted keeps the mark only if it has reactions of others.
+const MARKS_OF_POSTS: &str = "UPDATE posts SET updateat = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint), \
+     hasreactions = EXISTS (SELECT 1 FROM reactions o WHERE o.postid = posts.id AND COALESCE(o.deleteat, 0) = 0) \
+     WHERE id = ANY ($1)";
 
 /// Threads of others in which an account answered: its answers are no longer counted, and it takes no part in them if none
 /// is left.
@@ -79,6 +91,13 @@ impl Belongings {
     pub(in crate::store) fn of_account(&self, id: &str) -> Vec<Statement> {
         let marks = self.has(("reactions", "userid")).then(|| statement(MARKS_OF_REACTIONS, vec![id.into()]));
         marks.into_iter().chain(self.deletions(&OF_ACCOUNT, id)).collect()
+    }
+
+    /// Returns the statements that delete the reactions of an account to messages, and the marks of them.
+    pub(in crate::store) fn of_reactions(post_ids: &[String], user_id: &str) -> Vec<Statement> {
+        let posts = || Value::Texts(post_ids.to_vec());
+        let reactions = "DELETE FROM reactions WHERE postid = ANY ($1) AND userid = $2";
+        vec![statement(reactions, vec![posts(), user_id.into()]), statement(MARKS_OF_POSTS, vec![posts()])]
     }
 
     /// Returns the statements that delete the webhooks and commands of a team.
@@ -128,35 +147,52 @@ pub(super) fn tables() -> impl Iterator<Item = &'static str> {
 }
 
 impl Db {
-    /// Returns the tables of Mattermost with rows that go with those of this server. Refuses a deletion, which would leave
-    /// a part of the rows, if the role may not delete from all of these tables.
-    pub(in crate::store) async fn belongings(&self) -> Result<Belongings, StoreError> {
+    /// Returns the tables of Mattermost with rows that go with those of this server. `own` are the tables of this server with
+    /// rows that go too, each with one of its columns. Refuses a deletion, which would leave a part of the rows, if the role
+    /// may not delete from all of these tables.
+    pub(in crate::store) async fn belongings(&self, own: &[Owned]) -> Result<Belongings, StoreError> {
         let mut found = Belongings::default();
         if !self.is_of_mattermost().await? {
             return Ok(found);
         }
-        let (names, columns) = OF_ACCOUNT
-            .iter()
-            .chain(&OF_TEAM)
-            .chain(&OF_POST)
-            .map(|(name, of)| ((*name).to_owned(), (*of).to_owned()))
-            .unzip();
-        let rows = self.read(statement(THERE, vec![Value::Texts(names), Value::Texts(columns)])).await?;
-        let (mut closed, mut own) = (BTreeSet::new(), String::new());
-        for mut row in rows {
+        let of_mattermost = OF_ACCOUNT.iter().chain(&OF_TEAM).chain(&OF_POST).map(|owned| (*owned, PRIVILEGES));
+        let wanted: Vec<(Owned, &str)> = of_mattermost.chain(own.iter().map(|owned| (*owned, ON_OWN))).collect();
+        let texts = |part: fn(&(Owned, &'static str)) -> &'static str| {
+            Value::Texts(wanted.iter().map(|wanted| part(wanted).to_owned()).collect())
+        };
+        let values = vec![texts(|((name, _), _)| name), texts(|((_, of), _)| of), texts(|(_, needed)| needed)];
+        let mut closed = BTreeSet::new();
+        for mut row in self.read(statement(THERE, values)).await? {
             let (table, column, name, role) = (row.text()?, row.text()?, row.text()?, row.text()?);
-            closed.extend((!row.bool()?).then_some(name));
-            found.there.push((table, column));
-            own = role;
+            let needed = row.text()?;
+            if !row.bool()? {
+                closed.insert((format!("{needed} ON"), name, role));
+            }
+            if needed == PRIVILEGES {
+                found.there.push((table, column));
+            }
         }
-        if closed.is_empty() {
-            return Ok(found);
+        match grants(closed.into_iter().collect()) {
+            None => Ok(found),
+            Some(grants) => Err(StoreError::Setting(format!(
+                "the role may not delete all rows that go with it; nothing was changed: {grants}"
+            ))),
         }
-        let tables = closed.into_iter().collect::<Vec<String>>().join(", ");
-        Err(StoreError::Setting(format!(
-            "the role {own} may not delete rows of Mattermost's that go with it; nothing was changed: GRANT {PRIVILEGES} ON \
-             {tables} TO {own}"
-        )))
+    }
+
+    /// Returns messages with reactions of an account. The table has no index that finds them, so it is read once for many.
+    pub(in crate::store) async fn reacted_to(
+        &self,
+        belongings: &Belongings,
+        user_id: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        if !belongings.has(("reactions", "userid")) {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT DISTINCT r.postid FROM reactions r WHERE r.userid = $1 LIMIT $2";
+        let limit = i64::try_from(MAX_REACTED).unwrap_or(i64::MAX);
+        let rows = self.read(statement(sql, vec![user_id.into(), limit.into()])).await?;
+        rows.into_iter().map(|mut row| row.text()).collect()
     }
 }
 
@@ -186,6 +222,7 @@ mod tests {
     async fn the_embedded_engine_has_no_tables_of_mattermost() {
         let (_folder, db) = fresh().await;
         execute(&db, "CREATE TABLE drafts (userid text)").await;
-        assert!(db.belongings().await.unwrap().there.is_empty());
+        let found = db.belongings(&[("users", "id")]).await.unwrap();
+        assert!(found.there.is_empty() && db.reacted_to(&found, "anna").await.unwrap().is_empty());
     }
 }

@@ -11,7 +11,7 @@ use super::belongings;
 const ON_OWN: &str = "SELECT, INSERT, UPDATE, DELETE";
 
 /// The tables in the schema of new tables on whose rows the role lacks one of the privileges, with these and the role.
-const LACKING: &str = "SELECT wanted.needed, quote_ident(n.nspname) || '.' || quote_ident(c.relname), \
+const LACKING: &str = "SELECT wanted.needed || ' ON', quote_ident(n.nspname) || '.' || quote_ident(c.relname), \
      quote_ident(current_user) FROM unnest($1::text[], $2::text[]) AS wanted(name, needed) \
      JOIN pg_catalog.pg_class c ON c.oid = to_regclass(quote_ident(current_schema()) || '.' || wanted.name) \
      AND c.relkind IN ('r', 'p') JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -36,14 +36,14 @@ impl Db {
     }
 }
 
-/// Returns one statement for each set of privileges. `lacking` has the privileges, the table and the role.
-fn grants(lacking: Vec<(String, String, String)>) -> Option<String> {
+/// Returns one statement for each set of privileges. `lacking` has the privileges with `ON`, the table and the role.
+pub(super) fn grants(lacking: Vec<(String, String, String)>) -> Option<String> {
     let mut grants: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for (needed, table, role) in lacking {
         grants.entry((needed, role)).or_default().push(table);
     }
     let text = |((needed, role), tables): (&(String, String), &Vec<String>)| {
-        format!("GRANT {needed} ON {} TO {role};", tables.join(", "))
+        format!("GRANT {needed} {} TO {role};", tables.join(", "))
     };
     let texts: Vec<String> = grants.iter().map(text).collect();
     (!texts.is_empty()).then(|| texts.join(" "))
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn tables_with_the_same_privileges_are_in_one_statement() {
-        let lacks = |needed: &str, table: &str| (needed.to_owned(), format!("public.{table}"), "clerk".to_owned());
+        let lacks = |needed: &str, table: &str| (format!("{needed} ON"), format!("public.{table}"), "clerk".to_owned());
         assert_eq!(grants(Vec::new()), None);
         let told = grants(vec![lacks(ON_OWN, "audits"), lacks("SELECT", "drafts"), lacks(ON_OWN, "users")]);
         let expected = "GRANT SELECT ON public.drafts TO clerk; GRANT SELECT, INSERT, UPDATE, DELETE ON public.audits, \

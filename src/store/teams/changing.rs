@@ -5,7 +5,12 @@ use quarterdeck_actors::error::AppError;
 use super::super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
 use super::{TEAM, team};
 use crate::base::team::Team;
+use crate::store::foreign::Owned;
 use crate::store::posts::{MAX_DELETED, MAX_PORTIONS, removing_posts};
+
+/// The tables of this server with rows of a team, each with a column.
+const OF_TEAM: [Owned; 5] =
+    [("channelmembers", "channelid"), ("posts", "id"), ("channels", "id"), ("teammembers", "teamid"), ("teams", "id")];
 
 impl Db {
     /// Applies `change` to the current team and stores the result. `change` returns `None` if there is nothing to
@@ -63,11 +68,13 @@ impl Db {
     /// stays with the rest of them, and can be deleted again.
     pub(crate) async fn remove_team(&self, id: &str) -> Result<bool, StoreError> {
         const IN_CHANNELS: &str = "channelid IN (SELECT c.id FROM channels c WHERE c.teamid = $1)";
-        let (companions, belongings) = (self.companions().await?, self.belongings().await?);
+        let (companions, belongings) = (self.companions().await?, self.belongings(&OF_TEAM).await?);
         for _ in 0..MAX_PORTIONS {
             let posts = self.posts_in_team(id).await?;
-            let is_last = posts.len() < MAX_DELETED;
-            let mut statements = removing_posts(&belongings, &posts);
+            let are_many = posts.len() >= MAX_DELETED;
+            let portion = self.portion_of(posts).await?;
+            let is_last = !are_many && !portion.is_of_answers;
+            let mut statements = removing_posts(&belongings, &portion.ids);
             if is_last {
                 let members = statement(format!("DELETE FROM channelmembers WHERE {IN_CHANNELS}"), vec![id.into()]);
                 statements.push(companions.noting_leaves(members));

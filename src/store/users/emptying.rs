@@ -1,7 +1,7 @@
 //! Deletes accounts for good: one, or all.
 
 use super::{Site, SiteRules};
-use crate::store::foreign::Belongings;
+use crate::store::foreign::{Belongings, Owned};
 use crate::store::mail_tokens::{MailTokenKind, removing_mail_tokens};
 use crate::store::posts::{MAX_DELETED, MAX_PORTIONS, removing_posts};
 use crate::store::{Db, Statement, StoreError, Subject, Transaction, statement};
@@ -11,29 +11,81 @@ use crate::store::{Db, Statement, StoreError, Subject, Transaction, statement};
 const FOREIGN_AUDITS: &str =
     "DELETE FROM audits WHERE userid = $1 AND NOT EXISTS (SELECT 1 FROM qd_audits q WHERE q.id = audits.id)";
 
+/// The tables with rows that belong only to one account, each with the column of its id.
+const WITH_ACCOUNT: [Owned; 7] = [
+    ("sessions", "userid"),
+    ("useraccesstokens", "userid"),
+    ("preferences", "userid"),
+    ("status", "userid"),
+    ("teammembers", "userid"),
+    ("productnoticeviewstate", "userid"),
+    ("bots", "userid"),
+];
+
+/// The other tables with rows that go with an account.
+const ALSO: [Owned; 6] = [
+    ("channelmembers", "userid"),
+    ("audits", "userid"),
+    ("posts", "userid"),
+    ("qd_user_names", "userid"),
+    ("tokens", "token"),
+    ("users", "id"),
+];
+
 impl Db {
     /// Deletes the account and the data that belongs only to it. Refuses it for the last administrator. Returns false when
     /// there is no such account.
     ///
-    /// Many messages go before the account, in portions, so that no transaction takes long. If the server ends in between,
-    /// the account stays with the rest of them, and can be deleted again.
+    /// Many messages and reactions go before the account, in portions, so that no transaction takes long. If the server ends
+    /// in between, the account stays with the rest of them, and can be deleted again. Only the first and the last transaction
+    /// keep changes of other accounts waiting.
     pub(crate) async fn remove_user(&self, id: &str, site_rules: SiteRules) -> Result<bool, StoreError> {
-        let belongings = self.belongings().await?;
-        let mut posts = self.posts_of(id).await?;
+        let belongings = self.belongings(&[&WITH_ACCOUNT[..], &ALSO].concat()).await?;
+        let mut reacted = self.reacted_to(&belongings, id).await?;
+        let mut is_permitted = false;
         for _ in 0..MAX_PORTIONS {
-            let is_last = posts.len() < MAX_DELETED;
-            let mut statements = posts_with_answers(&belongings, &posts, id);
+            let have_many_reactions = reacted.len() >= MAX_DELETED;
+            let (mut statements, is_last) = if have_many_reactions {
+                let portion = reacted.split_off(reacted.len().saturating_sub(MAX_DELETED));
+                (Belongings::of_reactions(&portion, id), false)
+            } else {
+                self.next_posts(id, &belongings).await?
+            };
             if is_last {
                 statements.extend(self.all_else_of(id, &belongings).await?);
+                let decide = move |site: &Site| site.keep_administrator().map(|()| statements.clone());
+                return Ok(self.change_within(id, site_rules, decide).await?.is_some());
             }
-            let decide = move |site: &Site| site.keep_administrator().map(|()| statements.clone());
-            let before = self.change_within(id, site_rules, decide).await?;
-            if is_last || before.is_none() {
-                return Ok(before.is_some());
+            if !is_permitted {
+                let decide = |site: &Site| site.keep_administrator().map(|()| Vec::new());
+                if self.change_within(id, site_rules, decide).await?.is_none() {
+                    return Ok(false);
+                }
+                is_permitted = true;
             }
-            posts = self.posts_of(id).await?;
+            self.transaction(Transaction::of(statements).lock_exclusive(Subject::User(id))).await?;
+            if have_many_reactions && reacted.len() < MAX_DELETED {
+                reacted = self.reacted_to(&belongings, id).await?;
+            }
         }
         Err(StoreError::Unavailable("the account has new messages all the time".to_owned()))
+    }
+
+    /// Returns the statements that delete the next messages of a user with the answers to them, and true if no others are
+    /// left.
+    async fn next_posts(&self, id: &str, belongings: &Belongings) -> Result<(Vec<Statement>, bool), StoreError> {
+        let posts = self.posts_of(id).await?;
+        let are_many = posts.len() >= MAX_DELETED;
+        let portion = self.portion_of(posts.iter().map(|(id, _)| id.clone()).collect()).await?;
+        let mut statements = removing_posts(belongings, &portion.ids);
+        if !portion.is_of_answers {
+            let mut roots: Vec<String> =
+                posts.into_iter().map(|(_, root)| root).filter(|root| !root.is_empty()).collect();
+            roots.sort_unstable();
+            roots.dedup();
+            statements.extend(belongings.in_threads(&roots, id));
+        }
+        Ok((statements, !are_many && !portion.is_of_answers))
     }
 
     /// Returns messages of a user, each with the first one of its thread.
@@ -46,12 +98,10 @@ impl Db {
 
     /// Returns the statements that delete an account with everything but the messages that were read before.
     async fn all_else_of(&self, id: &str, belongings: &Belongings) -> Result<Vec<Statement>, StoreError> {
-        let tables =
-            ["sessions", "useraccesstokens", "preferences", "status", "teammembers", "productnoticeviewstate", "bots"];
         let channels = statement("DELETE FROM channelmembers WHERE userid = $1", vec![id.into()]);
-        let mut statements: Vec<Statement> = tables
+        let mut statements: Vec<Statement> = WITH_ACCOUNT
             .iter()
-            .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
+            .map(|(table, of)| statement(format!("DELETE FROM {table} WHERE {of} = $1"), vec![id.into()]))
             .chain([self.companions().await?.noting_leaves(channels)])
             .collect();
         // A message that was sent after they were read. Two statements, so that each uses an index.
@@ -70,25 +120,22 @@ impl Db {
     }
 
     /// Deletes all accounts and the data that belongs only to accounts. Returns each account's id, and true if it has a
-    /// picture.
+    /// picture. Many messages go before, in portions.
     pub(crate) async fn remove_all_users(&self) -> Result<Vec<(String, bool)>, StoreError> {
+        let belongings = self.belongings(&[&WITH_ACCOUNT[..], &ALSO].concat()).await?;
+        self.remove_many_posts(&belongings).await?;
         let texts = [
-            "DELETE FROM sessions",
-            "DELETE FROM useraccesstokens",
-            "DELETE FROM preferences",
-            "DELETE FROM status",
-            "DELETE FROM teammembers",
-            "DELETE FROM productnoticeviewstate",
-            "DELETE FROM bots",
             "DELETE FROM audits WHERE NOT EXISTS (SELECT 1 FROM qd_audits q WHERE q.id = audits.id)",
             "DELETE FROM posts",
             "DELETE FROM tokens WHERE type IN ('password_recovery', 'verify_email', 'team_invitation', 'guest_invitation')",
         ];
         let accounts = "DELETE FROM users RETURNING id, COALESCE(lastpictureupdate, 0) > 0";
-        let mut statements: Vec<Statement> = texts.into_iter().map(|text| statement(text, Vec::new())).collect();
+        let with_account = WITH_ACCOUNT.iter().map(|(table, _)| format!("DELETE FROM {table}"));
+        let texts = with_account.chain(texts.map(str::to_owned));
+        let mut statements: Vec<Statement> = texts.map(|text| statement(text, Vec::new())).collect();
         let channels = statement("DELETE FROM channelmembers", Vec::new());
         statements.push(self.companions().await?.noting_leaves(channels));
-        statements.extend(self.belongings().await?.of_all());
+        statements.extend(belongings.of_all());
         statements.extend(self.removing_all_names());
         statements.push(statement(accounts, Vec::new()));
         let transaction =
@@ -98,15 +145,6 @@ impl Db {
     }
 }
 
-/// Returns the statements that delete messages of a user, and the answers of others to them.
-fn posts_with_answers(belongings: &Belongings, posts: &[(String, String)], user_id: &str) -> Vec<Statement> {
-    let ids: Vec<String> = posts.iter().map(|(id, _)| id.clone()).collect();
-    let mut roots: Vec<String> = posts.iter().map(|(_, root)| root.clone()).filter(|root| !root.is_empty()).collect();
-    roots.sort_unstable();
-    roots.dedup();
-    removing_posts(belongings, &ids).into_iter().chain(belongings.in_threads(&roots, user_id)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -114,7 +152,7 @@ mod tests {
     use quarterdeck_actors::audit::{AuditRecord, Status};
     use serde_json::Value;
 
-    use super::{MAX_DELETED, StoreError};
+    use super::{Db, MAX_DELETED, StoreError};
     use crate::store::own_record;
     use crate::store::testing::{RULES, add, execute, fresh, texts};
 
@@ -178,6 +216,44 @@ mod tests {
         execute(&db, "DROP TRIGGER stops").await;
         assert!(db.remove_user("bert", RULES).await.unwrap());
         assert!(texts(&db, "SELECT id FROM posts").await.is_empty());
+    }
+
+    /// Adds messages of anna: an own thread, or answers to a message.
+    async fn add_posts(db: &Db, first: usize, last: usize, root: &str) {
+        let numbers = format!("WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last})");
+        let into = "INSERT INTO posts (id, createat, userid, channelid, message, rootid)";
+        execute(db, &format!("{numbers} {into} SELECT 'p' || i, 1, 'anna', 'c', 'm', '{root}' FROM n")).await;
+    }
+
+    const STOPS: &str = "CREATE TRIGGER stops BEFORE DELETE ON users BEGIN SELECT RAISE(ABORT, 'stopped'); END";
+
+    #[actix_web::test]
+    async fn many_answers_of_others_go_in_portions_before_the_message() {
+        let (_folder, db) = fresh().await;
+        for name in ["anna", "bert"] {
+            add(&db, name).await;
+        }
+        let root = "INSERT INTO posts (id, createat, userid, channelid, message, rootid) VALUES";
+        execute(&db, &format!("{root} ('root', 1, 'bert', 'c', 'm', '')")).await;
+        add_posts(&db, 1, MAX_DELETED * 2 + 5, "root").await;
+        execute(&db, STOPS).await;
+        assert!(db.remove_user("bert", RULES).await.is_err());
+        assert_eq!(texts(&db, "SELECT COUNT(*) || '' FROM posts").await, ["6"], "the last transaction is undone");
+        execute(&db, "DROP TRIGGER stops").await;
+        assert!(db.remove_user("bert", RULES).await.unwrap());
+        assert!(texts(&db, "SELECT id FROM posts").await.is_empty());
+    }
+
+    #[actix_web::test]
+    async fn many_messages_go_in_portions_before_all_accounts() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        add_posts(&db, 1, MAX_DELETED * 2 + 5, "").await;
+        execute(&db, STOPS).await;
+        assert!(db.remove_all_users().await.is_err());
+        assert_eq!(texts(&db, "SELECT COUNT(*) || '' FROM posts").await, ["5"], "the last transaction is undone");
+        execute(&db, "DROP TRIGGER stops").await;
+        assert_eq!(db.remove_all_users().await.unwrap().len(), 1);
     }
 
     #[actix_web::test]

@@ -1,6 +1,7 @@
 //! Deletions for good on a database of Mattermost: rows of tables that only it makes go with the account or the team.
 
 use serde_json::json;
+use tokio_postgres::NoTls;
 
 use crate::support::original::{Original, id_of};
 use crate::support::process::{Workplace, lines};
@@ -63,6 +64,17 @@ async fn fill(original: &Original, name: &str) {
              INSERT INTO sidebarchannels (channelid, userid, categoryid) VALUES ('square', '{id}', '{name}');
              INSERT INTO reactions (userid, postid, emojiname, deleteat) VALUES ('{id}', '{name}-post', 'smile', 0)",
             crew = id_of("crew")
+        ))
+        .await;
+}
+
+/// Adds messages of a user with the mark of reactions.
+async fn add_posts(original: &Original, name: &str, number: usize) {
+    original
+        .execute(&format!(
+            "INSERT INTO posts (id, createat, updateat, deleteat, userid, channelid, message, rootid, hasreactions)
+                 SELECT '{name}-' || i, 1, 1, 0, '{id}', 'square', 'm', '', true FROM generate_series(1, {number}) AS i",
+            id = id_of(name)
         ))
         .await;
 }
@@ -164,6 +176,7 @@ async fn a_role_that_may_not_delete_from_a_table_deletes_nothing_and_the_log_has
     let Some(original) = Original::start().await else { return };
     original.add_person("bert", "system_user").await;
     fill(&original, "bert").await;
+    add_posts(&original, "bert", 1_000).await;
     original
         .execute(
             "CREATE ROLE mmuser; CREATE ROLE clerk LOGIN; GRANT ALL ON SCHEMA public TO clerk;
@@ -177,20 +190,85 @@ async fn a_role_that_may_not_delete_from_a_table_deletes_nothing_and_the_log_has
     let server = place.serve().await;
     let admin = server.client().log_in("anna").await;
     let bert = id_of("bert");
+    original.execute("REVOKE DELETE ON preferences FROM clerk").await;
     let refused = admin.delete(&format!("/users/{bert}?permanent=true")).await;
     refused.expect_refusal(500, "app.user.permanent_delete.app_error");
-    let grant = "the role clerk may not delete rows of Mattermost's that go with it; nothing was changed: GRANT SELECT, \
-         UPDATE, DELETE ON public.commands, public.reactions TO clerk";
+    let grant = "the role may not delete all rows that go with it; nothing was changed: GRANT SELECT, DELETE ON \
+         public.preferences TO clerk; GRANT SELECT, UPDATE, DELETE ON public.commands, public.reactions TO clerk;";
     until("the grant is in the log", async || {
         lines(&place.path("stderr")).iter().any(|line| line.to_string().contains(grant))
     })
     .await;
-    for table in TABLES.into_iter().chain(["posts"]) {
+    for table in TABLES {
         assert_eq!(rows(&original, table).await.len(), 1, "{table}");
     }
+    assert_eq!(rows(&original, "posts").await.len(), 1_001);
+    original.execute("GRANT SELECT, DELETE ON public.preferences TO clerk").await;
     admin.put(&format!("/users/{bert}/active"), json!({ "active": false })).await.expect_ok();
     original.execute("GRANT SELECT, UPDATE, DELETE ON public.commands, public.reactions TO clerk").await;
     admin.delete(&format!("/users/{bert}?permanent=true")).await.expect_ok();
     assert!(rows(&original, "commands").await.is_empty());
+    assert!(server.stop().await.success());
+}
+
+#[actix_web::test]
+async fn many_reactions_of_an_account_go_in_portions_before_it() {
+    let Some(original) = Original::start().await else { return };
+    original.add_person("bert", "system_user").await;
+    add_posts(&original, "anna", 1_500).await;
+    let bert = id_of("bert");
+    original
+        .execute(&format!(
+            "INSERT INTO reactions (userid, postid, emojiname) SELECT '{bert}', id, 'wave' FROM posts;
+             INSERT INTO reactions (userid, postid, emojiname) VALUES ('another', 'anna-7', 'wave')"
+        ))
+        .await;
+    let place = place(&original, "qd").await;
+    let server = place.serve().await;
+    original
+        .execute(
+            "CREATE FUNCTION stops() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'stopped'; END $$;
+             CREATE TRIGGER stops BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION stops()",
+        )
+        .await;
+    let admin = server.client().log_in("anna").await;
+    let deletion = format!("/users/{bert}?permanent=true");
+    admin.delete(&deletion).await.expect_refusal(500, "app.user.permanent_delete.app_error");
+    let left = "SELECT COUNT(*)::text FROM reactions";
+    assert_eq!(original.texts(left).await, ["501"], "only the last transaction is undone");
+    original.execute("DROP TRIGGER stops ON users; DROP FUNCTION stops()").await;
+    admin.delete(&deletion).await.expect_ok();
+    assert_eq!(original.texts(left).await, ["1"]);
+    assert_eq!(original.texts("SELECT id FROM posts WHERE hasreactions").await, ["anna-7"]);
+    assert!(server.stop().await.success());
+}
+
+/// The lock of all accounts would keep changes of other accounts waiting for each portion.
+#[actix_web::test]
+async fn a_portion_locks_only_the_account_that_is_deleted() {
+    let Some(original) = Original::start().await else { return };
+    original.add_person("bert", "system_user").await;
+    add_posts(&original, "bert", 1_500).await;
+    let place = place(&original, "qd").await;
+    let server = place.serve().await;
+    let admin = server.client().log_in("anna").await;
+    let (other, work) = tokio_postgres::connect(&original.cluster.address(), NoTls).await.unwrap();
+    let work = tokio::spawn(work);
+    // The portion waits for these rows until its lock timeout.
+    other.batch_execute("BEGIN; SELECT id FROM posts FOR UPDATE").await.unwrap();
+    let deletion = format!("/users/{}?permanent=true", id_of("bert"));
+    let (_, ()) = tokio::join!(
+        admin.delete(&deletion),
+        until("the portion waits with one lock", async || {
+            let locks = "SELECT COUNT(*)::text FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
+                 WHERE l.locktype = 'advisory' AND l.granted AND a.wait_event_type = 'Lock' AND a.query LIKE '%posts%'";
+            original.texts(locks).await == ["1"]
+        })
+    );
+    other.batch_execute("ROLLBACK").await.unwrap();
+    drop(other);
+    work.await.unwrap().unwrap();
+    admin.delete(&deletion).await.expect_ok();
+    assert!(rows(&original, "posts").await.is_empty());
     assert!(server.stop().await.success());
 }
