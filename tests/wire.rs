@@ -42,6 +42,7 @@ pub mod nginx;
 mod outbound;
 mod paths;
 mod pipeline;
+mod plans;
 mod private_files;
 mod proxies;
 mod rate;

@@ -51,6 +51,7 @@ use crate::base::trust::install_provider;
 use crate::domain::accounts::FirstAccount;
 use crate::domain::audit::reload_record;
 use crate::settings::{Settings, Sources};
+use crate::store::StatementTexts;
 use crate::web::routes;
 use crate::web::state::AppState;
 use building::state;
@@ -149,6 +150,11 @@ impl Server {
     /// Returns the handle of the WebSocket hub, to send events to connected clients.
     pub fn hub(&self) -> &HubHandle {
         &self.app.actors.hub
+    }
+
+    /// Returns the texts of the statements that the server ran; none in release builds.
+    pub fn statement_texts(&self) -> StatementTexts {
+        self.app.db.statement_texts()
     }
 
     /// Returns the rule that decides which caller may create the first account.

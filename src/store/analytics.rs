@@ -211,6 +211,7 @@ impl Db {
 
     /// Runs a statement that only reads. It may take longer than other statements, but not longer than `limit`.
     pub(super) async fn read_within(&self, statement: Statement, limit: Duration) -> Result<Vec<Row>, StoreError> {
+        self.texts.note(&statement);
         match &self.engine {
             Engine::Postgres(postgres) => postgres.run_within(statement, limit).await,
             Engine::Sqlite(sqlite) => sqlite.read_within(statement, limit).await,

@@ -87,9 +87,17 @@ const NEWEST_FIRST: &str = "ORDER BY CASE WHEN c.active THEN 0 ELSE 1 END, c.cre
 /// A version that Mattermost stored has no row in `qd_configversions`. There is no such table in a database that no server of
 /// this program wrote to.
 const RECORD: &str = "c.id, c.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes";
-const VERSIONS: &str = "configurations c LEFT JOIN qd_configversions v ON v.id = c.id";
-const VERSIONS_OF_MATTERMOST: &str = "configurations c LEFT JOIN (SELECT NULL AS id, NULL AS userid, NULL AS sessionid, \
-     NULL AS address, NULL AS source, NULL AS comment, NULL AS changes) v ON v.id = c.id";
+const RECORDS: &str = "LEFT JOIN qd_configversions v ON v.id = c.id";
+const RECORDS_OF_MATTERMOST: &str = "LEFT JOIN (SELECT NULL AS id, NULL AS userid, NULL AS sessionid, NULL AS address, \
+     NULL AS source, NULL AS comment, NULL AS changes) v ON v.id = c.id";
+
+/// Returns the source of a page of the newest versions, to be joined with `configurations c`. It is found in an index;
+/// otherwise each document would be read to sort the versions.
+fn page_of_newest(limit: &str) -> String {
+    format!(
+        "(SELECT c.id AS place FROM configurations c {NEWEST_FIRST} {limit}) page JOIN configurations c ON c.id = page.place"
+    )
+}
 
 impl Db {
     /// Returns true if the database has the table of the versions, which a Mattermost makes as well.
@@ -115,30 +123,35 @@ impl Db {
 
     /// Returns the newest readable versions, newest first.
     pub(crate) async fn readable_configurations(&self) -> Result<Vec<Stored>, StoreError> {
-        let sql = format!("SELECT c.id, c.value FROM configurations c {NEWEST_FIRST} LIMIT $1");
+        let sql = format!("SELECT c.id, c.value FROM {} {NEWEST_FIRST}", page_of_newest("LIMIT $1"));
         let rows = self.read(statement(sql, vec![MAX_SEARCHED_VERSIONS.into()])).await?;
         Ok(rows.into_iter().filter_map(|row| stored(row).ok()).collect())
     }
 
     /// Returns a page of the versions' records, newest first.
     pub(crate) async fn configuration_records(&self, paging: Paging) -> Result<Vec<VersionRecord>, StoreError> {
-        let selection = format!("{NEWEST_FIRST} LIMIT $1 OFFSET $2");
-        self.records(&selection, vec![paging.limit().into(), paging.offset().into()]).await
+        let source = page_of_newest("LIMIT $1 OFFSET $2");
+        self.records(&source, NEWEST_FIRST, vec![paging.limit().into(), paging.offset().into()]).await
     }
 
     /// Returns the record of the version with this id.
     pub(crate) async fn configuration_record(&self, id: &str) -> Result<Option<VersionRecord>, StoreError> {
-        Ok(self.records("WHERE c.id = $1", vec![id.into()]).await?.pop())
+        Ok(self.records("configurations c", "WHERE c.id = $1", vec![id.into()]).await?.pop())
     }
 
     /// Returns records and the confirmation that one of them waits for. One statement reads both: between two, a change
     /// that is taken back would look like one that was confirmed.
-    async fn records(&self, selection: &str, values: Vec<Value>) -> Result<Vec<VersionRecord>, StoreError> {
+    async fn records(
+        &self,
+        source: &str,
+        selection: &str,
+        values: Vec<Value>,
+    ) -> Result<Vec<VersionRecord>, StoreError> {
         let waiting = "(SELECT w.state FROM qd_configconfirmation w WHERE w.version = c.id)";
         let confirmation = if self.has_confirmations().await? { waiting } else { "NULL" };
         let has_records = !self.tables_among(&["qd_configversions"]).await?.is_empty();
-        let versions = if has_records { VERSIONS } else { VERSIONS_OF_MATTERMOST };
-        let sql = format!("SELECT {RECORD}, {confirmation} FROM {versions} {selection}");
+        let records = if has_records { RECORDS } else { RECORDS_OF_MATTERMOST };
+        let sql = format!("SELECT {RECORD}, {confirmation} FROM {source} {records} {selection}");
         self.read(statement(sql, values)).await?.into_iter().map(record).collect()
     }
 

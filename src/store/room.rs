@@ -42,6 +42,7 @@ mod tasks;
 mod teams;
 #[cfg(test)]
 pub(crate) mod testing;
+mod texts;
 mod tokens;
 mod transaction;
 mod unknown_names;
@@ -84,6 +85,7 @@ pub use presence::NodePresence;
 use sqlite::Sqlite;
 pub(crate) use sqlite::{close_opened, files_of as embedded_files};
 pub(crate) use teams::{JoinRules, MemberOrder, TeamSearch};
+pub use texts::StatementTexts;
 pub(crate) use tokens::{AccessToken, TokenOf};
 pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};
@@ -114,6 +116,8 @@ pub struct Db {
     companions: Arc<tokio::sync::OnceCell<foreign::Companions>>,
     /// True if the operator said that this server may change a database of Mattermost while other programs use it.
     is_beside: bool,
+    /// The texts of the statements that ran.
+    texts: StatementTexts,
 }
 
 #[derive(Clone)]
@@ -158,6 +162,7 @@ impl Db {
             name_frequencies: Arc::default(),
             companions: Arc::default(),
             is_beside: false,
+            texts: StatementTexts::default(),
         })
     }
 
@@ -347,6 +352,7 @@ impl Db {
 
     /// Runs a statement that only reads.
     pub(crate) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.texts.note(&statement);
         match &self.engine {
             Engine::Postgres(postgres) => postgres.read(statement).await,
             Engine::Sqlite(sqlite) => sqlite.read(statement).await,

@@ -98,6 +98,7 @@ impl Db {
 
     /// Runs a reading statement without creating the database; returns no rows when there is no file.
     pub(super) async fn look(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.texts.note(&statement);
         match &self.engine {
             Engine::Postgres(postgres) => postgres.read(statement).await,
             Engine::Sqlite(sqlite) => sqlite.look(statement).await,

@@ -8,7 +8,7 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{Row, Statement, StoreError};
+use super::{Row, Statement, StatementTexts, StoreError};
 
 /// Data that only one transaction at a time may read and then write.
 #[derive(Debug, Clone, Copy)]
@@ -81,12 +81,14 @@ pub(crate) struct Transaction {
     decide: Option<Decide>,
     /// The statement that stores the draft of the audit record, when this transaction is part of a change.
     pub(super) draft: Option<Statement>,
+    /// Collects the texts of the statements that run second.
+    pub(super) texts: StatementTexts,
 }
 
 impl Transaction {
     /// Creates a transaction that runs these statements in order.
     pub(crate) fn of(statements: Vec<Statement>) -> Self {
-        Self { locks: BTreeMap::new(), statements, decide: None, draft: None }
+        Self { locks: BTreeMap::new(), statements, decide: None, draft: None, texts: StatementTexts::default() }
     }
 
     /// Creates a transaction that runs `statements`, and then the statements that `decide` makes of their rows.
@@ -126,6 +128,9 @@ impl Transaction {
     pub(super) fn decision(&self, answers: &[Vec<Row>]) -> Result<Vec<Statement>, StoreError> {
         let mut decided = self.decide.as_ref().map_or(Ok(Vec::new()), |decide| decide(answers))?;
         decided.extend(self.draft.clone());
+        for statement in &decided {
+            self.texts.note(statement);
+        }
         Ok(decided)
     }
 }

@@ -13,6 +13,7 @@ impl Db {
     pub(crate) async fn transaction(&self, mut transaction: Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
         let draft = Draft::current().filter(|_| self.has_trail());
         transaction.draft = draft.as_ref().map(|draft| opening(&draft.record)).transpose()?;
+        self.texts.note_all(&mut transaction);
         let mut answers = match &self.engine {
             Engine::Postgres(postgres) => postgres.run_all(transaction).await,
             Engine::Sqlite(sqlite) => sqlite.run_all(transaction).await,
@@ -41,6 +42,7 @@ impl Db {
 
     /// Runs a statement that belongs to no audited change, such as one that counts a login attempt.
     pub(crate) async fn write_apart(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.texts.note(&statement);
         match &self.engine {
             Engine::Postgres(postgres) => postgres.write(statement).await,
             Engine::Sqlite(sqlite) => sqlite.write(statement).await,

@@ -69,6 +69,7 @@ const STATE: [(&str, &str); 69] = [
     ("src/store/recycling.rs", "one time"),
     ("src/store/sqlite.rs", "one mark"),
     ("src/store/sqlite/closing.rs", "the paths that this program opened"),
+    ("src/store/texts.rs", "5,000 texts of the code, in debug builds"),
     ("src/store/user_names/frequency.rs", "a fixed number of counts, and one username"),
     ("src/telemetry/logging.rs", "the outputs of the settings"),
     ("src/telemetry/logging/output.rs", "tests only"),

@@ -16,7 +16,7 @@ use super::super::postgres::{Postgres, RESTORING, Session, is_marked};
 use super::super::sqlite::{Sqlite, restored};
 use super::{newest_migration, quoted, tables_at};
 use crate::store::engine::{LOCK_KEY, MIGRATIONS_TABLE};
-use crate::store::{AuditKeys, Db, Engine, StoreError};
+use crate::store::{AuditKeys, Db, Engine, StatementTexts, StoreError};
 
 /// The first half of the number of the advisory lock of a restore; the other half is the schema.
 const RESTORE_LOCK: i32 = 0x7164_7265;
@@ -148,6 +148,7 @@ fn database(sql: &SqlSettings) -> Result<Db, StoreError> {
         name_frequencies: Arc::default(),
         companions: Arc::default(),
         is_beside: false,
+        texts: StatementTexts::default(),
     })
 }
 
