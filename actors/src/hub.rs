@@ -113,6 +113,7 @@ impl HubHandle {
                 detached: detached.clone(),
                 registry: Registry::default(),
                 pauses: PauseDetector::new(clock.uptime()),
+                next_upkeep: None,
                 position: None,
                 bytes: 0,
                 missed: missed.clone(),

@@ -39,7 +39,7 @@ const MAILBOX_MESSAGES: usize = 256;
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// The interval at which an actor's context updates [`Vitals::silence`].
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A reference to an actor. It stays valid when the actor is rebuilt.
 pub struct ActorRef<A: Actor> {

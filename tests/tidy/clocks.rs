@@ -43,7 +43,7 @@ const NAME: &str = "it is part of a name or a text that people read";
 const PLACES: &[(&str, &str)] = &[
     ("actors/src/busy.rs", "the end of the flag is stored; the time until then is measured on the monotonic clock"),
     ("actors/src/clock.rs", "the source of both clocks"),
-    ("actors/src/hub/actor.rs", EXPIRY),
+    ("actors/src/hub/upkeep.rs", EXPIRY),
     ("actors/src/presence.rs", "activity is stored as wall time, and other servers compare it"),
     (
         "actors/src/presence/shared.rs",

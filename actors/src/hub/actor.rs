@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
 use tracing::{debug, error};
 
 use super::checkpoints::RowState;
@@ -21,7 +21,7 @@ use super::memberships::Memberships;
 use super::moving::Abandoned;
 use super::pending_joins::{RoleFacts, UserFacts};
 use super::registry::{Entry, Registry};
-use super::upkeep::{PauseDetector, TICK};
+use super::upkeep::PauseDetector;
 use crate::clock::{Clock, Uptime};
 use crate::error::AppError;
 use crate::id::new_id;
@@ -43,6 +43,8 @@ pub(super) struct WebSocketHub {
     pub(super) detached: Detached,
     pub(super) registry: Registry,
     pub(super) pauses: PauseDetector,
+    /// The next check of the connections.
+    pub(super) next_upkeep: Option<SpawnHandle>,
     /// The place on the bus up to which this hub has all events; `None` as long as that is unknown.
     pub(super) position: Option<Place>,
     /// The bytes of all messages up to there, or up to a place shortly before.
@@ -63,7 +65,7 @@ impl Actor for WebSocketHub {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(TICK, |hub, _| hub.run_upkeep(hub.clock.uptime(), hub.clock.wall()));
+        self.plan_upkeep(context);
     }
 }
 
@@ -84,7 +86,7 @@ pub(super) struct Join(pub(super) Joining);
 impl Handler<Join> for WebSocketHub {
     type Result = Result<Joined, AppError>;
 
-    fn handle(&mut self, Join(joining): Join, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Join(joining): Join, context: &mut Self::Context) -> Self::Result {
         if self.shared.is_stopping.load(Ordering::Relaxed) {
             return Err(AppError::new("app.socket.too_many.app_error"));
         }
@@ -97,6 +99,7 @@ impl Handler<Join> for WebSocketHub {
             self.shared.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(AppError::new("app.socket.too_many_of_user.app_error"));
         }
+        self.begin_upkeep(context);
         let (connection, outcome) = self.connect_or_resume(&joining, now);
         let Joining { pending_join, session, memberships, .. } = joining;
         let role_facts = RoleFacts::of(&self.roles, &session.roles);

@@ -52,7 +52,8 @@ pub(super) struct Arrive {
 impl Handler<Arrive> for WebSocketHub {
     type Result = actix::MessageResult<Arrive>;
 
-    fn handle(&mut self, arrive: Arrive, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, arrive: Arrive, context: &mut Self::Context) -> Self::Result {
+        self.begin_upkeep(context);
         actix::MessageResult(self.arrive(arrive))
     }
 }

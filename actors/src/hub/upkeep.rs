@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::{AsyncContext, Context};
 use tracing::info;
 
 use super::actor::WebSocketHub;
@@ -15,7 +16,10 @@ use super::registry::Entry;
 use crate::clock::Uptime;
 
 /// The interval between two checks of the connections.
-pub(super) const TICK: Duration = Duration::from_millis(250);
+const TICK: Duration = Duration::from_millis(250);
+
+/// The interval while the hub has no connections. A check then only drops what ended connections left.
+const IDLE_TICK: Duration = Duration::from_secs(5);
 
 /// The gap between two checks, in milliseconds, from which the process counts as paused (SIGSTOP, a frozen container).
 const MIN_PROCESS_PAUSE_MS: i64 = 1_000;
@@ -37,6 +41,11 @@ impl PauseDetector {
     /// Returns a detector that also notices a pause before the first check.
     pub(super) fn new(now: Uptime) -> Self {
         Self { looked_at: now, paused_until: None }
+    }
+
+    /// Begins to look for pauses now.
+    fn begin(&mut self, now: Uptime) {
+        self.looked_at = now;
     }
 
     /// Notes a check. If a pause ended with it, returns the length of the pause in milliseconds.
@@ -67,6 +76,35 @@ enum DueAction {
 }
 
 impl WebSocketHub {
+    /// Plans the next check of the connections.
+    pub(super) fn plan_upkeep(&mut self, context: &mut Context<Self>) {
+        let has_connections = self.registry.len() > 0;
+        self.check_after(if has_connections { TICK } else { IDLE_TICK }, context);
+    }
+
+    /// Checks the connections at the short interval from now on. Called before the first connection comes.
+    pub(super) fn begin_upkeep(&mut self, context: &mut Context<Self>) {
+        if self.registry.len() == 0 {
+            self.pauses.begin(self.clock.uptime());
+            self.check_after(TICK, context);
+        }
+    }
+
+    fn check_after(&mut self, delay: Duration, context: &mut Context<Self>) {
+        if let Some(planned) = self.next_upkeep.take() {
+            context.cancel_future(planned);
+        }
+        let planned = context.run_later(delay, move |hub, context| {
+            hub.next_upkeep = None;
+            if delay == IDLE_TICK {
+                hub.pauses.begin(hub.clock.uptime());
+            }
+            hub.run_upkeep(hub.clock.uptime(), hub.clock.wall());
+            hub.plan_upkeep(context);
+        });
+        self.next_upkeep = Some(planned);
+    }
+
     /// Checks all connections and does what is due. `wall` is wall time, in Unix milliseconds.
     pub(super) fn run_upkeep(&mut self, now: Uptime, wall: i64) {
         if let Some(paused_ms) = self.pauses.check(now) {
@@ -170,6 +208,15 @@ mod tests {
         let mut pauses = PauseDetector::new(at(100));
         assert_eq!(pauses.check(at(600_000)), Some(599_900));
         assert_eq!(due(&entry(at(200)), &Limits::default(), &pauses, at(600_000), 0), DueAction::Ping);
+    }
+
+    #[test]
+    fn the_time_without_connections_is_no_pause() {
+        let mut pauses = PauseDetector::new(at(0));
+        pauses.begin(at(600_000));
+        assert_eq!(pauses.check(at(600_250)), None);
+        assert_eq!(due(&entry(at(0)), &Limits::default(), &pauses, at(600_250), 0), DueAction::HangUp);
+        assert_eq!(pauses.check(at(602_250)), Some(2_000));
     }
 
     #[test]
