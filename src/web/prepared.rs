@@ -74,7 +74,7 @@ pub(crate) struct Prepared {
 /// A body with and without gzip, compressed once and shared by all responses.
 pub(crate) struct Packed {
     pub(crate) plain: Bytes,
-    pub(crate) gzip: Bytes,
+    gzip: OnceLock<Bytes>,
 }
 
 /// The prepared bytes in force, and everything that is needed to make them again.
@@ -190,20 +190,35 @@ impl Packed {
     fn of(value: &impl serde::Serialize) -> Self {
         let mut plain = to_json(value).unwrap_or_default();
         plain.push(b'\n');
-        Self::new(plain)
+        Self::unpacked(plain)
     }
 
     /// Makes a body without a line feed at the end.
     fn bare(value: &impl serde::Serialize) -> Self {
-        Self::new(to_json(value).unwrap_or_default())
+        Self::unpacked(to_json(value).unwrap_or_default())
     }
 
-    /// Makes a body of these bytes and compresses it.
+    /// Makes a body of these bytes and compresses it now, for bodies that are large or never change.
     pub(crate) fn new(plain: Vec<u8>) -> Self {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        // Writing to memory does not fail.
-        let _ = encoder.write_all(&plain);
-        Self { gzip: encoder.finish().unwrap_or_default().into(), plain: plain.into() }
+        let packed = Self::unpacked(plain);
+        packed.gzip();
+        packed
+    }
+
+    /// Makes a body of these bytes, which is compressed for its first response with gzip. A change of the configuration
+    /// does not wait for it.
+    fn unpacked(plain: Vec<u8>) -> Self {
+        Self { gzip: OnceLock::new(), plain: plain.into() }
+    }
+
+    /// Returns the body with gzip.
+    pub(crate) fn gzip(&self) -> &Bytes {
+        self.gzip.get_or_init(|| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            // Writing to memory does not fail.
+            let _ = encoder.write_all(&self.plain);
+            encoder.finish().unwrap_or_default().into()
+        })
     }
 }
 
@@ -213,4 +228,18 @@ fn version_header(basis: &[u8], is_licensed: bool) -> HeaderValue {
     let hash = HEXLOWER.encode(digest(&SHA256, basis).as_ref());
     let text = format!("{API_VERSION}.{VERSION}.{hash}.{is_licensed}");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(API_VERSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_compressed_for_its_first_response_with_gzip_and_once() {
+        let body = Packed::of(&"a".repeat(1_000));
+        assert!(body.gzip.get().is_none());
+        let packed = body.gzip().clone();
+        assert!(packed.len() < 100 && packed.as_ptr() == body.gzip().as_ptr());
+        assert!(Packed::new(b"static".to_vec()).gzip.get().is_some());
+    }
 }

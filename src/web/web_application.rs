@@ -158,7 +158,7 @@ fn send(http: &HttpRequest, config: &Config, packed: &Packed, answer: &mut HttpR
     answer.append_header((VARY, HeaderValue::from_static("Accept-Encoding")));
     if accepts_gzip(http, config) {
         answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
-        answer.body(Outgoing::bytes(packed.gzip.clone()))
+        answer.body(Outgoing::bytes(packed.gzip().clone()))
     } else {
         answer.body(Outgoing::bytes(packed.plain.clone()))
     }

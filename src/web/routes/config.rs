@@ -78,7 +78,7 @@ pub(super) fn packed(request: &Request, body: &Packed) -> HttpResponse {
 pub(super) fn packed_as(request: &Request, body: &Packed, answer: &mut HttpResponseBuilder) -> HttpResponse {
     if request.accepts_gzip() {
         answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
-        answer.body(Outgoing::bytes(body.gzip.clone()))
+        answer.body(Outgoing::bytes(body.gzip().clone()))
     } else {
         answer.body(Outgoing::bytes(body.plain.clone()))
     }
