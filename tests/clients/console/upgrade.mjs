@@ -16,7 +16,12 @@ await play(async (browser) => {
   const note = (route) => sent.push(`${route.request().method()} ${new URL(route.request().url()).pathname}`);
   await page.route('**/api/v4/upgrade_to_enterprise/status', (route) => route.fulfill({ json: { percentage, error } }));
   await page.route('**/api/v4/upgrade_to_enterprise', (route) => { if (isRefused) return route.fulfill(refusal); note(route); percentage = 40; return route.fulfill({ status: 202, json: { status: 'OK' } }); });
-  await page.route('**/api/v4/restart', (route) => { note(route); return route.fulfill({ json: { status: 'OK' } }); });
+  let progress = { state: 'running', leader: 'chat-1', begin_at: 1, servers: [] };
+  await page.route('**/api/v4/restart', (route) => {
+    if (route.request().method() === 'GET') return route.fulfill({ json: progress });
+    note(route);
+    return route.fulfill({ json: { status: 'OK' } });
+  });
 
   await login(page);
   await visit(page, 'environment/tools');
@@ -42,9 +47,27 @@ await play(async (browser) => {
   await picture(page, 'upgrade_light_1280');
   const found = await violations(page);
   percentage = 100;
-  await page.click('#restartServer');
-  await page.click('#confirmUpgrade');
-  await part.getByText('The server restarts').waitFor();
+  const beginRestart = async () => {
+    await page.click('#restartServer');
+    await page.click('#confirmUpgrade');
+    await part.getByText('The server restarts').waitFor();
+  };
+
+  // One that stops half-way names the server and the reason, and can be begun again.
+  await beginRestart();
+  const waiting = { name: 'chat-1', state: 'waiting', reason: null };
+  progress = { ...progress, state: 'stopped', servers: [{ name: 'chat-2', state: 'failed', reason: 'absent' }, waiting] };
+  await part.locator('.alert').waitFor();
+  say('stopped', { text: await part.innerText(), violations: await violations(page) });
+  progress = { ...progress, state: 'running', servers: [] };
+  await beginRestart();
+  say('again', { alerts: await part.locator('.alert').count() });
+  progress = { ...progress, state: 'abandoned' };
+  await part.getByText(': abandoned').waitFor();
+  say('abandoned', { text: await part.innerText() });
+
+  progress = { ...progress, state: 'done' };
+  await beginRestart();
   const loaded = page.waitForEvent('load');
   percentage = 0;
   await loaded;

@@ -22,6 +22,14 @@ async fn an_upgrade_shows_its_progress_and_the_page_comes_back_after_the_restart
     assert!(text(&failed["question"]).contains("Upgrade to the newest release"), "{failed}");
     assert_eq!(failed["sent"], json!([]), "a question that is cancelled sends nothing");
     let restarted = step("restarted");
-    assert_eq!(restarted["sent"], json!(["POST /api/v4/upgrade_to_enterprise", "POST /api/v4/restart"]));
+    let (upgrade, restart) = ("POST /api/v4/upgrade_to_enterprise", "POST /api/v4/restart");
+    assert_eq!(restarted["sent"], json!([upgrade, restart, restart, restart]));
+    let stopped = step("stopped");
+    for part in ["The restart stopped at chat-2: absent", "Restart the server"] {
+        assert!(text(&stopped["text"]).contains(part), "{part}: {stopped}");
+    }
+    assert_eq!((&stopped["violations"], &step("again")["alerts"]), (&json!([]), &json!(0)));
+    let abandoned = step("abandoned");
+    assert!(text(&abandoned["text"]).contains("The restart stopped at chat-1: abandoned"), "{abandoned}");
     assert_eq!(restarted["violations"], json!([]));
 }

@@ -61,6 +61,16 @@ export function upgradeStatus() {
   return call("GET", "upgrade_to_enterprise/status");
 }
 
+/**
+ * The progress of a restart of servers, one after the other.
+ * @typedef {{ state: string, leader: string, servers: { name: string, state: string, reason: string | null }[] }} Restart
+ */
+
+/** Returns the progress of the last restart of several servers. @returns {Promise<Restart>} */
+export function restartStatus() {
+  return call("GET", "restart");
+}
+
 /** Restarts the server into the program that an upgrade installed. */
 export function restart() {
   return call("POST", "restart");

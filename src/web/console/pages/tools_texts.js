@@ -13,7 +13,7 @@ export const TOOLS = {
   tools: {
     caches: {
       label: "Caches", button: "Purge caches", done: "The caches are empty.",
-      help: "Empties every cache, such as sessions, roles, and figures. Values are read again when they are needed.",
+      help: "Empties every cache.",
     },
     recycle: {
       label: "Database connections", button: "Recycle connections", done: "Every connection is being replaced.",
@@ -43,13 +43,14 @@ export const TOOLS = {
   },
   upgrade: {
     title: "Upgrade", label: "Program",
-    help: "Puts the newest release in the place of the program, if its signature is right. It runs after a restart.",
+    help: "Installs the newest release, if its signature is right. It runs after a restart.",
     begin: "Upgrade to the newest release", restart: "Restart the server",
     running: (/** @type {number} */ percent) => `Upgrading: ${percent} %`,
     complete: "The new program is in place.",
-    restarting: "The server restarts. This page is loaded again once it is back.",
+    restarting: "The server restarts. This page is loaded again then.",
+    stopped: "The restart stopped at",
     questions: {
-      begin: "The server downloads the release and checks it. It goes on with the present program until it is restarted.",
+      begin: "The server downloads the release and checks it.",
       restart: "Requests under way are answered first. Users are connected again within seconds.",
     },
   },
@@ -59,11 +60,11 @@ export const TOOLS = {
   schemaAt: (/** @type {number} */ version, /** @type {string} */ name) => `Version ${version}: ${name}`,
   schemaAll: "All applied migrations",
   integrity: "Integrity",
-  integrityHelp: "The check for rows whose parent row is missing is served by the local socket only. Run this on the server's machine, as the user of the server:",
+  integrityHelp: "The check for rows whose parent row is missing is served by the local socket only. Run this as the user of the server:",
   integrityOff: "The local socket is closed: turn on local mode first.",
   openLocal: "Local mode",
   packet: "Support packet",
-  packetHelp: "An archive that helps to find a fault. It is made from a list of allowed fields; secrets are taken out.",
+  packetHelp: "An archive that helps to find a fault. It has listed fields only, and no secrets.",
   packetContents: [
     ["sanitized_config.json", "the settings, with secrets masked"],
     ["metadata.yaml, diagnostics.yaml", "versions, host name, state of database and stores"],

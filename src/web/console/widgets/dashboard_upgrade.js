@@ -1,6 +1,6 @@
 // The upgrade of the server: its progress, and the restart into the new program.
 
-import { beginUpgrade, restart, upgradeStatus } from "../api/tools.js";
+import { beginUpgrade, restart, restartStatus, upgradeStatus } from "../api/tools.js";
 import { html, useEffect, useSignal } from "../lib.js";
 import { TOOLS as T } from "../pages/tools_texts.js";
 import { tellFailure } from "../state/notices.js";
@@ -28,20 +28,30 @@ export function Upgrade() {
     problem.value = error ?? "";
     phase.value = done >= 100 ? "complete" : done > 0 ? "running" : "ready";
   };
+  // Once the last server has restarted, no program waits for a restart any more, and the page is loaded again.
+  const lookForRestart = async () => {
+    const { percentage: done } = await upgradeStatus();
+    if (done < 100) return location.reload();
+    const { state, leader, servers } = await restartStatus();
+    if (state !== "stopped" && state !== "abandoned") return;
+    const { name, reason } = servers.find((server) => server.state === "failed") ?? { name: leader, reason: state };
+    problem.value = `${U.stopped} ${name}: ${reason}`;
+    phase.value = "complete";
+  };
   useEffect(() => { look().catch(failed); }, []);
   const now = phase.value;
   useEffect(() => {
     if (now !== "running" && now !== "restarting") return undefined;
     const timer = setInterval(async () => {
-      // Requests fail while the server is away. The next run of it has not begun an upgrade.
-      if (now === "running") await look().catch(() => {});
-      else if (await upgradeStatus().then(({ percentage: done }) => done < 100, () => false)) location.reload();
+      // Requests fail while the server is away.
+      await (now === "running" ? look() : lookForRestart()).catch(() => {});
     }, LOOK_AGAIN_MS);
     return () => clearInterval(timer);
   }, [now]);
   const act = async () => {
     const isRestart = question.value === "restart";
     question.value = null;
+    problem.value = "";
     try {
       await (isRestart ? restart() : beginUpgrade());
       phase.value = isRestart ? "restarting" : "running";
