@@ -10,13 +10,22 @@ use super::belongings;
 /// The privileges on the tables that requests write to.
 const ON_OWN: &str = "SELECT, INSERT, UPDATE, DELETE";
 
-/// The tables in the schema of new tables on whose rows the role lacks one of the privileges, with these and the role.
+/// The tables in the schema of new tables on whose rows the role lacks one of the privileges, with these and the role. A
+/// table with rows to insert also needs the sequences of its columns.
 const LACKING: &str = "SELECT wanted.needed || ' ON', quote_ident(n.nspname) || '.' || quote_ident(c.relname), \
      quote_ident(current_user) FROM unnest($1::text[], $2::text[]) AS wanted(name, needed) \
      JOIN pg_catalog.pg_class c ON c.oid = to_regclass(quote_ident(current_schema()) || '.' || wanted.name) \
      AND c.relkind IN ('r', 'p') JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
      WHERE NOT (SELECT bool_and(has_table_privilege(c.oid, one)) FROM unnest(string_to_array(wanted.needed, ', ')) AS one) \
-     ORDER BY c.relname";
+     UNION ALL SELECT 'USAGE ON SEQUENCE', quote_ident(n.nspname) || '.' || quote_ident(s.relname), \
+     quote_ident(current_user) FROM unnest($1::text[], $2::text[]) AS wanted(name, needed) \
+     JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass \
+     AND d.refobjid = to_regclass(quote_ident(current_schema()) || '.' || wanted.name) \
+     AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'a' \
+     JOIN pg_catalog.pg_class s ON s.oid = d.objid \
+     JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace \
+     WHERE wanted.needed LIKE '%INSERT%' AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') \
+     ELSE FALSE END ORDER BY 2";
 
 impl Db {
     /// Returns the statements that give the role of a database of Mattermost the privileges on rows that it lacks; `None` if
