@@ -61,6 +61,12 @@ impl Roles {
         self.0.insert(role.name.clone(), role);
     }
 
+    /// Returns the number of roles and the sum of the times of their last changes: another value for changed roles.
+    pub fn mark(&self) -> (i64, i64) {
+        let sum = self.0.values().fold(0_i64, |sum, role| sum.saturating_add(role.update_at));
+        (i64::try_from(self.0.len()).unwrap_or(i64::MAX), sum)
+    }
+
     /// Returns all roles, sorted by name.
     pub fn all(&self) -> Vec<&Role> {
         let mut roles: Vec<&Role> = self.0.values().collect();

@@ -164,6 +164,11 @@ impl SessionsHandle {
         self.actor.vitals()
     }
 
+    /// Returns true if this server hears what other servers change, or has no others.
+    pub fn hears(&self, now: Uptime) -> bool {
+        self.trust.holds(now)
+    }
+
     /// Returns the session with `token`, expired or not, if it is in the cache.
     pub fn cached(&self, token: &str, now: Uptime) -> Option<Arc<Session>> {
         let cached = self.shared.cache.get(token)?;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use quarterdeck_actors::clock::{MINUTE_MS, Uptime, wall_ms};
 use quarterdeck_actors::config::Config;
-use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::roles::handle::RolesHandle;
 use quarterdeck_actors::session::{Session as Stored, SessionSelection};
 use quarterdeck_actors::sessions::SessionsHandle;
 
 use crate::domain::accounts::{self, Accounts};
+
+const READ_FAILED: &str = "app.cluster.read.app_error";
 
 /// The session of a caller. A caller on the local socket has a session without a user, with all permissions.
 #[derive(Clone)]
@@ -98,6 +100,7 @@ impl Session {
 /// Finds the session of a token. The first use of a personal access token opens its session.
 pub(crate) async fn resolve(accounts: &Accounts, config: &Config, token: &str) -> Result<Option<Session>, AppError> {
     let now = wall_ms();
+    catch_up(accounts).await?;
     let found = match accounts.sessions.find(token, Uptime::now()).await? {
         Some(stored) => Some(stored),
         None => accounts::open_access_token(accounts, config, token, now).await?,
@@ -112,6 +115,22 @@ pub(crate) async fn resolve(accounts: &Accounts, config: &Config, token: &str) -
         && !config.view.service.enable_user_access_tokens;
     let is_valid = !stored.is_expired(now) && !is_switched_off;
     Ok(is_valid.then(|| Session::of(stored, &accounts.roles, config)))
+}
+
+/// Reads the roles that another server may have changed: this server heard of a change that it has not read yet, or cannot
+/// hear the others. The database tells cheaply if there is one.
+async fn catch_up(accounts: &Accounts) -> Result<(), AppError> {
+    let (db, roles) = (&accounts.db, &accounts.roles);
+    let read = async || {
+        let read = roles.begin_read();
+        if db.roles_mark().await.or_fail(READ_FAILED)? == roles.current().mark() {
+            roles.note_read(read);
+        } else {
+            roles.renew_unannounced(read, db.roles().await.or_fail(READ_FAILED)?);
+        }
+        Ok(())
+    };
+    roles.catch_up(accounts.sessions.hears(Uptime::now()), read).await
 }
 
 /// Returns the user of a cached, valid session. It sends no message and runs no statement.

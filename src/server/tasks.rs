@@ -157,7 +157,8 @@ async fn keep_renewing_roles(app: Data<AppState>) {
 async fn renew_roles(app: &AppState, known: Option<(i64, i64)>) -> Result<(i64, i64), StoreError> {
     let mark = app.db.roles_mark().await?;
     if known != Some(mark) {
-        for role in app.accounts.roles.renew(app.db.roles().await?) {
+        let read = app.accounts.roles.begin_read();
+        for role in app.accounts.roles.renew(read, app.db.roles().await?) {
             announce::role_updated(&app.actors.hub, &role).await;
         }
     }

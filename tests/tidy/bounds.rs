@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 70] = [
+const STATE: [(&str, &str); 72] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -14,6 +14,8 @@ const STATE: [(&str, &str); 70] = [
     ("actors/src/cluster/outgoing.rs", "32 MiB of messages, each with 1 KiB more than its content"),
     ("actors/src/cluster/typing.rs", "65,536 hashes of places and users in a window of a second"),
     ("actors/src/cluster/shared.rs", "one message of an error"),
+    ("actors/src/roles/handle.rs", "the names of the roles in the database"),
+    ("actors/src/single_read.rs", "one number"),
     ("actors/src/config/active.rs", "65 ids of versions, each of at most 64 bytes"),
     ("actors/src/config/bases.rs", "1,024 sessions, each with two ids of at most 64 bytes"),
     ("actors/src/config/pinned.rs", "the settings of the file and the environment"),

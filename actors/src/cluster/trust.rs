@@ -24,7 +24,7 @@ impl Trust {
     /// Notes that the node knew at `at` all messages that were published before.
     pub fn note_news(&self, at: Uptime) {
         if let Some(news_at) = &self.news_at {
-            news_at.fetch_max(at.ms(), Ordering::Relaxed);
+            news_at.fetch_max(at.ms(), Ordering::AcqRel);
         }
     }
 
@@ -35,7 +35,7 @@ impl Trust {
 
     /// Returns the time since the last news, in milliseconds; 0 for a server without other nodes.
     pub fn silence_ms(&self, now: Uptime) -> i64 {
-        self.news_at.as_ref().map_or(0, |news_at| now.ms().saturating_sub(news_at.load(Ordering::Relaxed)).max(0))
+        self.news_at.as_ref().map_or(0, |news_at| now.ms().saturating_sub(news_at.load(Ordering::Acquire)).max(0))
     }
 }
 

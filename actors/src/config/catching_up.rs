@@ -1,8 +1,6 @@
 //! The active version before it is shown. This server may not hear of the versions of other servers, or may have heard of one
 //! that it has not read yet.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use actix::{AtomicResponse, Handler, Message, WrapFuture};
 
 use super::active::refresh;
@@ -13,33 +11,10 @@ use crate::error::AppError;
 
 const UNKNOWN: &str = "app.config.active_unknown.app_error";
 
-/// Counts the messages about versions, and those before the last read of the active version.
-#[derive(Default)]
-pub(super) struct News {
-    told: AtomicU64,
-    read: AtomicU64,
-}
-
-impl News {
-    /// Returns the number of messages so far. A reader of the active version notes it before.
-    pub(super) fn told(&self) -> u64 {
-        self.told.load(Ordering::SeqCst)
-    }
-
-    /// Notes that the active version was read after the first `told` messages.
-    pub(super) fn note_read(&self, told: u64) {
-        self.read.fetch_max(told, Ordering::SeqCst);
-    }
-
-    fn is_unread(&self) -> bool {
-        self.read.load(Ordering::SeqCst) < self.told()
-    }
-}
-
 impl ConfigHandle {
     /// Notes that another server may have stored a version, which is not read yet.
     pub fn note_news(&self) {
-        self.publisher.news.told.fetch_add(1, Ordering::SeqCst);
+        self.publisher.news.note();
     }
 
     /// Puts the active version in force, unless this server `hears` of all versions and has read the last one that it heard
@@ -81,7 +56,7 @@ async fn catch_up(publisher: &Publisher, store: &dyn ConfigStore, context: &Deci
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use futures_util::FutureExt;
     use futures_util::future::BoxFuture;
@@ -117,17 +92,6 @@ mod tests {
         assert!(!other.publisher.news.is_unread());
     }
 
-    #[test]
-    fn a_read_that_began_before_a_message_does_not_count_for_it() {
-        let news = News::default();
-        let before = news.told();
-        news.told.fetch_add(1, Ordering::SeqCst);
-        news.note_read(before);
-        assert!(news.is_unread());
-        news.note_read(news.told());
-        assert!(!news.is_unread());
-    }
-
     #[actix_rt::test]
     async fn a_version_that_is_refused_here_leaves_the_earlier_one_to_be_shown() {
         let store = Shared::default();
@@ -145,32 +109,39 @@ mod tests {
 
     #[actix_rt::test]
     async fn nothing_is_shown_while_the_store_cannot_be_read() {
-        let (shared, away) = (Shared::default(), Arc::new(AtomicBool::new(true)));
-        start(&shared).write(named("one")).await.unwrap();
-        let store = Arc::new(Away { store: shared.clone(), is_away: away.clone() });
-        let server = ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(shared), store);
-        server.note_news();
-        for hears in [true, false] {
-            assert_eq!(server.catch_up(hears, context()).await.unwrap_err().id, UNKNOWN);
+        for is_content_alone in [false, true] {
+            let (shared, away) = (Shared::default(), Arc::new(AtomicBool::new(true)));
+            start(&shared).write(named("one")).await.unwrap();
+            let store = Arc::new(Away { store: shared.clone(), is_away: away.clone(), is_content_alone });
+            let server = ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(shared), store);
+            server.note_news();
+            for hears in [true, false] {
+                assert_eq!(server.catch_up(hears, context()).await.unwrap_err().id, UNKNOWN);
+            }
+            away.store(false, Ordering::SeqCst);
+            server.catch_up(true, context()).await.unwrap();
+            assert_eq!(site_name(&server), "one");
         }
-        away.store(false, Ordering::SeqCst);
-        server.catch_up(true, context()).await.unwrap();
-        assert_eq!(site_name(&server), "one");
     }
 
     /// A store that cannot be read at times.
     struct Away {
         store: Shared,
         is_away: Arc<AtomicBool>,
+        /// True if the id of the active version can be read meanwhile.
+        is_content_alone: bool,
     }
 
     impl ConfigStore for Away {
         fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+            if self.is_away.load(Ordering::SeqCst) {
+                return async { Err(AppError::new("test.away")) }.boxed();
+            }
             ConfigStore::load(&self.store)
         }
 
         fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
-            if self.is_away.load(Ordering::SeqCst) {
+            if self.is_away.load(Ordering::SeqCst) && !self.is_content_alone {
                 return async { Err(AppError::new("test.away")) }.boxed();
             }
             self.store.active_id()

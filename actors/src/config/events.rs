@@ -6,9 +6,9 @@ use tokio::sync::{broadcast, watch};
 
 use super::ConfigHandle;
 use super::active::Avoided;
-use super::catching_up::News;
 use super::effective::Config;
 use crate::announced::Announced;
+use crate::news::News;
 
 /// The maximum number of changes that wait for a subscriber. A slower subscriber gets the number of changes that it
 /// missed.

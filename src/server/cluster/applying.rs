@@ -1,5 +1,7 @@
 //! Applies the messages of the bus: facts that changed, and events for the clients of this node.
 
+mod users;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -15,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::{info, warn};
 
+use self::users::Users;
 use super::{answering, telling};
 use crate::domain::announce::{self, log};
 use crate::web::routes::invalidate_caches;
@@ -45,41 +48,6 @@ enum Part {
     Busy,
     Caches,
     LostEvents,
-}
-
-/// The users whom messages are about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Users {
-    All,
-    Some(BTreeSet<String>),
-}
-
-impl Default for Users {
-    fn default() -> Self {
-        Self::Some(BTreeSet::new())
-    }
-}
-
-impl Users {
-    /// Adds the users of a message, which is about all users if it names none.
-    fn add(&mut self, ids: &[String]) {
-        match self {
-            Self::Some(known) if !ids.is_empty() => known.extend(ids.iter().cloned()),
-            Self::Some(_) | Self::All => *self = Self::All,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Returns the ids; `None` for all users.
-    fn ids(&self) -> Option<Vec<String>> {
-        match self {
-            Self::All => None,
-            Self::Some(ids) => Some(ids.iter().cloned().collect()),
-        }
-    }
 }
 
 /// The changes that several messages name together.
@@ -161,11 +129,7 @@ impl Applying {
 impl Receiver for Applying {
     fn invalidate(&self, facts: &[Message]) {
         if let Some(app) = self.parts.upgrade() {
-            let changes = Changes::of(facts);
-            invalidate(&app, &changes.users);
-            if changes.has(Part::Config) {
-                app.actors.config.note_news();
-            }
+            invalidate(&app, &Changes::of(facts));
         }
     }
 
@@ -253,21 +217,29 @@ impl Receiver for Applying {
     }
 }
 
-fn invalidate(app: &AppState, users: &Users) {
-    match users.ids() {
+/// Makes the next reader of what changed look at the store.
+fn invalidate(app: &AppState, changes: &Changes) {
+    match changes.users.ids() {
         None => app.accounts.sessions.invalidate(),
         Some(ids) if ids.is_empty() => {}
         Some(ids) => app.accounts.sessions.invalidate_users(&ids),
     }
+    if changes.has(Part::Config) {
+        app.actors.config.note_news();
+    }
+    if changes.has(Part::Roles) {
+        app.accounts.roles.note_news();
+    }
 }
 
 async fn apply(app: &Arc<AppState>, changes: Changes, refreshing: Arc<Mutex<()>>) -> Result<(), AppError> {
-    invalidate(app, &changes.users);
+    invalidate(app, &changes);
     for (session_id, version) in &changes.given {
         app.actors.config.note_base(session_id, version);
     }
     if changes.has(Part::Roles) {
-        for role in app.accounts.roles.renew(app.db.urgent().roles().await.or_fail(READ_FAILED)?) {
+        let read = app.accounts.roles.begin_read();
+        for role in app.accounts.roles.renew(read, app.db.urgent().roles().await.or_fail(READ_FAILED)?) {
             announce::role_updated(&app.actors.hub, &role).await;
         }
     }

@@ -30,7 +30,8 @@ pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<
 pub(crate) async fn invalidate_caches(app: &AppState) -> Result<(), AppError> {
     app.accounts.sessions.invalidate();
     let _announcing = app.actors.hub.announcing();
-    for role in app.accounts.roles.renew(app.db.roles().await.or_fail("app.role.get_all.app_error")?) {
+    let read = app.accounts.roles.begin_read();
+    for role in app.accounts.roles.renew(read, app.db.roles().await.or_fail("app.role.get_all.app_error")?) {
         announce::role_updated(&app.actors.hub, &role).await;
     }
     app.actors.presence.invalidate();

@@ -9,6 +9,7 @@ use tokio_postgres::NoTls;
 use super::{Bus as _, Delays, Pair, ROUNDS};
 use crate::support::quiet::pass;
 use crate::support::waiting::until;
+use crate::support::websocket::{Frame, WebSocket};
 use crate::support::{Proxy, TestServer, backdoor, database};
 
 /// Locks the messages, so that no server can read them. All servers reach the other tables.
@@ -26,6 +27,7 @@ async fn a_server_that_hears_nothing_refuses_an_ended_session_within_two_seconds
     for _ in 0..ROUNDS {
         let there = pair.at_other(&pair.one.login("anna").await);
         there.get("/users/me").await.expect(200);
+        let (mut socket, _) = WebSocket::greeted(&there).await;
         holder.batch_execute(LOCK).await.unwrap();
         let token = there.token.as_deref().unwrap();
         pair.execute(&format!("DELETE FROM sessions WHERE token = '{token}'")).await;
@@ -33,9 +35,42 @@ async fn a_server_that_hears_nothing_refuses_an_ended_session_within_two_seconds
         delays.note("an ended session", until("the token is refused", is_refused)).await;
         until("readiness tells it", async || says_so(&pair.other).await).await;
         holder.batch_execute("COMMIT").await.unwrap();
+        // The socket ends once the server hears of it.
+        assert_eq!(socket.end().await, Frame::Close(Some(1008), "the session ended".to_owned()));
         both_ready(&pair).await;
     }
     // A slice of 100 ms is the precision of the measurement.
+    delays.check(TRUST + Duration::from_millis(200));
+}
+
+#[actix_web::test]
+async fn a_server_that_hears_nothing_grants_no_permission_that_a_role_lost() {
+    const GRANTED: &str = "permissions || ' read_audits'";
+    const LOST: &str = "REPLACE(permissions, ' read_audits', '')";
+    let Some(pair) = Pair::start().await else { return };
+    let there = pair.at_other(&pair.one.user(&pair.admin, "anna").await);
+    let (mut socket, _) = WebSocket::greeted(&there).await;
+    let set = async |permissions: &str| {
+        let sql = "UPDATE roles SET updateat = updateat + 1, permissions";
+        pair.execute(&format!("{sql} = {permissions} WHERE name = 'system_user'")).await;
+    };
+    let answers = async |status: u16| there.get("/audits").await.status == status;
+    let holder = holder(&pair.one).await;
+    let mut delays = Delays::default();
+    for _ in 0..ROUNDS {
+        set(GRANTED).await;
+        until("it is granted", async || answers(200).await).await;
+        socket.event_named("role_updated").await;
+        holder.batch_execute(LOCK).await.unwrap();
+        set(LOST).await;
+        delays.note("a permission", until("it is granted no more", async || answers(403).await)).await;
+        until("readiness tells it", async || says_so(&pair.other).await).await;
+        holder.batch_execute("COMMIT").await.unwrap();
+        // The role is in force already, and clients are told when the server hears of it.
+        let event = socket.event_named("role_updated").await;
+        assert!(!event["data"]["role"].as_str().unwrap().contains("read_audits"), "{event}");
+        both_ready(&pair).await;
+    }
     delays.check(TRUST + Duration::from_millis(200));
 }
 
@@ -57,16 +92,19 @@ async fn a_server_that_hears_nothing_shows_the_active_configuration() {
 
 #[actix_web::test]
 async fn a_server_that_hears_the_others_again_shows_no_replaced_configuration_before_it_applies_what_it_missed() {
-    /// Roles are applied before the configuration.
-    const BLOCK: &str = "BEGIN; LOCK TABLE roles IN ACCESS EXCLUSIVE MODE";
+    /// Memberships are applied before the configuration.
+    const BLOCK: &str = "BEGIN; LOCK TABLE channelmembers IN ACCESS EXCLUSIVE MODE";
     const BLOCKED: &str = "SELECT relation::regclass::text FROM pg_locks \
-                           WHERE NOT granted AND relation = 'roles'::regclass";
+                           WHERE NOT granted AND relation = 'channelmembers'::regclass";
     let Some(pair) = Pair::start().await else { return };
     let there = pair.at_other(&pair.admin);
     there.get("/config").await.expect(200);
+    // Memberships are read for users with sockets.
+    let _sockets = (WebSocket::greeted(&pair.admin).await, WebSocket::greeted(&there).await);
     let (holder, blocker) = (holder(&pair.one).await, holder(&pair.one).await);
     holder.batch_execute(LOCK).await.unwrap();
-    pair.execute("UPDATE roles SET updateat = updateat + 1").await;
+    let member = format!("VALUES ('{}', '{}', '', 0)", "t".repeat(26), pair.admin.user_id);
+    pair.execute(&format!("INSERT INTO teammembers (teamid, userid, roles, deleteat) {member}")).await;
     pair.admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Missed" } })).await.expect(200);
     until("readiness tells it", async || says_so(&pair.other).await).await;
     blocker.batch_execute(BLOCK).await.unwrap();

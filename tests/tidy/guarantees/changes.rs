@@ -39,7 +39,14 @@ pub(super) const GUARANTEES: [Row; 11] = [
         ],
         Tested,
     ),
-    ("permissions of a role", &[(RIGHTS, "permissions_of_a_role_are_the_same_on_both")], Tested),
+    (
+        "permissions of a role",
+        &[
+            (RIGHTS, "permissions_of_a_role_are_the_same_on_both"),
+            (UNHEARD, "a_server_that_hears_nothing_grants_no_permission_that_a_role_lost"),
+        ],
+        Tested,
+    ),
     (
         "a version of the configuration",
         &[
