@@ -78,6 +78,8 @@ impl From<Confirmation> for PendingConfirmation {
 /// The maximum number of versions that are searched for a readable one.
 const MAX_SEARCHED_VERSIONS: i64 = 100;
 
+const LOAD_FAILED: &str = "app.config.load.app_error";
+const UNREADABLE: &str = "app.config.unreadable.app_error";
 const CONFLICT: &str = "app.config.version_conflict.app_error";
 const NOT_WAITING: &str = "app.config.confirmation.missing.app_error";
 
@@ -107,18 +109,16 @@ impl Db {
 
     /// Returns the version in force, or `None` when none was ever stored.
     pub(crate) async fn active_configuration(&self) -> Result<Option<Stored>, AppError> {
-        const FAILED: &str = "app.config.load.app_error";
         let sql = "SELECT id, value FROM configurations WHERE active = TRUE";
-        let rows = self.read(statement(sql, Vec::new())).await.or_fail(FAILED)?;
-        rows.into_iter().next().map(|row| stored(row).or_fail(FAILED)).transpose()
+        let rows = self.read(statement(sql, Vec::new())).await.or_fail(LOAD_FAILED)?;
+        rows.into_iter().next().map(readable).transpose()
     }
 
     /// Returns the version with this id.
     pub(crate) async fn configuration(&self, id: &str) -> Result<Option<Stored>, AppError> {
-        const FAILED: &str = "app.config.load.app_error";
         let sql = "SELECT id, value FROM configurations WHERE id = $1";
-        let rows = self.read(statement(sql, vec![id.into()])).await.or_fail(FAILED)?;
-        rows.into_iter().next().map(|row| stored(row).or_fail(FAILED)).transpose()
+        let rows = self.read(statement(sql, vec![id.into()])).await.or_fail(LOAD_FAILED)?;
+        rows.into_iter().next().map(readable).transpose()
     }
 
     /// Returns the newest readable versions, newest first.
@@ -244,6 +244,10 @@ pub(crate) fn pretty(document: &impl Serialize) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
+fn readable(row: Row) -> Result<Stored, AppError> {
+    stored(row).map_err(|cause| AppError::new(UNREADABLE).with("Problem", cause.to_string()))
+}
+
 fn stored(mut row: Row) -> Result<Stored, Box<dyn std::error::Error + Send + Sync>> {
     let (id, text) = (row.text()?, row.text()?);
     match serde_json::from_str::<Document>(&text) {
@@ -357,7 +361,7 @@ mod tests {
         for broken in ["{", "{}", "[]", ""] {
             execute(&db, &format!("UPDATE configurations SET value = '{broken}' WHERE id = 'two'")).await;
             let refused = db.active_configuration().await.unwrap_err();
-            assert_eq!(refused.id, "app.config.load.app_error", "{broken}");
+            assert_eq!(refused.id, "app.config.unreadable.app_error", "{broken}");
             assert_eq!(db.active_configuration_id().await.unwrap().as_deref(), Some("two"));
             let readable: Vec<String> =
                 db.readable_configurations().await.unwrap().into_iter().map(|one| one.id).collect();

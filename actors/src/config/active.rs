@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::{info, warn};
 
+use super::ConfigStore;
 use super::effective::Config;
 use super::events::Publisher;
 use super::proposal::{DecisionContext, check};
-use super::{ConfigStore, Stored};
+use super::saving::UNREADABLE;
 use crate::error::{AppError, OrFail};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
@@ -107,11 +108,18 @@ async fn read_active(
 ) -> Result<Arc<Config>, AppError> {
     let running = publisher.current();
     let Some(id) = other_active(store, &running).await? else { return Ok(running) };
-    let composed = |stored: Option<Stored>| {
-        Config::compose_with(store.defaults(), stored, running.overrides.clone()).map(Arc::new).or_fail(LOAD_FAILED)
+    let stored = match store.load().await {
+        Ok(stored) => stored,
+        Err(cause) => {
+            // A version whose content cannot be read is refused. If the store does not answer, nothing is known of it.
+            if cause.id == UNREADABLE {
+                publisher.avoided.log(&id, &cause);
+            }
+            return Err(cause);
+        }
     };
-    match store.load().await.and_then(composed) {
-        Ok(config) => put_in_force(publisher, store, config, context).map(|()| publisher.current()),
+    match Config::compose_with(store.defaults(), stored, running.overrides.clone()).or_fail(LOAD_FAILED) {
+        Ok(config) => put_in_force(publisher, store, Arc::new(config), context).map(|()| publisher.current()),
         Err(cause) => {
             publisher.avoided.log(&id, &cause);
             Err(cause)

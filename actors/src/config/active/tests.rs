@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::overrides::Overrides;
 use super::super::saving::UNREADABLE;
 use super::super::testing::{Shared, limited, named, patch, start};
-use super::super::{ConfigHandle, Override, Version};
+use super::super::{ConfigHandle, Override, Stored, Version};
 use super::*;
 
 fn context() -> DecisionContext {
