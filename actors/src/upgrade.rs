@@ -192,15 +192,15 @@ struct Begin(Scope);
 impl Handler<Begin> for UpgradeActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
-    // Atomic: no other upgrade can begin between the check and the start.
+    // Atomic: no other upgrade can begin between the check and the start. Among others, the replacement checks: the program
+    // may be the release already, so that it need not be replaced.
     fn handle(&mut self, Begin(scope): Begin, _: &mut Self::Context) -> Self::Result {
         let refusal = self.publish.borrow().refusal();
         let replacement = self.replacement.clone();
-        let may_be_replaced = scope != Scope::Alone;
+        let is_alone = scope == Scope::Alone;
         let decision = async move {
             refusal?;
-            let is_replaced = may_be_replaced && replacement.is_replaced().await;
-            if is_replaced { Ok(()) } else { replacement.check().await }
+            if is_alone { replacement.check().await } else { Ok(()) }
         };
         AtomicResponse::new(Box::pin(decision.into_actor(self).map(|decided, actor, _| {
             decided?;

@@ -22,6 +22,7 @@ use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::config::view::ServiceSettings;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::upgrade::{Outcome, Progress, Release, Replacement, Scope};
+use semver::Version;
 use serde_json::json;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
@@ -144,9 +145,21 @@ impl Parts {
     async fn replace(&self, scope: &Scope, progress: &Progress) -> Result<Outcome, AppError> {
         if self.is_replaced().await {
             let accepting = Box::pin(timeout(INSTALL_TIMEOUT, self.accept_replaced(scope)));
-            return accepting.await.map_err(|_| failed("the upgrade took longer than 30 minutes"))?;
+            let accepted = accepting.await.map_err(|_| failed("the upgrade took longer than 30 minutes"))??;
+            if let Outcome::InPlace(release) = &accepted {
+                self.note(&Version::parse(&release.version).map_err(failed)?).await?;
+            }
+            return Ok(accepted);
         }
-        let (program, source) = self.checked().await?;
+        let (program, source) = match self.checked().await {
+            Ok(checked) => checked,
+            // A program that cannot be replaced, but is the release already, is no reason to end an upgrade of several.
+            Err(refusal) if *scope != Scope::Alone => {
+                let proof = Box::pin(timeout(PROOF_TIMEOUT, self.accept_replaced(scope)));
+                return proof.await.ok().and_then(Result::ok).ok_or(refusal);
+            }
+            Err(refusal) => return Err(refusal),
+        };
         let preparing = Box::pin(timeout(INSTALL_TIMEOUT, self.prepare(&program, source, scope, progress)));
         let prepared = preparing.await.map_err(|_| failed("the upgrade took longer than 30 minutes"))??;
         let (candidate, release) = match prepared {
@@ -187,14 +200,17 @@ impl Parts {
         source.verify(&signed, &signature).map_err(|cause| AppError::new(UNPROVED).because(cause))?;
         let seen = self.db.newest_release().await.map_err(failed)?;
         let manifest = Manifest::read(&signed, OffsetDateTime::now_utc(), seen.as_ref()).map_err(failed)?;
-        if !manifest.is_running() {
-            self.db.note_release(&manifest.version).await.map_err(failed)?;
-        }
         match scope {
             Scope::Alone if manifest.is_running() => Err(failed(manifest.not_newer())),
             Scope::Among(Some(wanted)) if !wanted.is_same(&manifest.release()) => Err(another(&manifest, wanted)),
             Scope::Alone | Scope::Among(_) => Ok(manifest),
         }
+    }
+
+    /// Notes a release that is about to be installed, or was found in place: an older one is refused from now on. One that
+    /// is only offered counts for nothing, because other servers may be about to install an older one.
+    async fn note(&self, version: &Version) -> Result<(), AppError> {
+        self.db.note_release(version).await.map_err(failed)
     }
 
     /// Downloads the newest release into a file beside the program, verifies it and runs it once.
@@ -211,6 +227,7 @@ impl Parts {
         if manifest.is_running() {
             return Ok(Prepared::Running(manifest.release()));
         }
+        self.note(&manifest.version).await?;
         let config = self.config.current();
         self.download(source, &manifest, &mut candidate, &config.view.service, progress).await?;
         let candidate = candidate.finished(program.access()).await.map_err(|cause| unwritten(&cause))?;

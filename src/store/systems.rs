@@ -57,7 +57,7 @@ const SETTING_BUSY_UNTIL_OF_DATABASE: &str = "INSERT INTO systems (name, value) 
 const READ_BUSY_UNTIL: &str = "SELECT (SELECT value FROM systems WHERE name = $1), \
      (SELECT value FROM systems WHERE name = $2), CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)";
 
-/// The row with the highest version of a release that was ever offered with a valid signature.
+/// The row with the highest version of a release that an upgrade began to install.
 const NEWEST_RELEASE: &str = "QuarterdeckNewestRelease";
 
 impl BusyStore for Db {
@@ -124,7 +124,7 @@ impl Db {
         self.write(setting_system(name, value)).await.map(drop)
     }
 
-    /// Returns the newest release that was ever offered. An unreadable value is logged and treated as missing.
+    /// Returns the newest release that an upgrade began to install. An unreadable value is logged and treated as missing.
     pub(crate) async fn newest_release(&self) -> Result<Option<Version>, StoreError> {
         let Some(stored) = self.system(NEWEST_RELEASE).await? else { return Ok(None) };
         let version = Version::parse(&stored);
@@ -137,7 +137,7 @@ impl Db {
         Ok(version.ok())
     }
 
-    /// Stores a release that was offered, unless a newer one is stored.
+    /// Stores a release that an upgrade begins to install, unless a newer one is stored.
     pub(crate) async fn note_release(&self, version: &Version) -> Result<(), StoreError> {
         let version = version.clone();
         let decide = move |answers: &[Vec<Row>]| {

@@ -74,12 +74,14 @@ async fn a_release_that_is_not_proved_newer_and_for_this_machine_is_not_fetched(
 }
 
 #[actix_web::test]
-async fn after_a_release_was_offered_no_earlier_one_is_taken() {
+async fn after_an_upgrade_began_to_install_a_release_no_earlier_one_is_taken() {
     let stand = Stand::start().await;
     stand.releases.offer(&teller(NEWER), &json!({ "sha256": "0a".repeat(32) }));
     stand.fails("does not match the manifest").await;
     stand.releases.offer(&teller("998.0.0"), &json!({ "version": "998.0.0" }));
-    stand.fails(&format!("the release is 998.0.0, which is older than {NEWER}, which was offered before")).await;
+    stand
+        .fails(&format!("the release is 998.0.0, which is older than {NEWER}, which an upgrade has begun to install"))
+        .await;
     stand.releases.offer(&teller(NEWER), &json!({}));
     stand.begin().await;
     assert_eq!(stand.ended().await["percentage"], 100);

@@ -51,7 +51,7 @@ impl Manifest {
         }
         if let Some(seen) = seen.filter(|seen| manifest.version.cmp_precedence(seen) == Ordering::Less) {
             return Err(format!(
-                "the release is {}, which is older than {seen}, which was offered before",
+                "the release is {}, which is older than {seen}, which an upgrade has begun to install",
                 manifest.version
             ));
         }
@@ -136,8 +136,8 @@ mod tests {
             ("version", json!(format!("{VERSION}-rc.1")), "not newer"),
             ("version", json!("0.0.1"), "not newer"),
             ("version", json!("next"), "cannot be read"),
-            ("version", json!("997.9.9"), "998.0.0, which was offered before"),
-            ("version", json!("998.0.0-rc.1"), "998.0.0, which was offered before"),
+            ("version", json!("997.9.9"), "998.0.0, which an upgrade has begun to install"),
+            ("version", json!("998.0.0-rc.1"), "998.0.0, which an upgrade has begun to install"),
             ("expires", json!("2026-05-31T23:59:59Z"), "may withhold a newer one"),
             ("expires", json!("2026-06-01T01:00:00+02:00"), "may withhold a newer one"),
             ("expires", json!("2027-01-01"), "no valid date and time"),

@@ -102,24 +102,26 @@ impl Db {
         limit: Duration,
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE qd_restarts SET target = $3, progress = $4, expiresat = qd_now() + $5 \
-                   WHERE id = $1 AND state = $2 AND expiresat > qd_now() RETURNING id";
-        let values = vec![id.into(), RUNNING.into(), target.into(), progress.into(), in_ms(limit).into()];
+                   WHERE id = $1 AND state = $2 AND expiresat > qd_now() AND expiresat <= qd_now() + $6 RETURNING id";
+        let (limit, max) = (in_ms(limit), in_ms(MAX_LEASE));
+        let values = vec![id.into(), RUNNING.into(), target.into(), progress.into(), limit.into(), max.into()];
         Ok(!self.write_apart(statement(sql, values)).await?.is_empty())
     }
 
     /// Ends a rollout under way, with this state.
     pub(crate) async fn end_rollout(&self, id: &str, state: &str, progress: &str) -> Result<(), StoreError> {
         let sql = "UPDATE qd_restarts SET target = '', state = $3, progress = $4 \
-                   WHERE id = $1 AND state = $2 AND expiresat > qd_now()";
-        let values = vec![id.into(), RUNNING.into(), state.into(), progress.into()];
+                   WHERE id = $1 AND state = $2 AND expiresat > qd_now() AND expiresat <= qd_now() + $5";
+        let values = vec![id.into(), RUNNING.into(), state.into(), progress.into(), in_ms(MAX_LEASE).into()];
         self.write_apart(statement(sql, values)).await.map(drop)
     }
 
     /// Returns true if the rollout is under way for `left` at least, and it is the turn of this node.
     pub(crate) async fn is_turn_of(&self, node_id: &str, id: &str, left: Duration) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM qd_restarts \
-                   WHERE id = $1 AND state = $2 AND target = $3 AND expiresat > qd_now() + $4)";
-        let values = vec![id.into(), RUNNING.into(), node_id.into(), in_ms(left).into()];
+                   WHERE id = $1 AND state = $2 AND target = $3 AND expiresat > qd_now() + $4 \
+                   AND expiresat <= qd_now() + $5)";
+        let values = vec![id.into(), RUNNING.into(), node_id.into(), in_ms(left).into(), in_ms(MAX_LEASE).into()];
         first_bool(self.read(statement(sql, values)).await?)
     }
 }

@@ -71,7 +71,7 @@ pub(super) async fn restart(
     let within = within(request.query("within"), &app.facts.options)?;
     if let Some(wanted) = wanted {
         if wanted == Wanted::All {
-            all_of_one_version(&app, &upgraded(&app).await?).await?;
+            into_one_version(&app, &upgraded(&app).await?).await?;
         }
         let names = begin(app, wanted, within).await?;
         audit.parameter("servers", names);
@@ -79,7 +79,7 @@ pub(super) async fn restart(
     }
     let upgraded = upgraded(&app).await?;
     let Some(version) = upgraded.values().next().cloned() else { return Ok(Done) };
-    one_version(upgraded.values().map(String::as_str))?;
+    into_one_version(&app, &upgraded).await?;
     let names = begin(app, Wanted::Runs(upgraded.into_keys().collect()), within).await?;
     audit.parameter("version", version);
     if names.len() > 1 {
@@ -88,9 +88,9 @@ pub(super) async fn restart(
     Ok(Done)
 }
 
-/// Fails if a restart of all servers would leave them with different versions, because some of them have a new program in
-/// place: the first one that starts may bring the schema to a form in which the older program does not start.
-async fn all_of_one_version(app: &AppState, upgraded: &BTreeMap<String, String>) -> Result<(), AppError> {
+/// Fails if a restart of those with a new program in place would leave the servers with different versions: the first one
+/// that starts may bring the schema to a form in which the older program does not start.
+async fn into_one_version(app: &AppState, upgraded: &BTreeMap<String, String>) -> Result<(), AppError> {
     if upgraded.is_empty() {
         return Ok(());
     }

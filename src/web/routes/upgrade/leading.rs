@@ -15,7 +15,7 @@ use quarterdeck_actors::upgrade::{Release, Stage};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::asking::{checks, node_of, requested, told};
+use super::asking::{checks, node_of, told};
 use super::part::{Report, Request, Step};
 use super::plan::{ABANDONED, DONE, FAILED, Part, Plan, State, is_running};
 use crate::base::error_text::text_of;
@@ -85,15 +85,9 @@ pub(super) async fn begin(app: Data<AppState>) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Fails if this server or another one on the database cannot be upgraded.
+/// Fails if this server or another one on the database cannot be upgraded, or all have the release.
 pub(super) async fn check(app: &AppState) -> Result<(), AppError> {
-    app.actors.upgrade.check().await?;
-    if app.db.is_shared() {
-        for (node, reply) in checks(app, &others(app).await?).await {
-            part(&mut Plan::default(), &node, reply, false)?;
-        }
-    }
-    Ok(())
+    if app.db.is_shared() { plan(app).await.map(drop) } else { app.actors.upgrade.check().await }
 }
 
 /// Returns the servers that are to install the release, this one first.
@@ -103,10 +97,10 @@ async fn plan(app: &AppState) -> Result<Plan, AppError> {
         Stage::Complete(_) => None,
         Stage::Idle | Stage::Failed(_) | Stage::Current(_) => app.actors.upgrade.check().await.err(),
     };
-    // Another server may have replaced the file of this one.
+    // The file may be the release already: this server runs it, or another one has replaced the file.
     let refusal = match refusal {
-        Some(refusal) if !app.actors.upgrade.is_replaced().await => return Err(refusal),
         Some(_) if app.actors.upgrade.is_in_place().await => None,
+        Some(refusal) if !app.actors.upgrade.is_replaced().await => return Err(refusal),
         other => other,
     };
     let others = others(app).await?;
@@ -243,7 +237,9 @@ impl Leading {
         let is_late = |node: &NodeFacts| !self.plan.servers.iter().any(|part| part.id == node.id);
         let late: Vec<NodeFacts> = others.nodes.into_iter().filter(is_late).collect();
         let is_any = !late.is_empty();
-        for (node, reply) in requested(&self.app, late, &Request::default()).await {
+        for node in late {
+            self.renew("").await?;
+            let reply = self.checked(&node).await?;
             match part(&mut self.plan, &node, reply, true) {
                 Ok(part) => self.plan.servers.push(part),
                 Err(refusal) => {
@@ -254,6 +250,21 @@ impl Leading {
             }
         }
         Ok(is_any)
+    }
+
+    /// Asks a server if it can be upgraded. One that is silent or too busy, because it starts, say, is asked again for a
+    /// while.
+    async fn checked(&self, node: &NodeFacts) -> Result<Result<Report, Absence>, End> {
+        let begun = Instant::now();
+        loop {
+            let reply = told(&self.app, node, &Request::default()).await;
+            let is_repeated = matches!(reply, Err(Absence::Busy | Absence::Silent)) && begun.elapsed() < RETRY_LIMIT;
+            if !is_repeated {
+                return Ok(reply);
+            }
+            self.renew("").await?;
+            sleep(LOOK_INTERVAL).await;
+        }
     }
 
     /// Installs the release on the server whose turn it is, unless it is there.

@@ -120,6 +120,11 @@ impl Fleet {
         backdoor::execute_in(&self.places[0].path(""), sql).await;
     }
 
+    /// Returns the first column of a statement's rows.
+    pub(super) async fn texts(&self, sql: &str) -> Vec<String> {
+        backdoor::texts_in(&self.places[0].path(""), sql).await
+    }
+
     /// Returns the addresses of the servers.
     pub(super) fn bases(&self) -> Vec<String> {
         self.servers.iter().map(|server| server.base.clone()).collect()
