@@ -1,6 +1,7 @@
 //! Periodic tasks that run as long as the server.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,12 @@ const SESSIONS_INTERVAL: Duration = Duration::from_secs(5);
 /// The interval between two removals of sockets of servers that are gone.
 const SOCKETS_INTERVAL: Duration = Duration::from_mins(1);
 
+/// The interval between two looks at the key of the last audit row.
+const KEYS_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The number of missing keys that are told.
+const MAX_TOLD_KEYS: usize = 16;
+
 /// The interval between two audit records with the number of counted refusals.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -51,6 +58,7 @@ pub(super) fn start(app: &Data<AppState>) {
     if app.db.is_shared() {
         keep(app, "store_sockets", |app| async move { app.actors.sockets.keep_stored().await });
         keep(app, "remove_ended_sockets", keep_removing_sockets);
+        keep(app, "compare_audit_keys", keep_comparing_keys);
         keep(app, "tell_requests", telling::keep_telling_requests);
         keep(app, "tell_sockets", telling::keep_telling_sockets);
     } else {
@@ -75,6 +83,25 @@ async fn keep_removing_sockets(app: Data<AppState>) {
         if let Err(cause) = app.actors.presence.remove_ended_nodes().await {
             warn!(%cause, "sockets of servers that are gone could not be removed; the server tries again");
         }
+    })
+    .await;
+}
+
+/// Warns if another server writes to the audit trail with a key that this server does not have, once for each of the first
+/// [`MAX_TOLD_KEYS`] keys. A start sees it only if the other server was there before.
+async fn keep_comparing_keys(app: Data<AppState>) {
+    let told = RefCell::new(BTreeSet::new());
+    every(KEYS_INTERVAL, async || match app.db.missing_audit_key().await {
+        Ok(Some(key)) if !told.borrow().contains(&key) && told.borrow().len() < MAX_TOLD_KEYS => {
+            warn!(
+                audit.key = key,
+                "another server writes to the audit trail with a key that is missing in the audit key file of this one: give \
+                 all servers one file"
+            );
+            told.borrow_mut().insert(key);
+        }
+        Ok(_) => {}
+        Err(cause) => warn!(%cause, "the key of the last audit row could not be read; the server tries again"),
     })
     .await;
 }

@@ -210,7 +210,7 @@ impl Db {
     pub(crate) async fn note_audit_key(&self) -> Result<(), StoreError> {
         let (last, last_key) = self.last_audit().await?;
         let in_use = self.audit_keys.in_use();
-        if !last_key.is_empty() && !self.audit_keys.ids().any(|id| id == last_key) {
+        if self.misses(&last_key) {
             warn!(audit.key = last_key, "the key of the last audit row is missing in the audit key file");
         }
         if last.number == 0 || last_key == in_use {
@@ -218,6 +218,16 @@ impl Db {
         }
         let parameters = json!({ "before": last_key, "after": in_use });
         self.add_audits(&[Arc::new(own_record(KEY_CHANGED, Status::Success, parameters))]).await
+    }
+
+    /// Returns the id of the key of the last row if it is missing here: another server has written the row.
+    pub(crate) async fn missing_audit_key(&self) -> Result<Option<String>, StoreError> {
+        let (_, last_key) = self.last_audit().await?;
+        Ok(self.misses(&last_key).then_some(last_key))
+    }
+
+    fn misses(&self, key_id: &str) -> bool {
+        !key_id.is_empty() && !self.audit_keys.ids().any(|id| id == key_id)
     }
 
     /// Returns the ids of the known keys.

@@ -16,7 +16,7 @@ use crate::tidy::bounds::shipped;
 const METRICS: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\nAuditRetentionDays = 30\n";
 
 /// The tasks that run as long as the server, on its own thread.
-const TASKS: [&str; 21] = [
+const TASKS: [&str; 22] = [
     "renew_prepared",
     "watch_site_path",
     "announce_configurations",
@@ -36,6 +36,7 @@ const TASKS: [&str; 21] = [
     "take_back_config",
     "store_sockets",
     "remove_ended_sockets",
+    "compare_audit_keys",
     "tell_requests",
     "tell_sockets",
 ];
@@ -44,7 +45,8 @@ const TASKS: [&str; 21] = [
 const OF_ONE_SERVER: [&str; 2] = ["renew_roles", "renew_sessions"];
 
 /// Those of them that only run where servers can share the database.
-const OF_SERVERS: [&str; 4] = ["store_sockets", "remove_ended_sockets", "tell_requests", "tell_sockets"];
+const OF_SERVERS: [&str; 5] =
+    ["store_sockets", "remove_ended_sockets", "compare_audit_keys", "tell_requests", "tell_sockets"];
 
 /// Returns the tasks that run on the engine of this run.
 fn running() -> impl Iterator<Item = &'static str> {

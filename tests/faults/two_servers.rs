@@ -1,5 +1,6 @@
 //! Several servers on one database.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::json;
@@ -24,6 +25,12 @@ async fn servers_that_start_at_once_on_a_fresh_database_share_it() {
         for server in &mut servers {
             server.listens().await;
         }
+        let mut keys = BTreeSet::new();
+        for server in &servers {
+            let told = server.client().get("/config/client?format=old").await.expect(200);
+            keys.insert(told["AsymmetricSigningPublicKey"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(keys.len(), 1, "phones accept messages of all servers");
         let [first, second, third, ..] = &servers;
         first.client().post("/users", account("anna")).await.expect(201);
         let anna = second.client().log_in("anna").await;

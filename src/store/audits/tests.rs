@@ -217,7 +217,9 @@ async fn two_servers_with_keys_of_their_own_write_one_trail_that_both_keys_prove
     let rows = verified.keys[two.in_use()];
     let missing = |is_named| Finding::KeyMissing { key_id: two.in_use().to_owned(), rows, is_named };
     assert_eq!(findings(&first).await, [missing(false)]);
-    // The last row is of the other server, so a start of this one names its key.
+    // The last row is of the other server, so a start of this one names its key, and so does this one while it runs.
+    assert_eq!(first.missing_audit_key().await.unwrap().as_deref(), Some(two.in_use()));
+    assert_eq!(second.missing_audit_key().await.unwrap(), None);
     first.note_audit_key().await.unwrap();
     assert_eq!(findings(&first).await, [missing(true)]);
     assert!(missing(true).is_incomplete() && !missing(false).is_incomplete());
