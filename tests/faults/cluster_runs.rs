@@ -27,7 +27,8 @@ use self::buses::until_used;
 use self::checks::check;
 use self::parts::{
     cut_database_connections, cut_off_from_redis, freeze_database, freeze_database_for_long, freeze_redis,
-    freeze_server, kill_servers, lose_database, lose_redis_data, outage, restart_database_twice, slow_server,
+    freeze_server, freeze_server_amid_changes, kill_servers, lose_database, lose_redis_data, outage,
+    restart_database_twice, slow_server,
 };
 use self::restarts::restart_servers;
 use self::stand::{Bus, Stand};
@@ -55,6 +56,8 @@ async fn a_server_that_stands_still_loses_nothing() {
         freeze_server(stand, 4).await;
         calm(stand).await;
         freeze_server(stand, 14).await;
+        calm(stand).await;
+        freeze_server_amid_changes(stand).await;
     })
     .await;
 }
@@ -65,23 +68,20 @@ async fn a_slow_server_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn a_restarted_database_loses_nothing() {
-    run(Bus::Database, EQUAL, restart_database_twice).await;
+async fn a_database_that_restarts_or_cannot_be_reached_loses_nothing() {
+    run(Bus::Database, EQUAL, async |stand| {
+        restart_database_twice(stand).await;
+        calm(stand).await;
+        cut_database_connections(stand).await;
+        calm(stand).await;
+        outage(stand, Duration::from_secs(4)).await;
+    })
+    .await;
 }
 
 #[actix_web::test]
 async fn a_database_that_stands_still_loses_nothing() {
-    run(Bus::Database, EQUAL, freeze_database).await;
-}
-
-#[actix_web::test]
-async fn a_database_that_stands_still_for_long_loses_nothing() {
-    run(Bus::Database, EQUAL, freeze_database_for_long).await;
-}
-
-#[actix_web::test]
-async fn connections_to_the_database_that_are_cut_lose_nothing() {
-    run(Bus::Database, EQUAL, cut_database_connections).await;
+    run(Bus::Database, EQUAL, freeze_database_shortly_and_for_long).await;
 }
 
 #[actix_web::test]
@@ -97,11 +97,6 @@ async fn servers_with_clocks_a_minute_apart_lose_nothing() {
         stand.start_node(2).await;
     })
     .await;
-}
-
-#[actix_web::test]
-async fn all_servers_at_once_without_a_database_lose_nothing() {
-    run(Bus::Database, EQUAL, async |stand| outage(stand, Duration::from_secs(4)).await).await;
 }
 
 #[actix_web::test]
@@ -136,8 +131,6 @@ async fn servers_on_redis_whose_database_fails_lose_nothing() {
     run(Bus::Redis, [60, 0, -60], async |stand| {
         restart_database_twice(stand).await;
         calm(stand).await;
-        freeze_database(stand).await;
-        calm(stand).await;
         cut_database_connections(stand).await;
         calm(stand).await;
         lose_database(stand).await;
@@ -146,13 +139,13 @@ async fn servers_on_redis_whose_database_fails_lose_nothing() {
 }
 
 #[actix_web::test]
-async fn servers_on_redis_whose_database_stands_still_for_long_or_that_restart_lose_nothing() {
-    run_if_long(Bus::Redis, EQUAL, async |stand| {
-        freeze_database_for_long(stand).await;
-        calm(stand).await;
-        restart_servers(stand).await;
-    })
-    .await;
+async fn servers_on_redis_whose_database_stands_still_lose_nothing() {
+    run(Bus::Redis, EQUAL, freeze_database_shortly_and_for_long).await;
+}
+
+#[actix_web::test]
+async fn servers_on_redis_that_restart_one_after_the_other_lose_nothing() {
+    run_if_long(Bus::Redis, EQUAL, restart_servers).await;
 }
 
 #[actix_web::test]
@@ -168,6 +161,12 @@ async fn a_server_that_is_cut_off_from_redis_loses_nothing() {
 #[actix_web::test]
 async fn a_redis_that_loses_its_data_loses_nothing() {
     run(Bus::Redis, EQUAL, lose_redis_data).await;
+}
+
+async fn freeze_database_shortly_and_for_long(stand: &mut Stand) {
+    freeze_database(stand).await;
+    calm(stand).await;
+    freeze_database_for_long(stand).await;
 }
 
 /// Lets the traffic go on between two faults, until the bus of the run is used again.

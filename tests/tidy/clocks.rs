@@ -211,7 +211,6 @@ const PLAIN_LIMITS: &[(&str, &str)] = &[
     ("actors/src/background.rs", PROBE),
     ("actors/src/cluster.rs", "the limit of a stop, which an operator waits for"),
     ("actors/src/cluster/answering.rs", BUS),
-    ("actors/src/cluster/asking.rs", BUS),
     ("actors/src/health.rs", PROBE),
     ("actors/src/pause.rs", "the limit that does not count pauses is made of it"),
     ("actors/src/presence/announcer.rs", INTERVAL),

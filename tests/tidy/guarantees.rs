@@ -20,9 +20,14 @@ type Row = (&'static str, &'static [Test], OnRedis);
 enum OnRedis {
     /// At least one of the tests runs with Redis.
     Tested,
+    /// One of the tests runs with Redis, but only if long runs are wanted.
+    InLongRuns,
     /// The reason why Redis takes no part in it.
     NoPart(&'static str),
 }
+
+/// The call of a run that exists only if long runs are wanted.
+const LONG_RUN: &str = "run_if_long(";
 
 const DOCUMENT: &str = "docs/cluster.md";
 const RUNS: &str = "tests/faults/cluster_runs.rs";
@@ -66,12 +71,22 @@ fn violations(rows: &[&str], known: &[Row], read: &dyn Fn(&str) -> String) -> Ve
         for (test, _) in tests.iter().zip(&bodies).filter(|(_, body)| body.is_none()) {
             violations.push(format!("\"{beginning}\": there is no test {test:?}"));
         }
-        let runs_on_redis = |((file, _), body): (&Test, &Option<String>)| {
-            body.as_ref().is_some_and(|body| is_on_redis(file, body, read))
+        let runs_on_redis = |is_long: bool| {
+            let runs = |((file, _), body): (&Test, &Option<String>)| {
+                let is_so = |body: &String| is_on_redis(file, body, read) && body.contains(LONG_RUN) == is_long;
+                body.as_ref().is_some_and(is_so)
+            };
+            tests.iter().zip(&bodies).any(runs)
         };
-        let is_tested = tests.iter().zip(&bodies).any(runs_on_redis);
-        if is_tested != (*on_redis == OnRedis::Tested) {
-            violations.push(format!("\"{beginning}\": a test with Redis: {is_tested}, and it says {on_redis:?}"));
+        let found = (runs_on_redis(false), runs_on_redis(true));
+        let is_so = match on_redis {
+            OnRedis::Tested => found.0,
+            OnRedis::InLongRuns => found == (false, true),
+            OnRedis::NoPart(_) => found == (false, false),
+        };
+        if !is_so {
+            violations
+                .push(format!("\"{beginning}\": tests with Redis, and long ones: {found:?}; it says {on_redis:?}"));
         }
     }
     violations
@@ -134,4 +149,8 @@ fn a_row_without_a_test_and_a_test_that_is_gone_are_found() {
     assert_eq!(count(&[one, ("two", &[("tests/other.rs", "c")], two.2)]), 1, "a function that is no test");
     assert_eq!(count(&[one, (two.0, two.1, OnRedis::Tested)]), 1, "not tested with Redis");
     assert_eq!(count(&[(one.0, one.1, two.2), two]), 1, "tested with Redis");
+    assert_eq!(count(&[(one.0, one.1, OnRedis::InLongRuns), two]), 1, "tested with Redis in each run");
+    let read = |_: &str| "#[test]\nfn a() {\n    run_if_long(x);\n}\n\n#[test]\nfn b() {\n}\n".to_owned();
+    let is_found = |on_redis: OnRedis| !violations(&["one"], &[(one.0, one.1, on_redis)], &read).is_empty();
+    assert!(is_found(OnRedis::Tested) && is_found(OnRedis::NoPart("a reason")) && !is_found(OnRedis::InLongRuns));
 }

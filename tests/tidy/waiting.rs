@@ -15,7 +15,7 @@ const SLEEPS: [(&str, usize, &str); 25] = [
     ("tests/faults/cluster_runs/configurations.rs", 1, "the pace of the traffic"),
     ("tests/faults/cluster_runs/facts.rs", 1, "the pace of the traffic"),
     ("tests/faults/cluster_runs/sockets.rs", 1, "a client connects again after this time"),
-    ("tests/faults/cluster_runs/parts.rs", 15, "the duration of faults"),
+    ("tests/faults/cluster_runs/parts.rs", 16, "the duration of faults"),
     ("tests/faults/cluster_runs/revocations.rs", 1, "the pace of the traffic"),
     ("tests/faults/cluster_runs/traffic.rs", 1, "the pace of the traffic"),
     ("tests/faults/config_killed.rs", 1, KILL),

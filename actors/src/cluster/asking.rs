@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use super::question::{Absence, Content, Incoming, Question, Reply};
@@ -17,6 +17,7 @@ use super::shared::Shared;
 use super::{Bus, ClusterHandle, NodeFacts};
 use crate::error::AppError;
 use crate::id::new_id;
+use crate::pause::timeout;
 use crate::task;
 
 /// The maximum number of questions that a node puts at the same time.

@@ -34,6 +34,13 @@ pub(super) async fn freeze_server(stand: &mut Stand, seconds: u64) {
     .await;
 }
 
+/// Stops a server for a while, with every kind of change under way.
+pub(super) async fn freeze_server_amid_changes(stand: &mut Stand) {
+    stand.signal(2, Signal::STOP);
+    sleep(Duration::from_secs(4)).await;
+    stand.signal(2, Signal::CONT);
+}
+
 /// Gives a server a tenth of the processor time.
 pub(super) async fn slow_server(stand: &mut Stand) {
     let (before, written) = (ids(stand).await, stand.record.acknowledged());

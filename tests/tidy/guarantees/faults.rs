@@ -1,14 +1,18 @@
 //! The tests of the rows about faults.
 
-use super::OnRedis::Tested;
+use super::OnRedis::{InLongRuns, Tested};
 use super::{RUNS, Row};
 
 /// Runs in which several faults follow each other, on servers with events in Redis.
 const KILLED: (&str, &str) = (RUNS, "killed_servers_on_redis_lose_nothing");
 const FROZEN_OR_SLOW: (&str, &str) = (RUNS, "servers_on_redis_that_stand_still_or_are_slow_lose_nothing");
 const DATABASE_FAILS: (&str, &str) = (RUNS, "servers_on_redis_whose_database_fails_lose_nothing");
-const RESTARTED: (&str, &str) =
-    (RUNS, "servers_on_redis_whose_database_stands_still_for_long_or_that_restart_lose_nothing");
+const DATABASE_STILL: (&str, &str) = (RUNS, "servers_on_redis_whose_database_stands_still_lose_nothing");
+const RESTARTED: (&str, &str) = (RUNS, "servers_on_redis_that_restart_one_after_the_other_lose_nothing");
+
+/// A run in which PostgreSQL fails in several ways.
+const AWAY: (&str, &str) = (RUNS, "a_database_that_restarts_or_cannot_be_reached_loses_nothing");
+const STILL: (&str, &str) = (RUNS, "a_database_that_stands_still_loses_nothing");
 
 const ENTRIES: &str = "tests/faults/buses/entries.rs";
 const FAILURES: &str = "tests/faults/buses/failures.rs";
@@ -20,33 +24,17 @@ pub(super) const OF_PARTS: [Row; 11] = [
     ("a server stands still for 4 s", &[(RUNS, "a_server_that_stands_still_loses_nothing"), FROZEN_OR_SLOW], Tested),
     ("a server stands still for 14 s", &[(RUNS, "a_server_that_stands_still_loses_nothing"), FROZEN_OR_SLOW], Tested),
     ("a server gets a tenth", &[(RUNS, "a_slow_server_loses_nothing"), FROZEN_OR_SLOW], Tested),
-    (
-        "PostgreSQL restarts, or its connections are cut",
-        &[
-            (RUNS, "a_restarted_database_loses_nothing"),
-            (RUNS, "connections_to_the_database_that_are_cut_lose_nothing"),
-            DATABASE_FAILS,
-        ],
-        Tested,
-    ),
-    (
-        "PostgreSQL stands still for 6 s",
-        &[(RUNS, "a_database_that_stands_still_loses_nothing"), DATABASE_FAILS],
-        Tested,
-    ),
-    (
-        "PostgreSQL stands still for 14 s",
-        &[(RUNS, "a_database_that_stands_still_for_long_loses_nothing"), RESTARTED],
-        Tested,
-    ),
+    ("PostgreSQL restarts, or its connections are cut", &[AWAY, DATABASE_FAILS], Tested),
+    ("PostgreSQL stands still for 6 s", &[STILL, DATABASE_STILL], Tested),
+    ("PostgreSQL stands still for 14 s", &[STILL, DATABASE_STILL], Tested),
     ("one server loses PostgreSQL", &[(RUNS, "a_server_without_its_database_loses_nothing"), DATABASE_FAILS], Tested),
-    ("all servers lose PostgreSQL", &[(RUNS, "all_servers_at_once_without_a_database_lose_nothing"), KILLED], Tested),
+    ("all servers lose PostgreSQL", &[AWAY, KILLED], Tested),
     (
         "clocks are a minute apart",
         &[(RUNS, "servers_with_clocks_a_minute_apart_lose_nothing"), KILLED, FROZEN_OR_SLOW, DATABASE_FAILS],
         Tested,
     ),
-    ("all servers restart", &[(RUNS, "servers_that_restart_one_after_the_other_lose_nothing"), RESTARTED], Tested),
+    ("all servers restart", &[(RUNS, "servers_that_restart_one_after_the_other_lose_nothing"), RESTARTED], InLongRuns),
 ];
 
 /// The promises that are kept with events in Redis.
