@@ -47,7 +47,8 @@ pub(crate) enum Order {
 }
 
 impl Db {
-    /// Returns a page of the accounts that match `filter`. Only the names of the accounts before it are read.
+    /// Returns a page of the accounts that match `filter`. Of those before it, only what the condition and the order need is
+    /// read.
     pub(crate) async fn users(&self, filter: &Filter, paging: Paging) -> Result<Vec<User>, StoreError> {
         let (condition, mut values) = filter.condition(self.has_compared_names());
         let next = values.len() + 1;
