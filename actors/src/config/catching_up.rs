@@ -112,7 +112,7 @@ mod tests {
         for is_content_alone in [false, true] {
             let (shared, away) = (Shared::default(), Arc::new(AtomicBool::new(true)));
             start(&shared).write(named("one")).await.unwrap();
-            let store = Arc::new(Away { store: shared.clone(), is_away: away.clone(), is_content_alone });
+            let store = Arc::new(Unreliable { store: shared.clone(), is_away: away.clone(), is_content_alone });
             let server = ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(shared), store);
             server.note_news();
             for hears in [true, false] {
@@ -125,14 +125,14 @@ mod tests {
     }
 
     /// A store that cannot be read at times.
-    struct Away {
+    struct Unreliable {
         store: Shared,
         is_away: Arc<AtomicBool>,
         /// True if the id of the active version can be read meanwhile.
         is_content_alone: bool,
     }
 
-    impl ConfigStore for Away {
+    impl ConfigStore for Unreliable {
         fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
             if self.is_away.load(Ordering::SeqCst) {
                 return async { Err(AppError::new("test.away")) }.boxed();
