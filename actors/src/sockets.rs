@@ -232,8 +232,8 @@ impl Parts {
             return Ok(None);
         }
         let (user_id, acknowledges) = (row.user_id.clone(), joining.acknowledges);
-        let (id, attempt) = (id.clone(), *attempt);
-        Ok(Some(Adoption { id, attempt, user_id, acknowledges, missed, wanted, last }))
+        let (id, attempt, earlier) = (id.clone(), *attempt, *from);
+        Ok(Some(Adoption { id, attempt, user_id, acknowledges, missed, wanted, earlier, last }))
     }
 
     /// Stores the rows that are due in all hubs.

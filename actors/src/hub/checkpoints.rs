@@ -1,16 +1,16 @@
 //! The checkpoints of connections, from which another node can compute the events that a client missed.
 //!
 //! A checkpoint is a place of the bus and the number of the event that a connection gets next after it. A row of the
-//! store has two, because a client may have missed the last events before the newer one.
+//! store has two, because a client may have missed the last events before the newer one. The older one is from before
+//! the client's last sign of life: while a client is silent, only the newer one is replaced.
 
 use std::collections::HashSet;
 
 use crate::clock::{MINUTE_MS, Uptime};
 use crate::place::{Place, Progress};
 
-/// The interval at which the checkpoints of a connection are renewed, in ms. The older one is then older than the time for
-/// which a client may be silent, and twice the interval and the resume window are within the time for which the bus keeps
-/// messages.
+/// The interval at which the checkpoints of a connection are renewed, in ms. Twice the interval, the time for which a client
+/// may be silent and the resume window are within the time for which the bus keeps messages.
 pub const RENEW_MS: i64 = 2 * MINUTE_MS;
 
 /// The maximum number of messages that a node reads for a client that comes to it.
@@ -20,7 +20,7 @@ pub(crate) const MAX_BACKLOG_MESSAGES: i64 = 50_000;
 pub(crate) const MAX_BACKLOG_BYTES: usize = 64 << 20;
 
 /// The number of messages after which a checkpoint is renewed early. Two such intervals are half of what a node reads, so
-/// that it can go on from the older checkpoint as well.
+/// that it can go on from the older checkpoint of a client that is not silent as well.
 pub(super) const RENEW_MESSAGES: i64 = MAX_BACKLOG_MESSAGES / 4;
 
 /// The bytes of messages after which a checkpoint is renewed early.
@@ -109,9 +109,15 @@ pub(super) enum Due {
 pub(super) struct RowState {
     /// The newest checkpoint that is known to be stored.
     pub(super) stored: Option<Checkpoint>,
+    /// The older one that is known to be stored with it.
+    pub(super) earlier: Option<Checkpoint>,
+    /// The time at which the newest stored checkpoint was made.
+    pub(super) made_at: Option<Uptime>,
+    /// The time at which the checkpoint was made that was named last for the store.
+    pub(super) named_at: Option<Uptime>,
     /// True if the row may be in the store.
     pub(super) may_be_stored: bool,
-    /// The time at which the last checkpoint was made.
+    /// The time at which the last checkpoint was stored.
     pub(super) renewed_at: Option<Uptime>,
     /// The bytes of all messages up to the stored checkpoint.
     pub(super) bytes: u64,
@@ -123,8 +129,23 @@ pub(super) struct RowState {
 
 impl RowState {
     /// Returns the state of a row that this node has taken over.
-    pub(super) fn taken(last: Checkpoint, bytes: u64, now: Uptime) -> Self {
-        Self { stored: Some(last), may_be_stored: true, renewed_at: Some(now), bytes, ..Self::default() }
+    pub(super) fn taken(earlier: Checkpoint, last: Checkpoint, bytes: u64, now: Uptime) -> Self {
+        Self {
+            stored: Some(last),
+            earlier: Some(earlier),
+            made_at: Some(now),
+            may_be_stored: true,
+            renewed_at: Some(now),
+            bytes,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the older checkpoint beside a new one; `None` if no checkpoint is stored. The stored one becomes the older
+    /// one if the client has given a sign of life since. Events are otherwise sent or queued, but may not have arrived.
+    pub(super) fn next_earlier(&self, last_input_at: Uptime) -> Option<Checkpoint> {
+        let has_answered = self.made_at.is_some_and(|made_at| made_at < last_input_at);
+        if has_answered { self.stored } else { self.earlier }
     }
 
     /// Returns true if the row may be in the store.
@@ -170,7 +191,7 @@ mod tests {
     /// Returns if a checkpoint at position 100 and 1,000 bytes is due, so many ms after it was made.
     fn due(is_gone: bool, progress: Progress, age_ms: i64) -> Due {
         let last = Checkpoint { place: at(100, 0).place, number: 1 };
-        RowState::taken(last, 1_000, Uptime::from_ms(0)).due(is_gone, progress, Uptime::from_ms(age_ms))
+        RowState::taken(last, last, 1_000, Uptime::from_ms(0)).due(is_gone, progress, Uptime::from_ms(age_ms))
     }
 
     #[test]

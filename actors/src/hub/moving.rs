@@ -101,6 +101,8 @@ pub(crate) struct Adoption {
     pub(crate) missed: Vec<Arc<Frame>>,
     /// The number of the first of them, or of the next event.
     pub(crate) wanted: i64,
+    /// The checkpoint from which the events were computed.
+    pub(crate) earlier: Checkpoint,
     /// The checkpoint at the place of its arrival.
     pub(crate) last: Checkpoint,
 }
@@ -114,10 +116,10 @@ impl Handler<Adopt> for WebSocketHub {
 
     fn handle(&mut self, Adopt(adoption): Adopt, _: &mut Self::Context) -> Self::Result {
         let now = self.clock.uptime();
-        let Adoption { id, attempt, missed, wanted, acknowledges, last, .. } = adoption;
+        let Adoption { id, attempt, missed, wanted, acknowledges, earlier, last, .. } = adoption;
         // Its session may have ended, or more events may have come than a connection queues.
         let entry = self.registry.get_mut(&id).filter(|entry| entry.arriving == Some(attempt))?;
-        entry.row = RowState::taken(last, self.bytes, now);
+        entry.row = RowState::taken(earlier, last, self.bytes, now);
         if !entry.connection.adopt(missed, wanted) {
             self.remove_entry(&id);
             return None;

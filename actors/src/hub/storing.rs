@@ -52,7 +52,7 @@ impl Handler<CollectRows> for WebSocketHub {
                 break;
             }
             match due_of(entry, progress, now, &mut due.inexact) {
-                Due::Now if is_announced => name(entry, progress, &node_id, &mut due),
+                Due::Now if is_announced => name(entry, progress, now, &node_id, &mut due),
                 Due::Early if is_announced && max_early > 0 => {
                     early.push((entry.row.renewed_at, entry.connection.id.clone()));
                 }
@@ -64,7 +64,7 @@ impl Handler<CollectRows> for WebSocketHub {
             oldest(&mut early, max_early.min(MAX_ROWS - due.known.len()));
             for (_, id) in early {
                 let Some(entry) = self.registry.get_mut(&id) else { continue };
-                name(entry, progress, &node_id, &mut due);
+                name(entry, progress, now, &node_id, &mut due);
                 due.early += 1;
             }
         }
@@ -95,8 +95,14 @@ fn oldest(connections: &mut Vec<(Option<Uptime>, Arc<str>)>, count: usize) {
     connections.truncate(count);
 }
 
-/// Adds the row of a connection, with a checkpoint at the present place, to those that are due.
-fn name(entry: &mut Entry, progress: Progress, node_id: &str, due: &mut DueRows) {
+/// Adds the row of a connection, with a checkpoint at the present place, to those that are due. A client whose row is
+/// renewed is pinged: its answer lets the next renewal replace the older checkpoint.
+fn name(entry: &mut Entry, progress: Progress, now: Uptime, node_id: &str, due: &mut DueRows) {
+    let is_known = entry.row.stored.is_some();
+    if is_known {
+        entry.pinged_at = now;
+        entry.connection.ping();
+    }
     let (connection, row) = (&entry.connection, &mut entry.row);
     let last = Checkpoint { place: progress.place, number: connection.begin_exact() };
     let of_store = SocketRow {
@@ -104,12 +110,13 @@ fn name(entry: &mut Entry, progress: Progress, node_id: &str, due: &mut DueRows)
         node_id: node_id.to_owned(),
         user_id: connection.user_id.to_string(),
         session_id: entry.session.id.clone(),
-        earlier: row.stored.unwrap_or(last),
+        earlier: row.next_earlier(connection.last_input_at()).unwrap_or(last),
         last,
     };
     row.may_be_stored = true;
     row.named_bytes = progress.bytes;
-    if row.stored.is_some() { due.known.push(of_store) } else { due.new.push(of_store) }
+    row.named_at = Some(now);
+    if is_known { due.known.push(of_store) } else { due.new.push(of_store) }
 }
 
 #[derive(Message)]
@@ -124,6 +131,8 @@ impl Handler<ConfirmRows> for WebSocketHub {
         for stored in &changed.stored {
             let Some(entry) = self.listed(&stored.id, changed.number) else { continue };
             entry.row.stored = Some(stored.last);
+            entry.row.earlier = Some(stored.earlier);
+            entry.row.made_at = entry.row.named_at;
             entry.row.bytes = entry.row.named_bytes;
             entry.row.renewed_at = Some(now);
             entry.row.due_after = entry.row.due_after.filter(|after| *after >= stored.last.place.position);

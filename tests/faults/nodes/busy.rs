@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::resume::{Beside, resumed};
 use crate::support::waiting::until_within;
+use crate::support::websocket::PONG;
 
 /// Messages that no client gets.
 struct Bulk {
@@ -35,8 +36,9 @@ const LARGE: Bulk = Bulk {
 };
 
 impl Beside {
-    /// Publishes messages, and waits until no newer checkpoint of the connection is due because of them.
-    async fn publish(&self, bulk: &Bulk, count: usize) {
+    /// Publishes messages, and waits until no newer checkpoint of the connection is due because of them. Its client then
+    /// answers a ping, so that this checkpoint can become the older one.
+    async fn publish(&mut self, bulk: &Bulk, count: usize) {
         let end = self.survivor.texts("SELECT MAX(position)::text FROM qd_events").await.concat();
         let (Bulk { kind, body, renewing, .. }, id) = (bulk, &self.id);
         let sql = format!(
@@ -46,10 +48,11 @@ impl Beside {
         let sql = format!("SELECT id FROM qd_sockets WHERE id = '{id}' AND position > {end} + {count} - {renewing}");
         until_within(BULK_LIMIT, "a newer checkpoint is stored", async || self.survivor.texts(&sql).await.len() == 1)
             .await;
+        self.socket.send_frame(true, PONG, b"").await;
     }
 
     /// Fails unless a client goes on after its server was killed, with more messages since its greeting than a server reads.
-    async fn goes_on_after(self, bulk: &Bulk) {
+    async fn goes_on_after(mut self, bulk: &Bulk) {
         let [first, second, third] = bulk.portions;
         self.publish(bulk, first).await;
         self.publish(bulk, second).await;

@@ -54,6 +54,10 @@ impl Stage {
         (stored, removals)
     }
 
+    fn pass(&self, ms: i64) -> Uptime {
+        Uptime::from_ms(self.uptime_ms.fetch_add(ms, Ordering::Relaxed) + ms)
+    }
+
     async fn publish(&self, position: i64) {
         let place = Place { position, mark: position * 10 };
         self.hub.deliver(Event::new("some", json!({})), Some(place)).await;
@@ -125,6 +129,35 @@ async fn checkpoints_are_renewed_early_after_many_messages_or_bytes_and_some_at_
     stage.reach_with(7 + RENEW_MESSAGES, 2 * RENEW_BYTES).await;
     assert_eq!([ids().await, ids().await], first, "the oldest ones come first");
     drop((guards, dora));
+}
+
+#[actix_rt::test]
+async fn a_silent_client_keeps_its_older_checkpoint_and_one_that_answers_pings_does_not() {
+    let stage = Stage::new().await;
+    let (anna, bert) = (joined(&stage.hub, "anna").await, joined(&stage.hub, "bert").await);
+    stage.store().await;
+    let at_round = |round: i64| checkpoint(5 + round * RENEW_MESSAGES, 1);
+    for round in 1..=6 {
+        bert.connection.note_sign_of_life(stage.pass(MIN_RENEW_MS));
+        stage.reach(5 + round * RENEW_MESSAGES).await;
+        let (rows, _) = stage.store().await;
+        assert_eq!(rows.len(), 2);
+        for row in rows {
+            let earlier = if row.user_id == "anna" { at_round(0) } else { at_round(round - 1) };
+            assert_eq!((row.earlier, row.last), (earlier, at_round(round)), "{}", row.user_id);
+        }
+        let sent = poll_fn(|context| bert.poll_next(context));
+        assert!(matches!(within("something is sent", sent).await, Outgoing::Ping), "the answer is a sign of life");
+    }
+    anna.connection.note_sign_of_life(stage.pass(MIN_RENEW_MS));
+    stage.reach(5 + 7 * RENEW_MESSAGES).await;
+    let earlier: HashSet<i64> = stage.store().await.0.iter().map(|row| row.earlier.place.position).collect();
+    let last_but_one = at_round(6).place.position;
+    assert_eq!(
+        earlier,
+        HashSet::from([at_round(5).place.position, last_but_one]),
+        "it answers again, the other one not"
+    );
 }
 
 #[actix_rt::test]
