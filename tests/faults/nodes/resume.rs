@@ -1,6 +1,7 @@
 //! A client resumes its connection on another node than the one that had its socket.
 
 use std::cell::Cell;
+use std::time::Instant;
 
 use futures_util::future::join;
 use quarterdeck_actors::hub::Event;
@@ -190,6 +191,8 @@ pub(super) struct Beside {
     pub(super) admin: Client,
     pub(super) socket: WebSocket,
     pub(super) id: String,
+    /// A time before the connect.
+    pub(super) began: Instant,
     _bus: OwnBus,
 }
 
@@ -206,10 +209,11 @@ impl Beside {
         let admin = process.client().log_in("admin").await;
         let survivor = TestServer::start_on_with(&database, &settings).await;
         bus.until_used(&survivor, &admin).await;
+        let began = Instant::now();
         let (mut socket, id) = stored(&admin, &survivor).await;
         survivor.count_for_all(0..2).await;
         socket.counts(0..2, 1).await;
-        Some(Self { home, process, survivor, admin, socket, id, _bus: bus })
+        Some(Self { home, process, survivor, admin, socket, id, began, _bus: bus })
     }
 }
 
@@ -332,7 +336,7 @@ async fn a_server_that_was_frozen_does_not_go_on_with_a_client_that_left() {
 
 #[actix_web::test]
 async fn a_client_goes_on_after_the_only_server_was_started_again() {
-    let Some(Beside { home, process, survivor, admin, socket, id, _bus }) = Beside::start().await else { return };
+    let Some(Beside { home, process, survivor, admin, socket, id, _bus, .. }) = Beside::start().await else { return };
     survivor.server.stop().await.unwrap();
     process.kill().await;
     socket.cut();
