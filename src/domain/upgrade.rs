@@ -119,9 +119,10 @@ impl Parts {
     async fn checked(&self) -> Result<(Arc<Program>, &Source), AppError> {
         let (program, source) = self.program_and_source()?;
         let looked_at = program.clone();
+        let path = program.path().display();
         let found = self.looks.look(move || looked_at.check()).await;
-        found
-            .ok_or_else(|| not_here(&format!("the file system of {} does not answer", program.path().display())))??;
+        let found = found.map_err(|cause| not_here(&format!("the look at {path} failed: {cause}")))?;
+        found.ok_or_else(|| not_here(&format!("the file system of {path} does not answer")))??;
         Ok((program, source))
     }
 
@@ -139,7 +140,7 @@ impl Parts {
 
     async fn is_replaced(&self) -> bool {
         let Ok(program) = self.program.clone() else { return false };
-        self.looks.look(move || program.is_replaced()).await.unwrap_or_default()
+        self.looks.look(move || program.is_replaced()).await.ok().flatten().unwrap_or_default()
     }
 
     async fn replace(&self, scope: &Scope, progress: &Progress) -> Result<Outcome, AppError> {

@@ -51,7 +51,7 @@ const STATE: &[(&str, &str)] = &[
     ("src/domain/audit/refusals.rs", "256 addresses or ids of users, each of fixed length"),
     ("src/domain/passwords/queue.rs", "entries of a hash of 16 bytes, and the places of the queue"),
     ("src/domain/trial_license.rs", "no data"),
-    ("src/domain/upgrade/looks.rs", "one time"),
+    ("src/domain/upgrade/looks.rs", "the state of one look"),
     ("src/files/local.rs", "an entry for each folder in use"),
     ("src/outbound/links.rs", "bytes, addresses and locations included"),
     ("src/outbound/releases.rs", "one answer of at most 1 MiB"),

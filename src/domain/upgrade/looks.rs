@@ -4,11 +4,12 @@
 //! answer, others fail at once.
 
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quarterdeck_actors::background::compute;
 use quarterdeck_actors::pause;
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::JoinError;
 
 /// The time limit for a look. Other servers wait for the answer, for twice as long.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -17,77 +18,129 @@ const LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     turn: Arc<Mutex<()>>,
-    began: Arc<StdMutex<Option<Instant>>>,
+    current: Arc<StdMutex<Current>>,
+}
+
+/// The look that is under way.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Current {
+    #[default]
+    None,
+    Awaited,
+    /// A caller had no answer within the time limit.
+    Hanging,
 }
 
 /// A look that is under way. The next one has its turn when this is dropped.
 struct Running {
-    began: Arc<StdMutex<Option<Instant>>>,
+    current: Arc<StdMutex<Current>>,
     _turn: OwnedMutexGuard<()>,
+}
+
+impl Running {
+    fn begin(current: Arc<StdMutex<Current>>, turn: OwnedMutexGuard<()>) -> Self {
+        *current.lock().unwrap_or_else(PoisonError::into_inner) = Current::Awaited;
+        Self { current, _turn: turn }
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Current::None;
     }
 }
 
 impl Looks {
-    /// Returns the result of a look; `None` if the file system does not answer.
-    pub(super) async fn look<T: Send + 'static>(&self, look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    /// Returns the result of a look; `None` if the file system does not answer. Fails if the look panics.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Option<T>, JoinError> {
         if self.is_hanging() {
-            return None;
+            return Ok(None);
         }
         let found = async {
-            let turn = self.turn.clone().lock_owned().await;
-            *self.began.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-            let running = Running { began: self.began.clone(), _turn: turn };
+            let running = Running::begin(self.current.clone(), self.turn.clone().lock_owned().await);
             // The end of the process does not wait for these threads.
             let found = compute(move || {
                 let found = look();
                 drop(running);
                 found
             });
-            found.await.ok()
+            found.await
         };
-        pause::timeout(LIMIT, found).await.ok().flatten()
+        let Ok(found) = pause::timeout(LIMIT, found).await else {
+            self.note_timeout();
+            return Ok(None);
+        };
+        found.map(Some)
     }
 
-    /// Returns true while a look has had no answer for the time limit.
+    /// Returns true after a look timed out, until it ends.
     pub(super) fn is_hanging(&self) -> bool {
-        let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
-        began.is_some_and(|began| began.elapsed() >= LIMIT)
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) == Current::Hanging
+    }
+
+    fn note_timeout(&self) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        // The look may have ended at the same moment.
+        if *current == Current::Awaited {
+            *current = Current::Hanging;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::time::Instant;
+
+    use futures_util::future::join;
 
     use super::*;
+
+    async fn found<T: Send + 'static>(looks: &Looks, look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        looks.look(look).await.unwrap()
+    }
 
     #[actix_web::test]
     async fn a_file_system_that_does_not_answer_blocks_one_thread_and_no_caller() {
         let looks = Looks::default();
-        assert_eq!(looks.look(|| 1).await, Some(1));
+        assert_eq!(found(&looks, || 1).await, Some(1));
         let (answers, answer) = mpsc::channel();
-        assert_eq!(looks.look(move || answer.recv().unwrap()).await, None::<i32>);
+        assert_eq!(found(&looks, move || answer.recv().unwrap()).await, None::<i32>);
         assert!(looks.is_hanging());
         let begun = Instant::now();
         for _ in 0..100 {
-            assert_eq!(looks.look(|| panic!("a second one is under way")).await, None::<()>);
+            assert_eq!(found(&looks, || panic!("a second one is under way")).await, None::<()>);
         }
         assert!(begun.elapsed() < LIMIT, "they fail at once");
         answers.send(2).unwrap();
         drop(looks.turn.lock().await);
-        assert_eq!(looks.look(|| 3).await, Some(3));
+        assert!(!looks.is_hanging());
+        assert_eq!(found(&looks, || 3).await, Some(3));
+    }
+
+    #[actix_web::test]
+    async fn a_look_that_began_late_and_timed_out_is_known_as_hanging() {
+        let looks = Looks::default();
+        let (end, ends) = mpsc::channel::<()>();
+        let (answers, answer) = mpsc::channel::<()>();
+        let first = found(&looks, move || ends.recv_timeout(LIMIT / 2).is_err());
+        let second = found(&looks, move || answer.recv().is_err());
+        assert_eq!(join(first, second).await, (Some(true), None), "the second one waited for the first one");
+        assert!(looks.is_hanging());
+        drop((end, answers));
+        drop(looks.turn.lock().await);
+        assert!(!looks.is_hanging());
     }
 
     #[actix_web::test]
     async fn looks_at_the_same_time_follow_each_other_and_a_panic_ends_its_own_only() {
         let looks = Looks::default();
-        let (failed, found) =
-            futures_util::future::join(looks.look(|| panic!("this one")), looks.look(|| "found")).await;
-        assert_eq!((failed, found), (None::<()>, Some("found")));
+        let (failed, found) = join(looks.look(|| panic!("this one")), looks.look(|| "found")).await;
+        let failed: JoinError = failed.map(|_: Option<()>| ()).unwrap_err();
+        assert!(failed.is_panic());
+        assert_eq!(found.unwrap(), Some("found"));
     }
 }
