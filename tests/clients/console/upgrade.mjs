@@ -66,7 +66,25 @@ await play(async (browser) => {
   await part.getByText(': abandoned').waitFor();
   say('abandoned', { text: await part.innerText() });
 
+  // The other servers, also the one that answers, run the new program when the last one fails.
+  progress = { ...progress, state: 'running' };
+  await beginRestart();
+  percentage = 0;
+  progress = { ...progress, state: 'stopped', servers: [{ name: 'chat-3', state: 'failed', reason: 'not_ready' }] };
+  await part.getByText('chat-3').waitFor();
+  say('last', { text: await part.innerText() });
+
+  // One that ends well while another server has a new program in place is over, and a restart can be begun again.
+  percentage = 100;
+  await visit(page, 'environment/tools');
+  progress = { ...progress, state: 'running', servers: [] };
+  await beginRestart();
   progress = { ...progress, state: 'done' };
+  await page.locator('#restartServer').waitFor();
+  say('done', { text: await part.innerText(), alerts: await part.locator('.alert').count() });
+
+  // A server without others tells of no restart of servers.
+  progress = { ...progress, state: 'none' };
   await beginRestart();
   const loaded = page.waitForEvent('load');
   percentage = 0;

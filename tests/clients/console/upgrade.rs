@@ -23,7 +23,7 @@ async fn an_upgrade_shows_its_progress_and_the_page_comes_back_after_the_restart
     assert_eq!(failed["sent"], json!([]), "a question that is cancelled sends nothing");
     let restarted = step("restarted");
     let (upgrade, restart) = ("POST /api/v4/upgrade_to_enterprise", "POST /api/v4/restart");
-    assert_eq!(restarted["sent"], json!([upgrade, restart, restart, restart]));
+    assert_eq!(restarted["sent"], json!([upgrade, restart, restart, restart, restart, restart]));
     let stopped = step("stopped");
     for part in ["The restart stopped at chat-2: absent", "Restart the server"] {
         assert!(text(&stopped["text"]).contains(part), "{part}: {stopped}");
@@ -31,5 +31,12 @@ async fn an_upgrade_shows_its_progress_and_the_page_comes_back_after_the_restart
     assert_eq!((&stopped["violations"], &step("again")["alerts"]), (&json!([]), &json!(0)));
     let abandoned = step("abandoned");
     assert!(text(&abandoned["text"]).contains("The restart stopped at chat-1: abandoned"), "{abandoned}");
+    let last = step("last");
+    for part in ["The restart stopped at chat-3: not_ready", "Upgrade to the newest release"] {
+        assert!(text(&last["text"]).contains(part), "{part}: {last}");
+    }
+    let done = step("done");
+    assert_eq!(done["alerts"], 0);
+    assert!(!text(&done["text"]).contains("The server restarts"), "{done}");
     assert_eq!(restarted["violations"], json!([]));
 }

@@ -28,15 +28,15 @@ export function Upgrade() {
     problem.value = error ?? "";
     phase.value = done >= 100 ? "complete" : done > 0 ? "running" : "ready";
   };
-  // Once the last server has restarted, no program waits for a restart any more, and the page is loaded again.
+  // The reason of a restart that stopped is shown, also if no server has a new program in place any more. Otherwise the
+  // page is loaded again, once none has or the restart of servers is done. The state of one server alone is "none".
   const lookForRestart = async () => {
-    const { percentage: done } = await upgradeStatus();
-    if (done < 100) return location.reload();
     const { state, leader, servers } = await restartStatus();
-    if (state !== "stopped" && state !== "abandoned") return;
-    const { name, reason } = servers.find((server) => server.state === "failed") ?? { name: leader, reason: state };
-    problem.value = `${U.stopped} ${name}: ${reason}`;
-    phase.value = "complete";
+    if (state === "stopped" || state === "abandoned") {
+      await look();
+      const { name, reason } = servers.find((server) => server.state === "failed") ?? { name: leader, reason: state };
+      problem.value = `${U.stopped} ${name}: ${reason}`;
+    } else if (state === "done" || state === "none" && (await upgradeStatus()).percentage < 100) location.reload();
   };
   useEffect(() => { look().catch(failed); }, []);
   const now = phase.value;
