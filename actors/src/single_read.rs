@@ -45,13 +45,13 @@ mod tests {
 
     #[tokio::test]
     async fn callers_at_the_same_time_share_a_read_that_began_after_they_came() {
-        let (single, count, gate) = (SingleRead::default(), Cell::new(0), Semaphore::new(0));
+        let (single, count, permits) = (SingleRead::default(), Cell::new(0), Semaphore::new(0));
         let read = || async {
             count.set(count.get() + 1);
-            gate.acquire().await.map(drop)
+            permits.acquire().await.map(drop)
         };
         let callers = join_all((0..20).map(|_| single.after_now(read)));
-        let (results, ()) = join(callers, async { gate.add_permits(1) }).await;
+        let (results, ()) = join(callers, async { permits.add_permits(1) }).await;
         assert!(results.iter().all(Result::is_ok));
         // The first one began to read before the others came. One of those reads for all of them.
         assert_eq!(count.get(), 2);

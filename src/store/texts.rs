@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Db, Statement, Transaction};
+use super::Statement;
 
 /// Collects each text once. Release builds collect none.
 #[derive(Debug, Clone, Default)]
@@ -26,30 +26,12 @@ impl StatementTexts {
             }
         }
     }
-
-    /// Notes the statements that a transaction runs first. It notes those that it decides on itself.
-    pub(super) fn note_all(&self, transaction: &mut Transaction) {
-        if cfg!(debug_assertions) {
-            for statement in transaction.statements() {
-                self.note(statement);
-            }
-            transaction.texts = self.clone();
-        }
-    }
-}
-
-impl Db {
-    /// Returns the texts of the statements that ran on this database; none in release builds.
-    pub(crate) fn statement_texts(&self) -> StatementTexts {
-        self.texts.clone()
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::statement;
     use super::super::testing::fresh;
-    use super::*;
+    use super::super::{Transaction, statement};
 
     #[actix_web::test]
     async fn each_text_of_a_read_a_write_and_a_decision_is_collected_once() {

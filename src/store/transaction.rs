@@ -82,13 +82,23 @@ pub(crate) struct Transaction {
     /// The statement that stores the draft of the audit record, when this transaction is part of a change.
     pub(super) draft: Option<Statement>,
     /// Collects the texts of the statements that run second.
-    pub(super) texts: StatementTexts,
+    texts: StatementTexts,
 }
 
 impl Transaction {
     /// Creates a transaction that runs these statements in order.
     pub(crate) fn of(statements: Vec<Statement>) -> Self {
         Self { locks: BTreeMap::new(), statements, decide: None, draft: None, texts: StatementTexts::default() }
+    }
+
+    /// Notes the texts of the statements that run first, and of those that it decides on, once it does.
+    pub(super) fn note_in(&mut self, texts: &StatementTexts) {
+        if cfg!(debug_assertions) {
+            for statement in &self.statements {
+                texts.note(statement);
+            }
+            self.texts = texts.clone();
+        }
     }
 
     /// Creates a transaction that runs `statements`, and then the statements that `decide` makes of their rows.

@@ -4,16 +4,21 @@
 use quarterdeck_actors::draft::Draft;
 
 use super::audits::opening;
-use super::{Db, Engine, Row, Statement, StoreError, Transaction};
+use super::{Db, Engine, Row, Statement, StatementTexts, StoreError, Transaction};
 
 impl Db {
+    /// Returns the texts of the statements that ran on this database; none in release builds.
+    pub(crate) fn statement_texts(&self) -> StatementTexts {
+        self.texts.clone()
+    }
+
     /// Runs a transaction and returns the rows of each of its statements. The data is on the disk when this returns.
     ///
     /// The first transaction of a change stores the draft of its audit record too, in the same commit.
     pub(crate) async fn transaction(&self, mut transaction: Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
         let draft = Draft::current().filter(|_| self.has_trail());
         transaction.draft = draft.as_ref().map(|draft| opening(&draft.record)).transpose()?;
-        self.texts.note_all(&mut transaction);
+        transaction.note_in(&self.texts);
         let mut answers = match &self.engine {
             Engine::Postgres(postgres) => postgres.run_all(transaction).await,
             Engine::Sqlite(sqlite) => sqlite.run_all(transaction).await,
