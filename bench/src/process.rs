@@ -105,6 +105,22 @@ impl Process {
     pub(crate) fn pid(&self) -> u32 {
         self.child.child.id()
     }
+
+    /// Returns true if other processes are in the group of this one: it is a script that started the server, say, so its
+    /// figures are not those of the server.
+    pub(crate) fn has_others_in_group(&self) -> bool {
+        let group = self.pid();
+        let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        pids.filter(|pid| *pid != group).any(|pid| group_of(pid) == Some(group))
+    }
+}
+
+/// Returns the process group of a process.
+fn group_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may contain anything.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
 }
 
 /// The error of a process that ended before it had an address.

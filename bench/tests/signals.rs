@@ -30,6 +30,11 @@ async fn ctrl_c_writes_the_report_and_ends_the_private_server_with_its_process_g
     let report = report(&out);
     let outcome = &report["sides"][0]["outcome"];
     assert_eq!((&outcome["is_interrupted"], &outcome["total"]["failed"]), (&json!(true), &json!(0)), "{shown}");
+    // The figures of the wrapper are not those of the server.
+    assert!(
+        outcome["usage"].is_null() && outcome["target"]["unknown"].to_string().contains("another process"),
+        "{outcome}"
+    );
     assert!(outcome["total"]["count"].as_u64() > Some(0) && outcome["measured_ms"].as_u64() < Some(3_600_000));
     assert!(std::fs::read_to_string(Path::new(&out).join("report.html")).unwrap().contains("ended the run early"));
     until("the end of the server", || !is_running(&server)).await;

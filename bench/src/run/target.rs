@@ -23,6 +23,10 @@ pub(crate) const OWN: &str = "self";
 /// The name of the engine that has processes of its own.
 pub(crate) const POSTGRESQL: &str = "PostgreSQL";
 
+/// A sentence of the report of a server that the program started as another process.
+const WRAPPER_NOTE: &str =
+    "The program started the server as another process, so processor time and memory of the server are not known.";
+
 /// A sentence of the report of a cluster.
 const CLUSTER_NOTE: &str =
     "Processor time, memory and descriptors are those of the server that requests go to, without the other servers.";
@@ -97,7 +101,7 @@ impl Target {
             }
         };
         let engine = if databases.is_some() { POSTGRESQL } else { "SQLite" };
-        let facts = Facts {
+        let mut facts = Facts {
             url: address.url.to_string(),
             program: Some(program.display().to_string()),
             engine: Some(engine),
@@ -106,7 +110,10 @@ impl Target {
             tls: None,
             unknown: nodes.map(|_| CLUSTER_NOTE.to_owned()).into_iter().collect(),
         };
-        let pid = Some(process.pid());
+        let pid = (!process.has_others_in_group()).then(|| process.pid());
+        if pid.is_none() {
+            facts.unknown.push(WRAPPER_NOTE.to_owned());
+        }
         Ok(Self { address, pid, facts, own: Some(Own { process, _folder: folder, others, databases }) })
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Meter {
     postgres: Option<Postgres>,
     from: Instant,
     pub(crate) readings: Vec<Reading>,
+    /// True once the process could not be read. Its figures would be those of a part of the measurement.
+    has_ended: bool,
 }
 
 /// The sessions of a database. A session that ends between two readings counts until the first of them.
@@ -50,7 +52,7 @@ impl Meter {
             used: BTreeMap::new(),
             ended: Duration::ZERO,
         });
-        Self { pid, postgres, from: Instant::now(), readings: Vec::new() }
+        Self { pid, postgres, from: Instant::now(), readings: Vec::new(), has_ended: false }
     }
 
     /// Begins the measurement. Earlier readings do not count.
@@ -60,15 +62,22 @@ impl Meter {
         self.read().await;
     }
 
-    /// Adds a reading. A server that ended has none.
+    /// Adds a reading. A server that ended has none, and loses those from before.
     pub(crate) async fn read(&mut self) {
+        if self.has_ended {
+            return;
+        }
         let pid = self.pid;
         // The kernel lists ten thousand descriptors in a few milliseconds, which no request shall wait for.
         let read = tokio::task::spawn_blocking(move || {
             let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok().map(Iterator::count);
             std::io::Result::Ok((cpu::used_in_all(pid)?, cpu::resident_kb(pid)?, descriptors))
         });
-        let Ok(Ok((cpu, resident_kb, descriptors))) = read.await else { return };
+        let Ok(Ok((cpu, resident_kb, descriptors))) = read.await else {
+            self.has_ended = true;
+            self.readings.clear();
+            return;
+        };
         let postgres_cpu = match &mut self.postgres {
             Some(postgres) => postgres.cpu().await,
             None => None,
@@ -315,8 +324,11 @@ mod tests {
         assert!(
             meter.readings.len() == 1 && meter.readings[0].resident_kb > 0 && meter.readings[0].descriptors > Some(2)
         );
-        let mut ended = Meter::new(u32::MAX, None);
-        ended.begin().await;
-        assert!(ended.readings.is_empty());
+        meter.pid = u32::MAX;
+        meter.read().await;
+        assert!(meter.readings.is_empty(), "the readings before it ended are those of a part of the run");
+        meter.pid = std::process::id();
+        meter.read().await;
+        assert!(meter.readings.is_empty(), "another process has its id");
     }
 }
