@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::Url;
 use tokio_postgres::{Client, NoTls};
@@ -50,9 +51,14 @@ impl Databases {
     }
 }
 
+/// The time limit for a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
 /// Connects to a database.
 pub(crate) async fn connect(database: &Url) -> Result<Client, Failure> {
-    let (client, connection) = tokio_postgres::connect(database.as_str(), NoTls).await?;
+    let connecting = tokio_postgres::connect(database.as_str(), NoTls);
+    let connected = tokio::time::timeout(CONNECT_LIMIT, connecting).await;
+    let (client, connection) = connected.map_err(|_| "the PostgreSQL server does not answer")??;
     tokio::spawn(connection);
     Ok(client)
 }

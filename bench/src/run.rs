@@ -42,6 +42,9 @@ mod usage;
 mod user;
 mod visits;
 
+use std::fmt::Display;
+use std::io::Write;
+
 use condition::Verdict;
 use interrupt::Interrupt;
 use mix::Mix;
@@ -51,7 +54,11 @@ use report::{Environment, Report, Scenario, Side};
 
 type Failure = Box<dyn std::error::Error>;
 
-#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+/// Prints a result. A reader that is gone ends nothing half-way: Ctrl-C also ends the program that a pipe leads to.
+fn say(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let mix = scenarios::find(&options.scenario)?;
     options.check(&mix)?;
@@ -59,22 +66,23 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let mut interrupt = Interrupt::listen()?;
     let environment = Environment::read();
     let (sides, ratios) = contest::carry_out(options, &mix, &mut interrupt).await?;
-    println!("{}: {}", options.scenario, mix.about.0);
+    say(format_args!("{}: {}", options.scenario, mix.about.0));
     for Side { name, outcome } in &sides {
         if sides.len() > 1 {
-            println!("\n{name}");
+            say(format_args!("\n{name}"));
         }
-        print!("{}", table::table(outcome));
+        say(table::table(outcome).trim_end());
     }
-    print!("{}", table::ratios(&ratios));
     let verdicts = verdicts(options, &mix, &sides, &ratios);
-    print!("{}", table::verdicts(&verdicts));
+    for text in [table::ratios(&ratios), table::verdicts(&verdicts)].iter().filter(|text| !text.is_empty()) {
+        say(text.trim_end());
+    }
     let reasons = reasons(&mix, &sides, &ratios, &verdicts);
     let scenario = Scenario { name: options.scenario.clone(), about: mix.about.0.clone() };
     let report = Report::new(scenario, environment, sides, ratios, verdicts);
     if let Some(folder) = &options.out {
         report.write(folder)?;
-        println!("report                {}", folder.join("report.html").display());
+        say(format_args!("report                {}", folder.join("report.html").display()));
     }
     if !report.is_valid {
         return Err("the load generator was the bottleneck, so the figures are not those of the server".into());

@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::contender::{Choice, Contender};
-use super::interrupt::Interrupt;
+use super::interrupt::{ENDED_BY_USER, Interrupt};
 use super::mix::{MAX_RATE, Mix};
 use super::options::{DEFAULT_DURATION, Options as RunOptions};
 use super::outcome::Outcome;
-use super::{load, scenarios, table};
+use super::{load, say, scenarios, table};
 use crate::report::to_float;
 
 type Failure = Box<dyn std::error::Error>;
@@ -79,7 +79,6 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// Takes the steps and prints each.
-#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 async fn climb(
     options: &Options,
     mix: &Mix,
@@ -89,8 +88,8 @@ async fn climb(
     let memory_kb = memory_kb();
     let mut rate = options.run.rate.or(mix.load.rate.map(|rate| rate.0)).unwrap_or(10.0);
     let mut supported = None;
-    println!("{}: {}", options.run.scenario, mix.about.0);
-    println!("{}", table::STEP_HEAD);
+    say(format_args!("{}: {}", options.run.scenario, mix.about.0));
+    say(table::STEP_HEAD);
     for _ in 0..MAX_STEPS {
         let warmup = options.run.warmup.min(STEP_WARMUP);
         let run = options.run.at_rate(rate);
@@ -98,18 +97,20 @@ async fn climb(
         contender.round(&run, mix, (warmup, options.run.duration.unwrap_or(DEFAULT_DURATION)), interrupt).await?;
         let outcome = contender.outcome(mix)?;
         if interrupt.is_requested() {
-            break;
+            say(told(supported));
+            return Err(ENDED_BY_USER.into());
         }
-        println!("{}", table::step(rate, &outcome));
+        say(table::step(rate, &outcome));
         match verdict(options, &outcome, memory_kb) {
             Verdict::Supported => supported = Some(rate),
             Verdict::Failed(thresholds) => {
-                println!("{} fails: {}", rate, thresholds.join("; "));
+                say(format_args!("{rate} fails: {}", thresholds.join("; ")));
                 return ended(supported);
             }
             Verdict::Unknown(reasons) => {
-                println!("at {} requests/s, the load generator was the bottleneck: {}", rate, reasons.join("; "));
-                println!("{}", told(supported));
+                let reasons = reasons.join("; ");
+                say(format_args!("at {rate} requests/s, the load generator was the bottleneck: {reasons}"));
+                say(told(supported));
                 return Err("the load generator was the bottleneck before the server failed".into());
             }
         }
@@ -121,9 +122,8 @@ async fn climb(
     ended(supported)
 }
 
-#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 fn ended(supported: Option<f64>) -> Result<(), Failure> {
-    println!("{}", told(supported));
+    say(told(supported));
     if supported.is_some() {
         Ok(())
     } else {
