@@ -82,8 +82,11 @@ impl Process {
     async fn start_apart(command: &mut Command) -> Result<Self, Failure> {
         let (mut child, output) = Self::spawn(command.process_group(0))?;
         child.has_group = true;
-        // The end of the process ends its output, and so the thread that reads it.
-        let found = tokio::task::spawn_blocking(move || address_of(output, listener)).await??;
+        // A thread of its own, which ends: one of the runtime would keep the cores of the servers and read figures later. The
+        // end of the process ends its output, and so the thread.
+        let (sender, found) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || sender.send(address_of(output, listener)));
+        let found = found.await??;
         let (address, output) = found.ok_or(ENDED)?;
         Ok(Self { child, address, _output: output })
     }

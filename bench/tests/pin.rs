@@ -18,6 +18,9 @@ async fn both_servers_of_a_comparison_have_the_same_core() {
     }
     bench.measures();
     let of_generator = cores(Path::new("/proc").join(bench.pid()));
+    let threads = std::fs::read_dir(Path::new("/proc").join(bench.pid()).join("task")).unwrap();
+    let of_threads: Vec<_> = threads.map(|thread| cores(thread.unwrap().path())).collect();
+    assert!(of_threads.len() > 1 && of_threads.iter().all(|cores| *cores == of_generator), "{of_threads:?}");
     let servers = children(&bench.pid());
     let of_servers: Vec<_> = servers.iter().map(|pid| cores(Path::new("/proc").join(pid))).collect();
     assert!(of_servers.len() == 2 && of_servers[0] == of_servers[1], "{of_servers:?}");
