@@ -143,8 +143,10 @@ impl UpgradeHandle {
         self.stage.borrow().clone()
     }
 
-    /// Fails if this program cannot be replaced. Calls the check directly, because it changes nothing.
+    /// Fails if an upgrade is in progress or complete, or if this program cannot be replaced. Calls the check directly,
+    /// because it changes nothing.
     pub async fn check(&self) -> Result<(), AppError> {
+        self.stage().refusal()?;
         self.replacement.check().await
     }
 
