@@ -14,6 +14,7 @@ fn of_mattermost() -> Map<String, Value> {
     document.remove("FeatureFlags");
     document["ServiceSettings"]["SiteURL"] = json!("https://chat.example.com");
     document["SqlSettings"]["DriverName"] = json!("postgres");
+    document["SqlSettings"]["DataSource"] = json!("postgres://mmuser:secret@localhost/mattermost");
     document["SqlSettings"]["AtRestEncryptKey"] = json!("k".repeat(32));
     document["FileSettings"]["PublicLinkSalt"] = json!("s".repeat(32));
     document["EmailSettings"]["SMTPPassword"] = json!("mail & <secret>");

@@ -269,7 +269,8 @@ impl Config {
 
     /// Names the engine in a document to store, if pinned settings or the document itself choose PostgreSQL: a Mattermost
     /// that reads the document refuses another engine. If the document's own data source is a file, the engine is that of
-    /// files: a pinned file does not count, because it is not stored beside the name. Both sides of a comparison have it, so that it is no change of its own.
+    /// files: a pinned file does not count, because it is not stored beside the name. Both sides of a comparison have it, so
+    /// that it is no change of its own.
     pub(super) fn name_engine(&self, document: &mut Document) {
         let has_pinned_source = self.overrides.contains_key(DATA_SOURCE);
         let is_pinned = has_pinned_source || self.overrides.contains_key(DRIVER);
