@@ -8,7 +8,7 @@ use crate::place::{Bench, Server, report};
 
 /// Takes 256 kB and four descriptors a second, and gives nothing back.
 const LEAK: &str = "piece=$(head -c 65536 /dev/zero | tr '\\0' x)
-while :; do text=$text$piece; exec {fd}</dev/null; sleep 0.25; done";
+while :; do list+=($piece); exec {fd}</dev/null; sleep 0.25; done";
 
 /// Takes and gives back as much.
 const STEADY: &str = "piece=$(head -c 65536 /dev/zero | tr '\\0' x)
