@@ -8,6 +8,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::roles::handle::RolesHandle;
 use quarterdeck_actors::session::{Session as Stored, SessionSelection};
 use quarterdeck_actors::sessions::SessionsHandle;
+use quarterdeck_actors::single_read::Failed;
 
 use crate::domain::accounts::{self, Accounts};
 
@@ -130,7 +131,11 @@ async fn catch_up(accounts: &Accounts) -> Result<(), AppError> {
         }
         Ok(())
     };
-    roles.catch_up(accounts.sessions.hears(Uptime::now()), read).await
+    let caught_up = roles.catch_up(accounts.sessions.hears(Uptime::now()), read).await;
+    caught_up.map_err(|failed| match failed {
+        Failed::Own(cause) => cause,
+        Failed::OfAnother => AppError::new(READ_FAILED),
+    })
 }
 
 /// Returns the user of a cached, valid session. It sends no message and runs no statement.

@@ -15,7 +15,7 @@ const STATE: &[(&str, &str)] = &[
     ("actors/src/cluster/typing.rs", "65,536 hashes of places and users in a window of a second"),
     ("actors/src/cluster/shared.rs", "one message of an error"),
     ("actors/src/roles/handle.rs", "the names of the roles in the database"),
-    ("actors/src/single_read.rs", "one number"),
+    ("actors/src/single_read.rs", "one number and one result"),
     ("actors/src/config/active.rs", "65 ids of versions, each of at most 64 bytes"),
     ("actors/src/config/bases.rs", "1,024 sessions, each with two ids of at most 64 bytes"),
     ("actors/src/config/pinned.rs", "the settings of the file and the environment"),

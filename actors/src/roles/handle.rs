@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::{Role, Roles};
 use crate::news::News;
-use crate::single_read::SingleRead;
+use crate::single_read::{Failed, SingleRead};
 
 /// The roles in force. A session, a hub and a handler read them at each check, so a change holds at once.
 #[derive(Debug, Clone)]
@@ -112,8 +112,8 @@ impl RolesHandle {
     /// heard of. Callers who wait at the same time share one `read`.
     ///
     /// # Errors
-    /// That of the read.
-    pub async fn catch_up<E, F>(&self, hears: bool, read: impl FnOnce() -> F) -> Result<(), E>
+    /// [`Failed`] if the read failed.
+    pub async fn catch_up<E, F>(&self, hears: bool, read: impl FnOnce() -> F) -> Result<(), Failed<E>>
     where
         F: Future<Output = Result<(), E>>,
     {
